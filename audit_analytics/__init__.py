@@ -1,0 +1,52 @@
+"""Anomaly detection for the Feishu/Lark OpenAPI audit log.
+
+Two lines from a log to a report::
+
+    import audit_analytics as aa
+    report = aa.analyze("data/sample")
+
+Names are loaded when they are used (PEP 562): importing this package loads no pandas, scikit-learn
+or matplotlib.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from audit_analytics import features as features
+    from audit_analytics import plots as plots
+    from audit_analytics.config import Settings as Settings
+    from audit_analytics.config import load_settings as load_settings
+    from audit_analytics.pipeline import analyze as analyze
+    from audit_analytics.pipeline import load as load
+    from audit_analytics.report.result import Report as Report
+    from audit_analytics.rollup import rollup as rollup
+    from audit_analytics.simulate.company import simulate_company as simulate_company
+
+_HOMES = {
+    "Report": ("audit_analytics.report.result", "Report"),
+    "Settings": ("audit_analytics.config", "Settings"),
+    "analyze": ("audit_analytics.pipeline", "analyze"),
+    "features": ("audit_analytics.features", None),
+    "load": ("audit_analytics.pipeline", "load"),
+    "load_settings": ("audit_analytics.config", "load_settings"),
+    "plots": ("audit_analytics.plots", None),
+    "rollup": ("audit_analytics.rollup", "rollup"),
+    "simulate_company": ("audit_analytics.simulate.company", "simulate_company"),
+}
+
+__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605 - a test holds these names
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    home = import_module(module)
+    return home if attribute is None else getattr(home, attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

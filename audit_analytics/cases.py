@@ -1,0 +1,85 @@
+"""What detectors hand to the findings: hits (one observation each) and cases (one entity each)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One observation a detector wants to speak about.
+
+    Parameters
+    ----------
+    detector : str
+        Surprise group (``VOL``, ``ERR``, ...) or rule (``rule:probing``).
+    kind : str
+        What it is, as the report groups it: ``unusual_ip``, ``error_burst``,
+        ``sensitive_api``, ``new_api``, ``volume``, ``silence`` or ``mixture``.
+    entity_type, entity : str
+        ``app``, ``ip``, ``api`` or ``tenant``, and which one.
+    start_at, end_at : pandas.Timestamp
+        When, UTC, end excluded.
+    observed : float
+        What was counted, in `unit`.
+    unit : str
+        Unit of these numbers.
+    expected, low, high : float, optional
+        Expected count and its 95 % interval; None for rules.
+    p : float, optional
+        Calibrated probability of something this extreme in this group; None for rules.
+    severity : str, optional
+        How bad it is by policy: ``low`` to ``critical``; None where rarity alone decides.
+    alone : bool, default=True
+        False if the hit only adds to a finding that stands on something else.
+    facts : mapping
+        Values that the wording of the reason needs.
+    where : mapping of str to tuple of str
+        Column of the event table to the values that make up the evidence.
+    """
+
+    detector: str
+    kind: str
+    entity_type: str
+    entity: str
+    start_at: pd.Timestamp
+    end_at: pd.Timestamp
+    observed: float
+    unit: str
+    expected: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    severity: str | None = None
+    alone: bool = True
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """How unusual one entity's week was, all its surprises taken together.
+
+    Parameters
+    ----------
+    entity_type, entity : str
+        ``app`` or ``ip``, and which one.
+    p : float
+        Least probability over the days of the week, both voters joined.
+    expected_per_week : float
+        E: how many cases this extreme an ordinary week brings.
+    q : float
+        Benjamini-Hochberg q over all days tested; a note, never the gate.
+    """
+
+    entity_type: str
+    entity: str
+    p: float
+    expected_per_week: float
+    q: float

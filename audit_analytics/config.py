@@ -1,0 +1,289 @@
+"""Settings: command line over environment over TOML file over defaults.
+
+Environment variables begin with ``AUDIT_ANALYTICS_`` (nested keys with ``__``), for example
+``AUDIT_ANALYTICS_RULES__ENUMERATION_OBJECTS=50``. An unknown name anywhere is an error that
+names the nearest known one: a misspelt threshold must not be ignored in silence.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import tomllib
+from datetime import date  # noqa: TC003 - pydantic reads the annotations at run time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from audit_analytics.buckets import load_zone
+from audit_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX: Final = "AUDIT_ANALYTICS_"
+DEFAULT_FILE: Final = Path("audit-analytics.toml")
+
+
+class RuleSettings(BaseModel):
+    """Thresholds of the rules; see :mod:`audit_analytics.detect.rules` for what each one does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dormant_days: int = Field(30, ge=1, description="days without a call that make an app dormant")
+    enumeration_objects: int = Field(30, ge=2, description="distinct objects of one API an hour")
+    probing_apis: int = Field(10, ge=2, description="distinct denied APIs an hour")
+    denied_before_success: int = Field(5, ge=1, description="denials before a success, 24 hours")
+    shared_ip_apps: int = Field(5, ge=2, description="apps on one address that make it shared")
+    app_networks_per_hour: int = Field(3, ge=2, description="networks one app uses in an hour")
+    auth_failure_apps: int = Field(5, ge=2, description="apps failing auth from one IP in an hour")
+    silence_hours: int = Field(6, ge=1, description="hours of silence of an every-hour app")
+    rate_limited_share: float = Field(0.2, gt=0, le=1, description="share of calls limited, a day")
+
+
+class SyncSettings(BaseModel):
+    """How the log is fetched; see :mod:`audit_analytics.sync`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window_minutes: int = Field(60, ge=1, le=1440, description="length of a window; divides a day")
+    settle_minutes: int = Field(10, ge=0, description="until a row is assumed to show in the log")
+    reread_minutes: int = Field(60, ge=0, description="after a window's end, when it is read again")
+    keep_days: int | None = Field(None, ge=1, description="age at which stored windows are removed")
+    workers: int = Field(8, ge=1, le=32, description="windows read at once")
+
+    @field_validator("window_minutes")
+    @classmethod
+    def _check_window(cls, minutes: int) -> int:
+        if 1440 % minutes:
+            raise ValueError("a day has to be a whole number of windows, such as 15, 60 or 240")
+        return minutes
+
+
+class RedactionSettings(BaseModel):
+    """What of an event is stored; payloads never are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    path: Literal["masked", "template"] = Field("masked", description="paths with or without ids")
+    ip: Literal["full", "hashed"] = Field("full", description="addresses as they are or hashed")
+    rejects: Literal["counted", "masked"] = Field(
+        "counted", description="whether the masked text of unreadable rows is kept"
+    )
+    hash_key: SecretStr | None = Field(None, description="key of the hashes; else one per store")
+    hash_key_file: Path | None = Field(None, description="file that holds the key of the hashes")
+
+
+class Settings(BaseSettings):
+    """Everything a user can set.
+
+    Fields and their descriptions: ``Settings.model_fields``. Values passed to the constructor
+    take precedence over the environment; unknown names are refused.
+
+    Examples
+    --------
+    >>> Settings().budget_per_week
+    10.0
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    tenant_zone: str = Field("Asia/Shanghai", description="IANA zone of the tenant")
+    budget_per_week: float = Field(
+        10.0, gt=0, le=1000, description="alarms an ordinary week brings"
+    )
+    history_weeks: int = Field(4, ge=1, le=8, description="weeks of history behind a baseline")
+    holidays: frozenset[date] = Field(frozenset(), description="weekdays that are days off")
+    working_days: frozenset[date] = Field(frozenset(), description="weekend days that are worked")
+    own_app_id: str = Field("", description="app id of this tool: listed, but never judged")
+    deny_networks: tuple[str, ...] = Field((), description="networks that are always reported")
+    catalogue: Path | None = Field(None, description="TOML file with own patterns and severities")
+    seed: int = Field(0, ge=0, description="random_state of the isolation forest")
+    rules: RuleSettings = RuleSettings()
+    app_id: str = Field("", description="app that reads the audit log, cli_...")
+    app_secret: SecretStr | None = Field(None, description="its secret")
+    app_secret_file: Path | None = Field(None, description="file that holds the secret")
+    base_url: str = Field("https://open.feishu.cn", description="platform to fetch from")
+    sync: SyncSettings = SyncSettings()
+    redaction: RedactionSettings = RedactionSettings()
+
+    @field_validator("tenant_zone")
+    @classmethod
+    def _check_zone(cls, zone: str) -> str:
+        load_zone(zone)
+        return zone
+
+    def public(self) -> dict[str, Any]:
+        """Return the settings as plain values for the run record.
+
+        Returns
+        -------
+        dict of str to Any
+            JSON values, sorted; paths by their name only. What concerns fetching alone is left
+            out, and with it every secret.
+        """
+        values = self.model_dump(mode="json", exclude={"catalogue", *_FETCHING})
+        values["catalogue"] = self.catalogue.name if self.catalogue else None
+        values["holidays"] = sorted(values["holidays"])
+        values["working_days"] = sorted(values["working_days"])
+        return dict(sorted(values.items()))
+
+    def digest(self) -> str:
+        """Return a short hash of the settings; equal settings have equal hashes.
+
+        Returns
+        -------
+        str
+            12 hexadecimal digits.
+        """
+        text = json.dumps(self.public(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def read_app_secret(self) -> SecretStr:
+        """Return the app's secret, from its own setting or from the file it is mounted as.
+
+        Returns
+        -------
+        pydantic.SecretStr
+            The secret; its repr does not show it.
+
+        Raises
+        ------
+        ConfigError
+            None is set, both are set, or the file cannot be read.
+        """
+        found = _read_secret("app_secret", self.app_secret, self.app_secret_file)
+        if found is None:
+            raise ConfigError(
+                f"no app secret: set {PREFIX}APP_SECRET, or {PREFIX}APP_SECRET_FILE to a file that "
+                "holds it"
+            )
+        return found
+
+    def read_hash_key(self) -> SecretStr | None:
+        """Return the key of the stored hashes, from its own setting or from a file.
+
+        Returns
+        -------
+        pydantic.SecretStr or None
+            The key; None if neither is set.
+
+        Raises
+        ------
+        ConfigError
+            Both are set, or the file cannot be read.
+        """
+        redaction = self.redaction
+        return _read_secret("redaction.hash_key", redaction.hash_key, redaction.hash_key_file)
+
+
+_FETCHING: Final = frozenset(
+    ("app_id", "app_secret", "app_secret_file", "base_url", "sync", "redaction")
+)
+
+
+def _read_secret(name: str, value: SecretStr | None, path: Path | None) -> SecretStr | None:
+    if value is not None and path is not None:
+        raise ConfigError(f"setting {name}: is given itself and as a file; keep one of them")
+    if path is not None:
+        try:
+            value = SecretStr(path.read_text(encoding="utf-8").strip())
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise ConfigError(
+                f"setting {name}_file: {path} cannot be read ({reason}); check the path and its mode"
+            ) from None
+    if value is not None and not value.get_secret_value():
+        raise ConfigError(f"setting {name}: is empty; set it, or leave it out")
+    return value
+
+
+def load_settings(
+    path: Path | None = None, *, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read the settings of a run.
+
+    Parameters
+    ----------
+    path : pathlib.Path, optional
+        TOML file; ``audit-analytics.toml`` in the current folder if there is one.
+    overrides : mapping, optional
+        Values from the command line; ``None`` values are left out.
+
+    Returns
+    -------
+    Settings
+        The settings.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, a name is unknown, or a value is out of range.
+    """
+    if path is None and DEFAULT_FILE.is_file():
+        path = DEFAULT_FILE
+    from_file = _read_toml(path) if path else {}
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    _check_names(from_file, Settings, where=str(path))
+    _check_environment()
+
+    class _WithFile(Settings):
+        @classmethod
+        def settings_customise_sources(  # type: ignore[override]  # always called by name
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            **_: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    try:
+        return _WithFile(**given)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"setting {name}: {first['msg']}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path}: cannot be read ({error}); check the path") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"config file {path}: is not valid TOML ({error})") from None
+
+
+def _check_names(values: Mapping[str, Any], model: type[BaseModel], *, where: str) -> None:
+    for name, value in values.items():
+        field = model.model_fields.get(name)
+        if field is None:
+            near = difflib.get_close_matches(name, model.model_fields, n=1, cutoff=0.4)
+            hint = f"did you mean {near[0]!r}?" if near else "see README for the known names"
+            raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
+        nested = field.annotation
+        if isinstance(value, dict) and isinstance(nested, type) and issubclass(nested, BaseModel):
+            _check_names(value, nested, where=f"{where} [{name}]")
+
+
+def _check_environment() -> None:
+    for variable in os.environ:
+        if variable.startswith(PREFIX):
+            head, _, rest = variable.removeprefix(PREFIX).lower().partition("__")
+            _check_names({head: {rest: ""} if rest else ""}, Settings, where="environment")
