@@ -1,0 +1,375 @@
+"""Match a logged call to a catalogued API, however its parameters are written."""
+
+from __future__ import annotations
+
+import csv
+import re
+import tomllib
+from dataclasses import dataclass, field, replace
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from audit_analytics.errors import ConfigError
+from audit_analytics.schema import SENSITIVE, SEVERITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+MAX_KEY: Final = 512
+"""Longest API key that is looked at, in characters; the rest is cut."""
+
+_METHOD: Final = re.compile(
+    r"(get|post|put|patch|delete|head|options)(?=[\s:/]|https?:|[\w-]+(?:\.[\w-]+)+)", re.IGNORECASE
+)
+# A bare host is cut only where a path of the platform follows: other logs name a service there.
+_HOST: Final = re.compile(
+    r"/?(?:https?:/+[^/?#]*|[\w-]+(?:\.[\w-]+)+(?::\d+)?(?=/(?:open-apis|approval)/))",
+    re.IGNORECASE,
+)
+_PLACEHOLDER: Final = re.compile(r":.|\{.*\}$|<.*>$", re.DOTALL)
+_ID: Final = re.compile(
+    r"(?:ou|oc|on|om|od|cli|omt|img|file)_\w+|\d+|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}"
+    r"|(?=\D*\d)[\w-]{16,}",
+    re.IGNORECASE | re.ASCII,
+)
+_VERSIONED_WORDS: Final = re.compile(r"(?:[A-Z][a-z]+)+\d{0,8}(?:v\d+)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What the catalogue says about a call.
+
+    Parameters
+    ----------
+    api : str
+        Canonical METHOD/path with ``:placeholders``.
+    category : str
+        Sensitivity category; 'unknown' outside the catalogue.
+    severity : str
+        One of ``schema.SEVERITIES``, or 'unknown' outside the catalogue.
+    known : bool
+        Whether the API is in the catalogue.
+    template : tuple of str
+        Segments of the canonical path; those that begin with ':' are placeholders.
+    """
+
+    api: str
+    category: str
+    severity: str
+    known: bool
+    template: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Node:
+    literal: dict[str, _Node] = field(default_factory=dict)
+    placeholder: _Node | None = None
+    matches: dict[str, Match] = field(default_factory=dict)
+
+    def find(self, segments: list[str], at: int, method: str) -> Match | None:
+        if at == len(segments):
+            return self.matches.get(method)
+        child = self.literal.get(segments[at])
+        found = child.find(segments, at + 1, method) if child else None
+        if found is None and self.placeholder:
+            found = self.placeholder.find(segments, at + 1, method)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    category: str
+    severity: str
+    pattern: re.Pattern[str]
+
+
+class Catalogue:
+    """The catalogued APIs with their sensitivity.
+
+    Parameters
+    ----------
+    rules : iterable of mapping, optional
+        The user's patterns, each with 'category', 'severity' and 'pattern' (a regular expression
+        searched in METHOD/path). They come before the shipped ones and, unlike those, also apply
+        to APIs outside the catalogue.
+    severities : mapping of str to str, optional
+        Severity of single APIs, keyed METHOD/path in any spelling; overrides every pattern.
+
+    Raises
+    ------
+    ConfigError
+        A pattern or a severity is not usable.
+
+    Examples
+    --------
+    >>> match = Catalogue.default().match("get https://open.feishu.cn/open-apis/contact/v3/users/ou_1")
+    >>> match.api, match.severity
+    ('GET/open-apis/contact/v3/users/:user_id', 'low')
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Mapping[str, Any]] = (),
+        severities: Mapping[str, str] | None = None,
+    ) -> None:
+        self._rules = [_build_rule(rule) for rule in rules]
+        self._severities: dict[str, str] = {}
+        self._root = _Node()
+        shipped = tomllib.loads(_read_data("sensitivity.toml"))["pattern"]
+        ordered = [*self._rules, *map(_build_rule, shipped)]
+        for row in csv.DictReader(_read_data("apis.csv").splitlines()):
+            self._add(row["method"], row["path"], ordered)
+        for key, severity in (severities or {}).items():
+            _check_severity(severity, key)
+            self._severities[self.match(key).api] = severity
+
+    @classmethod
+    def default(cls) -> Catalogue:
+        """Return the catalogue as shipped.
+
+        Returns
+        -------
+        Catalogue
+            The same object at every call.
+
+        Examples
+        --------
+        >>> Catalogue.default() is Catalogue.default()
+        True
+        """
+        return _load_default()
+
+    def match(self, api_raw: str, method: str = "", path: str = "") -> Match:
+        """Find the API a call was made to.
+
+        Parameters may stand as ``:x``, ``{x}`` or a literal id; a host, a query string and a
+        trailing slash are ignored. A literal segment beats a placeholder. An API outside the
+        catalogue is kept: whatever looks like an id becomes ``:id``.
+
+        Parameters
+        ----------
+        api_raw : str
+            ``api_key`` as logged: METHOD + path, or a path alone.
+        method : str, optional
+            HTTP method as logged; used where `api_raw` names none.
+        path : str, optional
+            Path as logged; used where `api_raw` is not in the catalogue.
+
+        Returns
+        -------
+        Match
+            The API; ``known`` is False outside the catalogue.
+
+        Examples
+        --------
+        >>> Catalogue.default().match("POST/open-apis/new/v1/things/7391").api
+        'POST/open-apis/new/v1/things/:id'
+        """
+        verb, segments = split_key(api_raw, method)
+        found = self._root.find(segments, 0, verb)
+        if found is None and path:
+            path_verb, path_segments = split_key(path, method or verb)
+            found = self._root.find(path_segments, 0, path_verb)
+            if not segments:
+                verb, segments = path_verb, path_segments
+        if found is None:
+            found = self._describe_unknown(verb, segments)
+        severity = self._severities.get(found.api)
+        return replace(found, severity=severity) if severity else found
+
+    def sensitive_apis(self) -> list[str]:
+        """List the APIs of severity high or critical.
+
+        Returns
+        -------
+        list of str
+            Canonical METHOD/path, sorted.
+
+        Examples
+        --------
+        >>> "POST/open-apis/admin/v1/password/reset" in Catalogue.default().sensitive_apis()
+        True
+        """
+        return sorted(match.api for match in self if match.severity in SENSITIVE)
+
+    def __iter__(self) -> Iterator[Match]:
+        """Yield every catalogued API."""
+        nodes = [self._root]
+        while nodes:
+            node = nodes.pop()
+            for found in node.matches.values():
+                severity = self._severities.get(found.api)
+                yield replace(found, severity=severity) if severity else found
+            nodes += node.literal.values()
+            nodes += [node.placeholder] if node.placeholder else []
+
+    def _add(self, method: str, path: str, rules: list[_Rule]) -> None:
+        api = method + path
+        template = tuple(path.strip("/").split("/"))
+        node = self._root
+        for segment in template:
+            if segment.startswith(":"):
+                node.placeholder = node = node.placeholder or _Node()
+            else:
+                node = node.literal.setdefault(segment, _Node())
+        category, severity = _apply_rules(rules, api) or ("other", "none")
+        node.matches[method] = Match(api, category, severity, True, template)
+
+    def _describe_unknown(self, method: str, segments: list[str]) -> Match:
+        template = tuple(":id" if _is_id(segment) else segment for segment in segments)
+        api = "/".join((method, *template)) if template else ""
+        category, severity = _apply_rules(self._rules, api) or ("unknown", "unknown")
+        return Match(api, category, severity, False, template)
+
+
+def load_catalogue(overrides: Path | None = None) -> Catalogue:
+    """Read the catalogue with the user's own patterns and severities.
+
+    Parameters
+    ----------
+    overrides : pathlib.Path, optional
+        TOML file with tables ``[[pattern]]`` (category, severity, pattern) and ``[severity]``
+        ("METHOD/path" = severity).
+
+    Returns
+    -------
+    Catalogue
+        The shipped catalogue where `overrides` is None.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or holds something else.
+
+    Examples
+    --------
+    >>> len(load_catalogue().sensitive_apis()) > 300
+    True
+    """
+    if overrides is None:
+        return Catalogue.default()
+    try:
+        content = tomllib.loads(overrides.read_text(encoding="utf-8"))
+        _check_tables(content)
+        return Catalogue(content.get("pattern", []), content.get("severity", {}))
+    except OSError as error:
+        raise ConfigError(
+            f"catalogue file {overrides}: {error.strerror or error}. Check the path of the setting."
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(
+            f"catalogue file {overrides} is not valid TOML: {error}. Correct that place."
+        ) from error
+    except ConfigError as error:
+        raise ConfigError(f"catalogue file {overrides}: {error}") from error
+
+
+def split_key(key: str, method: str = "") -> tuple[str, list[str]]:
+    """Take an API key or a path apart.
+
+    Parameters
+    ----------
+    key : str
+        METHOD + path or a path; characters after the first 512 are ignored.
+    method : str, optional
+        Method to use where `key` names none.
+
+    Returns
+    -------
+    tuple of str and list of str
+        Method in upper case, and the segments of the path.
+
+    Examples
+    --------
+    >>> split_key("get /open-apis//contact/v3/users/?page_size=10")
+    ('GET', ['open-apis', 'contact', 'v3', 'users'])
+    """
+    text = key[:MAX_KEY].strip()
+    named = _METHOD.match(text)
+    if named:
+        method = named[1]
+        text = text[named.end() :].lstrip(" \t\r\n:")
+    host = _HOST.match(text)
+    if host:
+        text = text[host.end() :]
+    text = text.partition("?")[0].partition("#")[0].strip()
+    return method.strip().upper(), [segment for segment in text.split("/") if segment]
+
+
+def is_placeholder(segment: str) -> bool:
+    """Tell whether a path segment stands for a parameter instead of naming one.
+
+    Parameters
+    ----------
+    segment : str
+        One segment of a path.
+
+    Returns
+    -------
+    bool
+        True for ``:x``, ``{x}`` and ``<x>``.
+
+    Examples
+    --------
+    >>> is_placeholder("{user_id}"), is_placeholder("ou_1")
+    (True, False)
+    """
+    return _PLACEHOLDER.match(segment) is not None
+
+
+def _is_id(segment: str) -> bool:
+    if is_placeholder(segment):
+        return True
+    return _ID.fullmatch(segment) is not None and _VERSIONED_WORDS.fullmatch(segment) is None
+
+
+def _check_tables(content: dict[str, Any]) -> None:
+    unknown = sorted(content.keys() - {"pattern", "severity"})
+    if unknown:
+        raise ConfigError(
+            f"unknown table(s) {', '.join(unknown)}: use [[pattern]] and [severity] only"
+        )
+    if not isinstance(content.get("pattern", []), list):
+        raise ConfigError("write [[pattern]] with double brackets, one table a pattern")
+    if not isinstance(content.get("severity", {}), dict):
+        raise ConfigError('write [severity] as a table of lines "METHOD/path" = "high"')
+
+
+def _apply_rules(rules: list[_Rule], api: str) -> tuple[str, str] | None:
+    for rule in rules:
+        if rule.pattern.search(api):
+            return rule.category, rule.severity
+    return None
+
+
+def _build_rule(rule: Mapping[str, Any]) -> _Rule:
+    names = {"category", "severity", "pattern"}
+    if not isinstance(rule, dict) or rule.keys() != names:
+        raise ConfigError(
+            "every [[pattern]] needs category, severity and pattern, and nothing else"
+        )
+    if not all(isinstance(value, str) and value for value in rule.values()):
+        raise ConfigError("category, severity and pattern must be text: put them in quotes")
+    _check_severity(rule["severity"], rule["pattern"])
+    try:
+        return _Rule(rule["category"], rule["severity"], re.compile(rule["pattern"]))
+    except re.error as error:
+        raise ConfigError(
+            f"pattern {rule['pattern']!r} is not a regular expression: {error}. Correct it."
+        ) from error
+
+
+def _check_severity(severity: object, name: str) -> None:
+    if severity not in SEVERITIES:
+        raise ConfigError(f"severity {severity!r} of {name!r}: use one of {', '.join(SEVERITIES)}")
+
+
+def _read_data(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+@cache
+def _load_default() -> Catalogue:
+    return Catalogue()

@@ -1,0 +1,101 @@
+"""What a call came to: the outcome class of a response code and an HTTP status.
+
+``error_codes.csv`` holds the documented business codes of the open platform with their class.
+The classes of the generic codes (9999xxxx) were checked by hand; the others were assigned by
+keyword and may be wrong here and there.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+_BY_STATUS: Final = {401: "auth", 403: "permission", 404: "not_found", 429: "rate_limit"}
+
+
+@cache
+def load_codes() -> dict[int, str]:
+    """Read the table of business codes.
+
+    Returns
+    -------
+    dict of int to str
+        Outcome class, one of ``schema.OUTCOMES``, of every documented code.
+
+    Examples
+    --------
+    >>> load_codes()[99991400]
+    'rate_limit'
+    """
+    text = (files(__package__) / "error_codes.csv").read_text(encoding="utf-8")
+    return {int(row["code"]): row["class"] for row in csv.DictReader(text.splitlines())}
+
+
+def is_http_status(number: int) -> bool:
+    """Tell whether a number can be an HTTP status.
+
+    Parameters
+    ----------
+    number : int
+        Any number.
+
+    Returns
+    -------
+    bool
+        True from 100 to 599.
+
+    Examples
+    --------
+    >>> is_http_status(404), is_http_status(99991400)
+    (True, False)
+    """
+    return 100 <= number <= 599
+
+
+def classify(code: int | None, http_status: int | None) -> str:
+    """Say what a call came to.
+
+    The response code decides, because the platform answers many failures with HTTP 200; the
+    HTTP status decides only where the code is absent or not in the table. A status outside
+    100-599 is itself a business code, and 0 means that the log does not say.
+
+    Parameters
+    ----------
+    code : int or None
+        Business code of the answer; None if absent.
+    http_status : int or None
+        ``status_code`` of the log; None if absent.
+
+    Returns
+    -------
+    str
+        One of ``schema.OUTCOMES``.
+
+    Examples
+    --------
+    >>> classify(0, 200), classify(99991672, 200), classify(None, 503)
+    ('ok', 'permission', 'server')
+    >>> classify(123456789, 200), classify(None, 0)
+    ('other', 'unknown')
+    """
+    status = http_status or None
+    if status is not None and not is_http_status(status):
+        code, status = (status if code is None else code), None
+    if code is not None:
+        known = load_codes().get(code)
+        if known:
+            return known
+        if is_http_status(code):
+            return _classify_status(code)
+        if status is None or status < 400:
+            return "other"
+    return "unknown" if status is None else _classify_status(status)
+
+
+def _classify_status(status: int) -> str:
+    if status < 400:
+        # A redirect is how the sign-in pages answer when all is well.
+        return "ok" if status >= 200 else "other"
+    return _BY_STATUS.get(status, "server" if status >= 500 else "param")

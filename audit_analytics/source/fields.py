@@ -1,0 +1,117 @@
+"""Read single fields of a call: its address and its answer."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+
+import msgspec
+
+from audit_analytics.source.wire import clean_text
+
+_PLATFORM: Final = ipaddress.ip_network("fdbd::/16")
+
+
+class _Answer(msgspec.Struct, gc=False):
+    code: int | str | None = None
+
+
+_ANSWER: Final = msgspec.json.Decoder(_Answer)
+_CODE: Final = re.compile(r"\"code\"\s*:\s*\"?(-?\d{1,18})(?![\d.eE])")
+_INTEGER: Final = re.compile(r"-?\d{1,18}")
+_ADDRESS: Final = re.compile(r"[^\s,;]+")
+_PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
+
+
+def read_code(response: str) -> int | None:
+    """Read the business code of an answer.
+
+    Parameters
+    ----------
+    response : str
+        JSON text of the answer, possibly invalid or cut.
+
+    Returns
+    -------
+    int or None
+        The code; None if the answer has none.
+
+    Examples
+    --------
+    >>> read_code('{"code":99991663,"msg":"cut he')
+    99991663
+    """
+    try:
+        code = _ANSWER.decode(response).code
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        found = _CODE.search(response)
+        return int(found[1]) if found else None
+    if isinstance(code, str):
+        return int(code) if _INTEGER.fullmatch(code) else None
+    return code if code is not None and abs(code) < 10**18 else None
+
+
+def read_address(text: str) -> str:
+    """Normalise the first address of a log's ``ip`` field.
+
+    Parameters
+    ----------
+    text : str
+        One address or several, with or without port, zone or brackets; or a service name.
+
+    Returns
+    -------
+    str
+        The address as :mod:`ipaddress` writes it, an IPv4-mapped one as IPv4; the first 64
+        characters of the text if it holds no address.
+
+    Examples
+    --------
+    >>> read_address("::ffff:203.0.113.9, 10.0.0.1"), read_address("[2001:DB8::1]:443")
+    ('203.0.113.9', '2001:db8::1')
+    """
+    for part in _ADDRESS.findall(text):
+        port = _PORT.fullmatch(part)
+        address = _parse_address((port[1] or port[2]) if port else part)
+        if address:
+            return str(getattr(address, "ipv4_mapped", None) or address)
+    return clean_text(text.strip()[:64])
+
+
+def find_network(ip: str) -> str:
+    """Name the network of an address.
+
+    Parameters
+    ----------
+    ip : str
+        An address as :func:`read_address` returns it.
+
+    Returns
+    -------
+    str
+        The /24 of an IPv4 and the /48 of an IPv6 address, 'platform' for the platform's own
+        fdbd::/16, and the text itself where it is no address.
+
+    Examples
+    --------
+    >>> find_network("203.0.113.9"), find_network("2001:db8:1:2::3"), find_network("fdbd::1")
+    ('203.0.113.0/24', '2001:db8:1::/48', 'platform')
+    """
+    address = _parse_address(ip)
+    if address is None:
+        return ip
+    if address in _PLATFORM:
+        return "platform"
+    return str(
+        ipaddress.ip_network(
+            (int(address), 24) if address.version == 4 else (int(address), 48), strict=False
+        )
+    )
+
+
+def _parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None

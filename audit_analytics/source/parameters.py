@@ -1,0 +1,262 @@
+"""Which parameters a call carried, and which objects they name; never their values."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+import numpy as np
+
+from audit_analytics.redact import mask_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from audit_analytics.source.vocabulary import Vocabulary
+
+Parameters = dict[str, msgspec.Raw | str]
+
+_Names = tuple[str, ...]
+_Shape = tuple[int, _Names]
+
+_SHAPES_MAX: Final = 16_384
+_KEYS_MAX: Final = 32
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_QUERY: Final = re.compile(r"\??[\w.\[\]%-]{1,64}=")
+_JSON_TOKEN: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"(\s*:)?|[{}\[\]]", re.DOTALL)
+_ODD: Final = re.compile(r"[^\w.\-\[\]]")
+_RANDOM: Final = re.compile(
+    r"(?=\D*\d)[\w-]{20,}|(?=\D*\d+\D+\d)[A-Za-z0-9]{12,}|\d{7,}|.*@.*", re.DOTALL
+)
+_NAMES_OBJECT: Final = re.compile(
+    r"(?:.*(?:_|[a-z](?=[A-Z])))?(?:[Ii]ds?|[Tt]okens?|[Cc]odes?|[Kk]eys?)"
+)
+_NAMES_NONE: Final = re.compile(
+    r"code|key|.*(?:page|access|refresh|sync|client|verify|verification|csrf)_?token"
+    r"|(?:request|trace|log|client|session)_?id|.*auth_?code|.*(?:secret|private|encrypt)_?key",
+    re.IGNORECASE,
+)
+_NOTHING: Final = frozenset(("", "null", '""', "[]"))
+_NAMES_MANY: Final = re.compile(r".*(?:_ids|[a-z]Ids)|(?:.*_)?(?:emails|mobiles)")
+
+
+class ParameterReader:
+    """Read columns of parameters; the calls of an app mostly carry the same names.
+
+    Parameters
+    ----------
+    names : Vocabulary
+        Codes of the sets of names, shared by the readers of one table.
+    only_lists : bool
+        Take only lists of ids, e-mails or mobiles as objects.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> from audit_analytics.source.vocabulary import Vocabulary
+    >>> names = Vocabulary(tuple)
+    >>> codes, named = ParameterReader(names, only_lists=False).read(pa.array(["a=1&user_id=2", None]))
+    >>> codes.tolist(), named, names.values_in_order
+    ([0, 1], [(0, '&user_id=2')], [('a', 'user_id'), ()])
+    """
+
+    def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
+        self._shapes = _Shapes(names, only_lists=only_lists)
+
+    def read(self, texts: pa.Array) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
+        """Read one column.
+
+        Parameters
+        ----------
+        texts : pyarrow.Array of string
+            ``query_param`` or ``payload`` of each row.
+
+        Returns
+        -------
+        numpy.ndarray of int32, shape (rows,)
+            Code of each row's set of names.
+        list of tuple of int and str
+            Row and text of the objects named there, for the rows that name any.
+        """
+        batch = texts.fill_null("").dictionary_encode()
+        decoded = decode_parameters(batch.dictionary.to_pylist())
+        shape_of = [self._shapes[tuple(values)] for values in decoded]
+        places = batch.indices.to_numpy()
+        codes = np.array([code for code, _ in shape_of], np.int32)[places]
+        named = [
+            show_objects(values, naming) if naming else ""
+            for values, (_, naming) in zip(decoded, shape_of, strict=True)
+        ]
+        if not any(named):
+            return codes, []
+        return codes, [(row, named[p]) for row, p in enumerate(places.tolist()) if named[p]]
+
+
+class _Shapes(dict[_Names, _Shape]):
+    """What the names of a call's parameters come to, for the latest distinct sets of names."""
+
+    def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
+        super().__init__()
+        self._names = names
+        self._only_lists = only_lists
+
+    def __missing__(self, raw: _Names) -> _Shape:
+        shape = self._names[read_names(raw)], find_naming(raw, only_lists=self._only_lists)
+        if len(self) >= _SHAPES_MAX:
+            self.clear()
+        # Names are written by callers: the long ones are not worth the memory.
+        if len(raw) <= 256 and sum(map(len, raw)) <= 4096:
+            self[raw] = shape
+        return shape
+
+
+def decode_parameters(texts: list[str]) -> list[Parameters]:
+    """Decode the parameters of many calls.
+
+    Parameters
+    ----------
+    texts : list of str
+        ``query_param`` or ``payload`` of each call: a JSON object or a query string, possibly
+        cut.
+
+    Returns
+    -------
+    list of dict
+        Undecoded values by name; empty where there is nothing to read.
+
+    Examples
+    --------
+    >>> [list(values) for values in decode_parameters(["a=1&b=2", "", '{"c":{"d":1}}'])]
+    [['a', 'b'], [], ['c']]
+    """
+    together = "\n".join([text or "{}" for text in texts])
+    # Without a line break inside a text, every line of the whole is one text.
+    if together.count("\n") == len(texts) - 1:
+        try:
+            decoded = _OBJECT.decode_lines(together)
+        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+            decoded = []
+        # Blank lines are skipped by the decoder, so only equal lengths are in step.
+        if len(decoded) == len(texts):
+            return decoded  # type: ignore[return-value]
+    return [_decode_parameters(text) for text in texts]
+
+
+def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Make the names of parameters fit to be stored.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names as sent.
+
+    Returns
+    -------
+    tuple of str
+        The names sorted, with odd characters as '_', '*' for one that looks like a secret or a
+        personal value; at most 32 of at most 64 characters.
+
+    Examples
+    --------
+    >>> read_names(("user_id", "13800138000", "a b"))
+    ('*', 'a_b', 'user_id')
+    """
+    return tuple(sorted({_clean_name(name) for name in names[:256]})[:_KEYS_MAX])
+
+
+def find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]:
+    """Find the parameters that name the object of a call by its id.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names as sent.
+    only_lists : bool
+        Take only lists of ids, e-mails or mobiles: a single id in a payload is mostly a
+        property of what is written, not what the call is about.
+
+    Returns
+    -------
+    tuple of str
+        Those of the names.
+
+    Examples
+    --------
+    >>> find_naming(("chat_id", "page_token", "user_id_type"), only_lists=False)
+    ('chat_id',)
+    """
+    return tuple(
+        name for name in names[:256] if len(name) <= 64 and _names_object(name, only_lists)
+    )
+
+
+def show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
+    """Write the naming parameters with their values, to be hashed and never stored.
+
+    Parameters
+    ----------
+    values : dict
+        Parameters as :func:`decode_parameters` returns them.
+    naming : tuple of str
+        Those to write.
+
+    Returns
+    -------
+    str
+        Query string of the naming parameters; '' if they have no values.
+
+    Examples
+    --------
+    >>> show_objects(decode_parameters(['{"user_id":"ou_1"}'])[0], ("user_id",))
+    '&user_id=ou_1'
+    """
+    named = ""
+    for key in naming:
+        value = values[key]
+        shown = value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
+        if shown[:1] != "{" and shown not in _NOTHING:
+            named += f"&{key}=" + shown.strip('"')
+    return named
+
+
+def _decode_parameters(text: str) -> Parameters:
+    try:
+        return _OBJECT.decode(text)  # type: ignore[return-value]
+    except msgspec.ValidationError:
+        return {}
+    except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
+        return _read_broken(text)
+
+
+def _names_object(name: str, only_lists: bool) -> bool:  # noqa: FBT001
+    if only_lists or _NAMES_MANY.fullmatch(name):
+        return _NAMES_MANY.fullmatch(name) is not None
+    return bool(_NAMES_OBJECT.fullmatch(name)) and not _NAMES_NONE.fullmatch(name)
+
+
+def _clean_name(name: str) -> str:
+    """Return a name fit to be stored; '*' if it looks like a secret or a personal value."""
+    head = name[:256]
+    if _RANDOM.fullmatch(head) or mask_text(head) != head:
+        return "*"
+    return _ODD.sub("_", name[:64])
+
+
+def _read_broken(text: str) -> Parameters:
+    head = text[:65_536]
+    if _QUERY.match(head):
+        pairs = parse_qsl(head.lstrip("?"), keep_blank_values=True, errors="replace")
+        return dict(pairs[:256])
+    keys: Parameters = {}
+    depth = 0
+    for token in _JSON_TOKEN.finditer(head):
+        if token[0] in ("{", "["):
+            depth += 1
+        elif token[0] in ("}", "]"):
+            depth -= 1
+        elif depth == 1 and token[2]:
+            keys[token[1]] = ""
+    return keys

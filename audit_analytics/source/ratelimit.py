@@ -1,0 +1,205 @@
+"""The rate limit of an app, kept by every thread and process of this machine together."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self, cast
+
+from pyrate_limiter import Rate, RateItem, SQLiteBucket
+
+from audit_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REQUESTS_PER_PERIOD: Final = 100
+PERIOD_SECONDS: Final = 60.0
+MARGIN_SECONDS: Final = 1.0
+"""How much longer than the period a request is remembered.
+
+The server counts a request when it arrives, we when it leaves. A request that took a second longer
+to arrive than its hundredth successor would share a window with it; the margin covers that, and
+costs 1.6 % of the quota.
+"""
+
+_BUSY_MS = 60_000
+_KEPT_PERIODS = 2
+
+
+class SharedLimiter:
+    """Lets at most `limit` requests leave in any `period_seconds`.
+
+    The record is a SQLite file, so threads and processes on one machine share one quota. Make one
+    limiter a process: a connection to SQLite does not survive a fork.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The record; created if absent, readable by its owner only.
+    limit : int, default 100
+        Requests a period.
+    period_seconds : float, default 60
+        Length of the period, in seconds.
+    margin_seconds : float, default 1
+        See :data:`MARGIN_SECONDS`.
+    clock : callable, default time.time
+        Returns seconds since the epoch; the same for all who share the file.
+    sleep : callable, default time.sleep
+        Waits a number of seconds of `clock`.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be created or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> waits = []
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     now = 1.7e9
+    ...     with SharedLimiter(
+    ...         Path(folder) / "quota.sqlite", limit=2, clock=lambda: now + sum(waits), sleep=waits.append
+    ...     ) as limiter:
+    ...         for _ in range(3):
+    ...             limiter.acquire()
+    >>> [round(seconds) for seconds in waits]
+    [61]
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        limit: int = REQUESTS_PER_PERIOD,
+        period_seconds: float = PERIOD_SECONDS,
+        margin_seconds: float = MARGIN_SECONDS,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._path = path
+        self._limit = limit
+        self._clock = clock
+        self._sleep = sleep
+        self._turn = threading.Lock()
+        self._lock = threading.Lock()
+        remembered_ms = int((period_seconds + margin_seconds) * 1000)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            self._bucket = SQLiteBucket.init_from_file(
+                [Rate(limit, remembered_ms)], table="sent", db_path=str(path)
+            )
+            self._connection = self._bucket.conn
+            self._connection.isolation_level = None  # _transaction begins and ends them.
+            self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            # A crash of the machine may lose the last minute's record, which is then over anyway.
+            self._connection.execute("PRAGMA synchronous = OFF")
+            self._connection.execute("CREATE TABLE IF NOT EXISTS pause (ends_at REAL)")
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    @classmethod
+    def for_app(cls, base_url: str, app_id: str) -> Self:
+        """Open the record of one app in the user's state folder.
+
+        Parameters
+        ----------
+        base_url : str
+            The platform.
+        app_id : str
+            The app; a custom app belongs to one tenant.
+
+        Returns
+        -------
+        SharedLimiter
+            The platform's documented limit, 100 requests a minute.
+
+        Raises
+        ------
+        ConfigError
+            The file cannot be created or is damaged.
+        """
+        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+        name = hashlib.sha256(f"{base_url} {app_id}".encode()).hexdigest()[:16]
+        return cls(Path(state).expanduser() / "audit-analytics" / f"quota-{name}.sqlite")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def acquire(self) -> None:
+        """Wait until a request may leave, and count it."""
+        # One thread waits for the next slot, the others for their turn: no stampede at each slot.
+        with self._turn:
+            while wait_seconds := self._take():
+                self._sleep(wait_seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Let nobody's request leave for a while, as the platform asked.
+
+        Parameters
+        ----------
+        seconds : float
+            How long, in seconds.
+        """
+        with self._transaction():
+            ends_at = max(self._pause_ends_at(), self._clock() + seconds)
+            self._connection.execute("DELETE FROM pause")
+            self._connection.execute("INSERT INTO pause VALUES (?)", (ends_at,))
+
+    def _take(self) -> float:
+        """Count a request and return 0, or return the seconds to wait."""
+        with self._transaction():
+            # Read inside the transaction: processes then write times that never go back.
+            now = self._clock()
+            if (ends_at := self._pause_ends_at()) > now:
+                return ends_at - now
+            newest = self._bucket.peek(0)
+            if newest is not None and newest.timestamp > int(now * 1000):
+                self._bucket.flush()  # The clock was set back; those times mean nothing now.
+                return 1e-3
+            item = RateItem("list_data", int(now * 1000))
+            if not self._bucket.put(item):
+                return max(cast("int", self._bucket.waiting(item)), 1) / 1000
+            is_stale = self._bucket.count() > _KEPT_PERIODS * self._limit
+        if is_stale:
+            # The bucket commits after each step, so clearing out takes a transaction of its own.
+            with self._transaction():
+                self._bucket.leak(item.timestamp)
+        return 0.0
+
+    def _pause_ends_at(self) -> float:
+        row = self._connection.execute("SELECT max(ends_at) FROM pause").fetchone()
+        return float(row[0] or 0.0)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Hold SQLite's write lock, which is what keeps processes apart."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+                if self._connection.in_transaction:
+                    self._connection.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> ConfigError:
+        return ConfigError(
+            f"{self._path}: cannot keep the rate limit there ({error}); "
+            "make room, make the folder writable, or remove a damaged file"
+        )

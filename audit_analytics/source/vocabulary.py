@@ -1,0 +1,160 @@
+"""Columns of few distinct values: each value is read once, rows carry codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable
+
+    from numpy.typing import NDArray
+
+Codes = tuple[int, int]
+"""Codes of two columns, together the key of a third."""
+
+Raw = TypeVar("Raw", bound="Hashable")
+Clean = TypeVar("Clean", bound="Hashable")
+
+
+class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
+    """Codes of the distinct values of a column; a raw value is cleaned once.
+
+    Parameters
+    ----------
+    clean : callable
+        Turns a raw value into the one to be stored; several raw values may share one.
+
+    Examples
+    --------
+    >>> words = Vocabulary(str.upper)
+    >>> words["get"], words["put"], words["GET"], words.values_in_order
+    (0, 1, 0, ['GET', 'PUT'])
+    """
+
+    def __init__(self, clean: Callable[[Raw], Clean]) -> None:
+        super().__init__()
+        self._clean = clean
+        self._codes: dict[Clean, int] = {}
+        self.values_in_order: list[Clean] = []
+
+    def __missing__(self, raw: Raw) -> int:
+        """Give a raw value seen for the first time its code."""
+        code = self[raw] = self.find_code(self._clean(raw))
+        return code
+
+    def find_code(self, value: Clean) -> int:
+        """Find the code of a clean value, a new one if need be.
+
+        Parameters
+        ----------
+        value : hashable
+            A clean value.
+
+        Returns
+        -------
+        int
+            Its position among ``values_in_order``.
+        """
+        code = self._codes.setdefault(value, len(self._codes))
+        if code == len(self.values_in_order):
+            self.values_in_order.append(value)
+        return code
+
+    def encode(self, distinct: Iterable[Raw], places: NDArray[Any]) -> NDArray[np.int32]:
+        """Encode a column given by its distinct values.
+
+        Parameters
+        ----------
+        distinct : iterable of hashable
+            Raw values.
+        places : numpy.ndarray of int, shape (rows,)
+            Position of each row's value among them.
+
+        Returns
+        -------
+        numpy.ndarray of int32, shape (rows,)
+            Code of each row.
+        """
+        codes: NDArray[np.int32] = np.array([self[raw] for raw in distinct], np.int32)[places]
+        return codes
+
+
+def split_distinct(values: list[str | None]) -> tuple[list[str | None], NDArray[Any]]:
+    """Split a column into its distinct values and where they stand.
+
+    Parameters
+    ----------
+    values : list of str or None
+        One value a row.
+
+    Returns
+    -------
+    list of str or None
+        The distinct values, in order of appearance.
+    numpy.ndarray of int, shape (rows,)
+        Position of each row's value among them.
+
+    Examples
+    --------
+    >>> split_distinct(["a", None, "a"])[0]
+    ['a', None]
+    """
+    batch = pa.array(values, pa.large_string()).dictionary_encode(null_encoding="encode")
+    return batch.dictionary.to_pylist(), batch.indices.to_numpy()
+
+
+def encode_pairs(
+    vocabulary: Vocabulary[Codes, Any], left: NDArray[np.int32], right: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Encode the pairs that two columns of codes form.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Codes of the pairs.
+    left, right : numpy.ndarray of int32, shape (rows,)
+        Codes of the two columns.
+
+    Returns
+    -------
+    numpy.ndarray of int32, shape (rows,)
+        Code of each row's pair.
+
+    Examples
+    --------
+    >>> column = np.array([1, 0, 1], np.int32)
+    >>> encode_pairs(Vocabulary(str), column, column).tolist()
+    [0, 1, 0]
+    """
+    places, pairs = pd.factorize(left.astype(np.int64) << 32 | right)
+    return vocabulary.encode([(p >> 32, p & 0xFFFFFFFF) for p in pairs.tolist()], places)
+
+
+def categorise(codes: NDArray[np.int32], values: list[str]) -> pd.Categorical:
+    """Build a column of categories from codes.
+
+    Parameters
+    ----------
+    codes : numpy.ndarray of int32, shape (rows,)
+        Position of each row's value in `values`.
+    values : list of str
+        The values; they may repeat.
+
+    Returns
+    -------
+    pandas.Categorical
+        The column, each value a category once.
+
+    Examples
+    --------
+    >>> list(categorise(np.array([0, 1, 2], np.int32), ["a", "b", "a"]))
+    ['a', 'b', 'a']
+    """
+    places, distinct = pd.factorize(np.array(values, dtype=object))
+    return pd.Categorical.from_codes(
+        places[codes] if len(codes) else [], categories=pd.Index(distinct, dtype="str")
+    )

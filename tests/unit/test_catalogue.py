@@ -1,0 +1,219 @@
+import csv
+import re
+import tomllib
+from importlib.resources import files
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit_analytics.catalogue import Catalogue, classify, load_catalogue
+from audit_analytics.catalogue.codes import load_codes
+from audit_analytics.errors import ConfigError
+from audit_analytics.schema import OUTCOMES, SENSITIVE, SEVERITIES
+
+CATALOGUE = Catalogue.default()
+APIS = sorted(CATALOGUE, key=lambda match: match.api)
+DATA = files("audit_analytics.catalogue")
+
+
+def spell(api, change):
+    return "/".join(change(s) if s.startswith(":") else s for s in api.split("/"))
+
+
+def test_every_api_is_found_in_every_spelling():
+    assert len(APIS) == 1763
+    assert len({match.api for match in APIS}) == 1763
+    for match in APIS:
+        for change in (str, lambda s: f"{{{s[1:]}}}", lambda _: "7391845562"):
+            assert CATALOGUE.match(spell(match.api, change)) == match
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "GET/open-apis/contact/v3/users/:user_id",
+        "get/open-apis/contact/v3/users/ou_1",
+        "GET /open-apis/contact/v3/users/{id}",
+        "GET https://open.feishu.cn/open-apis/contact/v3/users/ou_1?user_id_type=open_id",
+        "GEThttps://open.larksuite.com/open-apis/contact/v3/users/ou_1/",
+        "GET/open.feishu.cn/open-apis/contact/v3/users/ou_1",
+        "GETopen.feishu.cn:443/open-apis/contact/v3/users/ou_1",
+        "GET:/open-apis//contact/v3/users/ou_1#top",
+        "  /open-apis/contact/v3/users/ou_1  ",
+    ],
+)
+def test_spellings_of_one_api(written):
+    found = CATALOGUE.match(written, "get")
+    assert found.api == "GET/open-apis/contact/v3/users/:user_id"
+    assert found.known
+
+
+def test_literal_segments_beat_placeholders():
+    assert CATALOGUE.match("POST/open-apis/contact/v3/users/batch_get_id").api.endswith(
+        "batch_get_id"
+    )
+    # Another method under the same literal is an id like any other.
+    assert CATALOGUE.match("DELETE/open-apis/contact/v3/users/batch").api.endswith("/:user_id")
+
+
+def test_legacy_paths_match_without_open_apis():
+    found = CATALOGUE.match("POST/approval/openapi/v2/instance/approve")
+    assert (found.known, found.category) == (True, "approval_action")
+
+
+def test_method_and_path_are_the_fallback():
+    found = CATALOGUE.match("something odd", "GET", "/open-apis/im/v1/chats/oc_1/members?a=1")
+    assert found.api == "GET/open-apis/im/v1/chats/:chat_id/members"
+    assert CATALOGUE.match("", "GET", "/open-apis/im/v1/chats").known
+    disagreeing = CATALOGUE.match(
+        "GET/open-apis/im/v1/chats", "POST", "/open-apis/contact/v3/users/ou_1"
+    )
+    assert disagreeing.api == "GET/open-apis/im/v1/chats"
+
+
+def test_an_unknown_api_is_kept_and_not_guessed():
+    found = CATALOGUE.match(
+        "DELETE/open-apis/brand_new/v1/users/ou_abc/x/:y/{z}/7391/doxcn1a2b3c4d5e6f7g8"
+    )
+    assert found.api == "DELETE/open-apis/brand_new/v1/users/:id/x/:id/:id/:id/:id"
+    assert (found.known, found.category, found.severity) == (False, "unknown", "unknown")
+    uuid = CATALOGUE.match("GET/x/9cb3d23e-47f8-4d1e-9f4a-1c1d2c8b1f60/batch_get_tmp_download_url")
+    assert uuid.api == "GET/x/:id/batch_get_tmp_download_url"
+    assert CATALOGUE.match("").api == ""
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        "POST/ec2.amazonaws.com/DescribeVolumes",
+        "POST/lambda.amazonaws.com/UpdateFunctionCode20150331v2",
+    ],
+)
+def test_a_service_of_another_log_stays_as_it_is(api):
+    assert CATALOGUE.match(api).api == api
+
+
+@given(st.text(max_size=2000), st.text(max_size=20), st.text(max_size=200))
+def test_any_text_gives_a_short_api(api_raw, method, path):
+    found = CATALOGUE.match(api_raw, method, path)
+    assert found.severity in (*SEVERITIES, "unknown")
+    # Cutting at 512 characters bounds the key; ':id' can only lengthen a one-digit segment.
+    assert len(found.api) <= 4 * 512 + len(method.upper())
+
+
+@given(st.sampled_from(APIS), st.text("abcXYZ0189_-.", min_size=1, max_size=40))
+def test_any_id_in_any_api_is_canonical_again(match, name):
+    written = spell(match.api, lambda _: name)
+    found = CATALOGUE.match(written)
+    assert found.known
+    assert len(found.template) == len(match.template)
+
+
+def test_sensitivity_is_what_the_first_pattern_says():
+    rules = tomllib.loads((DATA / "sensitivity.toml").read_text(encoding="utf-8"))["pattern"]
+    assert all(rule["severity"] in SEVERITIES for rule in rules)
+    for match in APIS[::7]:
+        first = next((r for r in rules if re.search(r["pattern"], match.api)), None)
+        expected = (first["category"], first["severity"]) if first else ("other", "none")
+        assert (match.category, match.severity) == expected
+
+
+def test_sensitive_apis_are_high_and_critical():
+    sensitive = CATALOGUE.sensitive_apis()
+    assert sensitive == sorted(m.api for m in APIS if m.severity in SENSITIVE)
+    assert len(sensitive) == 406
+    assert "POST/open-apis/im/v1/messages" not in sensitive
+
+
+def test_the_user_adds_patterns_and_overrides_severities(tmp_path):
+    file = tmp_path / "own.toml"
+    file.write_text(
+        "[[pattern]]\ncategory = 'crown_jewels'\nseverity = 'critical'\npattern = '/finance_robot/'\n"
+        "[severity]\n'get /open-apis/im/v1/chats/{chat_id}' = 'high'\n",
+        encoding="utf-8",
+    )
+    own = load_catalogue(file)
+    new = own.match("POST/open-apis/finance_robot/v1/pay")
+    assert (new.known, new.category, new.severity) == (False, "crown_jewels", "critical")
+    assert own.match("GET/open-apis/im/v1/chats/oc_9").severity == "high"
+    assert "GET/open-apis/im/v1/chats/:chat_id" in own.sensitive_apis()
+    assert CATALOGUE.match("GET/open-apis/im/v1/chats/oc_9").severity != "high"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[pattern]]\ncategory='a'\nseverity='severe'\npattern='x'", "use one of none, low"),
+        ("[[pattern]]\ncategory='a'\nseverity='high'\npattern='('", "not a regular expression"),
+        ("[[pattern]]\ncategory='a'\npattern='x'", "needs category, severity and pattern"),
+        ("[[pattern]]\ncategory=1\nseverity='high'\npattern='x'", "must be text"),
+        ("[pattern]\ncategory='a'", "double brackets"),
+        ("severity = 'high'", "as a table"),
+        ("[severity]\n'GET/x' = 3", "use one of"),
+        ("[patterns]\na=1", "unknown table"),
+        ("not toml", "not valid TOML"),
+    ],
+)
+def test_a_bad_file_says_what_to_do(tmp_path, text, expected):
+    file = tmp_path / "own.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=expected) as caught:
+        load_catalogue(file)
+    assert "own.toml" in str(caught.value)
+
+
+def test_a_missing_file_says_so(tmp_path):
+    with pytest.raises(ConfigError, match="No such file"):
+        load_catalogue(tmp_path / "absent.toml")
+
+
+def test_codes_have_known_classes():
+    codes = load_codes()
+    assert len(codes) == 2691
+    assert set(codes.values()) <= set(OUTCOMES)
+    rows = csv.DictReader((DATA / "error_codes.csv").read_text(encoding="utf-8").splitlines())
+    assert sum(1 for _ in rows) == len(codes)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "outcome"),
+    [
+        (0, 200, "ok"),
+        (0, None, "ok"),
+        (0, 0, "ok"),
+        (99991672, 200, "permission"),
+        (99991663, 400, "auth"),
+        (99991400, 400, "rate_limit"),
+        (99991401, 400, "permission"),
+        (99992402, 200, "param"),
+        (99992361, 400, "not_found"),
+        (1780001, 500, "server"),
+        (987654321, 200, "other"),
+        (987654321, None, "other"),
+        (987654321, 503, "server"),
+        (None, 204, "ok"),
+        (None, 302, "ok"),
+        (None, 101, "other"),
+        (None, 401, "auth"),
+        (None, 403, "permission"),
+        (None, 404, "not_found"),
+        (None, 429, "rate_limit"),
+        (None, 400, "param"),
+        (None, 418, "param"),
+        (None, 500, "server"),
+        (403, 200, "permission"),
+        (200, 200, "ok"),
+        (None, 99991663, "auth"),
+        (None, 0, "unknown"),
+        (None, None, "unknown"),
+        (None, -5, "other"),
+    ],
+)
+def test_outcomes(code, status, outcome):
+    assert classify(code, status) == outcome
+
+
+@given(st.none() | st.integers(), st.none() | st.integers())
+def test_every_pair_has_an_outcome(code, status):
+    assert classify(code, status) in OUTCOMES
