@@ -1,0 +1,252 @@
+"""What to expect of an entity: a negative binomial per entity and slot of the week.
+
+Counts of calls are overdispersed, have a day and week rhythm and now and then a burst. So each
+entity gets a mean per slot, shrunk towards its own overall mean, and one dispersion, shrunk
+towards the tenant's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import special, stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+WINSOR_MADS: Final = 6.0
+MAD_TO_SIGMA: Final = 1.4826
+SMOOTH: Final = (0.15, 0.70, 0.15)
+MEAN_PRIOR: Final = 0.5
+DISPERSION_PRIOR: Final = 20.0
+DISPERSION_RANGE: Final = (0.01, 6.0)
+_TINY: Final = 1e-300
+_EXACT_BELOW: Final = 1e-6
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Expected counts per entity and slot.
+
+    Parameters
+    ----------
+    mean : numpy.ndarray of shape (n_entities, n_slots)
+        Expected count of one bucket of that slot.
+    dispersion : numpy.ndarray of shape (n_entities,)
+        phi: variance = mean + phi * mean^2.
+    weight : numpy.ndarray of shape (n_entities, n_slots)
+        Sum of the weights behind each mean: how much history it rests on.
+    """
+
+    mean: NDArray[np.float64]
+    dispersion: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+    def size(
+        self, mean: NDArray[np.float64], entity: NDArray[np.intp], slot: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Return the negative-binomial size that also carries the doubt about the mean.
+
+        Parameters
+        ----------
+        mean : numpy.ndarray of shape (n,)
+            Expected counts.
+        entity, slot : numpy.ndarray of shape (n,)
+            Whose and which bucket each is.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,)
+            r = 1 / (phi + (1 / mean + phi) / weight).
+        """
+        phi = self.dispersion[entity]
+        weight = np.maximum(self.weight[entity, slot], 0.1)
+        return 1.0 / (phi + (1.0 / np.maximum(mean, 1e-9) + phi) / weight)
+
+
+def fit_baseline(
+    counts: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    slot: NDArray[np.intp],
+    *,
+    slots: int,
+    cycle: int = 1,
+) -> Baseline:
+    """Fit expected counts per entity and slot.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray of shape (n_entities, n_buckets)
+        Calls per bucket.
+    weights : numpy.ndarray of shape (n_entities, n_buckets)
+        Weight of each bucket; 0 leaves it out.
+    slot : numpy.ndarray of shape (n_buckets,)
+        Slot of each bucket.
+    slots : int
+        Number of slots.
+    cycle : int, default=1
+        Length of the cycle neighbouring slots are smoothed over (24 for hours of a day).
+
+    Returns
+    -------
+    Baseline
+        The fitted means and dispersions.
+
+    Examples
+    --------
+    >>> counts = np.array([[4.0, 6.0, 5.0, 5.0]])
+    >>> base = fit_baseline(counts, np.ones((1, 4)), np.zeros(4, dtype=np.intp), slots=1)
+    >>> base.mean.round(1)
+    array([[4.7]])
+    """
+    entities = counts.shape[0]
+    mean = np.zeros((entities, slots))
+    weight = np.zeros((entities, slots))
+    capped = np.empty_like(counts)
+    for s in range(slots):
+        at = slot == s
+        capped[:, at] = _winsorise(counts[:, at], weights[:, at] > 0)
+        weight[:, s] = weights[:, at].sum(axis=1)
+        mean[:, s] = (weights[:, at] * capped[:, at]).sum(axis=1) / np.maximum(weight[:, s], 1e-9)
+    total = (mean * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
+    if cycle > 1:
+        mean = _smooth(mean, weight, cycle)
+    prior = 0.5 * total + 0.01
+    mean = (weight * mean + MEAN_PRIOR * prior[:, None]) / (weight + MEAN_PRIOR)
+    expected = mean[:, slot]
+    excess = (weights * ((capped - expected) ** 2 - expected)).sum(axis=1)
+    scale = (weights * expected**2).sum(axis=1)
+    return Baseline(mean, _shrink_dispersion(excess, scale), weight)
+
+
+def _winsorise(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Cap bursts at six robust deviations, so that one burst does not become the norm."""
+    middle = _median(values, valid)
+    spread = MAD_TO_SIGMA * _median(np.abs(values - middle), valid)
+    return np.minimum(values, middle + WINSOR_MADS * np.maximum(spread, np.sqrt(middle + 1.0)))
+
+
+def _median(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the row medians of the valid values, 0 where there are none, as a column."""
+    if values.shape[1] == 0:
+        return np.zeros((values.shape[0], 1))
+    ranked = np.sort(np.where(valid, values, np.inf), axis=1)
+    count = valid.sum(axis=1, keepdims=True)
+    low = np.take_along_axis(ranked, np.maximum(count - 1, 0) // 2, axis=1)
+    high = np.take_along_axis(ranked, np.minimum(count // 2, values.shape[1] - 1), axis=1)
+    return np.where(count > 0, (low + high) / 2.0, 0.0)
+
+
+def _smooth(
+    mean: NDArray[np.float64], weight: NDArray[np.float64], cycle: int
+) -> NDArray[np.float64]:
+    """Borrow from the neighbouring hours of the same kind of day; unseen slots lend nothing."""
+    shape = (len(mean), mean.shape[1] // cycle, cycle)
+    cube, mass = mean.reshape(shape), (weight > 0).astype(float).reshape(shape)
+    smooth = np.zeros_like(cube)
+    norm = np.zeros_like(cube)
+    for shift, share in zip((1, 0, -1), SMOOTH, strict=True):
+        near = np.roll(mass, shift, axis=2)
+        smooth += share * near * np.roll(cube, shift, axis=2)
+        norm += share * near
+    return (smooth / np.maximum(norm, 1e-9)).reshape(mean.shape)
+
+
+def _shrink_dispersion(
+    excess: NDArray[np.float64], scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    known = scale > 1.0
+    pooled = np.median(excess[known] / scale[known]) if known.any() else 1.0
+    pooled = np.clip(pooled, *DISPERSION_RANGE)
+    shrunk = (excess + DISPERSION_PRIOR * pooled) / (scale + DISPERSION_PRIOR)
+    return np.asarray(np.clip(shrunk, *DISPERSION_RANGE))
+
+
+def count_surprise(
+    observed: NDArray[np.float64], mean: NDArray[np.float64], size: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return how surprising counts are: -log10 of the mid-p upper tail.
+
+    Parameters
+    ----------
+    observed, mean, size : numpy.ndarray of shape (n,)
+        Counts, their expectation and negative-binomial size.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,)
+        -log10(P(Y > y) + P(Y = y) / 2) for Y ~ NB(mean, size); 0 to 300.
+
+    Examples
+    --------
+    >>> count_surprise(np.array([5.0, 50.0]), np.array([5.0, 5.0]), np.array([9.0, 9.0])).round(1)
+    array([ 0.3, 14.7])
+    """
+    share = size / (size + mean)
+    tail = stats.nbinom.sf(observed, size, share) + 0.5 * stats.nbinom.pmf(observed, size, share)
+    return np.asarray(-np.log10(np.clip(tail, _TINY, 1.0)))
+
+
+def share_surprise(
+    failed: NDArray[np.float64],
+    calls: NDArray[np.float64],
+    rate: NDArray[np.float64],
+    *,
+    correlation: float,
+) -> NDArray[np.float64]:
+    """Return how surprising a share of calls is: -log10 P(E >= e) of a beta-binomial.
+
+    Parameters
+    ----------
+    failed, calls : numpy.ndarray of shape (n,)
+        How many of how many calls.
+    rate : numpy.ndarray of shape (n,)
+        Expected share, 0 to 1.
+    correlation : float
+        rho: how much calls of one bucket fail together.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,)
+        0 to 300.
+
+    Examples
+    --------
+    >>> share_surprise(np.array([9.0]), np.array([10.0]), np.array([0.1]), correlation=0.05).round(1)
+    array([4.9])
+    """
+    rate = np.clip(rate, 1e-6, 1 - 1e-6)
+    strength = 1.0 / correlation - 1.0
+    a, b = rate * strength, (1.0 - rate) * strength
+    tail = np.clip(stats.betabinom.sf(failed - 1, calls, a, b), _TINY, 1.0)
+    score = -np.log10(tail)
+    # sf is 1 - cdf: far out it has no digits left, so the few pmf terms are summed instead
+    for i in np.flatnonzero(tail < _EXACT_BELOW):
+        terms = stats.betabinom.logpmf(np.arange(failed[i], calls[i] + 1), calls[i], a[i], b[i])
+        score[i] = -special.logsumexp(terms) / np.log(10.0)
+    return np.asarray(score)
+
+
+def expect_interval(mean: float, size: float) -> tuple[float, float]:
+    """Return the central 95 % interval of a count.
+
+    Parameters
+    ----------
+    mean, size : float
+        Negative-binomial expectation and size.
+
+    Returns
+    -------
+    low, high : float
+        Whole calls.
+
+    Examples
+    --------
+    >>> expect_interval(5.0, 9.0)
+    (1.0, 11.0)
+    """
+    low, high = stats.nbinom.ppf([0.025, 0.975], size, size / (size + mean))
+    return float(low), float(high)

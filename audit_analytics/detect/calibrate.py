@@ -1,0 +1,115 @@
+"""From scores to probabilities: how often an ordinary week scores this high.
+
+Scores of different groups have different scales. Each is turned into a p-value against the same
+score on past weeks, each of which was scored with a baseline of the other weeks. Beyond the
+95 % quantile of the reference a generalised Pareto tail stands in for data that are not there
+(Pickands-Balkema-de Haan; fitted by probability-weighted moments, Hosking and Wallis 1987,
+Technometrics 29(3), 339-349).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from scipy import stats
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TAIL_QUANTILE: Final = 0.95
+TAIL_SHAPE_RANGE: Final = (0.0, 0.9)
+MIN_TAIL: Final = 10
+
+
+class Calibrator:
+    """Upper-tail probabilities of a score against a reference sample.
+
+    Parameters
+    ----------
+    reference : array-like of shape (n_reference,)
+        Scores of past weeks; NaN is left out.
+
+    Attributes
+    ----------
+    reference_ : numpy.ndarray of shape (n,)
+        The reference, rising.
+    threshold_ : float
+        Where the fitted tail begins; infinite if there are too few exceedances to fit one.
+    shape_, scale_ : float
+        Parameters of the generalised Pareto tail.
+
+    Examples
+    --------
+    >>> calibrator = Calibrator(np.arange(99.0))
+    >>> calibrator.p_value(np.array([0.0, 50.0])).round(2)
+    array([1. , 0.5])
+    """
+
+    def __init__(self, reference: NDArray[np.float64]) -> None:
+        reference = np.asarray(reference, dtype=float)
+        self.reference_ = np.sort(reference[~np.isnan(reference)])
+        self.threshold_, self.shape_, self.scale_ = np.inf, 0.0, 1.0
+        if len(self.reference_):
+            threshold = float(np.quantile(self.reference_, TAIL_QUANTILE, method="higher"))
+            excess = self.reference_[self.reference_ > threshold] - threshold
+            if len(excess) >= MIN_TAIL:
+                self.threshold_ = threshold
+                self.shape_, self.scale_ = _fit_tail(excess)
+
+    def p_value(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how probable a score at least this high is.
+
+        Parameters
+        ----------
+        score : numpy.ndarray of shape (n,)
+            Scores; NaN stands for "not assessed".
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,)
+            (1 + #{reference >= score}) / (n + 1) below the threshold, the tail beyond it, never
+            below 1 / (100 n); 1 for NaN.
+        """
+        n = len(self.reference_)
+        score = np.nan_to_num(np.asarray(score, dtype=float), nan=-np.inf)
+        above = n - np.searchsorted(self.reference_, score, side="left")
+        p = (1.0 + above) / (n + 1.0)
+        beyond = score > self.threshold_
+        if beyond.any():
+            tail = (self.reference_ > self.threshold_).sum() / n
+            excess = score[beyond] - self.threshold_
+            p[beyond] = tail * stats.genpareto.sf(excess, self.shape_, scale=self.scale_)
+        return np.asarray(np.clip(p, 1.0 / (100.0 * max(n, 1)), 1.0))
+
+
+def _fit_tail(excess: NDArray[np.float64]) -> tuple[float, float]:
+    ranked = np.sort(excess)
+    mean = ranked.mean()
+    plotting = (np.arange(1, len(ranked) + 1) - 0.35) / len(ranked)
+    moment = ((1.0 - plotting) * ranked).mean()
+    shape = 2.0 - mean / (mean - 2.0 * moment) if mean > 2.0 * moment else TAIL_SHAPE_RANGE[1]
+    shape = float(np.clip(shape, *TAIL_SHAPE_RANGE))
+    # the scale that keeps the mean of the excesses, given the clipped shape
+    return shape, float(max(mean * (1.0 - shape), 1e-9))
+
+
+def adjust_q(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return Benjamini-Hochberg q-values.
+
+    Parameters
+    ----------
+    p : numpy.ndarray of shape (n,)
+        p-values of all tests made.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,)
+        The least false-discovery rate at which each test would be called.
+
+    Examples
+    --------
+    >>> adjust_q(np.array([0.01, 0.5, 0.02])).round(3)
+    array([0.03, 0.5 , 0.03])
+    """
+    return np.asarray(stats.false_discovery_control(p)) if len(p) else np.asarray(p)

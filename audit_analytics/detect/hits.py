@@ -1,0 +1,241 @@
+"""Turn the engine's p-values into hits: which surprise, when, how much, against what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.cases import Case, Hit
+from audit_analytics.detect.baseline import expect_interval
+from audit_analytics.detect.engine import APP_GROUPS, GROUP_WEIGHT, Detection
+from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from audit_analytics.detect.novelty import Novelty
+
+CLEAR_P: Final = 0.005
+"""A group this improbable is worth a reason of its own."""
+
+MAX_P: Final = 0.05
+"""In a tenant of a few entities E alone would let ordinary days through."""
+
+MAX_REASONS: Final = 4
+UNITS: Final = {
+    "VOL": "calls",
+    "SENS": "calls of sensitive APIs",
+    "TOK": "token requests",
+    "ERR": "errors",
+    "API": "calls of one API",
+    "NEWAPPS": "apps new on this address",
+    "AUTHAPPS": "apps failing to authenticate",
+    "AUTHFAIL": "authentication failures",
+}
+KINDS: Final = {"VOL": "volume", "TOK": "volume", "SENS": "sensitive_api", "ERR": "error_burst"}
+
+
+def find_hits(
+    detection: Detection, *, budget: float, severity_of_api: Mapping[str, str]
+) -> list[Hit]:
+    """Explain every case within the alarm budget.
+
+    Parameters
+    ----------
+    detection : Detection
+        What the engine found.
+    budget : float
+        Cases with a smaller E are reported.
+    severity_of_api : mapping of str to str
+        Policy severity of each API seen.
+
+    Returns
+    -------
+    list of Hit
+        The clear reasons of each case, at least one, the least probable first.
+    """
+    return [
+        hit
+        for case in detection.cases
+        if case.expected_per_week < budget and case.p < MAX_P
+        for hit in (
+            _explain_app(detection, case, severity_of_api)
+            if case.entity_type == "app"
+            else _explain_ip(detection, case)
+        )
+    ]
+
+
+def _explain_app(
+    detection: Detection, case: Case, severity_of_api: Mapping[str, str]
+) -> Iterator[Hit]:
+    app = int(detection.panel.apps.get_loc(case.entity))
+    least = {
+        name: detection.app_p[name][app].min() / GROUP_WEIGHT.get(name, 1.0) for name in APP_GROUPS
+    }
+    ranked = sorted(least, key=lambda name: (least[name], APP_GROUPS.index(name)))
+    clear = [name for name in ranked if least[name] <= CLEAR_P][:MAX_REASONS]
+    for name in clear:
+        day = int(detection.app_p[name][app].argmin())
+        if name == "NEWNET":
+            yield from _explain_networks(detection, app, day)
+        elif name == "NEWAPI":
+            yield _explain_apis(detection, app, day, severity_of_api)
+        else:
+            yield _explain_count(detection, name, app, day, severity_of_api)
+    if not clear:
+        yield _explain_mixture(detection, app)
+
+
+def _explain_count(
+    detection: Detection, name: str, app: int, day: int, severity_of_api: Mapping[str, str]
+) -> Hit:
+    surprise, grid = detection.surprises[name], detection.panel.grid
+    app_id = str(detection.panel.apps[app])
+    mean, size = float(surprise.expected[app, day]), float(surprise.size[app, day])
+    low, high = expect_interval(mean, size)
+    start = grid.hours[surprise.hour[app, day]]
+    hours, label = int(surprise.hours[app, day]), str(surprise.label[app, day])
+    where: dict[str, tuple[str, ...]] = {"app_id": (app_id,)}
+    kind = KINDS.get(name, "volume")
+    if name == "ERR":
+        where["outcome"] = (label,)
+    elif name == "API":
+        where["api"] = (label,)
+        if severity_of_api.get(label) in schema.SENSITIVE:
+            kind = "sensitive_api"
+    elif name == "SENS":
+        where["severity"] = schema.SENSITIVE
+    elif name == "TOK":
+        where["category"] = ("token_issuance",)
+    return Hit(
+        detector=name,
+        kind=kind,
+        entity_type="app",
+        entity=app_id,
+        start_at=start,
+        end_at=start + pd.Timedelta(hours=hours),
+        observed=float(surprise.observed[app, day]),
+        expected=mean,
+        low=low,
+        high=high,
+        unit=f"{UNITS[name]} in {'an hour' if hours == 1 else 'a day'}",
+        p=float(detection.app_p[name][app, day]),
+        facts={"label": label, "hours": hours},
+        where=where,
+    )
+
+
+def _new_pairs(novelty: Novelty, detection: Detection, app: int, day: int) -> pd.DataFrame:
+    first_day = detection.panel.grid.days(0)[0]
+    pairs = novelty.pairs
+    return pairs[(pairs["app"] == app) & (pairs["day"] == first_day + day)]
+
+
+def _explain_networks(detection: Detection, app: int, day: int) -> Iterator[Hit]:
+    pairs = _new_pairs(detection.networks, detection, app, day)
+    if pairs.empty:
+        return
+    app_id = str(detection.panel.apps[app])
+    names = tuple(pairs.sort_values("calls_count", ascending=False)["name"])
+    yield Hit(
+        detector="NEWNET",
+        kind="unusual_ip",
+        entity_type="app",
+        entity=app_id,
+        start_at=pairs["first_at"].min(),
+        end_at=pairs["first_at"].max() + pd.Timedelta(days=1),
+        observed=float(pairs["calls_count"].sum()),
+        expected=0.0,
+        unit="calls from new networks in 24 hours",
+        p=float(detection.app_p["NEWNET"][app, day]),
+        facts={"networks": list(names), "foreign": int(pairs["foreignness"].max())},
+        where={"app_id": (app_id,), "network": names},
+    )
+
+
+def _explain_apis(
+    detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
+) -> Hit:
+    pairs = _new_pairs(detection.apis, detection, app, day)
+    app_id = str(detection.panel.apps[app])
+    pairs = pairs.sort_values(["foreignness", "calls_count"], ascending=False)
+    names = tuple(pairs["name"])
+    sensitive = [name for name in names if severity_of_api.get(name) in schema.SENSITIVE]
+    return Hit(
+        detector="NEWAPI",
+        kind="sensitive_api" if sensitive else "new_api",
+        entity_type="app",
+        entity=app_id,
+        start_at=pairs["first_at"].min(),
+        end_at=pairs["first_at"].max() + pd.Timedelta(days=1),
+        observed=float(len(names)),
+        expected=0.0,
+        unit="APIs used for the first time in a day",
+        p=float(detection.app_p["NEWAPI"][app, day]),
+        facts={
+            "apis": list(names),
+            "sensitive": sensitive,
+            "denied": int(pairs["permission_count"].sum()),
+        },
+        where={"app_id": (app_id,), "api": names},
+    )
+
+
+def _explain_mixture(detection: Detection, app: int) -> Hit:
+    """Name the surprises that weigh most where no single one is clear."""
+    grid = detection.panel.grid
+    day = int(detection.app_p["joint"][app].argmin())
+    app_id = str(detection.panel.apps[app])
+    weights = detection.attribution[app, day]
+    order = [APP_GROUPS[g] for g in np.argsort(-weights, kind="stable")[:3] if weights[g] > 0]
+    first = grid.first_hour[grid.days(0)[day]]
+    hours = int(grid.day_hours[grid.days(0)[day]])
+    calls = detection.panel.counts["calls"][app, first : first + hours].sum()
+    return Hit(
+        detector="FOREST",
+        kind="mixture",
+        entity_type="app",
+        entity=app_id,
+        start_at=grid.hours[first],
+        end_at=grid.hours[first] + pd.Timedelta(hours=hours),
+        observed=float(calls),
+        unit="calls in a day",
+        p=float(detection.app_p["joint"][app, day]),
+        facts={"groups": order},
+        where={"app_id": (app_id,)},
+    )
+
+
+def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
+    days = detection.ip_days[detection.ip_days["ip"] == case.entity]
+    row = days.loc[days["p"].idxmin()]
+    grid = detection.panel.grid
+    start = grid.hours[grid.first_hour[int(row["day"])]]
+    observed = {
+        "NEWAPPS": row["new_apps_count"],
+        "AUTHAPPS": row["failing_apps_count"],
+        "AUTHFAIL": row["auth_count"],
+    }
+    least = min(IP_GROUPS, key=lambda name: float(row[f"p_{name}"]))
+    for name in IP_GROUPS:
+        if name == least or row[f"p_{name}"] <= CLEAR_P:
+            outcome: dict[str, tuple[str, ...]] = (
+                {} if name == "NEWAPPS" else {"outcome": ("auth",)}
+            )
+            yield Hit(
+                detector=name,
+                kind="unusual_ip",
+                entity_type="ip",
+                entity=case.entity,
+                start_at=start,
+                end_at=start + pd.Timedelta(hours=int(grid.day_hours[int(row["day"])])),
+                observed=float(observed[name]),
+                unit=f"{UNITS[name]} in a day",
+                p=float(row[f"p_{name}"]),
+                facts={"apps": int(row["apps_count"]), "calls": int(row["calls_count"])},
+                where={"ip": (case.entity,), **outcome},
+            )

@@ -1,0 +1,76 @@
+"""The surprise groups of an IP-day: addresses that serve many apps, or fail to authenticate.
+
+An address has no rhythm of its own to be compared with; it is compared with what other addresses
+did on other days.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+if TYPE_CHECKING:
+    from audit_analytics.detect.novelty import Novelty
+    from audit_analytics.detect.panel import Panel
+
+GROUPS: Final = ("NEWAPPS", "AUTHAPPS", "AUTHFAIL")
+"""New pairs x apps; apps with authentication failures; authentication failures."""
+
+MIN_APPS: Final = 2
+MIN_FAILURES: Final = 3
+
+
+def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.DataFrame:
+    """Count what each address did each day, where it did enough to be looked at.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    by_ip : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_IP`.
+    networks : Novelty
+        New pairs of apps and networks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per IP and local day with two apps or three authentication failures: ``ip``,
+        ``day``, ``week``, ``apps_count``, ``new_apps_count``, ``calls_count``, ``auth_count``
+        and the raw scores ``NEWAPPS``, ``AUTHAPPS``, ``AUTHFAIL``.
+    """
+    grid = panel.grid
+    hour = ((by_ip["bucket_at"] - grid.hours[0]) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
+    app = panel.apps.get_indexer(pd.Index(by_ip["app_id"].astype("str")))
+    ip = by_ip["ip"].astype("str")
+    kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0) & (ip != "").to_numpy()
+    rows = pd.DataFrame(
+        {
+            "ip": ip[kept],
+            "day": grid.day[hour[kept]],
+            "app": app[kept],
+            "name": by_ip["network"].astype("str")[kept],
+            "calls_count": by_ip["calls_count"][kept],
+            "auth_count": by_ip["auth_count"][kept],
+        }
+    )
+    rows = rows.groupby(["ip", "day", "app", "name"], as_index=False).sum()
+    new = pd.MultiIndex.from_frame(networks.pairs[["app", "day", "name"]])
+    rows["new"] = pd.MultiIndex.from_frame(rows[["app", "day", "name"]]).isin(new)
+    rows["failing"] = rows["auth_count"] > 0
+    days = rows.groupby(["ip", "day"], as_index=False).agg(
+        apps_count=("app", "nunique"),
+        new_apps_count=("new", "sum"),
+        failing_apps_count=("failing", "sum"),
+        calls_count=("calls_count", "sum"),
+        auth_count=("auth_count", "sum"),
+    )
+    days = days[(days["apps_count"] >= MIN_APPS) | (days["auth_count"] >= MIN_FAILURES)]
+    return days.assign(
+        week=grid.week[grid.first_hour[days["day"]]],
+        NEWAPPS=(days["new_apps_count"] * days["apps_count"]).astype(float),
+        AUTHAPPS=days["failing_apps_count"].astype(float),
+        AUTHFAIL=days["auth_count"].astype(float),
+    ).reset_index(drop=True)

@@ -1,0 +1,188 @@
+"""The two surprise groups of new pairs: an app on a new network, an app on a new API.
+
+Some apps meet something new every week, most never do. How surprising a day with k new pairs is
+depends on how often the app has such days, how many pairs they bring, how foreign the place is
+to the whole tenant, and how busy it gets there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.panel import Panel
+
+PRIOR_DAYS: Final = 10.0
+MIN_REPEAT: Final = 0.1
+"""Least probability of one more new pair on a day that already has one."""
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """New pairs of apps with networks or with APIs.
+
+    Parameters
+    ----------
+    pairs : pandas.DataFrame
+        One row per pair first seen inside the grid: ``app`` (position), ``day``, ``name``,
+        ``first_at``, ``foreignness`` (0 known in the tenant, 1 partly, 2 not at all), ``mark``
+        (what the app did there in the first 24 hours) and ``calls_count`` in those hours.
+    young : numpy.ndarray of bool of shape (n_apps, n_days)
+        Days on which an app is too young for anything to be called new.
+    active : numpy.ndarray of bool of shape (n_apps, n_days)
+        Days with calls on which something new could have been noticed.
+    """
+
+    pairs: pd.DataFrame
+    young: NDArray[np.bool_]
+    active: NDArray[np.bool_]
+
+
+def find_new_networks(panel: Panel, by_ip: pd.DataFrame) -> Novelty:
+    """Find when each app first called from each network.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    by_ip : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
+
+    Returns
+    -------
+    Novelty
+        Mark: calls over the pair in its first 24 hours. Foreign: 1 if only the wider network
+        (/16, IPv6 /32) is known in the tenant.
+    """
+    known = by_ip[~by_ip["network"].isin(["", "platform"])]
+    pairs = _first_days(known, "network", panel)
+    wider = pairs["name"].map({name: _widen(name) for name in pairs["name"].unique()})
+    in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
+    nearby = pairs["first_at"].groupby(wider).transform("min") < pairs["first_at"]
+    foreign = np.where(in_tenant, 0, np.where(nearby, 1, 2))
+    return _build(panel, pairs.assign(foreignness=foreign, mark=pairs["calls_count"]))
+
+
+def find_new_apis(panel: Panel, by_api: pd.DataFrame) -> Novelty:
+    """Find when each app first used each API.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    by_api : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_API`, over the whole log.
+
+    Returns
+    -------
+    Novelty
+        Mark: denials in the first 24 hours. Foreign: 2 if the API is sensitive, 1 if no app
+        of the tenant used it before.
+    """
+    pairs = _first_days(by_api, "api", panel)
+    known = by_api[["api", "severity"]].drop_duplicates("api").astype("str")
+    severity = pairs["name"].map(known.set_index("api")["severity"])
+    sensitive = severity.isin(schema.SENSITIVE)
+    in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
+    foreign = np.where(sensitive, 2, np.where(in_tenant, 0, 1))
+    return _build(panel, pairs.assign(foreignness=foreign, mark=pairs["permission_count"]))
+
+
+def _widen(network: str) -> str:
+    try:
+        address = ipaddress.ip_network(network)
+    except ValueError:
+        return network
+    wide = 16 if address.version == 4 else 32
+    return str(address.supernet(new_prefix=wide)) if address.prefixlen > wide else network
+
+
+def _first_days(table: pd.DataFrame, column: str, panel: Panel) -> pd.DataFrame:
+    """Return every pair with its first instant and what happened in the 24 hours after it."""
+    counts = ["bucket_at", "first_at", "calls_count", "permission_count"]
+    table = table[counts].assign(
+        app=panel.apps.get_indexer(pd.Index(table["app_id"].astype("str"))),
+        name=table[column].astype("str"),
+    )
+    table = table[table["app"] >= 0]
+    keys = ["app", "name"]
+    begun = table.groupby(keys)["bucket_at"].transform("min")
+    early = table[table["bucket_at"] < begun + pd.Timedelta(days=1)]
+    return early.groupby(keys, as_index=False).agg(
+        first_at=("first_at", "min"),
+        calls_count=("calls_count", "sum"),
+        permission_count=("permission_count", "sum"),
+    )
+
+
+def _build(panel: Panel, pairs: pd.DataFrame) -> Novelty:
+    grid = panel.grid
+    first_at = pd.DatetimeIndex(pairs["first_at"])
+    hour = np.asarray((first_at - grid.hours[0]) // pd.Timedelta(hours=1), dtype=np.intp)
+    inside = (hour >= 0) & (hour < len(grid.hours))
+    pairs = pairs[inside].assign(first_at=first_at[inside], day=grid.day[hour[inside]])
+    days = np.arange(grid.day[-1] + 1)
+    first_hour = np.clip(panel.first_hour, 0, len(grid.day) - 1)
+    # the log may begin before the grid; then its first days are old enough
+    born = np.where(panel.first_hour < 0, panel.first_hour // 24, grid.day[first_hour])
+    young = days[None, :] - born[:, None] < MIN_HISTORY_DAYS
+    active = np.add.reduceat(panel.counts["calls"], grid.first_hour, axis=1) > 0
+    pairs = pairs[~young[pairs["app"], pairs["day"]]]
+    return Novelty(pairs.reset_index(drop=True), young, active & ~young)
+
+
+def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.float64]:
+    """Score the new pairs of each app and day of one week.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    novelty : Novelty
+        Its new pairs.
+    scored : int
+        Week number, 0 for the report week; it and the report week teach nothing.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_apps, n_days)
+        -log10(p_new theta^(k-1) P(foreign >= f) P(mark >= m)); 0 without a new pair, NaN while
+        the app is too young.
+    """
+    grid = panel.grid
+    days = np.array(grid.days(scored))
+    learn = np.isin(np.arange(grid.day[-1] + 1), grid.day[(grid.week < 0) & (grid.week != scored)])
+    per_day = novelty.pairs.groupby(["app", "day"]).agg(
+        k=("name", "size"), foreign=("foreignness", "max"), mark=("mark", "sum")
+    )
+    day = per_day.index.get_level_values("day")
+    past, now = per_day[learn[day]], per_day[np.isin(day, days)]
+    active = (novelty.active[:, learn]).sum(axis=1)
+    with_new = np.bincount(past.index.get_level_values("app"), minlength=len(panel.apps))
+    mean = max(with_new.sum(), 1) / max(active.sum(), 1)
+    p_new = np.clip((PRIOR_DAYS * mean + with_new) / (PRIOR_DAYS + active), 1e-6, 1.0)
+    repeat = max(MIN_REPEAT, 1.0 - 1.0 / max(past["k"].mean(), 1.0)) if len(past) else MIN_REPEAT
+    app = now.index.get_level_values("app")
+    p = p_new[app] * repeat ** (now["k"].to_numpy() - 1)
+    for column in ("foreign", "mark"):
+        p = p * _upper_tail(past[column].to_numpy(), now[column].to_numpy())
+    score = np.zeros((len(panel.apps), len(days)))
+    score[app, now.index.get_level_values("day") - days[0]] = -np.log10(np.maximum(p, 1e-300))
+    score[novelty.young[:, days]] = np.nan
+    return score
+
+
+def _upper_tail(reference: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64]:
+    ranked = np.sort(reference)
+    above = len(ranked) - np.searchsorted(ranked, value, side="left")
+    return np.asarray((1.0 + above) / (len(ranked) + 1.0))

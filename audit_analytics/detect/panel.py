@@ -1,0 +1,166 @@
+"""Counts per app and hour as arrays: what every baseline and surprise is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.grid import Grid
+
+ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server")
+"""The error outcomes that are tested; ``param`` and ``other`` are a caller's own mistakes."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Hourly counts of every app over history and report week.
+
+    Parameters
+    ----------
+    grid : Grid
+        The hours.
+    apps : pandas.Index of shape (n_apps,)
+        App ids.
+    first_hour : numpy.ndarray of shape (n_apps,)
+        Hour of the grid in which the app was first seen; negative if before the grid.
+    counts : dict of str to numpy.ndarray of shape (n_apps, n_hours)
+        ``calls``, ``sensitive``, ``token`` and one entry per class of ERROR_CLASSES.
+    api_calls : pandas.DataFrame
+        ``app`` and ``hour`` (positions), ``api``, ``calls_count``, one row per app, hour and API.
+    """
+
+    grid: Grid
+    apps: pd.Index
+    first_hour: NDArray[np.intp]
+    counts: dict[str, NDArray[np.float64]]
+    api_calls: pd.DataFrame
+
+    def weights(self, scored: int) -> NDArray[np.float64]:
+        """Return the weight of every app's hours in the baseline of one scored week.
+
+        Parameters
+        ----------
+        scored : int
+            Week number, 0 for the report week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps, n_hours)
+            0 before the day the app was first seen.
+        """
+        day = self.grid.day
+        first_day = np.where(self.first_hour < 0, 0, day[np.clip(self.first_hour, 0, len(day) - 1)])
+        alive = day[None, :] >= first_day[:, None]
+        return np.asarray(self.grid.weights(scored)[None, :] * alive)
+
+    def history_days(self, scored: int) -> NDArray[np.intp]:
+        """Return how many days of baseline each app has.
+
+        Parameters
+        ----------
+        scored : int
+            Week number, 0 for the report week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps,)
+            Days with at least one weighted hour.
+        """
+        per_day = by_day(self.weights(scored) > 0, self.grid.day)
+        return np.asarray((per_day > 0).sum(axis=1), dtype=np.intp)
+
+    def assessed(self, scored: int) -> NDArray[np.bool_]:
+        """Return which apps have the history to be compared with their own past.
+
+        Parameters
+        ----------
+        scored : int
+            Week number, 0 for the report week.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_apps,)
+            Seven days of history or more, begun before the scored week ends.
+        """
+        week_hours = np.flatnonzero(self.grid.week == scored)
+        begun = self.first_hour <= week_hours[-1]
+        return np.asarray(begun & (self.history_days(scored) >= MIN_HISTORY_DAYS))
+
+
+def by_day(values: NDArray[np.generic], day: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Sum the hours of each local day.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of shape (n, n_hours)
+        One row per entity.
+    day : numpy.ndarray of shape (n_hours,)
+        Day of each hour, rising from 0.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, n_days)
+        Sums.
+
+    Examples
+    --------
+    >>> by_day(np.array([[1, 2, 3]]), np.array([0, 0, 1]))
+    array([[3., 3.]])
+    """
+    starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
+    return np.asarray(np.add.reduceat(values.astype(float), starts, axis=1))
+
+
+def build_panel(per_app: pd.DataFrame, by_api: pd.DataFrame, grid: Grid) -> Panel:
+    """Arrange the hourly features of the apps as arrays.
+
+    Parameters
+    ----------
+    per_app : pandas.DataFrame
+        :func:`audit_analytics.features.per_app` with hourly buckets.
+    by_api : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_API` with hourly buckets.
+    grid : Grid
+        Hours to arrange.
+
+    Returns
+    -------
+    Panel
+        Apps in the order of their ids; calls without an app id are left out.
+    """
+    per_app = per_app[per_app["app_id"] != ""]
+    start = grid.hours[0]
+    hour_of = (per_app["bucket_at"] - start) // pd.Timedelta(hours=1)
+    apps = pd.Index(sorted(per_app["app_id"].unique()), dtype="str")
+    row = apps.get_indexer(per_app["app_id"].astype("str"))
+    first_hour = hour_of.groupby(row).min().to_numpy(dtype=np.intp)
+    inside = ((hour_of >= 0) & (hour_of < len(grid.hours))).to_numpy()
+    at = (row[inside], hour_of.to_numpy(dtype=np.intp)[inside])
+
+    def arrange(column: str) -> NDArray[np.float64]:
+        matrix = np.zeros((len(apps), len(grid.hours)))
+        matrix[at] = per_app[column].to_numpy(dtype=float)[inside]
+        return matrix
+
+    columns = {name: f"{name}_count" for name in ("calls", "sensitive", "token", *ERROR_CLASSES)}
+    hour = ((by_api["bucket_at"] - start) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
+    app = apps.get_indexer(by_api["app_id"].astype("str"))
+    kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0)
+    api_calls = pd.DataFrame(
+        {
+            "app": app[kept],
+            "hour": hour[kept],
+            "api": by_api["api"].astype("str").to_numpy()[kept],
+            "calls_count": by_api["calls_count"].to_numpy(dtype=float)[kept],
+        }
+    )
+    counts = {name: arrange(column) for name, column in columns.items()}
+    return Panel(grid, apps, first_hour, counts, api_calls)

@@ -1,0 +1,74 @@
+"""Rules: what is worth a look whatever the statistics say.
+
+A rule is one function from :class:`RuleInput` to hits, listed in :data:`RULES`. Rules always run
+and stand outside the alarm budget; thresholds are settings. A hit with ``alone=False`` never
+makes a finding by itself: it fills the report's tables and adds to findings that stand anyway.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from audit_analytics.detect.rules.addresses import (
+    find_auth_failures,
+    find_denied_network,
+    find_many_networks,
+    find_new_network,
+    find_shared_ip,
+)
+from audit_analytics.detect.rules.apps import (
+    find_audit_access,
+    find_denied_then_allowed,
+    find_dormant,
+    find_first_sensitive,
+    find_silence,
+)
+from audit_analytics.detect.rules.base import RuleInput
+from audit_analytics.detect.rules.errors import (
+    find_enumeration,
+    find_error_burst,
+    find_outage,
+    find_probing,
+    find_rate_limited,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from audit_analytics.cases import Hit
+
+__all__ = ["RULES", "RuleInput", "run_rules"]
+
+RULES: Final[tuple[Callable[[RuleInput], Iterator[Hit]], ...]] = (
+    find_new_network,
+    find_first_sensitive,
+    find_dormant,
+    find_enumeration,
+    find_probing,
+    find_denied_then_allowed,
+    find_auth_failures,
+    find_shared_ip,
+    find_many_networks,
+    find_audit_access,
+    find_silence,
+    find_denied_network,
+    find_error_burst,
+    find_outage,
+    find_rate_limited,
+)
+
+
+def run_rules(data: RuleInput) -> list[Hit]:
+    """Run every rule.
+
+    Parameters
+    ----------
+    data : RuleInput
+        The tenant and the week.
+
+    Returns
+    -------
+    list of Hit
+        In the order of RULES.
+    """
+    return [hit for rule in RULES for hit in rule(data)]

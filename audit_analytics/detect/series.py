@@ -1,0 +1,63 @@
+"""Observed against expected counts over the report week, for plots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from audit_analytics.detect.surprise import WeekFrame, fit_hourly
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.panel import Panel
+
+
+@dataclass(frozen=True)
+class WeekSeries:
+    """Counts of every app in every hour of the report week.
+
+    Parameters
+    ----------
+    observed, expected, high : numpy.ndarray of shape (n_apps, n_hours)
+        Count, expectation and upper end of its 95 % interval; NaN where nothing is expected
+        because the app has too little history.
+    """
+
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def expect_week(panel: Panel, metric: str = "calls") -> WeekSeries:
+    """Return what was to be expected of every app in every hour of the report week.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    metric : str, default="calls"
+        One of the keys of ``panel.counts``.
+
+    Returns
+    -------
+    WeekSeries
+        In the order of ``panel.apps``.
+    """
+    frame, counts = WeekFrame(panel, 0), panel.counts[metric]
+    base, slot = fit_hourly(frame, counts), panel.grid.slot[frame.hours]
+    apps = np.repeat(np.arange(len(panel.apps)), len(slot))
+    slots = np.tile(slot, len(panel.apps))
+    mean = base.mean[apps, slots]
+    size = base.size(mean, apps, slots)
+    high = stats.nbinom.ppf(0.975, size, size / (size + mean))
+    shape = (len(panel.apps), len(slot))
+    unknown = ~panel.assessed(0)[:, None]
+    return WeekSeries(
+        observed=counts[:, frame.hours],
+        expected=np.where(unknown, np.nan, mean.reshape(shape)),
+        high=np.where(unknown, np.nan, high.reshape(shape)),
+    )

@@ -1,0 +1,326 @@
+"""How surprising an app's counts are against its own past, hour by hour and day by day.
+
+Each function gives one score per app and local day of the scored week and says which bucket it
+comes from; :mod:`audit_analytics.detect.groups` builds the surprise groups from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.buckets import HOURS_PER_DAY, SLOTS_COUNT
+from audit_analytics.detect.baseline import (
+    Baseline,
+    count_surprise,
+    fit_baseline,
+    share_surprise,
+)
+from audit_analytics.detect.panel import Panel, by_day
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MIN_FAILED: Final = 3
+CORRELATION: Final = 0.05
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """The most surprising bucket of each app and day.
+
+    Parameters
+    ----------
+    score : numpy.ndarray of shape (n_apps, n_days)
+        How surprising; 0 is nothing.
+    observed, expected, size : numpy.ndarray of shape (n_apps, n_days)
+        Count, expectation and negative-binomial size of that bucket.
+    hour : numpy.ndarray of int of shape (n_apps, n_days)
+        First hour of the bucket, as a position in the grid.
+    hours : numpy.ndarray of int of shape (n_apps, n_days)
+        Width of the bucket: 1, or the hours of the day.
+    label : numpy.ndarray of object of shape (n_apps, n_days)
+        Error class or API, or ''.
+    """
+
+    score: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    size: NDArray[np.float64]
+    hour: NDArray[np.intp]
+    hours: NDArray[np.intp]
+    label: NDArray[np.object_]
+
+    def or_greater(self, other: Surprise) -> Surprise:
+        """Return the more surprising of two, app by app and day by day.
+
+        Parameters
+        ----------
+        other : Surprise
+            Another surprise of the same shape.
+
+        Returns
+        -------
+        Surprise
+            Elementwise choice; this one on ties.
+        """
+        pick = other.score > self.score
+        return Surprise(
+            **{
+                name: np.where(pick, getattr(other, name), getattr(self, name))
+                for name in self.__dataclass_fields__
+            }
+        )
+
+
+EMPTY: Final = {
+    "score": 0.0,
+    "observed": 0.0,
+    "expected": 0.0,
+    "size": 1.0,
+    "hour": 0,
+    "hours": 1,
+    "label": "",
+}
+
+
+@dataclass(frozen=True)
+class WeekFrame:
+    """One scored week: its hours and days, and the weights of its baseline.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    scored : int
+        Week number, 0 for the report week.
+    """
+
+    panel: Panel
+    scored: int
+
+    @property
+    def hours(self) -> NDArray[np.intp]:
+        """Return the hours of the week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_hours_of_week,)
+            Positions in the grid.
+        """
+        return np.flatnonzero(self.panel.grid.week == self.scored)
+
+    @property
+    def days(self) -> list[int]:
+        """Return the local days of the week.
+
+        Returns
+        -------
+        list of int
+            Day numbers of the grid, rising.
+        """
+        return self.panel.grid.days(self.scored)
+
+
+def score_counts(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
+    """Score counts against the app's own past, by hour and by day.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Counts over the whole grid.
+
+    Returns
+    -------
+    Surprise
+        The most surprising hour of each day, or the day itself.
+    """
+    hourly, daily = fit_hourly(frame, counts), fit_daily(frame, counts)
+    return score_hours(frame, counts, hourly).or_greater(score_days(frame, counts, daily))
+
+
+def fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
+    """Fit the 48 slots {working day, day off} x hour on the weeks that are not scored.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Counts over the whole grid.
+
+    Returns
+    -------
+    Baseline
+        With 48 slots.
+    """
+    weights = frame.panel.weights(frame.scored)
+    slot = frame.panel.grid.slot
+    return fit_baseline(counts, weights, slot, slots=SLOTS_COUNT, cycle=HOURS_PER_DAY)
+
+
+def fit_daily(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
+    """Fit working days and days off on the weeks that are not scored.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Counts over the whole grid.
+
+    Returns
+    -------
+    Baseline
+        With 2 slots; a day with a gap in the log is left out.
+    """
+    grid = frame.panel.grid
+    weights = frame.panel.weights(frame.scored)
+    hours = by_day(np.ones_like(weights), grid.day)
+    whole = by_day(weights > 0, grid.day) == hours
+    mean_weight = by_day(weights, grid.day) / hours
+    return fit_baseline(
+        by_day(counts, grid.day), mean_weight * whole, frame.panel.grid.day_slot, slots=2
+    )
+
+
+def score_hours(
+    frame: WeekFrame,
+    counts: NDArray[np.float64],
+    base: Baseline,
+    *,
+    rate: NDArray[np.float64] | None = None,
+    extra: NDArray[np.float64] | None = None,
+) -> Surprise:
+    """Score the hours of the week and keep each day's most surprising one.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Counts over the whole grid.
+    base : Baseline
+        Fitted with 48 slots.
+    rate : numpy.ndarray of shape (n_apps,), optional
+        Usual share of such calls; if given, a surprise counts only as far as the share of calls
+        is surprising, too.
+    extra : numpy.ndarray of shape (n_apps, n_hours), optional
+        Added to what is expected: the share of a platform-wide outage.
+
+    Returns
+    -------
+    Surprise
+        One hour per app and day.
+    """
+    grid, hours = frame.panel.grid, frame.hours
+    app, column = np.nonzero((counts[:, hours] > 0) & ~grid.gap[hours])
+    hour = hours[column]
+    observed, mean = counts[app, hour], base.mean[app, grid.slot[hour]]
+    more = 0.0 if extra is None else extra[app, hour]
+    mean = mean + more
+    size = base.size(mean, app, grid.slot[hour])
+    score = count_surprise(observed, mean, size)
+    if rate is not None:
+        calls = frame.panel.counts["calls"][app, hour]
+        score = _limit_by_share(score, observed, calls, rate[app] + more / calls)
+    rows = {"app": app, "hour": hour, "score": score, "observed": observed}
+    return pick_daily(frame, pd.DataFrame({**rows, "expected": mean, "size": size, "hours": 1}))
+
+
+def score_days(
+    frame: WeekFrame,
+    counts: NDArray[np.float64],
+    base: Baseline,
+    *,
+    rate: NDArray[np.float64] | None = None,
+    extra: NDArray[np.float64] | None = None,
+) -> Surprise:
+    """Score the days of the week as wholes.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Counts over the whole grid.
+    base : Baseline
+        Fitted with 2 slots.
+    rate : numpy.ndarray of shape (n_apps,), optional
+        Usual share of such calls, as in :func:`score_hours`.
+    extra : numpy.ndarray of shape (n_apps, n_hours), optional
+        Added to what is expected.
+
+    Returns
+    -------
+    Surprise
+        The day, for every app and day.
+    """
+    grid = frame.panel.grid
+    totals, days = by_day(counts, grid.day), np.array(frame.days)
+    app, column = np.nonzero(totals[:, days] > 0)
+    day = days[column]
+    slot = grid.day_slot[day]
+    observed, mean = totals[app, day], base.mean[app, slot]
+    more = 0.0 if extra is None else by_day(extra, grid.day)[app, day]
+    mean = mean + more
+    size = base.size(mean, app, slot)
+    score = count_surprise(observed, mean, size)
+    if rate is not None:
+        calls = by_day(frame.panel.counts["calls"], grid.day)[app, day]
+        score = _limit_by_share(score, observed, calls, rate[app] + more / calls)
+    rows = {"app": app, "hour": grid.first_hour[day], "hours": grid.day_hours[day]}
+    rows |= {"score": score, "observed": observed, "expected": mean, "size": size}
+    return pick_daily(frame, pd.DataFrame(rows))
+
+
+def _limit_by_share(
+    score: NDArray[np.float64],
+    failed: NDArray[np.float64],
+    calls: NDArray[np.float64],
+    usual: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    tested = failed >= MIN_FAILED
+    limit = np.zeros_like(score)
+    limit[tested] = 2.0 * share_surprise(
+        failed[tested], calls[tested], usual[tested], correlation=CORRELATION
+    )
+    return np.minimum(score, limit)
+
+
+def pick_daily(frame: WeekFrame, rows: pd.DataFrame) -> Surprise:
+    """Keep the most surprising of many scored buckets for each app and day.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    rows : pandas.DataFrame
+        One row per bucket: ``app`` and ``hour`` (positions), ``score``, ``observed``,
+        ``expected``, ``size``, ``hours`` and, where it has one, ``label``.
+
+    Returns
+    -------
+    Surprise
+        Score 0 where there was no bucket.
+    """
+    shape = (len(frame.panel.apps), len(frame.days))
+    rows = rows.sort_values(["score", "hour"], ascending=[False, True], kind="stable")
+    day = frame.panel.grid.day[rows["hour"]] - frame.days[0]
+    cells, first = np.unique(rows["app"].to_numpy() * shape[1] + day, return_index=True)
+    picked = {}
+    for name, empty in EMPTY.items():
+        values = np.full(shape[0] * shape[1], empty, dtype=np.asarray(empty).dtype)
+        if name == "hour":
+            values[:] = frame.hours[0]
+        if name == "label":
+            values = values.astype(object)
+        if name in rows:
+            values[cells] = rows[name].to_numpy()[first]
+        picked[name] = values.reshape(shape)
+    return Surprise(**picked)

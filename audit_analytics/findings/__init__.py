@@ -1,0 +1,6 @@
+"""Findings: hits merged per entity and week, explained, ranked, with their evidence."""
+
+from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings.finding import Finding, merge_findings, select_events
+
+__all__ = ["Finding", "explain_hit", "merge_findings", "select_events"]

@@ -1,0 +1,377 @@
+"""A finding: one entity's week, explained, with the evidence and what to do about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.buckets import Week, format_local, format_utc
+from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
+
+if TYPE_CHECKING:
+    from audit_analytics.cases import Case, Hit
+
+MAX_EVIDENCE: Final = 20
+MAX_CONTRIBUTORS: Final = 5
+SUPPRESSION_DAYS: Final = 90
+MIN_EXPECTED: Final = 0.5
+RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
+
+SPECIFIC: Final = (
+    "rule:denied_network",
+    "rule:auth_failures",
+    "rule:probing",
+    "rule:enumeration",
+    "rule:denied_then_allowed",
+    "rule:dormant",
+    "rule:silence",
+    "rule:outage",
+)
+"""Rules that name what happened; they speak first, the surprises after them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One entity's week that is worth a person's time.
+
+    Parameters
+    ----------
+    finding_id : str
+        Stable over re-runs: a hash of entity and week.
+    rank : int
+        From 1, the most severe first.
+    entity_type, entity : str
+        ``app``, ``ip``, ``api`` or ``tenant``, and which one.
+    kind : str
+        ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``,
+        ``silence`` or ``mixture``.
+    title, sentence : str
+        What it is, in short and as a person would say it.
+    start_at, end_at : str
+        From when to when, ISO 8601 in UTC; ``start_local`` and ``end_local`` on the
+        tenant's clocks.
+    start_local, end_local : str
+        The same on the tenant's clocks.
+    observed, expected, expected_low, expected_high : float or None
+        Count in `unit`, its expectation and 95 % interval.
+    unit : str
+        Unit of the counts.
+    ratio : float or None
+        observed / expected, None where nothing was expected.
+    history_days : int
+        Days of history behind the expectation.
+    rarity : str or None
+        From E: ``critical`` < 0.1, ``high`` < 1, ``medium`` < 5, ``low``; None for rules.
+    p, expected_per_week, q : float or None
+        Calibrated probability, E and Benjamini-Hochberg q of the case.
+    policy_severity : str
+        How sensitive the APIs in the evidence are, from the catalogue.
+    severity : str
+        The higher of rarity and the rules' severity.
+    detectors : list of str
+        What spoke, the first first.
+    reasons : list of dict
+        One entry per hit: detector, text and numbers.
+    contributors : dict
+        Top ``apis``, ``ips`` and ``codes`` in the evidence.
+    evidence : dict
+        ``ids`` (20 at most), ``more_count`` and ``rows``.
+    attack : list of dict
+        ATT&CK techniques: id, name, version.
+    known_benign, next_steps : list of str
+        Guidance.
+    suppression : str
+        A ready-made entry, TOML.
+    """
+
+    finding_id: str
+    rank: int
+    entity_type: str
+    entity: str
+    kind: str
+    title: str
+    sentence: str
+    start_at: str
+    end_at: str
+    start_local: str
+    end_local: str
+    observed: float
+    expected: float | None
+    expected_low: float | None
+    expected_high: float | None
+    unit: str
+    ratio: float | None
+    history_days: int
+    rarity: str | None
+    p: float | None
+    expected_per_week: float | None
+    q: float | None
+    policy_severity: str
+    severity: str
+    detectors: list[str]
+    reasons: list[dict[str, Any]]
+    contributors: dict[str, list[dict[str, Any]]]
+    evidence: dict[str, Any]
+    attack: list[dict[str, str]]
+    known_benign: list[str]
+    next_steps: list[str]
+    suppression: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as plain values.
+
+        Returns
+        -------
+        dict of str to Any
+            JSON values only.
+        """
+        return asdict(self)
+
+
+def merge_findings(
+    hits: list[Hit],
+    cases: list[Case],
+    events: pd.DataFrame,
+    *,
+    week: Week,
+    history_days: dict[str, int],
+) -> list[Finding]:
+    """Merge hits into one finding per entity, explained and ranked.
+
+    Parameters
+    ----------
+    hits : list of Hit
+        From the engine and the rules.
+    cases : list of Case
+        How unusual each assessed entity's week was.
+    events : pandas.DataFrame
+        Events of the report week, table :data:`audit_analytics.schema.EVENTS`.
+    week : Week
+        The report week.
+    history_days : dict of str to int
+        Days of history per app.
+
+    Returns
+    -------
+    list of Finding
+        Ranked by severity, then by E. Entities with supporting hits alone make no finding.
+    """
+    rated = {(case.entity_type, case.entity): case for case in cases}
+    grouped: dict[tuple[str, str], list[Hit]] = {}
+    for hit in hits:
+        grouped.setdefault((hit.entity_type, hit.entity), []).append(hit)
+    findings = [
+        _merge(sorted(own, key=_speaking_order), rated.get(entity), events, week, history_days)
+        for entity, own in grouped.items()
+        if any(hit.alone for hit in own)
+    ]
+    findings.sort(key=_rank_key)
+    return [replace(finding, rank=rank) for rank, finding in enumerate(findings, start=1)]
+
+
+def _speaking_order(hit: Hit) -> tuple[int, float, str, pd.Timestamp]:
+    if hit.detector in SPECIFIC:
+        place = SPECIFIC.index(hit.detector)
+    else:
+        place = len(SPECIFIC) + (not hit.alone) * 2 + (hit.p is None)
+    return place, hit.p if hit.p is not None else 1.0, hit.detector, hit.start_at
+
+
+def _rank_key(finding: Finding) -> tuple[int, float, str]:
+    expected = finding.expected_per_week
+    return (
+        -schema.SEVERITIES.index(finding.severity),
+        expected if expected is not None else 1.0,
+        finding.finding_id,
+    )
+
+
+def _merge(
+    hits: list[Hit],
+    case: Case | None,
+    events: pd.DataFrame,
+    week: Week,
+    history_days: dict[str, int],
+) -> Finding:
+    first = hits[0]
+    # a case outside the budget is known, but did not speak
+    case = case if any(hit.p is not None for hit in hits) else None
+    rarity = (
+        next(name for limit, name in RARITY if case.expected_per_week < limit) if case else None
+    )
+    severities = [hit.severity for hit in hits if hit.severity and hit.alone]
+    severity = max([*severities, rarity or "low"], key=schema.SEVERITIES.index)
+    matched = [select_events(events, hit) for hit in hits]
+    all_matched = events.loc[sorted(set().union(*(rows.index for rows in matched)))]
+    # the supporting hits' evidence fills up what the first one's leaves
+    shown = pd.concat(matched).loc[lambda rows: ~rows.index.duplicated()].head(MAX_EVIDENCE)
+    guidance = GUIDANCE[first.detector]
+    detectors = list(dict.fromkeys(hit.detector for hit in hits))
+    techniques = dict.fromkeys(t for name in detectors for t in GUIDANCE[name].techniques)
+    clause = explain_hit(first, week.zone)
+    name = "The platform" if first.entity_type == "tenant" else first.entity
+    return Finding(
+        finding_id=_identify(first, week),
+        rank=0,
+        entity_type=first.entity_type,
+        entity=first.entity,
+        kind=first.kind,
+        title=guidance.title,
+        sentence=f"{name} {clause}.",
+        start_at=format_utc(first.start_at),
+        end_at=format_utc(first.end_at),
+        start_local=format_local(first.start_at, week.zone),
+        end_local=format_local(first.end_at, week.zone),
+        observed=first.observed,
+        expected=_round(first.expected),
+        expected_low=first.low,
+        expected_high=first.high,
+        unit=first.unit,
+        ratio=_ratio(first),
+        history_days=history_days.get(first.entity, 0),
+        rarity=rarity,
+        p=_round(case.p) if case else None,
+        expected_per_week=_round(case.expected_per_week) if case else None,
+        q=_round(case.q) if case else None,
+        policy_severity=_policy_severity(all_matched),
+        severity=severity,
+        detectors=detectors,
+        reasons=[
+            {
+                "detector": hit.detector,
+                "text": explain_hit(hit, week.zone),
+                "observed": hit.observed,
+                "expected": _round(hit.expected),
+                "low": hit.low,
+                "high": hit.high,
+                "unit": hit.unit,
+                "p": _round(hit.p),
+            }
+            for hit in hits
+        ],
+        contributors={
+            "apis": _top(all_matched, "api"),
+            "ips": _top(all_matched, "ip"),
+            "codes": _top_codes(all_matched),
+        },
+        evidence={
+            "ids": [str(value) for value in shown["id"]],
+            "more_count": len(all_matched) - len(shown),
+            "rows": [_show_event(row, week.zone) for _, row in shown.iterrows()],
+        },
+        attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
+        known_benign=list(guidance.benign),
+        next_steps=list(guidance.steps),
+        suppression=_write_suppression(first, detectors, week),
+    )
+
+
+def select_events(events: pd.DataFrame, hit: Hit) -> pd.DataFrame:
+    """Return the events a hit speaks about, in time order.
+
+    Parameters
+    ----------
+    events : pandas.DataFrame
+        Table :data:`audit_analytics.schema.EVENTS`, in time order.
+    hit : Hit
+        What a detector found.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows between the hit's start and end whose columns have the hit's values.
+    """
+    mask = (events["at"] >= hit.start_at) & (events["at"] < hit.end_at)
+    for column, values in hit.where.items():
+        mask &= events[column].isin(values)
+    return events[mask]
+
+
+def _identify(hit: Hit, week: Week) -> str:
+    text = f"{hit.entity_type}\x1f{hit.entity}\x1f{week.iso}"
+    return "f-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _round(value: float | None) -> float | None:
+    """Keep four digits: the rest is noise, and differs between machines."""
+    return None if value is None or pd.isna(value) else float(f"{value:.4g}")
+
+
+def _ratio(hit: Hit) -> float | None:
+    """Return observed / expected, but not where next to nothing was expected."""
+    known = hit.expected is not None and hit.expected >= MIN_EXPECTED
+    return _round(hit.observed / hit.expected) if known and hit.expected else None
+
+
+def _policy_severity(events: pd.DataFrame) -> str:
+    found = set(events["severity"].astype("str"))
+    known = [severity for severity in schema.SEVERITIES if severity in found]
+    return known[-1] if known else "unknown"
+
+
+def _top(events: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+    errors = events["outcome"].isin(schema.ERROR_OUTCOMES)
+    table = (
+        errors.groupby(events[column].astype("str"))
+        .agg(calls_count="size", errors_count="sum")
+        .rename_axis("name")
+        .reset_index()
+        .sort_values(["calls_count", "name"], ascending=[False, True])
+    )
+    return [
+        {
+            "name": str(row.name_),
+            "calls_count": int(row.calls_count),
+            "errors_count": int(row.errors_count),
+        }
+        for row in table.rename(columns={"name": "name_"}).head(MAX_CONTRIBUTORS).itertuples()
+    ]
+
+
+def _top_codes(events: pd.DataFrame) -> list[dict[str, Any]]:
+    codes = events["response_code"].astype("str").mask(events["response_code"].isna(), "none")
+    counts = codes.groupby([codes, events["outcome"].astype("str")]).size()
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        {"name": f"{code} ({outcome})", "calls_count": int(count)}
+        for (code, outcome), count in ranked[:MAX_CONTRIBUTORS]
+    ]
+
+
+def _show_event(row: pd.Series, zone: str) -> dict[str, Any]:
+    return {
+        "id": str(row["id"]),
+        "at": format_utc(row["at"]),
+        "local": row["at"].tz_convert(zone).strftime("%Y-%m-%d %H:%M:%S"),
+        "app_id": str(row["app_id"]),
+        "ip": str(row["ip"]),
+        "api": str(row["api"]),
+        "http_status": None if pd.isna(row["http_status"]) else int(row["http_status"]),
+        "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
+        "outcome": str(row["outcome"]),
+    }
+
+
+def _quote_toml(text: str) -> str:
+    # a JSON string is a TOML string but for two things: TOML knows no surrogate pairs, no raw DEL
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _write_suppression(hit: Hit, detectors: list[str], week: Week) -> str:
+    expires = (week.end_at + pd.Timedelta(days=SUPPRESSION_DAYS)).tz_convert(week.zone).date()
+    lines = [
+        "[[suppress]]",
+        f"entity_type = {_quote_toml(hit.entity_type)}",
+        f"entity = {_quote_toml(hit.entity)}",
+        f"detectors = [{', '.join(_quote_toml(name) for name in detectors)}]",
+        'owner = ""',
+        'reason = ""',
+        f"expires = {expires}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,202 @@
+"""What an analyst should know about each kind of finding: techniques, benign causes, next steps.
+
+ATT&CK ids are from MITRE ATT&CK Enterprise, version 17.1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+ATTACK_VERSION: Final = "17.1"
+
+TECHNIQUES: Final = {
+    "T1069.003": "Permission Groups Discovery: Cloud Groups",
+    "T1078.004": "Valid Accounts: Cloud Accounts",
+    "T1087.004": "Account Discovery: Cloud Account",
+    "T1110.004": "Brute Force: Credential Stuffing",
+    "T1213": "Data from Information Repositories",
+    "T1489": "Service Stop",
+    "T1499": "Endpoint Denial of Service",
+    "T1526": "Cloud Service Discovery",
+    "T1528": "Steal Application Access Token",
+    "T1530": "Data from Cloud Storage",
+    "T1550.001": "Use Alternate Authentication Material: Application Access Token",
+}
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """What stands beside a finding whatever its numbers are.
+
+    Parameters
+    ----------
+    title : str
+        Short name, without the entity.
+    techniques : tuple of str
+        ATT&CK technique ids; none where the cause is as likely no attack at all.
+    benign : tuple of str
+        Causes that are known to be harmless.
+    steps : tuple of str
+        What to check next, the quickest first.
+    """
+
+    title: str
+    techniques: tuple[str, ...]
+    benign: tuple[str, ...]
+    steps: tuple[str, ...]
+
+
+_ASK_OWNER = (
+    "Ask the app's owner in the developer console whether a release or a backfill ran then."
+)
+_ROTATE = (
+    "If nobody knows of it, rotate the app secret and restrict the app to its known addresses."
+)
+
+_VOLUME = Guidance(
+    "Unusual number of calls",
+    ("T1213", "T1499"),
+    ("a backfill or migration", "a retry loop after a failed release", "a seasonal peak"),
+    ("Look at the top APIs: reading or writing, and of what.", _ASK_OWNER),
+)
+_SENSITIVE = Guidance(
+    "Sensitive APIs used more than usual",
+    ("T1213", "T1530"),
+    ("a periodic export", "a new feature that needs this data"),
+    (
+        "Check whether the app's purpose needs these APIs, and who approved the scope.",
+        _ASK_OWNER,
+        _ROTATE,
+    ),
+)
+_ERRORS = Guidance(
+    "Error burst",
+    (),
+    ("an expired configuration", "a scope that was withdrawn", "a deleted object still polled"),
+    (
+        "Look at the response codes: one code on one API is mostly a defect, many APIs are a search.",
+        _ASK_OWNER,
+    ),
+)
+_NEW_NETWORK = Guidance(
+    "Calls from a new network",
+    ("T1078.004", "T1550.001"),
+    ("a move to another cloud region", "a new egress address", "a developer testing by hand"),
+    (
+        "Find out who owns the address, and whether other apps moved there, too.",
+        "Compare what was called from there with what the app usually calls.",
+        _ROTATE,
+    ),
+)
+_SHARED = Guidance(
+    "One address, many apps",
+    ("T1110.004", "T1528"),
+    ("a new egress gateway", "an integration platform that serves many apps"),
+    (
+        "Find out who owns the address.",
+        "Check each app's successes from this address, above all right after the failures.",
+        "Block the address and rotate the secrets of the apps that succeeded.",
+    ),
+)
+
+GUIDANCE: Final = {
+    "VOL": _VOLUME,
+    "SENS": _SENSITIVE,
+    "ERR": _ERRORS,
+    "NEWNET": _NEW_NETWORK,
+    "NEWAPPS": _SHARED,
+    "AUTHAPPS": _SHARED,
+    "AUTHFAIL": _SHARED,
+    "TOK": Guidance(
+        "Unusual number of token requests",
+        ("T1528", "T1550.001"),
+        ("a client that does not cache its token", "many instances starting at once"),
+        ("Check from which addresses the tokens were requested.", _ASK_OWNER, _ROTATE),
+    ),
+    "API": Guidance(
+        "Unusual use of one API",
+        ("T1213",),
+        ("a backfill or migration", "a new batch job"),
+        ("Look at how many distinct objects were read.", _ASK_OWNER),
+    ),
+    "NEWAPI": Guidance(
+        "APIs used for the first time",
+        ("T1526", "T1087.004"),
+        ("a new release of the app", "a developer trying out APIs"),
+        (
+            "Check whether a release of the app explains the new APIs.",
+            "Denied calls among them point to somebody who does not know the app's scopes.",
+            _ROTATE,
+        ),
+    ),
+    "FOREST": Guidance(
+        "Unusual in several ways at once",
+        (),
+        ("a new release of the app", "a change of its schedule"),
+        ("Look at the day as a whole: which APIs, from where, and at what hours.", _ASK_OWNER),
+    ),
+    "rule:new_network": _NEW_NETWORK,
+    "rule:many_networks": _NEW_NETWORK,
+    "rule:shared_ip": _SHARED,
+    "rule:denied_network": _SHARED,
+    "rule:auth_failures": Guidance(
+        "Credential stuffing", _SHARED.techniques, _SHARED.benign, _SHARED.steps
+    ),
+    "rule:first_sensitive": Guidance(
+        "First use of a sensitive API", ("T1213", "T1526"), _SENSITIVE.benign, _SENSITIVE.steps
+    ),
+    "rule:audit_access": Guidance(
+        "Audit logs read",
+        ("T1526", "T1087.004"),
+        ("a SIEM or a compliance tool that was just connected",),
+        ("Check who runs the app and why it needs the audit log.", _ROTATE),
+    ),
+    "rule:denied_then_allowed": Guidance(
+        "Denied, then allowed",
+        ("T1069.003", "T1213"),
+        ("a scope that was requested, and granted after the first attempts",),
+        ("Check who granted the scope, and whether the request was reviewed.", _ROTATE),
+    ),
+    "rule:dormant": Guidance(
+        "Dormant app wakes",
+        ("T1078.004",),
+        ("a yearly or quarterly job",),
+        ("Check whether the app still has an owner.", _ROTATE),
+    ),
+    "rule:enumeration": Guidance(
+        "Object enumeration",
+        ("T1087.004", "T1213"),
+        ("a clean-up job that walks through deleted objects",),
+        (
+            "Look at the ids tried: rising or random ids are guesses, known ids are a stale list.",
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
+    "rule:probing": Guidance(
+        "Permission probing",
+        ("T1069.003", "T1526"),
+        ("an integration test that walks through all APIs",),
+        (
+            "Look at which of the APIs answered: these are what the prober now knows it can use.",
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
+    "rule:error_burst": _ERRORS,
+    "rule:outage": Guidance(
+        "Platform-wide errors",
+        (),
+        ("an incident of the platform", "an expired certificate on the tenant's own gateway"),
+        ("Check the platform's status page for these hours.", "Check the tenant's own gateway."),
+    ),
+    "rule:rate_limited": Guidance("Rate limit reached", ("T1499",), _VOLUME.benign, _VOLUME.steps),
+    "rule:silence": Guidance(
+        "App fell silent",
+        ("T1489",),
+        ("a planned shutdown", "a failed release", "an expired secret"),
+        ("Check whether the service still runs.", _ASK_OWNER),
+    ),
+}
+"""Detector name to guidance; a test holds that every detector has one."""
