@@ -1,0 +1,169 @@
+"""The command line: reads options, calls the pipeline, prints. No logic of its own.
+
+Exit codes: 0 done, 1 a finding at or above ``--fail-on``, 2 usage, 3 data incomplete, 4 remote.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+import audit_analytics
+from audit_analytics.errors import AuditAnalyticsError, DataIncompleteError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+CONFIG = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="TOML file with settings; audit-analytics.toml in this folder if there is one.",
+)
+VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
+EXIT_FOUND = 1
+
+
+def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn errors raised on purpose into one paragraph on stderr and their exit code.
+
+    Parameters
+    ----------
+    command : callable
+        The body of a command; ``verbose`` is taken from its options.
+
+    Returns
+    -------
+    callable
+        The body with errors reported.
+    """
+
+    @functools.wraps(command)
+    def run(*, verbose: bool, **options: object) -> None:
+        try:
+            command(**options)
+        except (AuditAnalyticsError, OSError) as error:
+            if verbose:
+                raise
+            from audit_analytics.report.escape import terminal
+
+            click.echo(f"audit-analytics: {terminal(str(error))}", err=True)
+            sys.exit(getattr(error, "exit_code", 2))
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(audit_analytics.__version__, prog_name="audit-analytics")
+def main() -> None:
+    """Find what is unusual in a Feishu/Lark OpenAPI audit log."""
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--out", type=FOLDER, default=Path("reports"), show_default=True, help="Folder.")
+@click.option("--week", metavar="2026-W46", help="ISO week; the last complete one if not given.")
+@click.option("--budget", type=float, help="Alarms an ordinary week brings (10 if not set).")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["low", "medium", "high", "critical"]),
+    help="Exit with 1 if there is a finding of this severity or above.",
+)
+@CONFIG
+@VERBOSE
+@reports_errors
+def weekly(
+    *,
+    source: Path,
+    out: Path,
+    week: str | None,
+    budget: float | None,
+    fail_on: str | None,
+    config: Path | None,
+) -> None:
+    """Write the report of one week of the log in SOURCE.
+
+    SOURCE is a file or a folder: pages as the API answers them, JSON lines of pages or items,
+    each also as .gz, or Parquet. Prints the path of the report and one line a finding.
+    """
+    from audit_analytics import schema
+    from audit_analytics.config import load_settings
+    from audit_analytics.pipeline import run_week
+    from audit_analytics.source.files import write_rejects
+
+    settings = load_settings(config, overrides={"budget_per_week": budget})
+    click.echo(f"Reading {source} ...", err=True)
+    report = run_week(source, week=week, settings=settings)
+    folder = out / report.data["week"]["iso"]
+    paths = report.write(folder)
+    coverage = report.data["coverage"]
+    click.echo(
+        f"{coverage['rows_read_count']:,} rows read: {coverage['events_count']:,} events, "
+        f"{coverage['duplicates_count']:,} duplicates, {coverage['rejects_count']:,} rejected.",
+        err=True,
+    )
+    if len(report.rejects):
+        write_rejects(report.rejects, folder / "rejects.jsonl")
+        click.echo(f"Rejected rows and why: {folder / 'rejects.jsonl'}", err=True)
+    click.echo(paths["report.html"])
+    for line in report.lines():
+        click.echo(line)
+    if coverage["week_status"] != "complete":
+        hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
+        raise DataIncompleteError(
+            f"the report is written, but the log does not cover {report.data['week']['iso']}: "
+            f"{hours} of {coverage['hours_expected_count']} hours have no event. Fetch the missing "
+            "hours, or name a covered week with --week"
+        )
+    severities = [finding["severity"] for finding in report.data["findings"]]
+    if fail_on and any(
+        schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)
+        for severity in severities
+    ):
+        sys.exit(EXIT_FOUND)
+
+
+@main.command()
+@click.option("--out", type=FOLDER, required=True, help="Folder for the pages and labels.csv.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
+@click.option("--apps", type=int, default=60, show_default=True, help="Number of apps.")
+@click.option("--weeks", type=int, default=5, show_default=True, help="Weeks of log.")
+@click.option("--attack", "attacks", multiple=True, help="Scenario; six of them if not given.")
+@click.option("--size", type=float, default=1.0, show_default=True, help="Size of the attacks.")
+@click.option(
+    "--volume", type=float, default=1.0, show_default=True, help="Factor on honest calls."
+)
+@click.option("--harsh", is_flag=True, help="Three times the honest bursts and changes.")
+@VERBOSE
+@reports_errors
+def simulate(
+    *,
+    out: Path,
+    seed: int,
+    apps: int,
+    weeks: int,
+    attacks: tuple[str, ...],
+    size: float,
+    volume: float,
+    harsh: bool,
+) -> None:
+    """Simulate a company's log with labelled attacks and write it as API pages."""
+    from audit_analytics.simulate.company import ATTACKS, simulate_company
+    from audit_analytics.simulate.pages import write_pages
+
+    company = simulate_company(
+        seed=seed,
+        apps=apps,
+        weeks=weeks,
+        attacks=attacks or ATTACKS,
+        attack_size=size,
+        volume=volume,
+        harsh=harsh,
+    )
+    paths = write_pages(company, out)
+    click.echo(f"{len(company.calls):,} calls in {len(paths)} files", err=True)
+    click.echo(out)

@@ -1,0 +1,202 @@
+"""The weekly run: the one module that knows the order of the stages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from audit_analytics import features
+from audit_analytics.buckets import Week, choose_week, parse_week
+from audit_analytics.catalogue import load_catalogue
+from audit_analytics.config import Settings, load_settings
+from audit_analytics.detect import (
+    Detection,
+    RuleInput,
+    build_grid,
+    build_panel,
+    detect_week,
+    find_hits,
+    run_rules,
+    set_aside_stuffing,
+)
+from audit_analytics.errors import DataIncompleteError
+from audit_analytics.findings import Finding, merge_findings
+from audit_analytics.report.build import ReportInput, build_report
+from audit_analytics.report.result import Report
+from audit_analytics.rollup import Rollup, rollup
+from audit_analytics.source.files import read_log
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audit_analytics.cases import Hit
+    from audit_analytics.detect.forest import OutlierDetector
+    from audit_analytics.source.flatten import Log
+
+
+def load(
+    source: Any,  # noqa: ANN401 - everything read_log takes
+    *,
+    settings: Settings | None = None,
+) -> pd.DataFrame:
+    """Read an audit log into a table of events, one row a call.
+
+    Parameters
+    ----------
+    source : path, list of paths, pandas.DataFrame or list of dict
+        The log: a file or folder of API pages, JSONL or Parquet, a frame of events, or pages.
+    settings : Settings, optional
+        Settings; environment, TOML file and defaults if not given.
+
+    Returns
+    -------
+    pandas.DataFrame of shape (n_events, 18)
+        Table :data:`audit_analytics.schema.EVENTS` in time order; ``attrs["ingest"]`` holds the
+        counts of rows read, duplicates and rejects.
+
+    Raises
+    ------
+    InputError
+        The source is no audit log.
+    """
+    settings = settings or load_settings()
+    log = read_log(source, catalogue=load_catalogue(settings.catalogue))
+    log.events.attrs["ingest"] = log.counts
+    return log.events
+
+
+def run_week(
+    source: Any,  # noqa: ANN401 - everything read_log takes
+    *,
+    week: str | None = None,
+    settings: Settings | None = None,
+    detector: OutlierDetector | None = None,
+) -> Report:
+    """Find what is unusual in one week of an audit log.
+
+    Parameters
+    ----------
+    source : path, list of paths, pandas.DataFrame or list of dict
+        The log: a file or folder of API pages, JSONL or Parquet, a frame of events, or pages.
+    week : str, optional
+        ISO week such as ``2026-W46``; the last complete week of the log if not given.
+    settings : Settings, optional
+        Settings; environment, TOML file and defaults if not given.
+    detector : OutlierDetector, optional
+        Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
+
+    Returns
+    -------
+    Report
+        The findings with everything they rest on.
+
+    Raises
+    ------
+    InputError
+        The source is no audit log.
+    DataIncompleteError
+        The log holds no event at all.
+    ConfigError
+        A setting or the week cannot be understood.
+    """
+    settings = settings or load_settings()
+    log = read_log(source, catalogue=load_catalogue(settings.catalogue))
+    report_week = _choose_week(log, week, settings)
+    calls = rollup(log.events)
+    detection = _detect(calls, log, report_week, settings, detector)
+    hits = _find_hits(detection, calls, report_week, settings)
+    findings = _merge(hits, detection, log, report_week)
+    data = ReportInput(
+        week=report_week,
+        settings=settings,
+        ingest=log.counts,
+        reject_reasons=log.rejects["reason"].astype("str").value_counts().to_dict(),
+        events=log.events,
+        calls=calls,
+        detection=detection,
+        hits=hits,
+        findings=findings,
+    )
+    return Report(build_report(data), log.rejects)
+
+
+def _choose_week(log: Log, week: str | None, settings: Settings) -> Week:
+    if log.events.empty:
+        raise DataIncompleteError(
+            f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
+            f"{log.counts['rejects']:,} rejected); look at the rejects file for the reasons"
+        )
+    if week:
+        return parse_week(week, zone=settings.tenant_zone)
+    at = log.events["at"]
+    return choose_week(at.min(), at.max(), zone=settings.tenant_zone)
+
+
+def _detect(
+    calls: Rollup,
+    log: Log,
+    week: Week,
+    settings: Settings,
+    detector: OutlierDetector | None,
+) -> Detection:
+    by_api, by_ip = _without_own(calls, settings)
+    apps = settings.rules.auth_failure_apps
+    judged_api, judged_ip = set_aside_stuffing(by_api, by_ip, apps=apps)
+    grid = build_grid(
+        week,
+        history_weeks=settings.history_weeks,
+        first_at=log.events["at"].min(),
+        last_at=log.events["at"].max(),
+        calls_at=calls.by_api["bucket_at"],
+        holidays=settings.holidays,
+        working_days=settings.working_days,
+    )
+    per_app = features.per_app(Rollup(judged_api, judged_ip, "1h"), zone=settings.tenant_zone)
+    panel = build_panel(per_app, judged_api, grid)
+    return detect_week(
+        panel, judged_api, judged_ip, every_ip=by_ip, detector=detector, seed=settings.seed
+    )
+
+
+def _without_own(calls: Rollup, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leave out this tool's own app: it reads the audit log all day."""
+    own = settings.own_app_id
+    if not own:
+        return calls.by_api, calls.by_ip
+    return calls.by_api[calls.by_api["app_id"] != own], calls.by_ip[calls.by_ip["app_id"] != own]
+
+
+def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
+    by_api, by_ip = _without_own(calls, settings)
+    severity = by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    rules = RuleInput(
+        panel=detection.panel,
+        by_api=by_api,
+        by_ip=by_ip,
+        networks=detection.networks,
+        apis=detection.apis,
+        week=week,
+        settings=settings.rules,
+        deny_networks=settings.deny_networks,
+    )
+    unusual = find_hits(
+        detection,
+        budget=settings.budget_per_week,
+        severity_of_api=severity.set_index("api")["severity"].to_dict(),
+    )
+    return [*unusual, *run_rules(rules)]
+
+
+def _merge(hits: list[Hit], detection: Detection, log: Log, week: Week) -> list[Finding]:
+    at = log.events["at"]
+    panel = detection.panel
+    return merge_findings(
+        hits,
+        detection.cases,
+        log.events[(at >= week.start_at.floor("h")) & (at < week.end_at)],
+        week=week,
+        history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
+    )
+
+
+analyze = run_week
+"""The name of :func:`run_week` in a notebook: ``aa.analyze("data/sample")``."""

@@ -1,0 +1,26 @@
+"""Plots of a week: functions ``(data, *, ax=None) -> Axes``, and :func:`to_svg` for web pages.
+
+The only package that knows matplotlib. Without `ax` a function makes a pyplot figure, as pandas
+and scikit-learn do, so that a notebook shows it; a script passes an `ax` from :func:`new_axes`,
+which pyplot never sees: no state, no backend. Global settings stay as they are.
+
+Every colour comes from :data:`COLOURS`; :func:`to_svg` writes each as a CSS variable, so that a
+page recolours its charts in dark mode.
+"""
+
+from audit_analytics.plots._style import COLOURS, new_axes
+from audit_analytics.plots.bars import top_bars
+from audit_analytics.plots.finding import finding_series
+from audit_analytics.plots.heatmap import week_heatmap
+from audit_analytics.plots.svg import to_svg
+from audit_analytics.plots.week import timeline
+
+__all__ = [
+    "COLOURS",
+    "finding_series",
+    "new_axes",
+    "timeline",
+    "to_svg",
+    "top_bars",
+    "week_heatmap",
+]

@@ -1,0 +1,89 @@
+"""What one finding saw against what was expected."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+
+from audit_analytics.plots._style import (
+    COLOURS,
+    STYLE,
+    count_hours,
+    get_axes,
+    read_instant,
+    read_numbers,
+    show_days,
+    write_label,
+    write_number,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
+
+@rc_context(STYLE)
+def finding_series(
+    series: Mapping[str, Any],
+    *,
+    window: tuple[str, str] | None = None,
+    zone: str = "UTC",
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot what a finding saw against what its history made likely.
+
+    Parameters
+    ----------
+    series : mapping
+        ``start_at`` (ISO 8601), ``observed``, ``expected`` and ``high`` (one value an hour; None
+        where unknown), ``what`` (what is counted) and, if known, ``low``.
+    window : tuple of str, optional
+        Start and end of the finding (ISO 8601), shaded.
+    zone : str
+        IANA time zone of the axis.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; without it a new pyplot figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes, x in hours since the start.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> data = {"start_at": "2026-11-15T16:00:00Z", "observed": [1, 9], "expected": [1, 1],
+    ...         "high": [3, 3], "what": "calls an hour"}
+    >>> finding_series(data, zone="Asia/Shanghai", ax=new_axes(360, 120)).get_title(loc="left")
+    'Calls an hour (Asia/Shanghai)'
+    """
+    ax = get_axes(ax, 420, 150)
+    start = read_instant(series["start_at"])
+    observed, high = read_numbers(series["observed"]), read_numbers(series["high"])
+    expected = read_numbers(series["expected"])
+    hours = np.arange(len(observed))
+    if window:
+        first, last = (count_hours(start, at) for at in window)
+        middle = (max(first - 0.5, 0), min(max(last, first + 1) - 0.5, len(observed) - 1))
+        ax.axvspan(*middle, color=COLOURS["window"], linewidth=0, zorder=0)
+    if "low" in series:
+        low = read_numbers(series["low"])
+        ax.fill_between(hours, low, high, color=COLOURS["band"], linewidth=0, zorder=1)
+    else:
+        outline = np.r_[0, np.nan_to_num(high), 0]  # half the size of a band with a floor of zeros
+        ax.fill(np.r_[0, hours, hours[-1]], outline, color=COLOURS["band"], linewidth=0, zorder=1)
+    ax.plot(hours, expected, color=COLOURS["expected"], linewidth=0.9, linestyle=(0, (3, 2)))
+    ax.plot(hours, observed, color=COLOURS["calls"], linewidth=1.3)
+    above = hours[observed > high]
+    ax.plot(above, observed[above], "o", color=COLOURS["mark"], markersize=4, clip_on=False)
+    ax.set_ylim(0, 1.08 * np.nanmax([*observed, *high, 1.0]))
+    ax.locator_params(axis="y", nbins=3)
+    ax.yaxis.set_major_formatter(write_number)
+    ax.grid(axis="y")
+    show_days(ax, start, len(observed), zone, form="%a %d")
+    what = write_label(series["what"])
+    ax.set_title(f"{what[:1].upper()}{what[1:]} ({zone})", fontsize=10, pad=8)
+    return ax

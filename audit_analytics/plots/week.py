@@ -1,0 +1,176 @@
+"""Calls and errors over the week."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+
+from audit_analytics.plots._style import (
+    COLOURS,
+    STYLE,
+    count_hours,
+    get_axes,
+    read_instant,
+    read_numbers,
+    show_days,
+    write_number,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+
+@rc_context(STYLE)
+def timeline(
+    series: Mapping[str, Any] | pd.DataFrame,
+    *,
+    findings: Iterable[Mapping[str, Any]] = (),
+    zone: str = "UTC",
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot calls and errors an hour, hours without data hatched, findings marked by rank.
+
+    Parameters
+    ----------
+    series : mapping or pandas.DataFrame
+        ``start_at`` (ISO 8601), ``calls``, ``errors`` and ``expected`` (one value an hour; None
+        where nothing is expected), ``missing`` (positions of hours without data), and if known
+        ``low`` and ``high``; or a frame with ``bucket_at`` (UTC), ``calls_count`` and, if known,
+        ``errors_count`` and ``expected``.
+    findings : iterable of mapping
+        Findings with ``rank`` and ``start_at``.
+    zone : str
+        IANA time zone of the axis.
+    ax : matplotlib.axes.Axes, optional
+        Axes to draw on; without it a new pyplot figure.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes, x in hours since the start.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> week = {"start_at": "2026-11-15T16:00:00Z", "calls": [5, 7, 0], "errors": [0, 1, 0],
+    ...         "expected": [5.5, None, None], "missing": [2]}
+    >>> ax = timeline(week, zone="Asia/Shanghai", ax=new_axes(400, 200))
+    >>> ax.get_title(loc="left")
+    'Calls and errors an hour (Asia/Shanghai)'
+    """
+    data = _as_series(series)
+    ax = get_axes(ax, 1040, 270)
+    start = read_instant(data["start_at"])
+    calls = read_numbers(data["calls"])
+    missing = [h for h in data["missing"] if h < len(calls)]
+    calls[missing] = np.nan
+    hours = np.arange(len(calls))
+    expected = read_numbers(data["expected"])
+    if "low" in data and "high" in data:
+        low, high = read_numbers(data["low"]), read_numbers(data["high"])
+        ax.fill_between(
+            hours, low, high, color=COLOURS["band"], linewidth=0, label="expected range"
+        )
+    ax.fill_between(
+        hours, read_numbers(data["errors"]), color=COLOURS["errors"], linewidth=0, label="errors"
+    )
+    ax.plot(
+        hours,
+        expected,
+        color=COLOURS["expected"],
+        linewidth=1,
+        linestyle=(0, (4, 2)),
+        label="expected calls",
+    )
+    ax.plot(hours, calls, color=COLOURS["calls"], linewidth=1.4, label="calls")
+    _hatch(ax, missing)
+    show_days(ax, start, len(calls), zone)
+    ax.set_ylim(0, 1.06 * max(np.nanmax([*calls, *expected, 1.0]), 1))
+    ax.yaxis.set_major_formatter(write_number)
+    ax.grid(axis="y")
+    ax.set_axisbelow(True)
+    _mark(ax, findings, start, len(calls))
+    ax.set_title(f"Calls and errors an hour ({zone})", pad=46)
+    ax.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1.17),
+        ncols=6,
+        borderaxespad=0,
+        handlelength=1.6,
+        columnspacing=1.4,
+        labelcolor=COLOURS["muted"],
+    )
+    return ax
+
+
+def _as_series(data: Mapping[str, Any] | pd.DataFrame) -> dict[str, Any]:
+    """Bring a frame of hours (bucket_at, calls_count, errors_count, expected) to a dict."""
+    if "bucket_at" not in data:
+        return dict(data)
+    hours = data.sort_values("bucket_at").set_index("bucket_at")  # type: ignore[union-attr]
+    calls = hours["calls_count"].resample("1h").sum()
+    errors = hours.get("errors_count", 0 * hours["calls_count"]).resample("1h").sum()
+    expected = hours["expected"].resample("1h").sum().tolist() if "expected" in hours else []
+    return {
+        "start_at": calls.index[0].isoformat(),
+        "calls": calls.tolist(),
+        "errors": errors.tolist(),
+        "expected": expected or [None] * len(calls),
+        "missing": np.flatnonzero(calls.to_numpy() == 0).tolist(),
+    }
+
+
+def _hatch(ax: Axes, missing: Iterable[int]) -> None:
+    hours = sorted(missing)
+    starts = [h for i, h in enumerate(hours) if i == 0 or hours[i - 1] != h - 1]
+    ends = [h for i, h in enumerate(hours) if i + 1 == len(hours) or hours[i + 1] != h + 1]
+    for first, last in zip(starts, ends, strict=True):
+        ax.axvspan(
+            max(first - 0.5, 0),
+            last + 0.5,
+            facecolor="none",
+            edgecolor=COLOURS["gap"],
+            hatch="/////",
+            linewidth=0,
+            clip_on=False,
+            label="no data" if first == hours[0] else None,
+        )
+
+
+def _mark(
+    ax: Axes, findings: Iterable[Mapping[str, Any]], start: datetime, hours: int, near: float = 4
+) -> None:
+    """Write the ranks above the axes; findings nearer than `near` hours share one stack."""
+    stacks: list[tuple[float, list[int]]] = []
+    for finding in sorted(findings, key=lambda f: (f["start_at"], f["rank"])):
+        at = min(max(count_hours(start, finding["start_at"]), 0), hours - 1)
+        if stacks and at - stacks[-1][0] < near:
+            stacks[-1][1].append(finding["rank"])
+        else:
+            stacks.append((at, [finding["rank"]]))
+    above = ax.get_xaxis_transform()
+    for at, ranks in stacks:
+        ax.axvline(at, color=COLOURS["mark"], linewidth=0.8, linestyle=(0, (1, 2)), clip_on=False)
+        shown = ranks if len(ranks) <= 2 else [*ranks[:1], f"+{len(ranks) - 1}"]
+        for level, rank in enumerate(shown):
+            y = 1.05 + 0.085 * level
+            ax.plot(
+                at, y, "o", color=COLOURS["mark"], markersize=14, transform=above, clip_on=False
+            )
+            ax.text(
+                at,
+                y - 0.003,
+                str(rank),
+                transform=above,
+                color=COLOURS["onmark"],
+                fontsize=9,
+                weight="bold",
+                ha="center",
+                va="center",
+            )

@@ -1,0 +1,58 @@
+"""One report dict, four files: report.html, report.md, findings.json, findings.csv."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["write_report"]
+
+
+def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
+    """Write the report in every format; the same report gives the same bytes.
+
+    Each file is written beside its name and moved into place once all are ready, so that a reader
+    never sees half a file, and a failure leaves the old report whole.
+
+    Parameters
+    ----------
+    report : dict
+        The report.
+    out_dir : pathlib.Path
+        Folder for the files; made if it does not exist.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        Path of each file by its name.
+
+    Raises
+    ------
+    OSError
+        The folder or a file cannot be written.
+    """
+    from audit_analytics.report.csv_file import render_csv  # noqa: PLC0415 - importing stays cheap
+    from audit_analytics.report.html import render_html  # noqa: PLC0415
+    from audit_analytics.report.json_file import render_json  # noqa: PLC0415
+    from audit_analytics.report.markdown import render_markdown  # noqa: PLC0415
+
+    texts = {
+        "report.html": render_html(report),
+        "report.md": render_markdown(report),
+        "findings.json": render_json(report),
+        "findings.csv": render_csv(report),
+    }
+    out_dir.mkdir(parents=True, exist_ok=True)
+    drafts = {name: out_dir / f".{name}.{os.getpid()}.tmp" for name in texts}
+    try:
+        for name, text in texts.items():
+            drafts[name].write_bytes(text.encode("utf-8"))
+        for name, draft in drafts.items():
+            draft.replace(out_dir / name)
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+    return {name: out_dir / name for name in texts}

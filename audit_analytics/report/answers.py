@@ -1,0 +1,238 @@
+"""The three questions every week is asked: which IPs, which errors, which sensitive APIs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.findings import explain_hit, select_events
+
+if TYPE_CHECKING:
+    from audit_analytics.cases import Hit
+    from audit_analytics.report.build import ReportInput
+
+MAX_ROWS: Final = 30
+MAX_APIS_PER_APP: Final = 6
+"""A probing app tries dozens; its finding lists them, the table must not drown in them."""
+
+ERROR_DETECTORS: Final = frozenset(
+    {"ERR", "rule:error_burst", "rule:outage", "rule:enumeration", "rule:probing"}
+)
+
+FindingIds = dict[tuple[str, str], str]
+
+
+def _rank_findings(data: ReportInput) -> dict[str | None, int]:
+    """Return the place of each finding; rows without one come last."""
+    ranks: dict[str | None, int] = {f.finding_id: f.rank for f in data.findings}
+    return ranks | {None: len(ranks) + 1}
+
+
+def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
+    """List the addresses of the week that something unusual came from.
+
+    Parameters
+    ----------
+    data : ReportInput
+        Everything there is to say.
+    finding_of : dict of (str, str) to str
+        Id of the finding about each (entity type, entity).
+
+    Returns
+    -------
+    list of dict
+        One row per address, by the rank of its finding.
+    """
+    week = data.in_week(data.calls.by_ip, "bucket_at")
+    week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
+    first_seen = data.calls.by_ip.groupby(data.calls.by_ip["ip"].astype("str"))["first_at"].min()
+    why: dict[str, Hit] = {}
+    for hit in data.hits:
+        if hit.kind == "unusual_ip":
+            for ip in _addresses(hit, week):
+                why.setdefault(ip, hit)
+    rows: list[dict[str, Any]] = []
+    for ip, hit in why.items():
+        own = week[week["ip"] == ip]
+        reason = explain_hit(hit, data.week.zone)
+        rows.append(
+            {
+                "ip": ip,
+                "network": str(own["network"].iloc[0]) if len(own) else "",
+                "apps": sorted(own["app_id"].astype("str").unique()),
+                "calls_count": int(own["calls_count"].sum()),
+                "auth_failures_count": int(own["auth_count"].sum()),
+                "first_seen_at": format_utc(first_seen[ip]),
+                "why": reason if hit.entity_type == "ip" else f"{hit.entity} {reason}",
+                "finding_id": finding_of.get((hit.entity_type, hit.entity)),
+            }
+        )
+    rank = _rank_findings(data)
+    rows.sort(key=lambda row: (rank[row["finding_id"]], -row["calls_count"], row["ip"]))
+    return rows[:MAX_ROWS]
+
+
+def _addresses(hit: Hit, week: pd.DataFrame) -> list[str]:
+    if hit.entity_type == "ip":
+        return [hit.entity]
+    rows = week[week["app_id"] == hit.entity]
+    if "network" in hit.where:
+        rows = rows[rows["network"].isin(hit.where["network"])]
+    rows = rows[(rows["first_at"] < hit.end_at) & (rows["last_at"] >= hit.start_at)]
+    return sorted(rows["ip"].unique())
+
+
+def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
+    """List where errors piled up, of which class, and whether it is the app or the platform.
+
+    Parameters
+    ----------
+    data : ReportInput
+        Everything there is to say.
+    finding_of : dict of (str, str) to str
+        Id of the finding about each (entity type, entity).
+
+    Returns
+    -------
+    list of dict
+        One row per entity and class, by the rank of its finding.
+    """
+    best: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for hit in data.hits:
+        if hit.detector not in ERROR_DETECTORS:
+            continue
+        found = select_events(data.events, hit)
+        errors = found[found["outcome"].isin(schema.ERROR_OUTCOMES)]
+        outcome = hit.facts.get("outcome") or hit.facts.get("label")
+        if not outcome:
+            outcome = (
+                str(errors["outcome"].astype("str").mode().iloc[0]) if len(errors) else "other"
+            )
+        calls = _count_calls(data, hit)
+        count = int((errors["outcome"] == outcome).sum())
+        row = {
+            "scope": "platform" if hit.entity_type == "tenant" else hit.entity_type,
+            "entity": hit.entity,
+            "outcome": outcome,
+            "start_at": format_utc(hit.start_at),
+            "start_local": format_local(hit.start_at, data.week.zone),
+            "hours_count": int(np.ceil((hit.end_at - hit.start_at) / pd.Timedelta(hours=1))),
+            "errors_count": count,
+            "expected": None if hit.expected is None else round(hit.expected, 2),
+            "calls_count": calls,
+            "error_share": round(count / calls, 4) if calls else 0.0,
+            "why": explain_hit(hit, data.week.zone),
+            "finding_id": finding_of.get((hit.entity_type, hit.entity)),
+        }
+        key = (hit.entity_type, hit.entity, outcome)
+        if key not in best or count > best[key]["errors_count"]:
+            best[key] = row
+    rank = _rank_findings(data)
+    rows = sorted(
+        best.values(),
+        key=lambda row: (rank[row["finding_id"]], -row["errors_count"], row["entity"]),
+    )
+    return rows[:MAX_ROWS]
+
+
+def _count_calls(data: ReportInput, hit: Hit) -> int:
+    """Count all calls of the entity in the hit's time, failed or not."""
+    mask = (data.events["at"] >= hit.start_at) & (data.events["at"] < hit.end_at)
+    if hit.entity_type == "app":
+        mask &= data.events["app_id"] == hit.entity
+    return int(mask.sum())
+
+
+def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
+    """List which sensitive APIs were used newly, more than usual or at odd hours, and by whom.
+
+    Parameters
+    ----------
+    data : ReportInput
+        Everything there is to say.
+    finding_of : dict of (str, str) to str
+        Id of the finding about each (entity type, entity).
+
+    Returns
+    -------
+    list of dict
+        One row per app and API, by the rank of its finding; at most six APIs of one app.
+    """
+    week = data.in_week(data.calls.by_api, "bucket_at")
+    week = week[week["severity"].isin(schema.SENSITIVE)]
+    week = week.assign(app_id=week["app_id"].astype("str"), api=week["api"].astype("str"))
+    why: dict[tuple[str, str], Hit] = {}
+    new: set[tuple[str, str]] = set()
+    for hit in data.hits:
+        if hit.entity_type != "app" or hit.kind != "sensitive_api":
+            continue
+        rows = week[week["app_id"] == hit.entity]
+        rows = rows[(rows["first_at"] < hit.end_at) & (rows["last_at"] >= hit.start_at)]
+        if "api" in hit.where:
+            rows = rows[rows["api"].isin(hit.where["api"])]
+        for api in sorted(rows["api"].unique()):
+            why.setdefault((hit.entity, api), hit)
+            if hit.detector in {"NEWAPI", "rule:first_sensitive"}:
+                new.add((hit.entity, api))
+    odd = _odd_hours(data, week)
+    answers: list[dict[str, Any]] = []
+    for (app_id, api), hit in why.items():
+        own = week[(week["app_id"] == app_id) & (week["api"] == api)]
+        answers.append(
+            {
+                "app_id": app_id,
+                "api": api,
+                "category": str(own["category"].iloc[0]),
+                "severity": str(own["severity"].iloc[0]),
+                "calls_count": int(own["calls_count"].sum()),
+                "expected": _usual_calls(data, app_id, api),
+                "first_use": (app_id, api) in new,
+                "odd_hours_count": int(odd[own.index].sum()),
+                "objects_count": int(own["objects_count"].sum()),
+                "why": explain_hit(hit, data.week.zone),
+                "finding_id": finding_of.get(("app", app_id)),
+            }
+        )
+    rank = _rank_findings(data)
+    answers.sort(
+        key=lambda row: (
+            rank[row["finding_id"]],
+            -schema.SEVERITIES.index(row["severity"]),
+            -row["calls_count"],
+            row["app_id"],
+            row["api"],
+        )
+    )
+    shown = pd.Series([row["app_id"] for row in answers], dtype="str")
+    place = shown.groupby(shown).cumcount()
+    kept = [row for row, n in zip(answers, place, strict=True) if n < MAX_APIS_PER_APP]
+    return kept[:MAX_ROWS]
+
+
+def _odd_hours(data: ReportInput, week: pd.DataFrame) -> pd.Series:
+    """Return the calls made at hours of the week at which the app never called before."""
+    panel, grid = data.detection.panel, data.detection.panel.grid
+    past = grid.week < 0
+    used = np.zeros((len(panel.apps), grid.slot.max() + 1), dtype=bool)
+    rows, hours = np.nonzero(panel.counts["calls"] * past)
+    used[rows, grid.slot[hours]] = True
+    app = panel.apps.get_indexer(pd.Index(week["app_id"]))
+    hour = ((week["bucket_at"] - grid.hours[0]) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
+    odd = (app >= 0) & ~used[app, grid.slot[hour]] & data.detection.assessed[app]
+    return week["calls_count"].where(odd, 0)
+
+
+def _usual_calls(data: ReportInput, app_id: str, api: str) -> float | None:
+    """Return the mean calls of an app on an API in the weeks of history; None without history."""
+    panel = data.detection.panel
+    if app_id not in panel.apps or not data.detection.assessed[panel.apps.get_loc(app_id)]:
+        return None
+    weeks = panel.grid.weeks
+    rows = panel.api_calls
+    rows = rows[(rows["app"] == panel.apps.get_loc(app_id)) & (rows["api"] == api)]
+    past = rows[panel.grid.week[rows["hour"]] < 0]["calls_count"].sum()
+    return round(float(past / len(weeks)), 1) if weeks else None

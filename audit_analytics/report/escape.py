@@ -1,0 +1,240 @@
+r"""Make hostile text inert, one function a format.
+
+Names in the log (apps, paths, response messages) are written by whoever makes the calls. Whatever
+the format, characters that a reader cannot see or that steer the display (controls, ANSI escapes,
+bidirectional overrides, zero-width characters, lone surrogates) appear as visible escapes such as
+``\u202e``, and a very long text is cut in the middle with its full length said.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+NAME_LIMIT: Final = 96
+"""Longest name shown, in characters."""
+
+TEXT_LIMIT: Final = 600
+"""Longest sentence shown, in characters."""
+
+EMPTY: Final = "(empty)"
+"""What stands for a name without a character."""
+
+# Letters and marks to Unicode, blank to the eye.
+_BLANKS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | frozenset(
+    map(chr, range(0xE0100, 0xE01F0))
+)
+# Spaces that Chinese and European texts use; ``str.isprintable`` counts them as unprintable.
+_SPACES: Final = frozenset("\u00a0\u202f\u3000")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def _is_plain(char: str) -> bool:
+    return char in _SPACES or (char.isprintable() and char not in _BLANKS)
+
+
+def visible(text: str) -> str:
+    r"""Replace characters that cannot be seen, or that steer the display, by visible escapes.
+
+    Parameters
+    ----------
+    text : str
+        Any text, lone surrogates included.
+
+    Returns
+    -------
+    str
+        Text of printable characters only.
+
+    Examples
+    --------
+    >>> print(visible("invoice\u202efdp.exe\x1b[2J"))
+    invoice\u202efdp.exe\x1b[2J
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if _is_plain(c) else c.encode("unicode_escape").decode() for c in text)
+
+
+def shorten(text: str, limit: int = NAME_LIMIT) -> str:
+    """Cut a long text in the middle and say how long it was.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Longest result in characters, the note on the length not counted.
+
+    Returns
+    -------
+    str
+        The text, or its two ends round a note; never longer than the text was.
+
+    Examples
+    --------
+    >>> shorten("a" * 4096, limit=6)
+    'aaa … [4,096 characters] … aaa'
+    """
+    note = f" … [{len(text):,} characters] … "
+    if len(text) <= limit + len(note):
+        return text
+    tail = (limit + 1) // 2  # never 0: text[-0:] is the whole text
+    return f"{text[: limit - tail]}{note}{text[-tail:]}"
+
+
+def clean(text: str, limit: int = NAME_LIMIT) -> str:
+    r"""Make a text visible and short, for every format that escapes its own markup.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Longest result in characters before escapes are written out.
+
+    Returns
+    -------
+    str
+        One line of printable characters.
+
+    Examples
+    --------
+    >>> print(clean("two\nlines"))
+    two\nlines
+    """
+    return visible(shorten(text, limit))
+
+
+def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
+    r"""Make a text safe to print: no control character reaches the terminal.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Longest result in characters before escapes are written out.
+
+    Returns
+    -------
+    str
+        One line; an ANSI escape shows as text instead of acting.
+
+    Examples
+    --------
+    >>> print(terminal("\x1b[31mred"))
+    \x1b[31mred
+    """
+    return clean(text, limit)
+
+
+def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
+    r"""Escape a text for a Markdown paragraph or table cell.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Longest result in characters before escapes are written out.
+
+    Returns
+    -------
+    str
+        Text that renders as itself: no markup, HTML, link, mention, formula or table cell of its
+        own.
+
+    Examples
+    --------
+    >>> print(markdown("[x](javascript:y) <b> a|b cli_1 www.x.org"))
+    \[x\](javascript:y) \<b\> a\|b cli_1 www`.`x.org
+    """
+    text = re.sub(r"[\\`*\[\]<>|~$#]|&(?=#?\w+;)", r"\\\g<0>", clean(text, limit))
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # snake_case stays readable
+    text = re.sub(r"^(\s*)([-+=]|\d+[.)](?=\s|$))", _escape_block_start, text)
+    # Renderers look for addresses after unescaping; only a code span keeps them from it.
+    return re.sub(r"@+|://|(?<=www)\.", r"`\g<0>`", text, flags=re.IGNORECASE)
+
+
+def _escape_block_start(match: re.Match[str]) -> str:
+    return f"{match[1]}{match[2][:-1]}\\{match[2][-1]}"
+
+
+def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
+    r"""Put a name into a Markdown code span that no backtick in it can end.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Longest name in characters before escapes are written out.
+
+    Returns
+    -------
+    str
+        A code span, fit for a table cell.
+
+    Examples
+    --------
+    >>> print(markdown_code("a`b|c"))
+    ``a`b\|c``
+    """
+    text = clean(text, limit) or EMPTY
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    pad = " " if text[0] == "`" or text[-1] == "`" else ""
+    escaped = text.replace("|", "\\|")
+    return f"{fence}{pad}{escaped}{pad}{fence}"
+
+
+def csv_cell(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Make a text safe as a spreadsheet cell.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Longest result in characters before escapes are written out.
+
+    Returns
+    -------
+    str
+        The text; what a spreadsheet would run as a formula begins with an apostrophe.
+
+    Examples
+    --------
+    >>> csv_cell("=cmd()")
+    "'=cmd()"
+    """
+    cell = clean(text, limit)
+    return f"'{cell}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else cell
+
+
+def json_text(text: str) -> str:
+    r"""Escape what cannot be seen in a finished JSON document, without loss.
+
+    Parameters
+    ----------
+    text : str
+        A JSON document that may hold any character inside its strings.
+
+    Returns
+    -------
+    str
+        The same document; a parser reads the same values from it.
+
+    Examples
+    --------
+    >>> print(json_text('{"name": "a\u202eb"}'))
+    {"name": "a\u202eb"}
+    """
+    if text.isascii():
+        return text.replace("\x7f", "\\u007f")
+    return "".join(c if c == "\n" or _is_plain(c) else _json_escape(c) for c in text)
+
+
+def _json_escape(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))

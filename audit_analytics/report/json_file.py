@@ -1,0 +1,57 @@
+"""findings.json: the report dict, whole, for other programs (schema: findings.schema.json)."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from audit_analytics.report import escape
+
+
+def render_json(report: dict[str, Any]) -> str:
+    """Write the report as JSON: sorted keys, no NaN, a newline at the end.
+
+    Parameters
+    ----------
+    report : dict
+        The report.
+
+    Returns
+    -------
+    str
+        JSON document; characters that cannot be seen are escaped, their values kept.
+
+    Raises
+    ------
+    ValueError
+        A number is not finite.
+
+    Examples
+    --------
+    >>> print(render_json({"b": None, "a": 1}), end="")
+    {
+     "a": 1,
+     "b": null
+    }
+    """
+    text = json.dumps(report, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
+    return escape.json_text(text) + "\n"
+
+
+def read_schema() -> dict[str, Any]:
+    """Read the JSON Schema (2020-12) of findings.json.
+
+    Returns
+    -------
+    dict
+        The schema.
+
+    Examples
+    --------
+    >>> read_schema()["title"]
+    'audit_analytics findings.json'
+    """
+    text = resources.files("audit_analytics.report").joinpath("findings.schema.json").read_text()
+    schema: dict[str, Any] = json.loads(text)
+    return schema

@@ -1,0 +1,68 @@
+"""report.md: the report as GitHub-flavoured Markdown, readable raw and rendered.
+
+Every text the template prints is escaped on its way out; what is Markdown on purpose (code spans)
+is marked as such.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from audit_analytics.report import escape, wording
+
+
+def render_markdown(report: dict[str, Any]) -> str:
+    """Render the report as Markdown.
+
+    Parameters
+    ----------
+    report : dict
+        The report.
+
+    Returns
+    -------
+    str
+        Markdown with tables (GFM), a newline at the end.
+    """
+    return _environment().get_template("report.md.j2").render(r=report).strip() + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("audit_analytics.report", "templates"),
+        autoescape=False,  # noqa: S701 - finalize escapes, for Markdown instead of HTML
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_escape,
+    )
+    environment.filters |= {
+        "block": _code_block,
+        "chance": wording.chance,
+        "code": lambda text, limit=escape.NAME_LIMIT: Markup(escape.markdown_code(text, limit)),  # noqa: S704
+        "interval": lambda pair: wording.interval(*pair),
+        "number": wording.number,
+        "percent": wording.percent,
+        "plural": wording.plural,
+        "rarity": wording.rarity,
+        "span": lambda window: wording.span(*window),
+    }
+    environment.globals |= {"SHAPES": wording.SHAPES, "STATUS": wording.STATUS}
+    return environment
+
+
+def _escape(value: object) -> object:
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return escape.markdown(value)
+    return value
+
+
+def _code_block(text: str) -> Markup:
+    """Indent lines as a code block, which nothing inside can end."""
+    lines = (escape.clean(line, escape.TEXT_LIMIT) for line in text.strip("\n").split("\n"))
+    return Markup("\n".join(f"    {line}" for line in lines))  # noqa: S704

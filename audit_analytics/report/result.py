@@ -1,0 +1,113 @@
+"""The report as an object: shows itself in a notebook, writes itself to files."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from audit_analytics.report import write_report
+from audit_analytics.report.escape import terminal
+
+_COLUMNS = [
+    "rank",
+    "severity",
+    "entity_type",
+    "entity",
+    "kind",
+    "title",
+    "sentence",
+    "start_at",
+    "end_at",
+    "observed",
+    "expected",
+    "expected_per_week",
+    "policy_severity",
+    "detectors",
+    "finding_id",
+]
+
+
+class Report:
+    """The findings of one week, with everything they rest on.
+
+    Parameters
+    ----------
+    data : dict of str to Any
+        The report dict, as ``findings.schema.json`` describes it.
+    rejects : pandas.DataFrame
+        Table :data:`audit_analytics.schema.REJECTS`.
+
+    Attributes
+    ----------
+    data : dict of str to Any
+        The report dict.
+    rejects : pandas.DataFrame
+        Rows of the log that could not be read.
+    """
+
+    def __init__(self, data: dict[str, Any], rejects: pd.DataFrame) -> None:
+        self.data = data
+        self.rejects = rejects
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """Return the findings as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per finding by rank; ``start_at`` and ``end_at`` are datetime64[us, UTC].
+        """
+        table = pd.DataFrame(self.data["findings"], columns=_COLUMNS)
+        for name in ("start_at", "end_at"):
+            table[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
+        return table
+
+    def write(self, out_dir: str | Path) -> dict[str, Path]:
+        """Write report.html, report.md, findings.json and findings.csv.
+
+        Parameters
+        ----------
+        out_dir : str or pathlib.Path
+            Folder; made if it does not exist.
+
+        Returns
+        -------
+        dict of str to pathlib.Path
+            Path of each file by its name.
+        """
+        return write_report(self.data, Path(out_dir))
+
+    def __repr__(self) -> str:
+        week, coverage = self.data["week"], self.data["coverage"]
+        span = f"{week['start_local']} to {week['end_local']}, {self.data['tenant_zone']}"
+        hours = f"{coverage['hours_covered_count']} of {coverage['hours_expected_count']} hours"
+        lines = [
+            f"Report of {week['iso']} ({span})",
+            f"{coverage['week_events_count']:,} events, {hours} covered",
+            *self.lines(),
+        ]
+        return "\n".join(lines)
+
+    def lines(self) -> list[str]:
+        """Return one line per finding, safe to print to a terminal.
+
+        Returns
+        -------
+        list of str
+            Rank, severity and sentence; the verdict if there is no finding.
+        """
+        if not self.data["findings"]:
+            return [terminal(self.data["verdict"])]
+        return [
+            f"{finding['rank']:>3}  {finding['severity']:<8}  {terminal(finding['sentence'])}"
+            for finding in self.data["findings"]
+        ]
+
+    def _repr_html_(self) -> str:
+        from audit_analytics.report.html import render_notebook  # noqa: PLC0415 - loads matplotlib
+
+        return render_notebook(self.data)

@@ -1,0 +1,227 @@
+"""Say numbers the way a person reads them; shared by every rendered format."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+NONE: Final = "\N{EN DASH}"
+"""What stands where there is no value."""
+
+SHAPES: Final = {
+    "critical": "◆",
+    "high": "▲",
+    "medium": "■",
+    "low": "●",
+    "none": "○",
+    "unknown": "?",
+}
+"""A shape a severity, so that none is told by its colour alone."""
+
+STATUS: Final = {
+    "complete": ("Complete", "every hour of the week has events"),
+    "gaps": ("Gaps", "some hours of the week have no event at all"),
+    "empty": ("No data", "the log holds nothing for this week"),
+}
+"""Short and long text of a week's status."""
+
+
+def number(value: float | None) -> str:
+    """Write a number with thousands separators and no more digits than it is worth.
+
+    Parameters
+    ----------
+    value : float or None
+        Any finite number.
+
+    Returns
+    -------
+    str
+        The number, or a dash.
+
+    Examples
+    --------
+    >>> [number(v) for v in (1234567, 1234.5, 12.34, 3.0, 0.024, 0.00001)]
+    ['1,234,567', '1,234', '12.3', '3', '0.02', '<0.001']
+    """
+    if value is None:
+        return NONE
+    size = abs(value)
+    if size >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    if size >= 1:
+        return f"{value:.1f}"
+    if size >= 0.01:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if size >= 0.001 else "<0.001" if value > 0 else "0"
+
+
+def percent(share: float | None) -> str:
+    """Write a share as per cent.
+
+    Parameters
+    ----------
+    share : float or None
+        Share between 0 and 1.
+
+    Returns
+    -------
+    str
+        Per cent, or a dash.
+
+    Examples
+    --------
+    >>> [percent(v) for v in (0, 0.0004, 0.0123, 0.42, 1)]
+    ['0 %', '<0.1 %', '1.2 %', '42 %', '100 %']
+    """
+    if share is None:
+        return NONE
+    if 0 < share < 0.001:
+        return "<0.1 %"
+    digits = 1 if 0 < share < 0.1 or 0.99 < share < 1 else 0
+    return f"{100 * share:.{digits}f} %"
+
+
+def chance(p: float | None) -> str:
+    """Write a probability as one in so many.
+
+    Parameters
+    ----------
+    p : float or None
+        Probability.
+
+    Returns
+    -------
+    str
+        The odds to two digits, or a dash.
+
+    Examples
+    --------
+    >>> [chance(v) for v in (0.00012, 0.05, 1e-12)]
+    ['1 in 8,300', '1 in 20', 'less than 1 in a billion']
+    """
+    if p is None:
+        return NONE
+    if p < 1e-9:
+        return "less than 1 in a billion"
+    return f"1 in {int(float(f'{1 / p:.2g}')):,}"
+
+
+def rarity(expected_per_week: float | None) -> str:
+    """Say what an E-value means.
+
+    Parameters
+    ----------
+    expected_per_week : float or None
+        How many findings this extreme an ordinary week brings.
+
+    Returns
+    -------
+    str
+        A clause.
+
+    Examples
+    --------
+    >>> rarity(0.02)
+    'an ordinary week brings 0.02 of these'
+    """
+    if expected_per_week is None:
+        return "not scored: a rule found it"
+    if 0 < expected_per_week < 0.001:
+        return "an ordinary week brings fewer than 0.001 of these"
+    return f"an ordinary week brings {number(expected_per_week)} of these"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Write an interval.
+
+    Parameters
+    ----------
+    low, high : float or None
+        Ends of the interval.
+
+    Returns
+    -------
+    str
+        ``low to high``, or a dash where neither is known.
+
+    Examples
+    --------
+    >>> interval(2, 31.4), interval(None, 5)
+    ('2 to 31.4', 'up to 5')
+    """
+    if low is None and high is None:
+        return NONE
+    if low is None:
+        return f"up to {number(high)}"
+    return f"{number(low)} or more" if high is None else f"{number(low)} to {number(high)}"
+
+
+def moment(local: str) -> str:
+    """Write a local time with its weekday.
+
+    Parameters
+    ----------
+    local : str
+        Local time such as ``2026-11-16 10:00``.
+
+    Returns
+    -------
+    str
+        The time for people; a text that is no time comes back as it is.
+
+    Examples
+    --------
+    >>> moment("2026-11-16 10:00")
+    'Mon 16 Nov 2026, 10:00'
+    """
+    try:
+        return datetime.fromisoformat(local).strftime("%a %d %b %Y, %H:%M")
+    except ValueError:
+        return local
+
+
+def span(start_local: str, end_local: str) -> str:
+    """Write a local window, the day once where both ends share it.
+
+    Parameters
+    ----------
+    start_local, end_local : str
+        Local times such as ``2026-11-16 10:00``.
+
+    Returns
+    -------
+    str
+        The window.
+
+    Examples
+    --------
+    >>> span("2026-11-16 10:00", "2026-11-16 12:00")
+    'Mon 16 Nov 2026, 10:00 to 12:00'
+    """
+    if start_local[:10] == end_local[:10]:
+        return f"{moment(start_local)} to {end_local[11:]}"
+    return f"{moment(start_local)} to {moment(end_local)}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Write a count with its noun.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    noun : str
+        Singular noun that takes an s.
+
+    Returns
+    -------
+    str
+        Count and noun.
+
+    Examples
+    --------
+    >>> plural(1, "hour"), plural(1200, "hour")
+    ('1 hour', '1,200 hours')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,525 @@
+"""A handmade report dict: a week with gaps and eight findings, and its variants."""
+
+import copy
+import math
+from typing import Any
+
+HOSTILE = {
+    "script": "<script>alert(1)</script>",
+    "style": "</style></code><img src=x onerror=alert(1)>",
+    "math": r"bot$\foo$",
+    "formula": "=cmd()",
+    "bidi": "invoice\u202efdp.exe\u2066x\u200b",
+    "long": "A" * 4096,
+    "chinese": "通讯录助手",
+    "ansi": "\x1b[31mred\x1b[0m\x07",
+    "link": "](javascript:alert(1)) ![x](https://evil.example/p.png) www.evil.example a@evil.example",
+    "cell": "a|b\n| c |`` ` ``",
+    "surrogate": "half\ud83d",
+}
+
+START = "2026-11-15T16:00:00Z"
+HOURS = range(168)
+
+
+def _calls(hour: int, base: float = 1) -> int:
+    busy = max(0.0, math.sin((hour % 24 - 7) / 13 * math.pi)) if hour % 24 >= 7 else 0.0
+    wiggle = (hour * 37 % 11 - 5) / 40
+    return round(base * (60 + 540 * busy * (0.25 if hour >= 120 else 1)) * (1 + wiggle))
+
+
+CALLS = [_calls(h) for h in HOURS]
+ERRORS = [c // 30 + (260 if h in {26, 27} else 0) for h, c in enumerate(CALLS)]
+
+
+def _series(hour: int, size: int, base: float, what: str) -> dict[str, Any]:
+    observed = [_calls(h, base) for h in HOURS]
+    observed[hour] += size
+    observed[(hour + 1) % 168] += size // 2
+    expected = [round(_calls(h - 1, base) * 0.98, 2) for h in HOURS]
+    return {
+        "bucket": "1h",
+        "start_at": START,
+        "observed": observed,
+        "expected": expected,
+        "high": [round(e + 3 * math.sqrt(e + 2) + 2, 2) for e in expected],
+        "what": what,
+    }
+
+
+def _evidence(entity: str, api: str, count: int) -> dict[str, Any]:
+    rows = [
+        {
+            "id": f"7573{i:015d}",
+            "at": f"2026-11-16T18:{i:02}:07Z",
+            "local": f"2026-11-17 02:{i:02}:07",
+            "app_id": entity,
+            "ip": "203.0.113.77",
+            "api": api,
+            "http_status": 403 if i % 2 else None,
+            "response_code": 99991672,
+            "outcome": "permission",
+        }
+        for i in range(count)
+    ]
+    return {"ids": [row["id"] for row in rows], "more_count": 1300, "rows": rows}
+
+
+def make_finding(  # noqa: PLR0917 - one row of the table in make_report
+    rank: int,
+    entity: str = "cli_a2f7c91e0b44d01c",
+    kind: str = "error_burst",
+    title: str = "Error burst (permission)",
+    rarity: str | None = "critical",
+    policy: str = "high",
+) -> dict[str, Any]:
+    """One finding with every field filled."""
+    day, hour = 16 + (rank * 3) % 6, (5 * rank) % 20
+    start = f"2026-11-{day:02}T{hour:02}:00:00Z"
+    api = "GET/open-apis/contact/v3/users/:user_id"
+    position = (day - 16) * 24 + hour + 8
+    return {
+        "finding_id": f"f-{rank:012x}",
+        "rank": rank,
+        "entity_type": "app",
+        "entity": entity,
+        "kind": kind,
+        "title": title,
+        "sentence": (
+            f"App {entity} was refused {400 + rank} times in two hours where its history makes "
+            "about 3 likely; 38 different APIs were tried, which it had never called before."
+        ),
+        "start_at": start,
+        "end_at": f"2026-11-{day:02}T{hour + 2:02}:00:00Z",
+        "start_local": f"2026-11-{day:02} {min(hour + 8, 23):02}:00",
+        "end_local": f"2026-11-{day:02} {min(hour + 8, 23):02}:59",
+        "observed": 400 + rank,
+        "expected": None if rarity is None else 3.1,
+        "expected_low": None if rarity is None else 0,
+        "expected_high": None if rarity is None else 9.4,
+        "unit": "refused calls in an hour",
+        "ratio": None if rarity is None else 132.6,
+        "history_days": 28,
+        "rarity": rarity,
+        "p": None if rarity is None else 0.0000121 * rank,
+        "expected_per_week": None if rarity is None else round(0.019 * rank**2, 4),
+        "q": None if rarity is None else 0.041,
+        "policy_severity": policy,
+        "severity": rarity or ("high" if policy == "critical" else "medium"),
+        "detectors": ["ERR", "API", "rule:permission_probing"],
+        "reasons": [
+            {
+                "detector": "ERR",
+                "text": "Refused calls an hour against the app's own history at this time of day.",
+                "observed": 400 + rank,
+                "expected": 3.1,
+                "low": 0,
+                "high": 9.4,
+                "unit": "calls in an hour",
+                "p": 0.0000121,
+            },
+            {
+                "detector": "rule:permission_probing",
+                "text": "38 distinct APIs refused in an hour (the rule fires at 10).",
+                "observed": 38,
+                "expected": None,
+                "low": None,
+                "high": 10,
+                "unit": "APIs in an hour",
+                "p": None,
+            },
+        ],
+        "contributors": {
+            "apis": [
+                {"name": api, "calls_count": 212, "errors_count": 212},
+                {
+                    "name": "GET/open-apis/contact/v3/departments/:department_id/children",
+                    "calls_count": 121,
+                    "errors_count": 120,
+                },
+                {
+                    "name": "GET/open-apis/drive/v1/files/:file_token/download",
+                    "calls_count": 44,
+                    "errors_count": 44,
+                },
+            ],
+            "ips": [{"name": "203.0.113.77", "calls_count": 1398, "errors_count": 1320}],
+            "codes": [{"name": "99991672", "calls_count": 1320}],
+        },
+        "evidence": _evidence(entity, api, 20),
+        "attack": [
+            {"id": "T1078.004", "name": "Cloud Accounts", "version": "17.1"},
+            {"id": "T1087.004", "name": "Cloud Account Discovery", "version": "17.1"},
+        ],
+        "known_benign": [
+            "A release that calls an API before its scope was granted.",
+            "A scope that an administrator withdrew.",
+        ],
+        "next_steps": [
+            "Ask the owner of the app whether it was released or changed on that day.",
+            "Look at who owns 203.0.113.77 and whether other apps call from it.",
+            "If nobody knows the calls: rotate the app secret and read the evidence below.",
+        ],
+        "suppression": (
+            f'[[suppress]]\ndetector = "ERR"\nentity = "{entity}"\n'
+            'owner = ""\nreason = ""\nexpires = 2027-02-16\n'
+        ),
+        "series": _series(position % 167, 400, 0.05, "refused calls an hour"),
+    }
+
+
+def make_report() -> dict[str, Any]:
+    """A week with two gaps in the history, all its hours covered, and eight findings."""
+    kinds = [
+        ("cli_a2f7c91e0b44d01c", "error_burst", "Error burst (permission)", "critical", "high"),
+        ("cli_a1d0b37c5f229c7e", "unusual_ip", "New network for an app", "critical", "critical"),
+        ("203.0.113.77", "unusual_ip", "One address, many apps", "high", "medium"),
+        ("cli_a9e4430d71aa10ff", "sensitive_api", "First use of a sensitive API", None, "critical"),
+        ("cli_a5b2216f8c0be00d", "volume", "Far more calls than usual", "high", "low"),
+        ("cli_a77c1d2e3f405162", "new_api", "Many APIs never called before", "medium", "medium"),
+        ("cli_a0c3be55912d4b8e", "silence", "An hourly app fell silent", "medium", "none"),
+        ("cli_a4419d0e8b7702aa", "mixture", "Weak on many counts", "low", "unknown"),
+    ]
+    findings = [make_finding(i, *kind) for i, kind in enumerate(kinds, 1)]
+    findings[2]["entity_type"] = "ip"
+    findings[3]["series"] = None
+    names = [f["entity"] for f in findings if f["entity_type"] == "app"]
+    return {
+        "schema_version": "1.0",
+        "tool": {"name": "audit-analytics", "version": "0.1.0"},
+        "tenant_zone": "Asia/Shanghai",
+        "week": {
+            "iso": "2026-W47",
+            "start_at": START,
+            "end_at": "2026-11-22T16:00:00Z",
+            "start_local": "2026-11-16 00:00",
+            "end_local": "2026-11-23 00:00",
+            "complete": True,
+        },
+        "coverage": {
+            "rows_read_count": 248112,
+            "duplicates_count": 312,
+            "rejects_count": 4,
+            "events_count": 247796,
+            "reject_reasons": {"not JSON": 3, "no id": 1},
+            "week_events_count": 48211,
+            "first_at": "2026-10-18T16:00:03Z",
+            "last_at": "2026-11-22T15:59:58Z",
+            "history_days": 28,
+            "hours_expected_count": 168,
+            "hours_covered_count": 168,
+            "gaps": [
+                {
+                    "start_at": "2026-10-28T18:00:00Z",
+                    "end_at": "2026-10-28T21:00:00Z",
+                    "start_local": "2026-10-29 02:00",
+                    "end_local": "2026-10-29 05:00",
+                    "hours_count": 3,
+                }
+            ],
+            "week_status": "complete",
+            "unknown_apis": [
+                {"api": "GET/open-apis/mystery/v9/things/:id", "calls_count": 41, "apps_count": 2}
+            ],
+            "unknown_apis_count": 1,
+            "unknown_outcome_share": 0.0123,
+        },
+        "assessed": {
+            "apps_count": 58,
+            "ips_count": 143,
+            "not_assessed": [
+                {
+                    "entity_type": "app",
+                    "entity": "cli_a6600aa11bb22cc3",
+                    "reason": "3 days of history, 7 needed",
+                    "calls_count": 912,
+                    "first_seen_at": "2026-11-13T02:11:09Z",
+                }
+            ],
+            "not_assessed_count": 1,
+        },
+        "verdict": (
+            "Eight findings, two of them critical: look first at cli_a2f7c91e0b44d01c, which was "
+            "refused 401 times in two hours, and at cli_a1d0b37c5f229c7e on a network never seen."
+        ),
+        "budget_per_week": 10,
+        "findings": findings,
+        "unusual_ips": [
+            {
+                "ip": "203.0.113.77",
+                "network": "203.0.113.0/24",
+                "apps": [*names[:4]],
+                "calls_count": 1398,
+                "auth_failures_count": 37,
+                "first_seen_at": "2026-11-16T18:00:07Z",
+                "why": "Never seen in 28 days of history; seven apps in one hour.",
+                "finding_id": "f-000000000003",
+            },
+            {
+                "ip": "2001:db8:77::19",
+                "network": "2001:db8:77::/48",
+                "apps": [names[1]],
+                "calls_count": 12,
+                "auth_failures_count": 0,
+                "first_seen_at": "2026-11-20T03:10:00Z",
+                "why": "New network for this app; known in the tenant.",
+                "finding_id": None,
+            },
+        ],
+        "error_bursts": [
+            {
+                "scope": "app",
+                "entity": names[0],
+                "outcome": "permission",
+                "start_at": "2026-11-16T18:00:00Z",
+                "start_local": "2026-11-17 02:00",
+                "hours_count": 2,
+                "errors_count": 520,
+                "expected": 3.1,
+                "calls_count": 541,
+                "error_share": 0.961,
+                "why": "38 APIs refused, none of them called before.",
+                "finding_id": "f-000000000001",
+            }
+        ],
+        "sensitive_usage": [
+            {
+                "app_id": names[2],
+                "api": "GET/open-apis/contact/v3/users/:user_id",
+                "category": "contact_read",
+                "severity": "critical",
+                "calls_count": 2140,
+                "expected": 0.4,
+                "first_use": True,
+                "odd_hours_count": 6,
+                "objects_count": 1998,
+                "why": "1,998 different users read between 01:00 and 05:00.",
+                "finding_id": "f-000000000004",
+            }
+        ],
+        "totals": {
+            "calls_count": sum(CALLS),
+            "errors_count": sum(ERRORS),
+            "apps_count": 61,
+            "ips_count": 143,
+            "apis_count": 188,
+            "by_outcome": {
+                "ok": sum(CALLS) - sum(ERRORS) - 600,
+                "auth": 77,
+                "permission": 620,
+                "not_found": 310,
+                "rate_limit": 96,
+                "param": 401,
+                "server": 120,
+                "other": 11,
+                "unknown": 600,
+            },
+            "previous_week_calls_count": 46904,
+            "previous_week_errors_count": 1544,
+        },
+        "top": {
+            "apps": [
+                {
+                    "name": name,
+                    "calls_count": 9000 - 800 * i,
+                    "errors_count": 31 * i,
+                    "share": round(0.19 - 0.017 * i, 3),
+                }
+                for i, name in enumerate([*names, "通讯录助手", "report-bot"])
+            ],
+            "ips": [
+                {
+                    "name": f"198.51.100.{7 + 13 * i}",
+                    "calls_count": 8000 - 700 * i,
+                    "errors_count": 12 * i,
+                    "share": round(0.17 - 0.015 * i, 3),
+                }
+                for i in range(10)
+            ],
+            "apis": [
+                {
+                    "name": name,
+                    "calls_count": 12000 - 1900 * i,
+                    "errors_count": 90 * i,
+                    "share": round(0.25 - 0.04 * i, 3),
+                    "severity": "low",
+                }
+                for i, name in enumerate(
+                    [
+                        "POST/open-apis/auth/v3/tenant_access_token/internal",
+                        "POST/open-apis/im/v1/messages",
+                        "GET/open-apis/bitable/v1/apps/:app_token/tables/:table_id/records",
+                        "GET/open-apis/contact/v3/users/:user_id",
+                        "GET/open-apis/calendar/v4/calendars/:calendar_id/events",
+                        "GET/open-apis/drive/v1/files",
+                    ]
+                )
+            ],
+        },
+        "series": {
+            "bucket": "1h",
+            "start_at": START,
+            "calls": CALLS,
+            "errors": ERRORS,
+            "expected": [round(_calls(h - 1) * 1.02, 1) for h in HOURS],
+            "missing": [],
+        },
+        "heatmap": {
+            "rows": ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+            "calls": [CALLS[24 * d : 24 * d + 24] for d in range(7)],
+            "errors": [ERRORS[24 * d : 24 * d + 24] for d in range(7)],
+        },
+        "changes": {
+            "new_apps": ["cli_a6600aa11bb22cc3"],
+            "vanished_apps": ["cli_a0c3be55912d4b8e", "cli_a12ffe0091d2c3b4"],
+            "new_apis_count": 7,
+            "new_networks_count": 3,
+        },
+        "method": {
+            "detectors": [
+                {"name": "VOL", "text": "Calls an hour and a day against the app's own history."},
+                {"name": "ERR", "text": "Errors by class against history and against all apps."},
+                {"name": "NEWNET", "text": "Networks an app never called from."},
+            ],
+            "limits": [
+                "The log names apps, not people: who used a credential cannot be told.",
+                "An attack that already ran in the history is part of what is ordinary.",
+            ],
+        },
+        "run": {
+            "versions": {"audit-analytics": "0.1.0", "pandas": "3.1.0", "scikit-learn": "1.9.0"},
+            "seed": 0,
+            "config": {"budget_per_week": 10, "tenant_zone": "Asia/Shanghai", "deny_list": []},
+            "config_hash": "9f2c11d07ab3",
+        },
+    }
+
+
+def make_gaps_report() -> dict[str, Any]:
+    """The same week with eleven hours lost and nothing found."""
+    report = make_report()
+    missing = [*range(50, 58), 100, 101, 102]
+    report["coverage"] |= {"week_status": "gaps", "hours_covered_count": 157}
+    report["coverage"]["gaps"] += [
+        {
+            "start_at": "2026-11-17T18:00:00Z",
+            "end_at": "2026-11-18T02:00:00Z",
+            "start_local": "2026-11-18 02:00",
+            "end_local": "2026-11-18 10:00",
+            "hours_count": 8,
+        },
+        {
+            "start_at": "2026-11-19T20:00:00Z",
+            "end_at": "2026-11-19T23:00:00Z",
+            "start_local": "2026-11-20 04:00",
+            "end_local": "2026-11-20 07:00",
+            "hours_count": 3,
+        },
+    ]
+    report["series"]["missing"] = missing
+    for key in ("calls", "errors"):
+        report["series"][key] = [
+            0 if h in missing else v for h, v in enumerate(report["series"][key])
+        ]
+    report["findings"] = []
+    report["unusual_ips"] = report["error_bursts"] = report["sensitive_usage"] = []
+    report["verdict"] = "No findings in the 157 hours that have data."
+    return report
+
+
+def make_empty_report() -> dict[str, Any]:
+    """A week the log says nothing about."""
+    report = make_gaps_report()
+    report["coverage"] |= {
+        "week_status": "empty",
+        "hours_covered_count": 0,
+        "week_events_count": 0,
+        "first_at": None,
+        "last_at": None,
+        "history_days": 0,
+        "rows_read_count": 0,
+        "events_count": 0,
+        "duplicates_count": 0,
+        "rejects_count": 0,
+        "reject_reasons": {},
+        "gaps": [],
+        "unknown_apis": [],
+        "unknown_apis_count": 0,
+        "unknown_outcome_share": 0.0,
+    }
+    report["series"] |= {
+        "calls": [0] * 168,
+        "errors": [0] * 168,
+        "expected": [None] * 168,
+        "missing": list(HOURS),
+    }
+    report["heatmap"] |= {"calls": [[0] * 24] * 7, "errors": [[0] * 24] * 7}
+    report["top"] = {"apps": [], "ips": [], "apis": []}
+    report["totals"] |= {
+        "calls_count": 0,
+        "errors_count": 0,
+        "apps_count": 0,
+        "ips_count": 0,
+        "apis_count": 0,
+        "by_outcome": {},
+        "previous_week_calls_count": None,
+        "previous_week_errors_count": None,
+    }
+    report["assessed"] |= {
+        "apps_count": 0,
+        "ips_count": 0,
+        "not_assessed": [],
+        "not_assessed_count": 0,
+    }
+    report["changes"] |= {"new_apps": [], "vanished_apps": []}
+    report["verdict"] = "The log holds no data for this week: nothing was assessed."
+    return report
+
+
+def make_large_report(count: int = 50) -> dict[str, Any]:
+    """The week with many findings, all their fields full."""
+    report = make_report()
+    report["findings"] = [make_finding(i) for i in range(1, count + 1)]
+    return report
+
+
+def make_hostile_report() -> dict[str, Any]:
+    """The week with every text replaced by something hostile, one kind a finding."""
+    report = make_report()
+    names = list(HOSTILE.values())
+    report["findings"] = [make_finding(i, name) for i, name in enumerate(names, 1)]
+    for finding, name in zip(report["findings"], names, strict=True):
+        finding["title"] = finding["unit"] = name
+        finding["reasons"][0] |= {"text": name, "detector": name}
+        finding["contributors"] = {
+            "apis": [{"name": name, "calls_count": 1, "errors_count": 1}],
+            "ips": [{"name": name, "calls_count": 1, "errors_count": 1}],
+            "codes": [{"name": name, "calls_count": 1}],
+        }
+        finding["attack"] = [{"id": name, "name": name, "version": name}]
+        finding["known_benign"] = finding["next_steps"] = [name]
+        finding["evidence"] = _evidence(name, name, 3)
+        finding["series"]["what"] = name
+    report["top"] = {
+        key: [
+            {"name": n, "calls_count": 99 - i, "errors_count": i, "share": 0.1, "severity": "low"}
+            for i, n in enumerate(names[:10])
+        ]
+        for key in ("apps", "ips", "apis")
+    }
+    for key in ("apps", "ips"):
+        for row in report["top"][key]:
+            del row["severity"]
+    report["verdict"] = " ".join(n for n in names if len(n) < 200)
+    report["coverage"]["reject_reasons"] = dict.fromkeys(names, 1)
+    report["coverage"]["unknown_apis"] = [
+        {"api": n, "calls_count": 1, "apps_count": 1} for n in names
+    ]
+    report["changes"] |= {"new_apps": names, "vanished_apps": names}
+    report["run"]["config"] = {"deny_list": names}
+    for row in (*report["unusual_ips"], *report["error_bursts"], *report["sensitive_usage"]):
+        row["why"] = HOSTILE["script"]
+    report["unusual_ips"][0] |= {"ip": HOSTILE["style"], "apps": names}
+    report["error_bursts"][0]["entity"] = HOSTILE["link"]
+    report["sensitive_usage"][0] |= {"app_id": HOSTILE["ansi"], "api": HOSTILE["cell"]}
+    return copy.deepcopy(report)

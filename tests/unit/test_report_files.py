@@ -1,0 +1,378 @@
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+import pytest
+import report_fixture as fixture
+
+from audit_analytics import plots, report
+from audit_analytics.report import write_report
+from audit_analytics.report.csv_file import COLUMNS, render_csv
+from audit_analytics.report.html import LIMIT_BYTES, render_html, render_notebook
+from audit_analytics.report.json_file import read_schema, render_json
+from audit_analytics.report.markdown import render_markdown
+
+REPORTS = {
+    "complete": fixture.make_report,
+    "gaps": fixture.make_gaps_report,
+    "empty": fixture.make_empty_report,
+    "large": fixture.make_large_report,
+    "hostile": fixture.make_hostile_report,
+}
+VOID = {"meta", "br", "img", "link", "input", "hr"}
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, and the text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements, self.text, self.open, self.errors = [], [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.errors.append(tag)
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+    @property
+    def words(self):
+        return re.sub(r"\s+", " ", "".join(self.text))
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {name: render_html(make()) for name, make in REPORTS.items()}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_page_is_whole_small_and_asks_for_nothing(pages, name):
+    html = pages[name]
+    page = Page(html)
+    assert html.startswith("<!DOCTYPE html>")
+    assert not page.errors
+    assert not page.open
+    assert len(html.encode()) <= LIMIT_BYTES
+    assert not {tag for tag, _ in page.elements} & {
+        "script", "img", "link", "iframe", "object", "embed", "form", "base", "a:href",
+    }  # fmt: skip
+    for tag, attributes in page.elements:
+        for key, value in attributes.items():
+            assert not key.startswith("on"), (tag, key)
+            if key in {"href", "src", "xlink:href", "action"}:
+                assert value.startswith("#"), (tag, key, value)
+            for target in re.findall(r"url\(([^)]*)\)", value or ""):
+                assert target.startswith("#"), (tag, key, value)
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "@import" not in style
+    assert "http" not in style
+    policy = next(a["content"] for t, a in page.elements if a.get("http-equiv"))
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_ids_are_unique_and_every_link_has_its_target(pages, name):
+    elements = Page(pages[name]).elements
+    ids = [a["id"] for _, a in elements if "id" in a]
+    assert len(ids) == len(set(ids))
+    targets = {a[k][1:] for _, a in elements for k in ("href", "xlink:href") if k in a}
+    targets |= set(re.findall(r"url\(#([^)]*)\)", pages[name]))
+    assert targets <= set(ids)
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_the_page_can_be_read_without_sight_or_mouse(pages, name):
+    page = Page(pages[name])
+    elements = page.elements
+    tags = [tag for tag, _ in elements]
+    assert dict(elements)["html"]["lang"] == "en"
+    assert tags.count("main") == tags.count("h1") == tags.count("nav") == 1
+    assert tags.count("table") == tags.count("caption")
+    assert all("scope" in a for t, a in elements if t == "th")
+    assert all(a["aria-label"] for t, a in elements if a.get("role") in {"img", "region"})
+    assert all(a["tabindex"] == "0" for t, a in elements if a.get("role") == "region")
+    first_link = next(a for t, a in elements if t == "a")
+    assert first_link == {"class": "skip", "href": "#main"}
+
+
+def test_coverage_comes_before_the_verdict_and_the_findings(pages):
+    order = [
+        "coverage", "verdict", "findings", "ips", "bursts", "sensitive", "week", "changes",
+        "not-assessed", "method", "run",
+    ]  # fmt: skip
+    places = [pages["complete"].index(f'<section id="{name}"') for name in order]
+    assert places == sorted(places)
+
+
+def test_no_findings_and_no_data_cannot_be_confused(pages):
+    quiet = fixture.make_report()
+    quiet["findings"] = []
+    states = {state: pages[state] for state in ("gaps", "empty")} | {"complete": render_html(quiet)}
+    words = {state: Page(html).words for state, html in states.items()}
+    assert "Every hour of the week has data, and nothing in it stood out." in words["complete"]
+    assert "the hours without data were not assessed" in words["gaps"]
+    assert "157 of 168 hours have events" in words["gaps"]
+    assert "because there was no data to look at" in words["empty"]
+    assert "an empty log is not a quiet week" in words["empty"]
+    for state, html in states.items():
+        assert f'<div class="state {state}">' in html
+    texts = {state: render_markdown(REPORTS[state]()) for state in ("gaps", "empty")}
+    assert "○ No data" in texts["empty"]
+    assert "◐ Gaps" in texts["gaps"]
+
+
+def test_a_finding_says_what_an_analyst_needs(pages):
+    words = Page(pages["complete"]).words
+    for text in (
+        "an ordinary week brings 0.02 of these", "◆Critical", "▲High", "a rule found it",
+        "1 in 83,000", "133 \N{MULTIPLICATION SIGN}", "0 to 9.4", "28 days", "T1078.004", "(v17.1)", "Known harmless causes",
+        "What to check next", "If this is expected: suppress it", "1,320 log entries",
+        "247,796 events + 312 duplicates + 4 rejects", "1.2 %", "First use.",
+    ):  # fmt: skip
+        assert text in words, text
+
+
+def test_rejects_and_duplicates_add_up_in_the_page():
+    coverage = fixture.make_report()["coverage"]
+    parts = ("events_count", "duplicates_count", "rejects_count")
+    assert coverage["rows_read_count"] == sum(coverage[part] for part in parts)
+
+
+def test_with_many_findings_the_page_says_what_it_leaves_out(pages):
+    words = Page(pages["large"]).words
+    assert words.count("an ordinary week brings") == 50
+    assert "findings.json lists 20 ids" in words
+
+
+def test_more_findings_than_cards_still_stand_in_the_overview():
+    report = fixture.make_large_report(90)
+    for finding in report["findings"]:
+        finding["series"] = None
+    html = render_html(report)
+    assert len(html.encode()) <= LIMIT_BYTES
+    assert 'id="row-90"' in html
+    assert "all 90 in findings.json" in Page(html).words
+
+
+def test_hostile_names_are_text_and_nothing_else(pages):
+    page = Page(pages["hostile"])
+    assert "<script>alert(1)</script>" in page.words
+    assert "onerror=alert(1)" in page.words
+    assert r"invoice\u202efdp.exe\u2066x\u200b" in page.words
+    assert r"\x1b[31mred" in page.words
+    assert r"half\ud83d" in page.words
+    assert r"bot$\foo$" in page.words
+    assert "通讯录助手" in page.words
+    assert "4,096 characters" in page.words
+    assert max(map(len, page.text)) < 700
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]", pages["hostile"])  # fmt: skip
+
+
+def test_a_call_without_an_app_is_named_as_such():
+    report = fixture.make_report()
+    report["findings"] = [fixture.make_finding(1, "")]
+    assert "App (empty)" in Page(render_html(report)).words
+    assert "`(empty)`" in render_markdown(report)
+
+
+def test_the_notebook_fragment_is_inert_and_scoped():
+    for make in REPORTS.values():
+        fragment = render_notebook(make())
+        page = Page(fragment)
+        assert not page.errors
+        assert not page.open
+        assert not {tag for tag, _ in page.elements} & {"script", "img", "iframe", "link", "a"}
+        style = fragment[fragment.index("<style>") + 7 : fragment.index("</style>")]
+        selectors = re.findall(r"(?:^|\})\s*([^{}]+)\{", style)
+        assert selectors
+        assert all(
+            one.strip().startswith(".aa-report") for group in selectors for one in group.split(",")
+        )
+
+
+def test_hostile_names_cannot_break_the_markdown_table():
+    text = render_markdown(fixture.make_hostile_report())
+    rows = [line for line in text.splitlines() if re.match(r"\| \d+ \|", line)]
+    assert len(rows) == len(fixture.HOSTILE)
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
+    outside_code = re.sub(r"(`+).*?(?<!`)\1(?!`)", "", text)
+    outside_code = "\n".join(x for x in outside_code.splitlines() if not x.startswith("    "))
+    assert not re.search(r"(?<!\\)<[a-z/]", outside_code)
+    assert not re.search(r"(?<!\\)\]\(", outside_code)
+    assert "://" not in outside_code
+    assert "@" not in outside_code
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_json_fits_the_published_schema_and_round_trips(name):
+    report = REPORTS[name]()
+    text = render_json(report)
+    jsonschema.validate(json.loads(text), read_schema(), jsonschema.Draft202012Validator)
+    assert json.loads(text) == report
+    assert text.endswith("}\n")
+    assert text == render_json(json.loads(text))
+
+
+def test_the_schema_is_valid_and_refuses_strangers():
+    schema = read_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    report = fixture.make_report()
+    report["findings"][0]["surprise"] = 1
+    with pytest.raises(jsonschema.ValidationError, match="surprise"):
+        jsonschema.validate(report, schema)
+    report = fixture.make_report()
+    del report["coverage"]["week_status"]
+    with pytest.raises(jsonschema.ValidationError, match="week_status"):
+        jsonschema.validate(report, schema)
+
+
+def test_json_refuses_nan():
+    with pytest.raises(ValueError, match="JSON"):
+        render_json({"p": float("nan")})
+
+
+def test_golden_json_of_one_finding():
+    finding = fixture.make_finding(4, "cli_a9\u202e", rarity=None)
+    for key in ("contributors", "evidence", "reasons", "series", "known_benign", "next_steps"):
+        del finding[key]
+    assert render_json(finding) == GOLDEN
+
+
+def test_csv_has_a_row_a_finding_and_runs_nothing():
+    report = fixture.make_hostile_report()
+    text = render_csv(report)
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert list(rows[0]) == list(COLUMNS)
+    assert len(rows) == len(report["findings"])
+    assert [row["rank"] for row in rows] == [str(f["rank"]) for f in report["findings"]]
+    for row in rows:
+        assert not [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+    assert rows[3]["entity"] == "'=cmd()"
+    assert text.count("\r\n") == len(rows) + 1
+
+
+def test_same_report_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        hostile = fixture.make_hostile_report()
+        del hostile["findings"][4:]
+        write_report(hostile, tmp_path / name)
+    for file in ("report.html", "report.md", "findings.json", "findings.csv"):
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_write_report_makes_the_folder_and_leaves_no_drafts(tmp_path):
+    paths = write_report(fixture.make_gaps_report(), tmp_path / "new" / "folder")
+    assert sorted(paths) == ["findings.csv", "findings.json", "report.html", "report.md"]
+    assert sorted(p.name for p in (tmp_path / "new" / "folder").iterdir()) == sorted(paths)
+    assert all(path.read_bytes() for path in paths.values())
+
+
+def test_a_report_that_cannot_be_written_leaves_the_old_one_whole(tmp_path):
+    write_report(fixture.make_gaps_report(), tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    broken = fixture.make_gaps_report()
+    broken["totals"]["calls_count"] = float("inf")
+    with pytest.raises((ValueError, OverflowError)):
+        write_report(broken, tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def _luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one, two):
+    light, dark = sorted((_luminance(one), _luminance(two)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_colour_has_enough_contrast(scheme):
+    css = (Path(report.__file__).parent / "templates" / "report.css.j2").read_text("utf-8")
+    blocks = re.findall(r":root \{(.*?)\}", css, flags=re.DOTALL)
+    colours = {f"plot-{name}": value for name, value in plots.COLOURS.items()}
+    colours |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", blocks[0]))
+    if scheme == "dark":
+        colours |= dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", blocks[1]))
+        assert {f"plot-{name}" for name in plots.COLOURS} <= set(
+            re.findall(r"--(plot-\w+):", blocks[1])
+        )
+    texts = (
+        "ink", "muted", "accent", "critical", "high", "medium", "low", "none", "unknown",
+        "plot-ink", "plot-muted",
+    )  # fmt: skip
+    pairs = [(text, "paper") for text in texts]
+    pairs += [("warn", "warn-bg"), ("void", "void-bg"), ("covered", "good-bg"), ("ink", "sunk")]
+    pairs += [("muted", "warn-bg"), ("muted", "void-bg"), ("muted", "good-bg")]
+    pairs += [("plot-onmark", "plot-mark")]
+    low = {pair: _contrast(colours[pair[0]], colours[pair[1]]) for pair in pairs}
+    assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
+    for line in ("plot-calls", "plot-errors", "plot-expected"):
+        assert _contrast(colours[line], colours["paper"]) >= 3
+
+
+GOLDEN = r"""{
+ "attack": [
+  {
+   "id": "T1078.004",
+   "name": "Cloud Accounts",
+   "version": "17.1"
+  },
+  {
+   "id": "T1087.004",
+   "name": "Cloud Account Discovery",
+   "version": "17.1"
+  }
+ ],
+ "detectors": [
+  "ERR",
+  "API",
+  "rule:permission_probing"
+ ],
+ "end_at": "2026-11-16T02:00:00Z",
+ "end_local": "2026-11-16 08:59",
+ "entity": "cli_a9\u202e",
+ "entity_type": "app",
+ "expected": null,
+ "expected_high": null,
+ "expected_low": null,
+ "expected_per_week": null,
+ "finding_id": "f-000000000004",
+ "history_days": 28,
+ "kind": "error_burst",
+ "observed": 404,
+ "p": null,
+ "policy_severity": "high",
+ "q": null,
+ "rank": 4,
+ "rarity": null,
+ "ratio": null,
+ "sentence": "App cli_a9\u202e was refused 404 times in two hours where its history makes about 3 likely; 38 different APIs were tried, which it had never called before.",
+ "severity": "medium",
+ "start_at": "2026-11-16T00:00:00Z",
+ "start_local": "2026-11-16 08:00",
+ "suppression": "[[suppress]]\ndetector = \"ERR\"\nentity = \"cli_a9\u202e\"\nowner = \"\"\nreason = \"\"\nexpires = 2027-02-16\n",
+ "title": "Error burst (permission)",
+ "unit": "refused calls in an hour"
+}
+"""
