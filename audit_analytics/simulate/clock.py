@@ -1,0 +1,105 @@
+"""The hours a simulated log covers, and what an hour means to the people of the tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics import buckets
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
+
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
+
+HOLIDAYS: Final = frozenset(
+    {*(date(2026, 10, day) for day in range(1, 8)), date(2026, 10, 23)},
+)
+"""Days off around the default range: National Day, and the company's own anniversary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """The hours of a simulated log.
+
+    Parameters
+    ----------
+    start, end : int
+        First second of the log and the second after its last, epoch.
+    starts : numpy.ndarray of int64 of shape (hours,)
+        Start of every hour, epoch seconds.
+    hour : numpy.ndarray of int of shape (hours,)
+        Hour of the day in the tenant's zone, 0 to 23.
+    off : numpy.ndarray of bool of shape (hours,)
+        Whether the hour lies on a weekend or a holiday.
+    """
+
+    start: int
+    end: int
+    starts: NDArray[np.int64]
+    hour: NDArray[np.intp]
+    off: NDArray[np.bool_]
+
+    @property
+    def week(self) -> NDArray[np.int64]:
+        """Return the week of every hour.
+
+        Returns
+        -------
+        numpy.ndarray of int64 of shape (hours,)
+            Weeks since the start of the log.
+        """
+        return (self.starts - self.start) // (7 * DAY)
+
+
+def make_clock(*, end: date, weeks: int, zone: str, holidays: Collection[date]) -> Clock:
+    """Lay out the hours of a log.
+
+    Parameters
+    ----------
+    end : date
+        Last day of the log, in the tenant's zone.
+    weeks : int
+        How many weeks it covers.
+    zone : str
+        IANA name of the tenant's zone.
+    holidays : collection of date
+        Weekdays that are days off.
+
+    Returns
+    -------
+    Clock
+        The hours.
+
+    Raises
+    ------
+    ConfigError
+        There is no such zone.
+
+    Examples
+    --------
+    >>> clock = make_clock(end=date(2026, 11, 15), weeks=1, zone="Asia/Shanghai", holidays=())
+    >>> len(clock.starts), clock.hour[:2].tolist()
+    (168, [0, 1])
+    """
+    buckets.load_zone(zone)
+    first, last = (
+        pd.Timestamp(day).tz_localize(zone).tz_convert("UTC")
+        for day in (end - timedelta(days=7 * weeks - 1), end + timedelta(days=1))
+    )
+    hours = pd.date_range(first, last, freq="h", inclusive="left")
+    slot = buckets.slot_of(hours, zone=zone, holidays=holidays)
+    return Clock(
+        start=int(first.timestamp()),
+        end=int(last.timestamp()),
+        starts=np.array([int(h.timestamp()) for h in hours]),
+        hour=slot % buckets.HOURS_PER_DAY,
+        off=slot >= buckets.HOURS_PER_DAY,
+    )

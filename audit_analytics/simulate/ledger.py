@@ -1,0 +1,260 @@
+"""The log a stand-in serves: every item indexed by time, handed out page by page."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import hmac
+import json
+import secrets
+import zlib
+from array import array
+from bisect import bisect_left
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from audit_analytics.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+PAGE_SIZE_MAX: Final = 100
+API_KEYS_MAX: Final = 100
+LONGEST_SPAN_SECONDS: Final = 30 * 86400
+
+
+class BadRequest(ValueError):  # noqa: N818 - named after the HTTP status
+    """A parameter is wrong, or the page token is not of this query or too old."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of one page.
+
+    Parameters
+    ----------
+    rows : list of int
+        Positions in the ledger.
+    page_token : str
+        Leads to the next page; empty if this is the last one.
+    """
+
+    rows: list[int]
+    page_token: str
+
+
+class Ledger:
+    """The items of a log, sorted by time.
+
+    Parameters
+    ----------
+    items : iterable of dict, or pathlib.Path
+        Items as the API has them, or a folder (or file) of ``.jsonl`` or ``.jsonl.gz`` whose lines
+        are pages or items.
+    late_share : float, default 0
+        Share of rows that show up late, the same ones each time.
+    late_seconds : float, default 0
+        How long after its event time a late row shows, in seconds.
+    page_token_seconds : float, default 7200
+        Life of a page token, in seconds.
+    includes_start, includes_end : bool, default True
+        Whether a row at the very start or end second of a query belongs to it.
+    is_descending : bool, default False
+        Whether the newest row comes first.
+
+    Attributes
+    ----------
+    ids : list of str
+        The ids, by position.
+    times : array
+        Event times in epoch seconds, by position.
+    texts : list of bytes
+        The items as JSON, by position.
+
+    Examples
+    --------
+    >>> ledger = Ledger([{"id": str(i), "api_key": "GET/x", "event_time": 100 + i} for i in range(3)])
+    >>> first = ledger.read({"page_size": 2}, now=1e9)
+    >>> [ledger.ids[row] for row in first.rows]
+    ['0', '1']
+    >>> ledger.read({"page_size": 2, "page_token": first.page_token}, now=1e9).rows
+    [2]
+    """
+
+    def __init__(
+        self,
+        items: Iterable[dict[str, Any]] | Path,
+        *,
+        late_share: float = 0.0,
+        late_seconds: float = 0.0,
+        page_token_seconds: float = 7200.0,
+        includes_start: bool = True,
+        includes_end: bool = True,
+        is_descending: bool = False,
+    ) -> None:
+        self._late_share = late_share
+        self._late_seconds = late_seconds
+        self._page_token_seconds = page_token_seconds
+        self._includes_start = includes_start
+        self._includes_end = includes_end
+        self._is_descending = is_descending
+        self._key = secrets.token_bytes(16)
+        rows = [
+            (int(item.get("event_time", 0)), str(item.get("id", "")), _names(item), _dump(item))
+            for item in (_read_items(items) if isinstance(items, Path) else items)
+        ]
+        rows.sort(key=lambda row: row[0])
+        self.times = array("q", (row[0] for row in rows))
+        self.ids = [row[1] for row in rows]
+        self._names = [row[2] for row in rows]
+        self.texts = [row[3] for row in rows]
+
+    def read(self, query: dict[str, Any], *, now: float) -> Slice:
+        """Return a page.
+
+        Parameters
+        ----------
+        query : dict
+            The body of a request.
+        now : float
+            The time, in epoch seconds; rows after it are not there yet.
+
+        Returns
+        -------
+        Slice
+            The page.
+
+        Raises
+        ------
+        BadRequest
+            A parameter is wrong.
+        """
+        page_size = _whole(query, "page_size", 20)
+        first_second, last_second = (
+            _whole(query, "start_time", 0),
+            _whole(query, "end_time", int(now)),
+        )
+        app_id, api_keys = query.get("app_id", ""), query.get("api_keys", [])
+        if not 1 <= page_size <= PAGE_SIZE_MAX or not isinstance(app_id, str):
+            raise BadRequest("page_size or app_id")
+        if not isinstance(api_keys, list) or len(api_keys) > API_KEYS_MAX:
+            raise BadRequest("api_keys")
+        if first_second > last_second:
+            raise BadRequest("start_time is after end_time")
+        if "start_time" in query and last_second - first_second > LONGEST_SPAN_SECONDS:
+            raise BadRequest("the span is too long")
+        low = bisect_left(self.times, first_second + (not self._includes_start))
+        high = bisect_left(self.times, last_second + self._includes_end)
+        span = range(low, high)
+        if self._is_descending:
+            span = span[::-1]
+        at = self.position(query, now=now)
+        wanted = set(api_keys)
+        rows: list[int] = []
+        for position in range(at, len(span)):
+            row = span[position]
+            owner, api_key = self._names[row]
+            if (app_id and owner != app_id) or (wanted and api_key not in wanted):
+                continue
+            if self._shows_at(row) > now:
+                continue
+            if len(rows) == page_size:
+                return Slice(rows, self.seal(query, position, now=now))
+            rows.append(row)
+        return Slice(rows, "")
+
+    def seal(self, query: dict[str, Any], position: int, *, now: float) -> str:
+        """Make a page token.
+
+        Parameters
+        ----------
+        query : dict
+            The query it is good for.
+        position : int
+            Where in the query's span the page begins.
+        now : float
+            When its life begins, in epoch seconds.
+
+        Returns
+        -------
+        str
+            Opaque text.
+        """
+        # The random part makes each token its own, as the real ones are.
+        text = f"{position}.{int(now)}.{_digest(query)}.{secrets.token_hex(4)}".encode()
+        return base64.urlsafe_b64encode(self._mac(text) + text).decode()
+
+    def position(self, query: dict[str, Any], *, now: float) -> int:
+        """Read where a query's page begins.
+
+        Parameters
+        ----------
+        query : dict
+            The body of a request.
+        now : float
+            The time, in epoch seconds.
+
+        Returns
+        -------
+        int
+            Position in the query's span; 0 without a page token.
+
+        Raises
+        ------
+        BadRequest
+            The page token is not of this query, or too old.
+        """
+        if not query.get("page_token"):
+            return 0
+        try:
+            token = base64.urlsafe_b64decode(query["page_token"])
+            position, made_at, digest, _ = token[8:].decode().split(".")
+        except (ValueError, TypeError):
+            raise BadRequest("page_token") from None
+        is_ours = hmac.compare_digest(self._mac(token[8:]), token[:8])
+        if not is_ours or digest != _digest(query) or now - int(made_at) > self._page_token_seconds:
+            raise BadRequest("page_token")
+        return int(position)
+
+    def _mac(self, text: bytes) -> bytes:
+        return hmac.digest(self._key, text, "sha256")[:8]
+
+    def _shows_at(self, row: int) -> float:
+        share = zlib.crc32(self.ids[row].encode("utf-8", "replace")) / 2**32
+        return self.times[row] + (self._late_seconds if share < self._late_share else 0.0)
+
+
+def _read_items(path: Path) -> Iterator[dict[str, Any]]:
+    files = sorted(path.rglob("*.jsonl*")) if path.is_dir() else [path]
+    if not files:
+        raise InputError(f"{path}: no .jsonl or .jsonl.gz in it; write some with simulate")
+    for file in files:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+            for line in lines:
+                entry = json.loads(line)
+                # A page, a page within an answer, or an item.
+                yield from entry.get("data", entry).get("items", [entry])
+
+
+def _names(item: dict[str, Any]) -> tuple[str, str]:
+    return item.get("app_id", ""), item.get("api_key", "")
+
+
+def _dump(item: dict[str, Any]) -> bytes:
+    return json.dumps(item, ensure_ascii=False, separators=(",", ":")).encode(
+        "utf-8", "backslashreplace"
+    )
+
+
+def _whole(query: dict[str, Any], name: str, default: int) -> int:
+    value = query.get(name, default)
+    if type(value) is not int:
+        raise BadRequest(name)
+    return value
+
+
+def _digest(query: dict[str, Any]) -> str:
+    asked = {name: value for name, value in query.items() if name != "page_token"}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:16]

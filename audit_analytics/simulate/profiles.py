@@ -1,0 +1,254 @@
+"""The apps of a simulated tenant: what role each plays, where it runs, how much it calls."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from audit_analytics.simulate.clock import DAY
+
+if TYPE_CHECKING:
+    from audit_analytics.simulate.clock import Clock
+
+NETWORKS: Final = {
+    "office": ("10.20.8", "10.32.16", "fd4e:51a2:7c01"),
+    "idc": ("10.64.1", "10.64.2", "10.65.40"),
+    "cloud": ("198.18.5", "198.18.77", "198.19.14", "100.64.9"),
+    "platform": ("fdbd:dc01:ff", "fdbd:dc02:ff"),
+}
+"""Network prefixes the company's apps run in; /24 of IPv4, /48 of IPv6."""
+
+_HOSTS: Final = {"office": (1, 4), "idc": (10, 60), "cloud": (5, 12), "platform": (1, 90)}
+
+_SPELLINGS: Final = np.array(["colon", "brace", "literal"])
+_WEEKENDS: Final = {"office": 0.07, "flat": 0.75, "cron": 0.9, "sparse": 0.05, "sync": 0.7}
+
+DORMANT_INDEX: Final = 7
+"""The app that is forgotten after two days."""
+
+RETIRED_INDEX: Final = 9
+"""The app that is switched off late in the log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Role:
+    """What apps of one kind do; ``roles.toml`` says what each field means.
+
+    Parameters
+    ----------
+    name, kind : str
+        What the apps do, and their rhythm.
+    calls_per_day : float
+        Calls on a working day.
+    objects : int
+        How many objects the app touches.
+    network, token : str
+        Where it calls from, and whether it caches its token.
+    apis : dict of str to float
+        Weight of each canonical API.
+    adopts : list of str
+        APIs an honest release may add.
+    chain : float
+        Calls a trigger.
+    minutes, hours : tuple of int
+        When a run starts.
+    """
+
+    name: str
+    kind: Literal["office", "flat", "cron", "sparse", "sync"]
+    calls_per_day: float
+    objects: int
+    network: str
+    token: Literal["cached", "each"]
+    apis: dict[str, float]
+    adopts: list[str]
+    chain: float = 1.0
+    minutes: tuple[int, ...] = (0,)
+    hours: tuple[int, ...] = tuple(range(24))
+
+
+@dataclass(frozen=True, kw_only=True)
+class App:
+    """One app of the tenant.
+
+    Parameters
+    ----------
+    app_id : str
+        ``cli_`` and 16 hex digits.
+    name : str
+        Role and number; the log does not show it.
+    role : Role
+        What it does.
+    calls_per_day : float
+        Its own mean on a working day.
+    shape : float
+        Dispersion of its hours: the variance of the gamma factor on each hour's rate.
+    weekend : float
+        Level on days off, as a share of a working day.
+    growth : float
+        Change of its level a week.
+    error_share : float
+        Share of its calls that fail on an ordinary day.
+    gap : float
+        Seconds between two calls of one run.
+    shift : int
+        Minutes its schedule lies after its role's.
+    addresses : tuple of str
+        Where it calls from.
+    shares : tuple of float
+        Share of the calls from each address.
+    spelling : {'colon', 'brace', 'literal'}
+        How the log writes the placeholders of its api_key.
+    start, end : int
+        First second it lives and the second after its last, epoch.
+    """
+
+    app_id: str
+    name: str
+    role: Role
+    calls_per_day: float
+    shape: float
+    weekend: float
+    growth: float
+    error_share: float
+    gap: float
+    shift: int
+    addresses: tuple[str, ...]
+    shares: tuple[float, ...]
+    spelling: str
+    start: int
+    end: int
+
+
+@cache
+def load_roles() -> tuple[Role, ...]:
+    """Read the roles from ``roles.toml``.
+
+    Returns
+    -------
+    tuple of Role
+        The roles in order.
+
+    Examples
+    --------
+    >>> load_roles()[0].name
+    'alert-bot'
+    """
+    text = (files("audit_analytics.simulate") / "roles.toml").read_text(encoding="utf-8")
+    roles: list[dict[str, Any]] = tomllib.loads(text)["role"]
+    return tuple(Role(**role) for role in roles)
+
+
+def draw_addresses(
+    rng: np.random.Generator, kind: str, *, prefix: str | None = None
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Draw the addresses an app calls from in one network.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of randomness.
+    kind : {'office', 'idc', 'cloud', 'platform'}
+        What the network is.
+    prefix : str, optional
+        The network; one the company has unless given.
+
+    Returns
+    -------
+    addresses : tuple of str
+        One to three addresses.
+    shares : tuple of float
+        Share of the calls from each; they sum to 1.
+    """
+    prefix = prefix or str(rng.choice(NETWORKS[kind]))
+    low, high = _HOSTS[kind]
+    hosts = rng.choice(np.arange(low, high), size=int(rng.integers(1, 4)), replace=False)
+    shares = rng.dirichlet(4.0 / np.arange(1, len(hosts) + 1))
+    return tuple(write_address(prefix, int(h)) for h in hosts), tuple(shares.tolist())
+
+
+def write_address(prefix: str, host: int) -> str:
+    """Write the address of a host.
+
+    Parameters
+    ----------
+    prefix : str
+        A /24 of IPv4 or a /48 of IPv6, without its last parts.
+    host : int
+        Number of the host.
+
+    Returns
+    -------
+    str
+        The address.
+
+    Examples
+    --------
+    >>> write_address("10.0.0", 12), write_address("fdbd:dc01:ff", 12)
+    ('10.0.0.12', 'fdbd:dc01:ff::c')
+    """
+    return f"{prefix}::{host:x}" if ":" in prefix else f"{prefix}.{host}"
+
+
+def make_app(index: int, rng: np.random.Generator, clock: Clock, *, volume: float) -> App:
+    """Draw one app; which role it plays depends on its number alone.
+
+    Parameters
+    ----------
+    index : int
+        Number of the app in the tenant, from 0.
+    rng : numpy.random.Generator
+        The app's own source of randomness.
+    clock : Clock
+        The hours of the log.
+    volume : float
+        Factor on the app's calls.
+
+    Returns
+    -------
+    App
+        The app.
+    """
+    roles = load_roles()
+    role = roles[index % len(roles)]
+    addresses, shares = draw_addresses(rng, role.network)
+    if index % 9 == 4:
+        more, more_shares = draw_addresses(rng, "platform")
+        addresses += more
+        shares = tuple(0.75 * s for s in shares) + tuple(0.25 * s for s in more_shares)
+    start, end = _draw_life(index, rng, clock)
+    heavy_tail = 1.0 if role.name == "heartbeat" else float(rng.lognormal(-0.35, 0.55))
+    return App(
+        app_id=f"cli_a{rng.integers(16**15):015x}",
+        name=f"{role.name}-{index // len(roles) + 1}",
+        role=role,
+        calls_per_day=role.calls_per_day * heavy_tail * volume,
+        shape=float(rng.lognormal(-1.6, 0.6)),
+        weekend=min(1.0, _WEEKENDS[role.kind] * float(rng.lognormal(0, 0.3))),
+        growth=float(rng.normal(0.01, 0.02)),
+        error_share=min(0.06, float(rng.lognormal(-4.4, 0.8))),
+        gap=float(rng.lognormal(-0.4, 0.4)),
+        shift=0 if role.name == "heartbeat" else int(rng.integers(0, 50)),
+        addresses=addresses,
+        shares=shares,
+        spelling=str(rng.choice(_SPELLINGS, p=(0.75, 0.15, 0.10))),
+        start=start,
+        end=end,
+    )
+
+
+def _draw_life(index: int, rng: np.random.Generator, clock: Clock) -> tuple[int, int]:
+    """Return when an app is born and when it ends: most live through the whole log."""
+    length = clock.end - clock.start
+    if index == DORMANT_INDEX:
+        return clock.start, clock.start + 2 * DAY
+    if index == RETIRED_INDEX:
+        return clock.start, clock.start + int(length * rng.uniform(0.72, 0.97))
+    if index % 20 == 14:
+        return clock.start + int(length * rng.uniform(0.1, 0.95)), clock.end
+    return clock.start, clock.end
