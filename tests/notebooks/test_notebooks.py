@@ -1,0 +1,40 @@
+"""Every notebook runs from top to bottom in a fresh kernel, with warnings as errors."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STRICT = "import warnings\nwarnings.simplefilter('error')"
+
+# jupyter_client and pyzmq warn about themselves, not about us
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client"),
+    pytest.mark.filterwarnings("ignore::RuntimeWarning:zmq"),
+]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+    assert NOTEBOOKS[0].name == "01_quickstart.ipynb"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_runs(path):
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(STRICT))
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}})
+    client.execute()
+    assert all(cell.get("execution_count") for cell in notebook.cells if cell.cell_type == "code")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_outputs_are_small_and_name_no_machine(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 300_000
+    assert str(ROOT) not in text
+    assert str(Path.home()) + "/" not in text
