@@ -20,7 +20,8 @@ from audit_analytics.detect import (
 )
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.findings import Finding, merge_findings
-from audit_analytics.report.build import ReportInput, build_report
+from audit_analytics.report.build import build_report
+from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.source.files import read_log

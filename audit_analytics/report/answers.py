@@ -13,7 +13,7 @@ from audit_analytics.findings import explain_hit, select_events
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.report.build import ReportInput
+    from audit_analytics.report.inputs import ReportInput
 
 MAX_ROWS: Final = 30
 MAX_APIS_PER_APP: Final = 6

@@ -225,3 +225,24 @@ def plural(count: int, noun: str) -> str:
     ('1 hour', '1,200 hours')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def share_of(part: float, whole: float) -> float:
+    """Return a share, rounded to what a report shows.
+
+    Parameters
+    ----------
+    part, whole : float
+        How many of how many.
+
+    Returns
+    -------
+    float
+        0 to 1 with four decimals; 0 of nothing is 0.
+
+    Examples
+    --------
+    >>> share_of(1, 3), share_of(0, 0)
+    (0.3333, 0.0)
+    """
+    return round(float(part / whole), 4) if whole else 0.0

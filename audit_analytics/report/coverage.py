@@ -1,0 +1,183 @@
+"""What the log covered, who was assessed, and the verdict that follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.report.wording import share_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.report.inputs import ReportInput
+
+MAX_LISTED: Final = 50
+
+
+def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return (start, length) of every run of True."""
+    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(int), 0]))
+    return [(int(a), int(b - a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def build_coverage(data: ReportInput, week_events: pd.DataFrame) -> dict[str, Any]:
+    """Say what was read, what the log covers and where it has gaps.
+
+    Parameters
+    ----------
+    data : ReportInput
+        Everything there is to say.
+    week_events : pandas.DataFrame
+        Events of the report week.
+
+    Returns
+    -------
+    dict of str to Any
+        Part of the report dict.
+    """
+    grid, zone = data.detection.panel.grid, data.week.zone
+    in_week = grid.week == 0
+    gaps = [
+        {
+            "start_at": format_utc(start),
+            "end_at": format_utc(end),
+            "start_local": format_local(start, zone),
+            "end_local": format_local(end, zone),
+            "hours_count": length,
+        }
+        for first, length in _runs(grid.gap)
+        for start, end in [(grid.hours[first], grid.hours[first] + pd.Timedelta(hours=length))]
+    ]
+    status = "empty" if week_events.empty else "gaps" if grid.gap[in_week].any() else "complete"
+    unknown = week_events[week_events["severity"] == "unknown"]
+    per_api = unknown.groupby(unknown["api"].astype("str"))["app_id"].agg(["size", "nunique"])
+    per_api = (
+        per_api.rename_axis("api")
+        .reset_index()
+        .sort_values(["size", "api"], ascending=[False, True])
+    )
+    first_at, last_at = data.events["at"].min(), data.events["at"].max()
+    history = max(data.week.start_at - first_at, pd.Timedelta(0)) / pd.Timedelta(days=1)
+    return {
+        "rows_read_count": data.ingest["rows_read"],
+        "duplicates_count": data.ingest["duplicates"],
+        "rejects_count": data.ingest["rejects"],
+        "events_count": data.ingest["events"],
+        "reject_reasons": dict(sorted(data.reject_reasons.items())),
+        "week_events_count": len(week_events),
+        "first_at": format_utc(first_at),
+        "last_at": format_utc(last_at),
+        "history_days": round(float(history), 1),
+        "hours_expected_count": int(in_week.sum()),
+        "hours_covered_count": int((~grid.gap[in_week]).sum()),
+        "gaps": gaps,
+        "week_status": status,
+        "unknown_apis": [
+            {"api": row[0], "calls_count": int(row[1]), "apps_count": int(row[2])}
+            for row in per_api.head(MAX_LISTED).itertuples(index=False)
+        ],
+        "unknown_apis_count": len(per_api),
+        "unknown_outcome_share": share_of(
+            (week_events["outcome"] == "unknown").sum(), len(week_events)
+        ),
+    }
+
+
+def build_assessed(data: ReportInput) -> dict[str, Any]:
+    """Say who was judged, and who was not and why.
+
+    Parameters
+    ----------
+    data : ReportInput
+        Everything there is to say.
+
+    Returns
+    -------
+    dict of str to Any
+        Part of the report dict.
+    """
+    panel = data.detection.panel
+    week = data.in_week(data.calls.by_api, "bucket_at")
+    calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
+    first = data.calls.by_api.groupby(data.calls.by_api["app_id"].astype("str"))["first_at"].min()
+    days = dict(zip(panel.apps, panel.history_days(0), strict=True))
+    skipped = [
+        str(app)
+        for app, known in zip(panel.apps, data.detection.assessed, strict=True)
+        if not known
+    ]
+    rows = [
+        {
+            "entity_type": "app",
+            "entity": app,
+            "reason": f"{days[app]} days of history, 7 are needed",
+            "calls_count": int(calls.get(app, 0)),
+            "first_seen_at": format_utc(first[app]),
+        }
+        for app in skipped
+        if calls.get(app, 0)
+    ]
+    left_out = {"": "calls without an app id"}
+    if data.settings.own_app_id:
+        left_out[data.settings.own_app_id] = "this tool's own app"
+    rows += [
+        {
+            "entity_type": "app",
+            "entity": app,
+            "reason": reason,
+            "calls_count": int(calls[app]),
+            "first_seen_at": format_utc(first[app]),
+        }
+        for app, reason in left_out.items()
+        if calls.get(app, 0)
+    ]
+    return {
+        "apps_count": int(data.detection.assessed.sum()),
+        "ips_count": int(data.detection.ip_days["ip"].nunique()),
+        "not_assessed": sorted(rows, key=lambda row: (-calls[row["entity"]], row["entity"]))[
+            :MAX_LISTED
+        ],
+        "not_assessed_count": len(rows),
+    }
+
+
+def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
+    """Say the outcome of the week in one or two sentences.
+
+    Parameters
+    ----------
+    data : ReportInput
+        Everything there is to say.
+    coverage : dict
+        From :func:`build_coverage`.
+
+    Returns
+    -------
+    str
+        The verdict; a week without data is never called quiet.
+    """
+    if coverage["week_status"] == "empty":
+        return "No data: the log holds no event of this week, so nothing can be said about it."
+    hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
+    missing = (
+        f" {hours} of {coverage['hours_expected_count']} hours are missing from the log."
+        if hours
+        else ""
+    )
+    if not data.detection.assessed.any():
+        missing += " No app has enough history to be compared with its past: only rules applied."
+    if not data.findings:
+        return f"Nothing stood out in {len(data.detection.panel.apps)} apps.{missing}"
+    severities = [finding.severity for finding in data.findings]
+    counts = ", ".join(
+        f"{severities.count(name)} {name}"
+        for name in reversed(schema.SEVERITIES)
+        if name in severities
+    )
+    noun = "finding" if len(severities) == 1 else "findings"
+    return f"{len(severities)} {noun} ({counts}). {data.findings[0].sentence}{missing}"

@@ -1,0 +1,73 @@
+"""What a report is built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audit_analytics.buckets import Week
+    from audit_analytics.cases import Hit
+    from audit_analytics.config import Settings
+    from audit_analytics.detect import Detection
+    from audit_analytics.findings import Finding
+    from audit_analytics.rollup import Rollup
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportInput:
+    """Everything the report is built from.
+
+    Parameters
+    ----------
+    week : Week
+        The report week.
+    settings : Settings
+        The settings of the run.
+    ingest : dict of str to int
+        ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
+    reject_reasons : dict of str to int
+        Rejected rows by reason.
+    events : pandas.DataFrame
+        The whole log, table :data:`audit_analytics.schema.EVENTS`.
+    calls : Rollup
+        Its hourly rollup.
+    detection : Detection
+        What the engine found.
+    hits : list of Hit
+        From engine and rules.
+    findings : list of Finding
+        Ranked.
+    """
+
+    week: Week
+    settings: Settings
+    ingest: dict[str, int]
+    reject_reasons: dict[str, int]
+    events: pd.DataFrame
+    calls: Rollup
+    detection: Detection
+    hits: list[Hit]
+    findings: list[Finding]
+
+    def in_week(self, table: pd.DataFrame, column: str, *, back: int = 0) -> pd.DataFrame:
+        """Return the rows of the report week, or of one before it.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            Any table with an instant in `column`.
+        column : str
+            Name of that column.
+        back : int, default=0
+            Weeks before the report week.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of that week.
+        """
+        week = self.week.shifted(-back)
+        return table[(table[column] >= week.start_at.floor("h")) & (table[column] < week.end_at)]
