@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _BLOCK: Final = 2**20
 _ZIPPED_MAX: Final = 64 * 2**20
 _PLAIN_MAX: Final = 2**30
+_CACHED: Final = 400
+"""Decoded items are handed over before they leave the processor's cache."""
 _ROWS: Final = 16_384
 _DEPTH: Final = 3
 _ASK: Final = "Give JSON or JSONL pages of the audit log (also .gz), Parquet, or a folder of them."
@@ -277,6 +279,8 @@ class _TextReader:
             if batch is not None:
                 self._items += batch
                 self._row += 0 if self._by_line else len(batch)
+                if len(self._items) >= _CACHED:
+                    self._hand_over()
                 return
         parts = split_document(text)
         if parts == [text]:

@@ -43,6 +43,10 @@ __all__ = ["EventBuilder", "Log"]
 _BATCH: Final = 4096
 _RAW_MAX: Final = 4096
 _NO_DETAIL: Final = Detail()
+_RAW: Final = (
+    *("id", "event_time", "api_key", "app_id", "ip", "path", "method"),
+    *("query_param", "payload", "status_code", "response", "source"),
+)
 _STRING: Final = pd.StringDtype("pyarrow")
 
 _TEMPLATED: Final = "/[:{<]"
@@ -78,8 +82,7 @@ class EventBuilder:
         self._catalogue = catalogue or Catalogue.default()
         self._progress = progress
         self._rows_read = 0
-        self._items: list[Item] = []
-        self._sources: list[int] = []
+        self._waiting: dict[str, list[Any]] = {name: [] for name in _RAW}
         self._rejects: list[tuple[str, int, str, str]] = []
         self._batches: list[dict[str, Any]] = []
         self._frames: list[pd.DataFrame] = []
@@ -106,10 +109,23 @@ class EventBuilder:
         source : str
             File or page they were read from.
         """
-        self._items += items
-        self._sources += [self._source[source]] * len(items)
+        # Taken apart while they are still in the processor's cache: this halves the cost of a row.
+        details = [item.log_detail or _NO_DETAIL for item in items]
+        waiting = self._waiting
+        waiting["id"] += [item.id for item in items]
+        waiting["event_time"] += [item.event_time for item in items]
+        waiting["api_key"] += [self._api_raw[item.api_key] for item in items]
+        waiting["app_id"] += [self._app[item.app_id] for item in items]
+        waiting["ip"] += [self._ip[item.ip] for item in items]
+        waiting["path"] += [detail.path for detail in details]
+        waiting["method"] += [self._method[detail.method] for detail in details]
+        waiting["query_param"] += [detail.query_param for detail in details]
+        waiting["payload"] += [detail.payload for detail in details]
+        waiting["status_code"] += [detail.status_code for detail in details]
+        waiting["response"] += [detail.response for detail in details]
+        waiting["source"] += [self._source[source]] * len(items)
         self._count(len(items))
-        if len(self._items) >= _BATCH:
+        if len(waiting["id"]) >= _BATCH:
             self._flush()
 
     def add_events(self, events: pd.DataFrame) -> None:
@@ -192,47 +208,44 @@ class EventBuilder:
             self._progress(rows)
 
     def _flush(self) -> None:
-        items, self._items = self._items, []
-        sources, self._sources = self._sources, []
-        if not items:
-            return
-        with _collector_paused():
-            self._batches.append(self._read_columns(items, np.array(sources, np.int32)))
+        raw, self._waiting = self._waiting, {name: [] for name in _RAW}
+        if raw["id"]:
+            with _collector_paused():
+                self._batches.append(self._read_columns(raw))
 
-    def _read_columns(self, items: list[Item], sources: NDArray[np.int32]) -> dict[str, Any]:
-        details = [item.log_detail or _NO_DETAIL for item in items]
-        ids = pa.array([item.id for item in items], pa.large_string())
-        apis, api_places = split_distinct([item.api_key for item in items])
-        api_raw = self._api_raw.encode(apis, api_places)
-        method = self._method.encode(*split_distinct([detail.method for detail in details]))
-        paths, queries = _read_paths(details)
+    def _read_columns(self, raw: dict[str, list[Any]]) -> dict[str, Any]:
+        rows = len(raw["id"])
+        ids = pa.array(raw["id"], pa.large_string())
+        api_raw = np.array(raw["api_key"], np.int32)
+        method = np.array(raw["method"], np.int32)
+        paths, queries = _read_paths(raw["path"], raw["query_param"])
         match = self._find_matches(api_raw, method, paths)
-        payloads = pa.array([detail.payload for detail in details], pa.large_string())
+        payloads = pa.array(raw["payload"], pa.large_string())
         asked, asked_names = self._asked.read(queries)
         sent, sent_names = self._sent.read(payloads)
         named = self._name_objects(match, paths, api_raw)
         for names in (asked_names, sent_names):
             for row, name in names:
                 named[row] = named.get(row, "") + name
-        objects = np.zeros(len(items), np.int64)
+        objects = np.zeros(rows, np.int64)
         objects[list(named)] = hash_objects(list(named.values()))
-        unnamed = np.ones(len(items), bool)
+        unnamed = np.ones(rows, bool)
         unnamed[list(named)] = False
         return {
             "id": _clean_ids(ids),
-            "at": np.array([item.event_time for item in items], np.int64),
-            "app_id": self._app.encode(*split_distinct([item.app_id for item in items])),
-            "ip": self._ip.encode(*split_distinct([item.ip for item in items])),
+            "at": np.array(raw["event_time"], np.int64),
+            "app_id": np.array(raw["app_id"], np.int32),
+            "ip": np.array(raw["ip"], np.int32),
             "match": match,
             "api_raw": api_raw,
             "method": method,
             "path": paths,
-            "answer": self._read_answers(details),
+            "answer": self._read_answers(raw["response"], raw["status_code"]),
             "object": objects,
             "unnamed": unnamed,
             "payload_keys": encode_pairs(self._keys, asked, sent),
             "payload_bytes": pc.binary_length(payloads).fill_null(0).to_numpy().astype(np.int32),
-            "source": sources,
+            "source": np.array(raw["source"], np.int32),
         }
 
     def _match_api(self, codes: Codes) -> Match:
@@ -287,11 +300,13 @@ class EventBuilder:
         names = self._names.values_in_order
         return ",".join(sorted({*names[codes[0]], *names[codes[1]]})[:32])
 
-    def _read_answers(self, details: list[Detail]) -> NDArray[np.int32]:
-        responses, places = split_distinct([detail.response for detail in details])
+    def _read_answers(
+        self, texts: list[str | None], status_codes: list[int | None]
+    ) -> NDArray[np.int32]:
+        responses, places = split_distinct(texts)
         code_of = [read_code(response or "") for response in responses]
         # 0 says as little as an absent status.
-        statuses = np.array([detail.status_code or 0 for detail in details], np.int64)
+        statuses = np.array([status or 0 for status in status_codes], np.int64)
         status_places, distinct = pd.factorize(statuses)
         codes, pairs = pd.factorize(places.astype(np.int64) << 32 | status_places)
         answers = [
@@ -352,10 +367,12 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _read_paths(details: list[Detail]) -> tuple[pa.Array, pa.Array]:
+def _read_paths(
+    raw_paths: list[str | None], raw_queries: list[str | None]
+) -> tuple[pa.Array, pa.Array]:
     """Return the paths without query string, and the query of each call."""
-    paths = pa.array([detail.path or "" for detail in details], pa.large_string())
-    queries = [detail.query_param or "" for detail in details]
+    paths = pa.array(raw_paths, pa.large_string()).fill_null("")
+    queries = [query or "" for query in raw_queries]
     if _is_plain(paths) and b"?" not in bytes(paths.buffers()[2] or b""):
         return paths, pa.array(queries, pa.large_string())
     split = [clean_text(path).partition("?") for path in paths.to_pylist()]
