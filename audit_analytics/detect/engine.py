@@ -156,6 +156,8 @@ def _judge(
 
     def least(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         p = np.column_stack([c.p_value(scores[:, g]) for g, c in enumerate(groups)])
+        # where the past is quiet any score is rare; none is rarer than its own model says
+        p = np.maximum(p, 10.0 ** -np.nan_to_num(scores))
         return p, -np.log10((p / weights).min(axis=1))
 
     past_stat = least(past)[1]

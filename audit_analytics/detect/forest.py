@@ -101,9 +101,11 @@ class SurpriseForest:
         # scikit-learn takes 1.5 s to import, so only a run that scores pays for it
         from sklearn.ensemble import IsolationForest  # noqa: PLC0415
 
-        self._fitted = self.detector or IsolationForest(
+        forest = IsolationForest(
             n_estimators=300, max_samples=min(256, len(surprises)), random_state=self.seed
         )
+        # not "or": an ensemble that is not fitted has no truth value
+        self._fitted = forest if self.detector is None else self.detector
         self.median_ = np.median(surprises, axis=0)
         self._fitted.fit(np.log1p(surprises))
         return self

@@ -78,6 +78,9 @@ def _explain_app(
     }
     ranked = sorted(least, key=lambda name: (least[name], APP_GROUPS.index(name)))
     clear = [name for name in ranked if least[name] <= CLEAR_P][:MAX_REASONS]
+    worst = int(detection.app_p["joint"][app].argmin())
+    if not clear and detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]:
+        clear = ranked[:1]  # the past of a small tenant is too short for any p below CLEAR_P
     for name in clear:
         day = int(detection.app_p[name][app].argmin())
         if name == "NEWNET":

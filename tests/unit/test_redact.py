@@ -8,7 +8,37 @@ from hypothesis import strategies as st
 
 from audit_analytics.redact import hash_objects, hash_personal, mask_text
 
-SECRET_KEYS = ["app_secret", "appSecret", "client_secret", "secret", "password", "passwd", "new_password", "token", "access_token", "tenant_access_token", "refresh_token", "app_ticket", "ticket", "Authorization", "cookie", "private_key", "encrypt_key", "key_material", "code_verifier", "auth_code", "mobile", "mobiles", "emails", "email", "phone_number", "id_card", "idCardNumber", "captcha", "session_key"]
+SECRET_KEYS = [
+    "app_secret",
+    "appSecret",
+    "client_secret",
+    "secret",
+    "password",
+    "passwd",
+    "new_password",
+    "token",
+    "access_token",
+    "tenant_access_token",
+    "refresh_token",
+    "app_ticket",
+    "ticket",
+    "Authorization",
+    "cookie",
+    "private_key",
+    "encrypt_key",
+    "key_material",
+    "code_verifier",
+    "auth_code",
+    "mobile",
+    "mobiles",
+    "emails",
+    "email",
+    "phone_number",
+    "id_card",
+    "idCardNumber",
+    "captcha",
+    "session_key",
+]
 SECRET = st.from_regex(r"[A-Za-z0-9]{12,24}", fullmatch=True).map(lambda s: f"Zq{s}")
 
 

@@ -35,14 +35,14 @@ def find_first_sensitive(data: RuleInput) -> Iterator[Hit]:
     # a critical API that only denied is probing, and the rule for that says so
     answered = (new["severity"] == "critical") & (new["ok"] > 0)
     for (app_id, critical), rows in new.groupby(["app_id", answered], observed=True):
-        apis = tuple(rows.sort_values("first_at")["api"].astype("str"))
+        apis = tuple(rows.sort_values(["first_at", "api"])["api"].astype("str"))
         yield Hit(
             detector="rule:first_sensitive",
             kind="sensitive_api",
             entity_type="app",
             entity=str(app_id),
             start_at=rows["first_at"].min(),
-            end_at=rows["first_at"].max() + DAY,
+            end_at=rows["last_at"].max() + SECOND,
             observed=float(rows["calls"].sum()),
             unit="calls in the week",
             severity="high" if critical else "medium",

@@ -1,0 +1,13 @@
+from pathlib import Path
+
+import pytest
+
+import audit_analytics as aa
+
+SAMPLE = Path(__file__).parents[1] / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def sample_report():
+    """Return the report on the sample log, made once."""
+    return aa.analyze(SAMPLE, settings=aa.Settings())

@@ -1,0 +1,94 @@
+import csv
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pandas as pd
+import pytest
+
+import audit_analytics as aa
+from audit_analytics.errors import DataIncompleteError
+from audit_analytics.report import json_file
+from audit_analytics.schema import EVENTS
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
+LABELS = list(csv.DictReader((SAMPLE / "labels.csv").read_text(encoding="utf-8").splitlines()))
+MARGIN = 5
+
+
+@pytest.fixture(scope="module")
+def data(sample_report):
+    return sample_report.data
+
+
+def test_every_labelled_attack_is_among_the_findings(data):
+    found = {(f["entity_type"], f["entity"]): f for f in data["findings"]}
+    missed = [row["scenario"] for row in LABELS if (row["entity_type"], row["entity"]) not in found]
+    assert missed == []
+    for row in LABELS:
+        finding = found[row["entity_type"], row["entity"]]
+        assert finding["severity"] in {"high", "critical"}
+        assert finding["start_at"] <= row["end_at"]
+        assert finding["end_at"] >= row["start_at"]
+
+
+def test_attacks_are_ranked_first_and_the_budget_holds(data):
+    attacked = {(row["entity_type"], row["entity"]) for row in LABELS}
+    benign = [f for f in data["findings"] if (f["entity_type"], f["entity"]) not in attacked]
+    assert len(benign) <= data["budget_per_week"] + MARGIN
+    ranks = [f["rank"] for f in data["findings"] if (f["entity_type"], f["entity"]) in attacked]
+    assert max(ranks) <= len(LABELS) + 2
+    assert [f["rank"] for f in data["findings"]] == list(range(1, len(data["findings"]) + 1))
+
+
+def test_evidence_is_in_the_log_belongs_to_the_entity_and_lies_in_the_window(data):
+    events = aa.load(SAMPLE, settings=aa.Settings()).set_index("id")
+    for finding in data["findings"]:
+        rows = events.loc[finding["evidence"]["ids"]]
+        column = {"app": "app_id", "ip": "ip"}.get(finding["entity_type"])
+        if column:
+            assert (rows[column] == finding["entity"]).all()
+        assert len(rows) == len(finding["evidence"]["rows"]) <= 20
+        assert (
+            rows["at"]
+            .between(pd.Timestamp(data["week"]["start_at"]), pd.Timestamp(data["week"]["end_at"]))
+            .all()
+        )
+        assert len(rows) or "rule:silence" in finding["detectors"]
+
+
+def test_every_row_of_the_log_is_accounted_for(data):
+    coverage = data["coverage"]
+    parts = ("events_count", "duplicates_count", "rejects_count")
+    assert coverage["rows_read_count"] == sum(coverage[name] for name in parts)
+    assert coverage["rejects_count"] == sum(coverage["reject_reasons"].values())
+    assert coverage["week_status"] == "complete"
+    assert sum(data["totals"]["by_outcome"].values()) == coverage["week_events_count"]
+
+
+def test_the_report_is_what_its_schema_says(data):
+    schema = json.loads(
+        Path(json_file.__file__).with_name("findings.schema.json").read_text(encoding="utf-8")
+    )
+    jsonschema.validate(data, schema)
+    json.dumps(data, allow_nan=False)
+
+
+def test_the_findings_are_a_table(sample_report):
+    table = sample_report.findings
+    assert len(table) == len(sample_report.data["findings"])
+    assert table["rank"].is_monotonic_increasing
+    assert str(table["start_at"].dtype) == "datetime64[us, UTC]"
+    assert repr(sample_report).count("\n") == len(table) + 1
+
+
+def test_no_reason_reads_like_a_template(data):
+    for finding in data["findings"]:
+        for text in [finding["sentence"], *(reason["text"] for reason in finding["reasons"])]:
+            assert not re.search(r"[{}]|  |\b(nan|None|NaT|1 times|1 calls|1 APIs)\b", text)
+
+
+def test_a_log_without_a_readable_event_says_so():
+    with pytest.raises(DataIncompleteError, match="no readable event"):
+        aa.analyze(EVENTS.empty(), settings=aa.Settings())

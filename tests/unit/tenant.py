@@ -1,0 +1,163 @@
+"""Small synthetic tenants: events typed as schema.EVENTS, and what the stages make of them."""
+
+import ipaddress
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics import features, schema
+from audit_analytics.buckets import parse_week
+from audit_analytics.config import RuleSettings
+from audit_analytics.detect import (
+    Panel,
+    RuleInput,
+    build_grid,
+    build_panel,
+    set_aside_stuffing,
+)
+from audit_analytics.detect.novelty import find_new_apis, find_new_networks
+from audit_analytics.rollup import Rollup, rollup
+
+ZONE = "Asia/Shanghai"
+WEEK = parse_week("2026-W46", zone=ZONE)
+FIRST = WEEK.shifted(-4).start_at
+READ = "GET/open-apis/contact/v3/users/:user_id"
+SEND = "POST/open-apis/im/v1/messages"
+EXPORT = "POST/open-apis/drive/v1/export_tasks"
+TOKEN = "POST/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105 - an API
+HOUR = pd.Timedelta(hours=1)
+DAY = pd.Timedelta(days=1)
+
+
+def local(text: str) -> pd.Timestamp:
+    """Read a time on the tenant's clocks."""
+    return pd.Timestamp(text, tz=ZONE).tz_convert("UTC")
+
+
+def spread(start: pd.Timestamp, count: int, *, over: pd.Timedelta = HOUR) -> pd.DatetimeIndex:
+    """Lay `count` instants evenly over a stretch of time."""
+    return pd.DatetimeIndex([start + over * (i / count) for i in range(count)]).floor("s")
+
+
+def hourly(start: pd.Timestamp, end: pd.Timestamp) -> pd.DatetimeIndex:
+    """Name one instant in every hour."""
+    return pd.date_range(start, end, freq="h", inclusive="left") + pd.Timedelta(minutes=7)
+
+
+def calls(app: str, at: Iterable[pd.Timestamp], **columns: Any) -> pd.DataFrame:
+    """Make one row per instant; columns are scalars or one value a row."""
+    frame = pd.DataFrame({"at": pd.DatetimeIndex(list(at), tz="UTC"), "app_id": app})
+    defaults = {
+        "ip": "10.0.0.1",
+        "api": READ,
+        "outcome": "ok",
+        "category": "contacts",
+        "severity": "none",
+        "object": pd.NA,
+    }
+    return frame.assign(**{**defaults, **columns})
+
+
+def make_events(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Join parts into an event table in time order."""
+    table = pd.concat([part.astype({"object": "Int64"}) for part in parts], ignore_index=True)
+    table = table.sort_values("at", kind="stable", ignore_index=True)
+    networks = {ip: network_of(ip) for ip in table["ip"].unique()}
+    codes = {"ok": 0, "auth": 99991663, "permission": 99991672, "rate_limit": 99991400}
+    return schema.EVENTS.coerce(
+        table.assign(
+            id=[f"{i:019d}" for i in range(len(table))],
+            network=table["ip"].map(networks),
+            api_raw=table["api"],
+            method=table["api"].str.partition("/")[0],
+            path="/" + table["api"].str.partition("/")[2],
+            http_status=pd.array([200] * len(table), dtype="Int16"),
+            response_code=table["outcome"].map(lambda name: codes.get(name, 1)).astype("Int64"),
+            payload_keys="",
+            payload_bytes=0,
+            source="tenant",
+        )
+    )
+
+
+def network_of(ip: str) -> str:
+    """Return the /24 or /48 of an address."""
+    if ip in {"", "platform"}:
+        return ip
+    address = ipaddress.ip_address(ip)
+    width = 24 if address.version == 4 else 48
+    return str(ipaddress.ip_network(f"{ip}/{width}", strict=False))
+
+
+def clock(start: pd.Timestamp = FIRST, end: pd.Timestamp = WEEK.end_at) -> pd.DataFrame:
+    """Make an app that calls once an hour, so that the log has no gap."""
+    return calls("cli_clock", hourly(start, end))
+
+
+@cache
+def quiet_tenant(*, apps: int = 12, weeks: int = 5, seed: int = 0) -> pd.DataFrame:
+    """Make a tenant in which nothing happens: office hours, Poisson counts, few errors."""
+    rng = np.random.default_rng(seed)
+    start = WEEK.shifted(1 - weeks).start_at
+    hours = pd.date_range(start, WEEK.end_at, freq="h", inclusive="left")
+    at = hours.tz_convert(ZONE)
+    busy = np.where((at.hour >= 8) & (at.hour < 19) & (at.day_of_week < 5), 1.0, 0.15)
+    rate = np.outer(rng.uniform(1.0, 4.0, apps), busy)
+    app, hour = np.nonzero(np.ones_like(rate))
+    counts = rng.poisson(rate)[app, hour]
+    app, hour = np.repeat(app, counts), np.repeat(hour, counts)
+    size = len(app)
+    kind = rng.choice(3, size=size, p=[0.6, 0.3, 0.1])
+    seconds = pd.to_timedelta(rng.integers(0, 3600, size), unit="s")
+    frame = calls(
+        "",
+        hours[hour] + seconds,
+        api=np.array([SEND, READ, EXPORT])[kind],
+        category=np.array(["messages", "contacts", "files"])[kind],
+        severity=np.array(["low", "none", "high"])[kind],
+        outcome=rng.choice(
+            ["ok", "not_found", "permission", "server"], size=size, p=[0.98, 0.01, 0.005, 0.005]
+        ),
+        object=rng.integers(0, 50, size),
+        ip=[f"10.0.{a}.{b}" for a, b in zip(app, rng.integers(1, 3, size), strict=True)],
+    )
+    frame["app_id"] = [f"cli_{a:02d}" for a in app]
+    return frame
+
+
+def build_input(
+    events: pd.DataFrame, *, deny_networks: tuple[str, ...] = (), **rules: float
+) -> RuleInput:
+    """Run the stages before the rules."""
+    counted = rollup(events)
+    settings = RuleSettings(**rules)
+    panel, by_api, by_ip = build_tenant(events, counted, settings.auth_failure_apps)
+    return RuleInput(
+        panel=panel,
+        by_api=counted.by_api,
+        by_ip=counted.by_ip,
+        networks=find_new_networks(panel, by_ip),
+        apis=find_new_apis(panel, by_api),
+        week=WEEK,
+        settings=settings,
+        deny_networks=deny_networks,
+    )
+
+
+def build_tenant(
+    events: pd.DataFrame, counted: Rollup, stuffed_apps: int = 5
+) -> tuple[Panel, pd.DataFrame, pd.DataFrame]:
+    """Lay out the panel of the report week and its history, stuffing set aside."""
+    by_api, by_ip = set_aside_stuffing(counted.by_api, counted.by_ip, apps=stuffed_apps)
+    grid = build_grid(
+        WEEK,
+        history_weeks=4,
+        first_at=events["at"].min(),
+        last_at=events["at"].max(),
+        calls_at=counted.by_api["bucket_at"],
+    )
+    table = features.per_app(Rollup(by_api, by_ip, "1h"), zone=ZONE, zero_fill=False)
+    return build_panel(table, by_api, grid), by_api, by_ip

@@ -1,0 +1,97 @@
+import pytest
+from tenant import (
+    EXPORT,
+    HOUR,
+    SEND,
+    calls,
+    clock,
+    local,
+    make_events,
+    quiet_tenant,
+    spread,
+)
+
+import audit_analytics as aa
+
+NIGHT = local("2026-11-11 02:00")
+
+
+class Flat:
+    """Finds nothing: the answers do not depend on the forest."""
+
+    def fit(self, X):  # noqa: N803
+        self.size = X.shape[1]
+
+    def score_samples(self, X):  # noqa: N803
+        return X[:, 0] * 0.0
+
+
+@pytest.fixture(scope="module")
+def report():
+    fails = [calls("cli_02", spread(NIGHT, 60), ip="10.0.2.1", outcome="not_found")]
+    foreign = [calls("cli_05", spread(NIGHT, 80), ip="203.0.113.9", api=SEND)]
+    export = [
+        calls("cli_07", spread(NIGHT, 40), ip="10.0.7.1", api=EXPORT, severity="high"),
+    ]
+    events = make_events(quiet_tenant(), clock(), *fails, *foreign, *export)
+    return aa.analyze(events, settings=aa.Settings(), detector=Flat()).data
+
+
+def row(rows, **wanted):
+    found = [r for r in rows if all(r[key] == value for key, value in wanted.items())]
+    assert len(found) == 1, rows
+    return found[0]
+
+
+def finding_id(report, entity):
+    return next(f["finding_id"] for f in report["findings"] if f["entity"] == entity)
+
+
+def test_which_addresses_were_unusual(report):
+    found = row(report["unusual_ips"], ip="203.0.113.9")
+    assert found["apps"] == ["cli_05"]
+    assert (found["network"], found["calls_count"]) == ("203.0.113.0/24", 80)
+    assert found["first_seen_at"] == "2026-11-10T18:00:00Z"
+    assert found["why"].startswith("cli_05 called from 203.0.113.0/24")
+    assert found["finding_id"] == finding_id(report, "cli_05")
+
+
+def test_where_errors_piled_up(report):
+    found = row(report["error_bursts"], entity="cli_02", outcome="not_found")
+    assert (found["scope"], found["finding_id"]) == ("app", finding_id(report, "cli_02"))
+    assert 60 <= found["errors_count"] <= found["calls_count"]
+    assert found["error_share"] == pytest.approx(found["errors_count"] / found["calls_count"], 1e-3)
+    assert 1 <= found["hours_count"] <= 24
+
+
+def test_which_sensitive_apis_were_used_unusually(report):
+    found = row(report["sensitive_usage"], app_id="cli_07", api=EXPORT)
+    assert found["severity"] == "high"
+    assert found["calls_count"] >= 40
+    assert found["calls_count"] > found["expected"] > 0
+    assert not found["first_use"]
+    assert found["finding_id"] == finding_id(report, "cli_07")
+
+
+def test_calls_at_hours_at_which_the_app_never_called_are_counted():
+    office = [
+        at for at in clock()["at"] if 9 <= at.tz_convert("Asia/Shanghai").hour < 18 and at < NIGHT
+    ]
+    events = make_events(
+        clock(),
+        calls("cli_office", office, api=EXPORT, severity="high"),
+        calls("cli_office", spread(NIGHT, 50, over=2 * HOUR), api=EXPORT, severity="high"),
+        calls(
+            "cli_office",
+            [NIGHT],
+            api="GET/open-apis/audit",
+            category="audit_access",
+            severity="high",
+        ),
+    )
+    report = aa.analyze(events, settings=aa.Settings(), detector=Flat()).data
+    used = {r["api"]: r for r in report["sensitive_usage"] if r["app_id"] == "cli_office"}
+    assert used[EXPORT]["odd_hours_count"] == 50
+    assert used["GET/open-apis/audit"]["first_use"]
+    assert used["GET/open-apis/audit"]["odd_hours_count"] == 1
+    assert used["GET/open-apis/audit"]["expected"] == 0

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from audit_analytics.config import PREFIX, Settings, load_settings
+from audit_analytics.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def write(text: str, name: str = "own.toml") -> Path:
+    path = Path(name)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_command_line_wins_over_environment_over_file_over_default(monkeypatch):
+    assert load_settings().budget_per_week == 10
+    path = write("budget_per_week = 3\nseed = 3\nhistory_weeks = 3\n")
+    monkeypatch.setenv(f"{PREFIX}BUDGET_PER_WEEK", "4")
+    monkeypatch.setenv(f"{PREFIX}SEED", "4")
+    settings = load_settings(path, overrides={"budget_per_week": 5.0, "tenant_zone": None})
+    assert (settings.budget_per_week, settings.seed, settings.history_weeks) == (5, 4, 3)
+    assert settings.tenant_zone == "Asia/Shanghai"
+
+
+def test_the_file_in_the_current_folder_is_read_unless_another_is_named():
+    write("seed = 1", "audit-analytics.toml")
+    assert load_settings().seed == 1
+    assert load_settings(write("seed = 2")).seed == 2
+
+
+def test_rules_are_merged_key_by_key(monkeypatch):
+    path = write("[rules]\nprobing_apis = 4\ndormant_days = 9\n")
+    monkeypatch.setenv(f"{PREFIX}RULES__PROBING_APIS", "6")
+    rules = load_settings(path).rules
+    assert (rules.probing_apis, rules.dormant_days, rules.silence_hours) == (6, 9, 6)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [("budgt_per_week = 3", "budget_per_week"), ("[rules]\nprobing_api = 3", "probing_apis")],
+)
+def test_an_unknown_name_in_the_file_names_the_nearest(text, near):
+    with pytest.raises(ConfigError, match=rf"own\.toml.*did you mean '{near}'"):
+        load_settings(write(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("BUDGT_PER_WEEK", "budget_per_week"), ("RULES__PROBING_API", "probing_apis")],
+)
+def test_an_unknown_name_in_the_environment_names_the_nearest(name, near, monkeypatch):
+    monkeypatch.setenv(PREFIX + name, "3")
+    with pytest.raises(ConfigError, match=rf"environment.*did you mean '{near}'"):
+        load_settings()
+
+
+@pytest.mark.parametrize("given", [{"budgt_per_week": 3}, {"rules": {"probing_api": 3}}])
+def test_an_unknown_name_among_the_overrides_is_refused(given):
+    with pytest.raises(ConfigError, match=r"budgt_per_week|probing_api"):
+        load_settings(overrides=given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("budget_per_week", 0),
+        ("budget_per_week", float("nan")),
+        ("history_weeks", 9),
+        ("tenant_zone", "Asia/Shangai"),
+        ("holidays", ["2026-13-01"]),
+        ("rules", {"rate_limited_share": 1.5}),
+    ],
+)
+def test_a_value_out_of_range_is_refused_by_name(name, value):
+    with pytest.raises(ConfigError, match=name):
+        load_settings(overrides={name: value})
+
+
+@pytest.mark.parametrize("text", ["seed = ", "[rules", b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_refused_by_its_name(text):
+    path = Path("broken.toml")
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ConfigError, match=r"broken\.toml"):
+        load_settings(path)
+
+
+def test_a_file_that_is_not_there_is_refused():
+    with pytest.raises(ConfigError, match=r"missing\.toml"):
+        load_settings(Path("missing.toml"))
+
+
+def test_equal_settings_have_equal_hashes_whatever_the_order_of_their_dates():
+    days = ["2026-10-01", "2026-10-02", "2026-10-03"]
+    first, second = Settings(holidays=days), Settings(holidays=days[::-1])
+    assert first.digest() == second.digest() != Settings().digest()
+
+
+def test_the_run_record_holds_no_path_and_no_secret():
+    settings = Settings(catalogue=Path("/home/ann/own.toml"), app_secret="s3cret-value")  # noqa: S106
+    assert "/home" not in str(settings.public())
+    assert "s3cret" not in str(settings.public()) + repr(settings)

@@ -1,0 +1,282 @@
+import tomllib
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tenant import DAY, EXPORT, HOUR, READ, WEEK, ZONE, calls, local, make_events, spread
+
+from audit_analytics.cases import Case, Hit
+from audit_analytics.detect.engine import APP_GROUPS
+from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
+from audit_analytics.detect.rules import RULES
+from audit_analytics.findings import explain_hit, merge_findings, select_events
+from audit_analytics.findings.explain import _CLAUSES, format_span
+from audit_analytics.findings.guidance import GUIDANCE, TECHNIQUES
+
+NOON = local("2026-11-11 12:00")
+EVENTS = make_events(
+    calls("cli_a", spread(NOON, 30), api=EXPORT, severity="critical", ip="203.0.113.9"),
+    calls("cli_a", spread(NOON, 10), outcome="auth"),
+    calls("cli_a", spread(NOON + 9 * HOUR, 10)),
+    calls("cli_b", spread(NOON, 9), outcome="not_found"),
+)
+VOLUME = Hit(
+    detector="VOL",
+    kind="volume",
+    entity_type="app",
+    entity="cli_a",
+    start_at=NOON,
+    end_at=NOON + HOUR,
+    observed=40.0,
+    expected=2.5,
+    low=0.0,
+    high=6.0,
+    unit="calls in an hour",
+    p=0.001,
+    facts={"label": "", "hours": 1},
+    where={"app_id": ("cli_a",)},
+)
+AUTH = replace(
+    VOLUME,
+    detector="ERR",
+    kind="error_burst",
+    observed=10.0,
+    p=0.0001,
+    facts={"label": "auth", "hours": 1},
+    where={"app_id": ("cli_a",), "outcome": ("auth",)},
+)
+PROBING = Hit(
+    detector="rule:probing",
+    kind="error_burst",
+    entity_type="app",
+    entity="cli_a",
+    start_at=NOON,
+    end_at=NOON + HOUR,
+    observed=12.0,
+    unit="distinct denied APIs in an hour",
+    severity="high",
+    facts={"apis": [READ, EXPORT]},
+    where={"app_id": ("cli_a",)},
+)
+SUPPORT = replace(
+    PROBING,
+    detector="rule:first_sensitive",
+    alone=False,
+    severity="critical",
+    facts={"apis": [EXPORT], "critical": False},
+)
+
+
+def case(expected_per_week, entity="cli_a", kind="app"):
+    return Case(entity_type=kind, entity=entity, p=1e-3, expected_per_week=expected_per_week, q=0.2)
+
+
+def merge(hits, cases=(), events=EVENTS):
+    return merge_findings(
+        list(hits), list(cases), events, week=WEEK, history_days={"cli_a": 28, "cli_b": 9}
+    )
+
+
+def test_every_detector_has_a_clause_and_guidance_and_no_other_has():
+    source = " ".join(
+        constant
+        for rule in RULES
+        for constant in rule.__code__.co_consts
+        if isinstance(constant, str) and constant.startswith("rule:")
+    )
+    rules = set(source.split())
+    assert len(rules) == len(RULES)
+    assert rules | set(APP_GROUPS) | set(IP_GROUPS) | {"FOREST"} == set(GUIDANCE) == set(_CLAUSES)
+
+
+@pytest.mark.parametrize("name", GUIDANCE)
+def test_guidance_says_what_to_check_and_names_known_techniques(name):
+    guidance = GUIDANCE[name]
+    assert guidance.title
+    assert guidance.benign
+    assert all(step.endswith(".") for step in guidance.steps)
+    assert set(guidance.techniques) <= set(TECHNIQUES)
+
+
+def test_hits_of_one_entity_are_one_finding_that_speaks_with_its_clearest_hit():
+    (finding,) = merge([VOLUME, SUPPORT, AUTH], [case(0.5)])
+    assert finding.detectors == ["ERR", "VOL", "rule:first_sensitive"]
+    assert finding.sentence == (
+        "cli_a met 10 authentication errors between 12:00 and 13:00 on Wed 11 Nov; "
+        "0 to 6 were expected."
+    )
+    assert (finding.observed, finding.expected, finding.ratio) == (10, 2.5, 4)
+    assert (finding.rarity, finding.severity, finding.history_days) == ("high", "high", 28)
+    assert finding.start_at == "2026-11-11T04:00:00Z"
+    assert finding.start_local == "2026-11-11 12:00"
+
+
+def test_a_rule_that_names_what_happened_speaks_before_a_surprise():
+    (finding,) = merge([AUTH, PROBING], [case(0.5)])
+    assert finding.detectors == ["rule:probing", "ERR"]
+    assert finding.expected_per_week == 0.5
+
+
+@pytest.mark.parametrize(
+    ("expected", "rarity"),
+    [(0.0999, "critical"), (0.1, "high"), (0.999, "high"), (1, "medium"), (5, "low"), (99, "low")],
+)
+def test_rarity_follows_from_e(expected, rarity):
+    (finding,) = merge([VOLUME], [case(expected)])
+    assert (finding.rarity, finding.severity) == (rarity, rarity)
+
+
+def test_severity_is_the_higher_of_rarity_and_rules_but_not_of_what_only_supports():
+    assert merge([VOLUME, PROBING], [case(3)])[0].severity == "high"
+    assert merge([VOLUME, SUPPORT], [case(3)])[0].severity == "medium"
+    assert merge([VOLUME, PROBING], [case(0.01)])[0].severity == "critical"
+
+
+def test_a_rule_alone_claims_no_rarity_even_if_the_app_was_rated():
+    (finding,) = merge([PROBING], [case(50)])
+    assert (finding.rarity, finding.p, finding.expected_per_week, finding.q) == (None,) * 4
+    assert (finding.expected, finding.ratio) == (None, None)
+
+
+def test_support_alone_makes_no_finding():
+    assert merge([SUPPORT], [case(0.01)]) == []
+    assert merge([]) == []
+
+
+def test_findings_are_ranked_by_severity_then_rarity():
+    hits = [replace(VOLUME, entity=e, where={"app_id": (e,)}) for e in ("cli_b", "cli_a", "cli_c")]
+    hits.append(replace(PROBING, entity="cli_d", where={"app_id": ("cli_d",)}))
+    cases = [case(0.05, "cli_a"), case(0.5, "cli_b"), case(0.2, "cli_c")]
+    found = merge(hits, cases)
+    assert [f.entity for f in found] == ["cli_a", "cli_c", "cli_b", "cli_d"]
+    assert [f.rank for f in found] == [1, 2, 3, 4]
+    assert [f.entity for f in merge(hits[::-1], cases[::-1])] == [f.entity for f in found]
+
+
+def test_the_id_depends_on_entity_and_week_alone():
+    first, again = merge([VOLUME], [case(0.5)])[0], merge([PROBING, AUTH], [case(3)])[0]
+    assert first.finding_id == again.finding_id
+    other_week = merge_findings([VOLUME], [], EVENTS, week=WEEK.shifted(1), history_days={})[0]
+    other_kind = merge([replace(VOLUME, entity_type="ip")])[0]
+    assert len({first.finding_id, other_week.finding_id, other_kind.finding_id}) == 3
+
+
+def test_evidence_lies_in_the_window_and_belongs_to_the_entity():
+    (finding,) = merge([AUTH, VOLUME], [case(0.5)])
+    chosen = EVENTS.set_index("id").loc[finding.evidence["ids"]]
+    assert len(chosen) == 20
+    assert finding.evidence["more_count"] == 20
+    assert chosen["app_id"].eq("cli_a").all()
+    assert chosen["at"].between(NOON, NOON + HOUR, inclusive="left").all()
+    assert chosen["outcome"].eq("auth").sum() == 10  # what it speaks about comes first
+    assert [row["id"] for row in finding.evidence["rows"]] == finding.evidence["ids"]
+    assert finding.policy_severity == "critical"
+    assert finding.contributors["apis"][0] == {"name": EXPORT, "calls_count": 30, "errors_count": 0}
+    assert finding.contributors["codes"][-1] == {"name": "99991663 (auth)", "calls_count": 10}
+
+
+def test_silence_has_no_evidence_and_says_so():
+    quiet = replace(VOLUME, start_at=NOON + 3 * HOUR, end_at=NOON + 8 * HOUR, observed=0.0)
+    (finding,) = merge([quiet], [case(0.5)])
+    assert finding.evidence == {"ids": [], "more_count": 0, "rows": []}
+    assert finding.policy_severity == "unknown"
+
+
+def test_events_of_a_hit_end_before_its_end():
+    hit = replace(VOLUME, end_at=NOON + HOUR / 2)
+    assert select_events(EVENTS, hit)["at"].max() < NOON + HOUR / 2
+
+
+NAMES = st.text(
+    st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20
+) | st.sampled_from(
+    [
+        '"',
+        '\\"',
+        "\n[[suppress]]\nentity = 1",
+        "'''",
+        '"""',
+        "\x00\x1f\x7f\x85",
+        "\u2028",
+        "😀",
+        "\\u0000",
+    ]
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(name=NAMES)
+def test_the_suppression_entry_is_toml_whatever_the_entity_is_called(name):
+    hit = replace(VOLUME, entity=name, where={"app_id": (name,)})
+    entry = tomllib.loads(merge([hit], events=EVENTS.iloc[:0])[0].suppression)
+    (entry,) = entry["suppress"]
+    assert (entry["entity_type"], entry["entity"]) == ("app", name)
+    assert entry["detectors"] == ["VOL"]
+    assert (
+        pd.Timestamp(entry["expires"]) - WEEK.end_at.tz_convert(ZONE).tz_localize(None)
+    ) == 90 * DAY
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "text"),
+    [
+        ("2026-11-11 02:00", "2026-11-11 03:00", "between 02:00 and 03:00 on Wed 11 Nov"),
+        ("2026-11-11 23:00", "2026-11-12 00:00", "between 23:00 and 00:00 on Wed 11 Nov"),
+        ("2026-11-11 00:00", "2026-11-12 00:00", "on Wed 11 Nov"),
+        (
+            "2026-11-11 22:00",
+            "2026-11-12 03:00",
+            "between 22:00 on Wed 11 Nov and 03:00 on Thu 12 Nov",
+        ),
+    ],
+)
+def test_spans_read_well(start, end, text):
+    assert format_span(local(start), local(end), ZONE) == text
+
+
+@pytest.mark.parametrize(
+    ("hit", "clause"),
+    [
+        (VOLUME, "called 40 times between 12:00 and 13:00 on Wed 11 Nov; 0 to 6 were expected"),
+        (
+            replace(VOLUME, observed=1.0, high=0.0),
+            "called 1 time between 12:00 and 13:00 on Wed 11 Nov; 0 were expected",
+        ),
+        (
+            replace(VOLUME, low=1.0, high=1.0, observed=4312.0),
+            "called 4,312 times between 12:00 and 13:00 on Wed 11 Nov; 1 was expected",
+        ),
+        (
+            replace(
+                PROBING,
+                detector="rule:dormant",
+                facts={"quiet_days": 31},
+                observed=1.0,
+            ),
+            "woke on Wed 11 Nov at 12:00 after 31 days without a call: 1 call",
+        ),
+        (
+            replace(
+                PROBING,
+                detector="rule:rate_limited",
+                observed=1.0,
+                facts={"share": 0.256},
+            ),
+            "was rate-limited 1 time between 12:00 and 13:00 on Wed 11 Nov (26% of its calls)",
+        ),
+        (
+            replace(
+                PROBING,
+                detector="FOREST",
+                start_at=local("2026-11-11"),
+                end_at=local("2026-11-12"),
+                facts={"groups": []},
+            ),
+            "was a little unusual in several ways on Wed 11 Nov: everything taken together",
+        ),
+    ],
+)
+def test_clauses_read_well(hit, clause):
+    assert explain_hit(hit, ZONE) == clause

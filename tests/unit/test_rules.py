@@ -1,0 +1,344 @@
+import numpy as np
+from tenant import (
+    DAY,
+    EXPORT,
+    FIRST,
+    HOUR,
+    READ,
+    SEND,
+    WEEK,
+    build_input,
+    calls,
+    clock,
+    hourly,
+    local,
+    make_events,
+    spread,
+)
+
+from audit_analytics.detect.rules import run_rules
+from audit_analytics.detect.rules.addresses import (
+    find_auth_failures,
+    find_denied_network,
+    find_many_networks,
+    find_new_network,
+    find_shared_ip,
+)
+from audit_analytics.detect.rules.apps import (
+    find_audit_access,
+    find_denied_then_allowed,
+    find_dormant,
+    find_first_sensitive,
+    find_silence,
+)
+from audit_analytics.detect.rules.errors import (
+    find_enumeration,
+    find_error_burst,
+    find_outage,
+    find_probing,
+    find_rate_limited,
+)
+
+NOON = local("2026-11-11 12:00")
+PAST = local("2026-11-03 12:00")
+AUDIT = "GET/open-apis/admin/v1/audit_infos"
+
+
+def run(rule, *parts, history=True, deny_networks=(), **rules):
+    start = FIRST if history else WEEK.start_at
+    return list(
+        rule(build_input(make_events(clock(start), *parts), deny_networks=deny_networks, **rules))
+    )
+
+
+def about(hits):
+    return [(hit.entity, hit.observed, hit.alone) for hit in hits]
+
+
+def test_enumeration():
+    def guess(app, objects, outcome="not_found", at=NOON):
+        return calls(app, spread(at, objects), outcome=outcome, object=range(objects))
+
+    hits = run(
+        find_enumeration,
+        guess("cli_a", 30),
+        guess("cli_near", 29),
+        guess("cli_found", 40, "ok"),  # successes stand apart
+        guess("cli_outage", 40, "server"),  # an outage is no guessing
+        guess("cli_unknown", 40, "unknown"),  # the log does not say
+        guess("cli_always", 30),
+        guess("cli_always", 30, at=PAST),
+        guess("cli_half", 40),
+        guess("cli_half", 20, "ok"),  # half of them were found after all
+    )
+    assert about(hits) == [("cli_a", 30, True)]
+
+
+def test_probing():
+    def probe(app, apis, over=HOUR):
+        tried = [f"GET/open-apis/x/v1/{i}" for i in range(apis)]
+        return calls(app, spread(NOON, apis, over=over), api=tried, outcome="permission")
+
+    hits = run(
+        find_probing, probe("cli_a", 10), probe("cli_near", 9), probe("cli_slow", 10, 2 * HOUR)
+    )
+    assert about(hits) == [("cli_a", 10, True)]
+
+
+def test_denied_then_allowed():
+    def scene(app, denials=5, wait=3 * HOUR, api=EXPORT, severity="high"):
+        sensitive = {"api": api, "severity": severity}
+        yield calls(app, spread(NOON, denials), outcome="permission", **sensitive)
+        yield calls(app, [NOON + wait], **sensitive)
+
+    hits = run(
+        find_denied_then_allowed,
+        *scene("cli_a"),
+        *scene("cli_near", denials=4),
+        *scene("cli_late", wait=30 * HOUR),
+        *scene("cli_plain", api=SEND, severity="low"),
+        *scene("cli_known"),
+        calls("cli_known", [PAST], api=EXPORT, severity="high"),
+    )
+    assert about(hits) == [("cli_a", 5, True)]
+
+
+def try_apps(apps, *, ip="10.9.9.9", outcome="auth", each=3, at=NOON):
+    return [calls(f"cli_{a}", spread(at, each), ip=ip, outcome=outcome) for a in range(apps)]
+
+
+def test_auth_failures():
+    hits = run(
+        find_auth_failures,
+        *try_apps(5),
+        *try_apps(4, ip="10.9.9.4", at=NOON + HOUR),
+        # a gateway with a few failures among many calls
+        *try_apps(6, ip="10.9.9.6", each=1, at=NOON + 2 * HOUR),
+        *try_apps(6, ip="10.9.9.6", each=60, at=NOON + 2 * HOUR, outcome="ok"),
+    )
+    assert about(hits) == [("10.9.9.9", 5, True)]
+    assert hits[0].facts["failures"] == 15
+
+
+def test_shared_ip():
+    parts = try_apps(5, outcome="ok")
+    hits = run(
+        find_shared_ip,
+        *parts,
+        *try_apps(4, ip="10.9.4.1", outcome="ok"),
+        *try_apps(6, ip="10.9.5.1", outcome="ok"),
+        calls("cli_0", [PAST], ip="10.9.5.2"),  # the network is known
+        *try_apps(6, ip="", outcome="ok"),
+        *try_apps(6, ip="platform", outcome="ok"),
+    )
+    assert about(hits) == [("10.9.9.9", 5, True)]
+    assert run(find_shared_ip, *parts, history=False) == []
+
+
+def test_many_networks():
+    def move(app, networks, at=NOON):
+        return calls(app, spread(at, networks), ip=[f"10.{i}.0.1" for i in range(networks)])
+
+    hits = run(
+        find_many_networks,
+        move("cli_a", 3),
+        move("cli_near", 2),
+        move("cli_always", 3),
+        move("cli_always", 3, at=PAST),
+    )
+    assert about(hits) == [("cli_a", 3, False)]
+
+
+def test_new_network_only_supports_other_findings():
+    hits = run(
+        find_new_network,
+        *(calls(app, hourly(FIRST, WEEK.end_at)) for app in ("cli_a", "cli_near")),
+        calls("cli_a", [NOON], ip="203.0.113.7"),
+        calls("cli_near", [NOON], ip="10.0.9.9"),  # the tenant's own /16
+    )
+    assert about(hits) == [("cli_a", 1, False)]
+    assert hits[0].where["network"] == ("203.0.113.0/24",)
+
+
+def test_denied_network():
+    ips = ["203.0.113.7", "203.0.114.7", "2001:db8::7", "2001:db9::7", "platform", ""]
+    hits = run(
+        find_denied_network,
+        calls("cli_a", [NOON] * len(ips), ip=ips),
+        deny_networks=("203.0.113.0/24", "2001:db8::/32"),
+    )
+    assert [hit.entity for hit in hits] == ["2001:db8::7", "203.0.113.7"]
+
+
+def test_first_use_of_a_sensitive_api():
+    def use(app, severity, outcome="ok", at=NOON):
+        api = f"POST/open-apis/{severity}"
+        return calls(app, [at], api=api, severity=severity, outcome=outcome)
+
+    hits = run(
+        find_first_sensitive,
+        use("cli_a", "critical"),
+        use("cli_denied", "critical", "permission"),
+        use("cli_high", "high"),
+        use("cli_medium", "medium"),
+        use("cli_known", "critical"),
+        use("cli_known", "critical", at=PAST),
+    )
+    assert about(hits) == [("cli_a", 1, True), ("cli_denied", 1, False), ("cli_high", 1, False)]
+
+
+def test_in_a_log_without_history_nothing_is_a_first_use():
+    first = calls("cli_a", [NOON], api=EXPORT, severity="critical")
+    assert run(find_first_sensitive, first, history=False) == []
+
+
+def test_audit_log_reading():
+    audit = {"api": AUDIT, "category": "audit_access", "severity": "high"}
+    hits = run(
+        find_audit_access,
+        calls("cli_a", [NOON], **audit),
+        calls("cli_always", [PAST, NOON], **audit),
+        calls("cli_before", [PAST], **audit),
+    )
+    assert about(hits) == [("cli_a", 1, True), ("cli_always", 1, False)]
+
+
+def test_a_dormant_app_wakes():
+    now = local("2026-11-14 12:00")
+    hits = run(
+        find_dormant,
+        calls("cli_a", [now - 30 * DAY, now, now + HOUR]),
+        calls("cli_near", [now - 29 * DAY, now]),
+        calls("cli_new", [now]),
+    )
+    assert about(hits) == [("cli_a", 2, True)]
+    assert hits[0].end_at > now + HOUR
+
+
+def test_an_every_hour_app_falls_silent():
+    def fall_silent(app, hours, every):
+        return calls(app, every[(every < NOON) | (every >= NOON + hours * HOUR)])
+
+    every = hourly(FIRST, WEEK.end_at)
+    hits = run(
+        find_silence,
+        fall_silent("cli_a", 6, every),
+        fall_silent("cli_near", 5, every),
+        fall_silent("cli_sparse", 9, every[::2]),
+        fall_silent("cli_young", 9, hourly(WEEK.start_at - 10 * DAY, WEEK.end_at)),
+    )
+    assert [(h.entity, h.facts["hours"], h.expected) for h in hits] == [
+        ("cli_a", 6, 6),
+        ("cli_young", 9, 9),
+    ]
+
+
+def test_silence_of_the_whole_log_is_no_silence_of_an_app():
+    every = hourly(FIRST, WEEK.end_at)
+    gap = (every >= NOON) & (every < NOON + 10 * HOUR)
+    events = make_events(*(calls(app, every[~gap]) for app in ("cli_a", "cli_b")))
+    assert list(find_silence(build_input(events))) == []
+
+
+def test_an_error_burst():
+    def fail(app, errors, at=NOON):
+        return calls(app, spread(at, errors), outcome="not_found")
+
+    hits = run(
+        find_error_burst,
+        fail("cli_a", 20),
+        fail("cli_near", 19, NOON + HOUR),
+        fail("cli_half", 20, NOON + 2 * HOUR),
+        calls("cli_half", spread(NOON + 2 * HOUR, 20)),
+    )
+    assert about(hits) == [("cli_a", 20, False)]
+
+
+def outage(apps, *, at, hours=1, outcome="server"):
+    size = 20 * hours
+    return [
+        calls(f"cli_{a}", spread(at, size, over=hours * HOUR), outcome=outcome) for a in range(apps)
+    ]
+
+
+def usual(apps):
+    return [calls(f"cli_{a}", hourly(FIRST, WEEK.end_at)) for a in range(apps)]
+
+
+def test_an_outage_of_the_platform_is_one_finding_a_stretch():
+    two = [*outage(16, at=NOON, hours=2), *outage(16, at=NOON + DAY)]
+    hits = run(find_outage, *usual(16), *two)
+    assert [(h.entity, h.facts["hours"], h.facts["apps"]) for h in hits] == [
+        ("platform", 2, 16),
+        ("platform", 1, 16),
+    ]
+    assert [h.start_at for h in hits] == [NOON, NOON + DAY]
+    assert run(find_error_burst, *usual(16), *two) == []
+    assert run(find_outage, *usual(16), *outage(7, at=NOON)) == []  # not half of the apps
+
+
+def test_rate_limit_pressure():
+    def press(app, limited, at=NOON):
+        outcomes = ["rate_limit"] * limited + ["ok"] * (125 - limited)
+        return calls(app, spread(at, 125), outcome=outcomes)
+
+    hits = run(
+        find_rate_limited,
+        press("cli_a", 25),
+        press("cli_near", 24),
+        press("cli_always", 25),
+        press("cli_always", 25, at=PAST),
+    )
+    assert about(hits) == [("cli_a", 25, False)]
+
+
+def test_a_day_of_rate_limits_is_a_day_of_the_tenant():
+    early = local("2026-11-09 02:00")  # Monday, but still Sunday in UTC
+    hits = run(find_rate_limited, calls("cli_a", spread(early, 100), outcome="rate_limit"))
+    assert [(h.start_at, h.end_at, h.facts["share"]) for h in hits] == [
+        (WEEK.start_at, WEEK.start_at + DAY, 1.0)
+    ]
+
+
+def test_thresholds_are_settings():
+    apis = [f"GET/open-apis/x/v1/{i}" for i in range(3)]
+    denied = calls("cli_a", spread(NOON, 3), api=apis, outcome="permission")
+    assert run(find_probing, denied) == []
+    assert len(run(find_probing, denied, probing_apis=3)) == 1
+
+
+def test_quiet_weeks_break_no_rule():
+    at = hourly(FIRST, WEEK.end_at)
+    events = make_events(
+        *(calls(f"cli_{a}", at, api=api) for a in range(3) for api in (READ, SEND))
+    )
+    assert run_rules(build_input(events)) == []
+
+
+def test_what_happened_before_the_week_is_not_told_again():
+    tried = [f"GET/open-apis/x/v1/{i}" for i in range(20)]
+    denied = calls("cli_a", spread(PAST, 20), api=tried, outcome="permission", object=range(20))
+    stuffing = try_apps(8, at=PAST)
+    assert run_rules(build_input(make_events(clock(), denied, *stuffing))) == []
+
+
+def test_every_rule_copes_with_a_log_of_one_event():
+    events = make_events(calls("cli_a", [NOON]))
+    assert run_rules(build_input(events, deny_networks=("203.0.113.0/24",))) == []
+
+
+def test_hits_lie_in_the_week_and_point_at_events():
+    rng = np.random.default_rng(0)
+    tried = [f"GET/open-apis/x/v1/{i}" for i in range(40)]
+    parts = [
+        calls("cli_a", spread(NOON, 40), api=tried, outcome="permission", object=range(40)),
+        calls("cli_a", spread(NOON, 40), outcome="not_found", object=rng.integers(0, 9**9, 40)),
+        *try_apps(6),
+    ]
+    events = make_events(clock(), *parts)
+    for hit in run_rules(build_input(events)):
+        assert WEEK.start_at <= hit.start_at < hit.end_at
+        mask = (events["at"] >= hit.start_at) & (events["at"] < hit.end_at)
+        for column, values in hit.where.items():
+            mask &= events[column].isin(values)
+        assert mask.any()

@@ -1,0 +1,191 @@
+import numpy as np
+import pytest
+from tenant import (
+    DAY,
+    EXPORT,
+    FIRST,
+    HOUR,
+    READ,
+    SEND,
+    TOKEN,
+    WEEK,
+    build_tenant,
+    calls,
+    hourly,
+    local,
+    make_events,
+    quiet_tenant,
+    spread,
+)
+
+from audit_analytics.buckets import parse_week
+from audit_analytics.detect import build_grid, expect_week
+from audit_analytics.detect.baseline import share_surprise
+from audit_analytics.detect.groups import outage_excess, score_groups, usual_rate
+from audit_analytics.detect.surprise import WeekFrame, fit_daily, fit_hourly
+from audit_analytics.rollup import rollup
+
+NOON = local("2026-11-11 12:00")
+QUIET = quiet_tenant()
+
+
+def build(*parts):
+    events = make_events(*parts)
+    return build_tenant(events, rollup(events))[0]
+
+
+@pytest.fixture(scope="module")
+def quiet():
+    return build(QUIET)
+
+
+def day_of_week(at):
+    return (at - WEEK.start_at) // DAY
+
+
+def position(panel, app):
+    return panel.apps.get_loc(app)
+
+
+def test_the_report_week_never_trains_its_own_baseline(quiet):
+    rng = np.random.default_rng(5)
+    week = QUIET["at"] >= WEEK.start_at
+    kept = rng.random(len(QUIET)) < 0.3
+    more = QUIET[week].sample(3000, replace=True, random_state=1)
+    changed = build(QUIET[~week | kept], more.assign(outcome="auth", severity="critical"))
+    first, second = expect_week(quiet), expect_week(changed)
+    assert (first.observed != second.observed).any()
+    np.testing.assert_array_equal(first.expected, second.expected)
+    np.testing.assert_array_equal(first.high, second.high)
+    for scored in quiet.grid.weeks:  # nor that of a past week
+        bases = [fit_daily(WeekFrame(p, scored), p.counts["calls"]) for p in (quiet, changed)]
+        np.testing.assert_array_equal(bases[0].mean, bases[1].mean)
+
+
+def test_a_scored_week_never_trains_its_own_baseline(quiet):
+    for scored in [*quiet.grid.weeks, 0]:
+        frame, counts = WeekFrame(quiet, scored), quiet.counts["calls"].copy()
+        before = fit_hourly(frame, counts)
+        counts[:, quiet.grid.week == scored] = 777
+        np.testing.assert_array_equal(before.mean, fit_hourly(frame, counts).mean)
+
+
+@pytest.mark.parametrize("iso", ["2026-W10", "2026-W11", "2026-W44", "2026-W45"])
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kolkata", "Asia/Shanghai"])
+def test_every_week_of_the_grid_has_its_own_seven_days(iso, zone):
+    week = parse_week(iso, zone=zone)
+    start, end = week.shifted(-4).start_at, week.end_at
+    grid = build_grid(
+        week, history_weeks=4, first_at=start, last_at=end, calls_at=hourly(start, end).floor("h")
+    )
+    assert grid.weeks == [-4, -3, -2, -1]
+    days = [grid.days(number) for number in (*grid.weeks, 0)]
+    assert [len(own) for own in days] == [7] * 5
+    assert len(set().union(*days)) == 35
+    assert grid.hours[grid.week == 0].equals(week.hours)
+    assert (grid.weights(0)[grid.week == 0] == 0).all()
+    assert not grid.gap[:-1].any()
+
+
+def test_a_gap_is_left_out_and_not_taken_for_silence():
+    every = hourly(FIRST, WEEK.end_at)
+    gap = (every >= NOON - 7 * DAY) & (every < NOON - 7 * DAY + 10 * HOUR)
+    panel = build(calls("cli_a", every[~gap]))
+    assert panel.grid.gap.sum() == 10
+    slots = panel.grid.slot[panel.grid.gap]
+    mean = fit_hourly(WeekFrame(panel, 0), panel.counts["calls"]).mean[0]
+    assert mean[slots].min() == pytest.approx(mean[:24].max(), abs=0.05)
+
+
+def test_a_tenant_that_sleeps_at_night_has_no_gap_at_night():
+    every = hourly(FIRST, WEEK.end_at)
+    awake = every.tz_convert("Asia/Shanghai").hour
+    panel = build(calls("cli_a", every[(awake >= 8) & (awake < 19)]))
+    logged = np.flatnonzero(panel.counts["calls"].sum(axis=0))
+    assert not panel.grid.gap[logged[0] : logged[-1]].any()
+
+
+def surprises(*parts):
+    panel = build(QUIET, *parts)
+    return panel, score_groups(WeekFrame(panel, 0))
+
+
+@pytest.mark.parametrize(
+    ("group", "part"),
+    [
+        ("VOL", calls("cli_03", spread(NOON, 150), api=SEND)),
+        ("SENS", calls("cli_03", spread(NOON, 60), api=EXPORT, severity="high")),
+        ("TOK", calls("cli_03", spread(NOON, 60), api=TOKEN, category="token_issuance")),
+        ("ERR", calls("cli_03", spread(NOON, 40), outcome="permission")),
+        ("API", calls("cli_03", spread(NOON, 80), api=READ)),
+    ],
+)
+def test_each_group_sees_its_own_burst_where_and_when_it_was(group, part):
+    panel, found = surprises(part)
+    score = found[group].score
+    app, day = position(panel, "cli_03"), day_of_week(NOON)
+    assert np.unravel_index(score.argmax(), score.shape) == (app, day)
+    assert score[app, day] > 2 * np.delete(score.ravel(), score.argmax()).max()
+    hour = panel.grid.hours[found[group].hour[app, day]]
+    assert hour == (NOON if found[group].hours[app, day] == 1 else local("2026-11-11 00:00"))
+    assert found[group].observed[app, day] >= len(part)
+
+
+def test_an_error_burst_is_not_hidden_by_a_busier_hour_with_the_usual_share():
+    hot, busy = NOON, NOON + HOUR
+    # 12 of 14 calls fail at noon; an hour later there are 30 errors among 1,500 calls
+    parts = [
+        calls("cli_x", hourly(FIRST, WEEK.start_at)),
+        calls("cli_x", spread(FIRST, 400, over=20 * DAY), outcome="not_found"),
+        calls("cli_x", spread(FIRST, 19600, over=20 * DAY)),
+        calls("cli_x", spread(hot, 12), outcome="not_found"),
+        calls("cli_x", spread(hot, 2)),
+        calls("cli_x", spread(busy, 30), outcome="not_found"),
+        calls("cli_x", spread(busy, 1470)),
+    ]
+    panel, found = surprises(*parts)
+    app = position(panel, "cli_x")
+    day = day_of_week(NOON)
+    assert panel.grid.hours[found["ERR"].hour[app, day]] == hot
+    assert found["ERR"].observed[app, day] == 12
+
+
+def test_errors_count_only_as_far_as_their_share_is_surprising():
+    part = calls("cli_03", spread(NOON, 40), outcome="not_found")
+    panel, found = surprises(part)
+    app, day = position(panel, "cli_03"), day_of_week(NOON)
+    rate = usual_rate(WeekFrame(panel, 0), panel.counts["not_found"])[app]
+    hour = found["ERR"].hour[app, day]
+    made = panel.counts["calls"][app, hour]
+    limit = 2 * share_surprise(
+        found["ERR"].observed[[app], [day]], np.array([made]), np.array([rate]), correlation=0.05
+    )
+    assert 0 < found["ERR"].score[app, day] <= limit[0] + 1e-9
+
+
+def test_two_errors_are_no_surprise():
+    panel, found = surprises(calls("cli_03", spread(NOON, 2), outcome="auth"))
+    app, day = position(panel, "cli_03"), day_of_week(NOON)
+    assert found["ERR"].label[app, day] != "auth" or found["ERR"].score[app, day] == 0
+
+
+def test_an_outage_is_expected_of_every_app():
+    night = local("2026-11-11 13:00")
+    fails = [calls(f"cli_{a:02d}", spread(night, 8), outcome="server") for a in range(12)]
+    panel, found = surprises(*fails)
+    errors = panel.counts["server"]
+    excess = outage_excess(panel, errors, usual_rate(WeekFrame(panel, 0), errors))
+    assert np.flatnonzero(excess).tolist() == [panel.grid.hours.get_loc(night)]
+    day = day_of_week(night)
+    assert found["ERR"].score[:, day].max() < 3
+    alone = surprises(fails[0])[1]["ERR"].score[0, day]
+    assert alone > found["ERR"].score[0, day]
+
+
+def test_the_usual_share_is_shrunk_towards_the_tenants(quiet):
+    frame = WeekFrame(quiet, 0)
+    errors = np.zeros_like(quiet.counts["calls"])
+    errors[0] = quiet.counts["calls"][0]
+    rate = usual_rate(frame, errors)
+    assert rate[0] > 0.9
+    assert 0 < rate[1] < 0.05
