@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import ipaddress
 import json
 import os
 import tomllib
@@ -22,6 +23,7 @@ from pydantic_settings import (
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from audit_analytics.buckets import load_zone
@@ -128,6 +130,23 @@ class Settings(BaseSettings):
         load_zone(zone)
         return zone
 
+    @field_validator("deny_networks")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network, strict=False)
+        return networks
+
+    def own_apps(self) -> set[str]:
+        """Return the apps that are this tool: it reads the audit log all day.
+
+        Returns
+        -------
+        set of str
+            App ids that are listed, but never judged.
+        """
+        return {self.own_app_id, self.app_id} - {""}
+
     def public(self) -> dict[str, Any]:
         """Return the settings as plain values for the run record.
 
@@ -138,6 +157,7 @@ class Settings(BaseSettings):
             out, and with it every secret.
         """
         values = self.model_dump(mode="json", exclude={"catalogue", *_FETCHING})
+        values["own_app_id"] = ", ".join(sorted(self.own_apps()))
         values["catalogue"] = self.catalogue.name if self.catalogue else None
         values["holidays"] = sorted(values["holidays"])
         values["working_days"] = sorted(values["working_days"])
@@ -240,6 +260,7 @@ def load_settings(
     from_file = _read_toml(path) if path else {}
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     _check_names(from_file, Settings, where=str(path))
+    _check_names(given, Settings, where="overrides")
     _check_environment()
 
     class _WithFile(Settings):
@@ -259,6 +280,10 @@ def load_settings(
         first = error.errors(include_input=False)[0]
         name = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"setting {name}: {first['msg']}") from None
+    except SettingsError:
+        raise ConfigError(
+            f"environment: a list in {PREFIX}... is not JSON; write it like '[\"2026-10-01\"]'"
+        ) from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -277,8 +302,10 @@ def _check_names(values: Mapping[str, Any], model: type[BaseModel], *, where: st
             near = difflib.get_close_matches(name, model.model_fields, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]!r}?" if near else "see README for the known names"
             raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
-        nested = field.annotation
-        if isinstance(value, dict) and isinstance(nested, type) and issubclass(nested, BaseModel):
+        if isinstance(value, dict):
+            nested = field.annotation
+            if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+                raise ConfigError(f"{where}: setting {name!r} has no parts; give it one value")
             _check_names(value, nested, where=f"{where} [{name}]")
 
 

@@ -151,7 +151,8 @@ def _detect(
         holidays=settings.holidays,
         working_days=settings.working_days,
     )
-    per_app = features.per_app(Rollup(judged_api, judged_ip, "1h"), zone=settings.tenant_zone)
+    judged = Rollup(judged_api, judged_ip, "1h")
+    per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
     panel = build_panel(per_app, judged_api, grid)
     return detect_week(
         panel, judged_api, judged_ip, every_ip=by_ip, detector=detector, seed=settings.seed
@@ -160,10 +161,11 @@ def _detect(
 
 def _without_own(calls: Rollup, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Leave out this tool's own app: it reads the audit log all day."""
-    own = settings.own_app_id
+    own = settings.own_apps()
     if not own:
         return calls.by_api, calls.by_ip
-    return calls.by_api[calls.by_api["app_id"] != own], calls.by_ip[calls.by_ip["app_id"] != own]
+    by_api, by_ip = calls.by_api, calls.by_ip
+    return by_api[~by_api["app_id"].isin(own)], by_ip[~by_ip["app_id"].isin(own)]
 
 
 def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
@@ -193,7 +195,7 @@ def _merge(hits: list[Hit], detection: Detection, log: Log, week: Week) -> list[
     return merge_findings(
         hits,
         detection.cases,
-        log.events[(at >= week.start_at.floor("h")) & (at < week.end_at)],
+        log.events[(at >= week.hours[0]) & (at < week.end_at)],
         week=week,
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
     )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.report.wording import share_of
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         {
             "entity_type": "app",
             "entity": app,
-            "reason": f"{days[app]} days of history, 7 are needed",
+            "reason": _say_why(int(days[app])),
             "calls_count": int(calls.get(app, 0)),
             "first_seen_at": format_utc(first[app]),
         }
@@ -123,8 +124,7 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         if calls.get(app, 0)
     ]
     left_out = {"": "calls without an app id"}
-    if data.settings.own_app_id:
-        left_out[data.settings.own_app_id] = "this tool's own app"
+    left_out |= dict.fromkeys(sorted(data.settings.own_apps()), "this tool's own app")
     rows += [
         {
             "entity_type": "app",
@@ -144,6 +144,12 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         ],
         "not_assessed_count": len(rows),
     }
+
+
+def _say_why(days: int) -> str:
+    if days < MIN_HISTORY_DAYS:
+        return f"{days} days of history, {MIN_HISTORY_DAYS} are needed"
+    return f"{days} days of history, but no second week to compare weeks with"
 
 
 def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:

@@ -70,4 +70,4 @@ class ReportInput:
             Rows of that week.
         """
         week = self.week.shifted(-back)
-        return table[(table[column] >= week.start_at.floor("h")) & (table[column] < week.end_at)]
+        return table[(table[column] >= week.hours[0]) & (table[column] < week.end_at)]

@@ -225,14 +225,15 @@ def build_changes(data: ReportInput) -> dict[str, Any]:
     """
     by_api, by_ip = data.calls.by_api, data.calls.by_ip
     week, before = data.in_week(by_api, "bucket_at"), data.in_week(by_api, "bucket_at", back=1)
-    earlier = by_api[by_api["bucket_at"] < data.week.start_at.floor("h")]
+    earlier = by_api[by_api["bucket_at"] < data.week.hours[0]]
     now, last = (set(table["app_id"].astype("str")) for table in (week, before))
     known = set(earlier["app_id"].astype("str"))
     networks = by_ip.groupby(by_ip["network"].astype("str"))["first_at"].min()
+    fresh = (networks >= data.week.start_at) & (networks < data.week.end_at)
     new_apis = set(week["api"].astype("str")) - set(earlier["api"].astype("str"))
     return {
         "new_apps": sorted(now - known)[:MAX_LISTED] if known else [],
         "vanished_apps": sorted(last - now)[:MAX_LISTED],
         "new_apis_count": len(new_apis) if known else 0,
-        "new_networks_count": int((networks >= data.week.start_at).sum()) if known else 0,
+        "new_networks_count": int(fresh.sum()) if known else 0,
     }

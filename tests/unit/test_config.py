@@ -104,3 +104,26 @@ def test_the_run_record_holds_no_path_and_no_secret():
     settings = Settings(catalogue=Path("/home/ann/own.toml"), app_secret="s3cret-value")  # noqa: S106
     assert "/home" not in str(settings.public())
     assert "s3cret" not in str(settings.public()) + repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HOLIDAYS", "2026-10-01", "JSON"),
+        ("DENY_NETWORKS", '["nonsense"]', "deny_networks"),
+        ("BUDGET_PER_WEEK__X", "1", "has no parts"),
+    ],
+)
+def test_environment_that_cannot_be_understood_is_one_clear_error(monkeypatch, name, value, says):
+    monkeypatch.setenv(f"AUDIT_ANALYTICS_{name}", value)
+    with pytest.raises(ConfigError, match=says):
+        load_settings()
+
+
+def test_unknown_override_names_the_nearest_setting():
+    with pytest.raises(ConfigError, match="budget_per_week"):
+        load_settings(overrides={"budget_per_wek": 3})
+
+
+def test_the_app_that_reads_the_log_is_never_judged():
+    assert load_settings(overrides={"app_id": "cli_me"}).own_apps() == {"cli_me"}
