@@ -7,6 +7,7 @@ cost of a row is a few dictionary look-ups.
 from __future__ import annotations
 
 import gc
+import re
 from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from audit_analytics.catalogue import Catalogue, Match, classify, is_http_status
 from audit_analytics.catalogue.apis import is_placeholder, split_key
@@ -29,7 +29,6 @@ from audit_analytics.source.vocabulary import (
     Vocabulary,
     categorise,
     encode_pairs,
-    split_distinct,
 )
 from audit_analytics.source.wire import Detail, Item, clean_text
 
@@ -49,7 +48,7 @@ _RAW: Final = (
 )
 _STRING: Final = pd.StringDtype("pyarrow")
 
-_TEMPLATED: Final = "/[:{<]"
+_TEMPLATED: Final = re.compile("/[:{<]").search
 
 _Answer = tuple[int | None, int | None]
 _Names = tuple[str, ...]
@@ -218,9 +217,9 @@ class EventBuilder:
         ids = pa.array(raw["id"], pa.large_string())
         api_raw = np.array(raw["api_key"], np.int32)
         method = np.array(raw["method"], np.int32)
-        paths, queries = _read_paths(raw["path"], raw["query_param"])
+        paths, queries = _split_paths(raw["path"], raw["query_param"])
         match = self._find_matches(api_raw, method, paths)
-        payloads = pa.array(raw["payload"], pa.large_string())
+        payloads = [payload or "" for payload in raw["payload"]]
         asked, asked_names = self._asked.read(queries)
         sent, sent_names = self._sent.read(payloads)
         named = self._name_objects(match, paths, api_raw)
@@ -239,12 +238,12 @@ class EventBuilder:
             "match": match,
             "api_raw": api_raw,
             "method": method,
-            "path": paths,
+            "path": pa.array(paths, pa.large_string()),
             "answer": self._read_answers(raw["response"], raw["status_code"]),
             "object": objects,
             "unnamed": unnamed,
             "payload_keys": encode_pairs(self._keys, asked, sent),
-            "payload_bytes": pc.binary_length(payloads).fill_null(0).to_numpy().astype(np.int32),
+            "payload_bytes": np.array([*map(_count_bytes, payloads)], np.int32),
             "source": np.array(raw["source"], np.int32),
         }
 
@@ -253,21 +252,20 @@ class EventBuilder:
         return self._catalogue.match(api_raw, self._method.values_in_order[codes[1]])
 
     def _find_matches(
-        self, api_raw: NDArray[np.int32], method: NDArray[np.int32], paths: pa.Array
+        self, api_raw: NDArray[np.int32], method: NDArray[np.int32], paths: list[str]
     ) -> NDArray[np.int32]:
         match = encode_pairs(self._match, api_raw, method)
         found = self._match.values_in_order
         unknown = [code for code in np.unique(match).tolist() if not found[code].known]
-        rows = np.flatnonzero(np.isin(match, unknown))
-        for row, path in zip(rows, paths.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
-            if path:
+        for row in np.flatnonzero(np.isin(match, unknown)).tolist():
+            if path := paths[row]:
                 raw = self._api_raw.values_in_order[api_raw[row]]
                 verb = self._method.values_in_order[method[row]]
                 match[row] = self._match.find_code(self._catalogue.match(raw, verb, path))
         return match
 
     def _name_objects(
-        self, match: NDArray[np.int32], paths: pa.Array, api_raw: NDArray[np.int32]
+        self, match: NDArray[np.int32], paths: list[str], api_raw: NDArray[np.int32]
     ) -> dict[int, str]:
         """Return the concrete path of the rows whose API has placeholders."""
         found = self._match.values_in_order
@@ -278,20 +276,20 @@ class EventBuilder:
         }
         if not slashes:
             return {}
-        rows = np.flatnonzero(np.isin(match, list(slashes)))
-        taken = paths.take(pa.array(rows))
-        depth = np.array([slashes[code] for code in match[rows].tolist()])
-        plain = (pc.count_substring(taken, "/").to_numpy() == depth) & ~np.asarray(
-            pc.match_substring_regex(taken, _TEMPLATED)
-        )
-        texts = np.array(taken.to_pylist(), dtype=object)
-        named = dict(zip(rows[plain].tolist(), texts[plain].tolist(), strict=True))
-        for place in np.flatnonzero(~plain).tolist():
+        rows = np.flatnonzero(np.isin(match, list(slashes))).tolist()
+        depth = [slashes[code] for code in match[rows].tolist()]
+        named = {
+            row: paths[row]
+            for row, slash in zip(rows, depth, strict=True)
+            if paths[row].count("/") == slash and not _TEMPLATED(paths[row])
+        }
+        for row, slash in zip(rows, depth, strict=True):
+            if row in named:
+                continue
             # The path disagrees with the API, or is a template itself: the key may be concrete.
-            row = int(rows[place])
-            for text in (texts[place], self._api_raw.values_in_order[api_raw[row]]):
+            for text in (paths[row], self._api_raw.values_in_order[api_raw[row]]):
                 segments = split_key(text)[1]
-                if len(segments) == depth[place] and not any(map(is_placeholder, segments)):
+                if len(segments) == slash and not any(map(is_placeholder, segments)):
                     named[row] = "/".join(("", *segments))
                     break
         return named
@@ -303,16 +301,10 @@ class EventBuilder:
     def _read_answers(
         self, texts: list[str | None], status_codes: list[int | None]
     ) -> NDArray[np.int32]:
-        responses, places = split_distinct(texts)
-        code_of = [read_code(response or "") for response in responses]
+        code_of = {text: read_code(text or "") for text in dict.fromkeys(texts)}
         # 0 says as little as an absent status.
-        statuses = np.array([status or 0 for status in status_codes], np.int64)
-        status_places, distinct = pd.factorize(statuses)
-        codes, pairs = pd.factorize(places.astype(np.int64) << 32 | status_places)
-        answers = [
-            (code_of[p >> 32], int(distinct[p & 0xFFFFFFFF]) or None) for p in pairs.tolist()
-        ]
-        return self._answer.encode(answers, codes)
+        pairs = [(code_of[t], s or None) for t, s in zip(texts, status_codes, strict=True)]
+        return np.array([self._answer[pair] for pair in pairs], np.int32)
 
     def _build_events(self) -> pd.DataFrame:
         if not self._batches:
@@ -367,18 +359,22 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _read_paths(
+def _split_paths(
     raw_paths: list[str | None], raw_queries: list[str | None]
-) -> tuple[pa.Array, pa.Array]:
+) -> tuple[list[str], list[str]]:
     """Return the paths without query string, and the query of each call."""
-    paths = pa.array(raw_paths, pa.large_string()).fill_null("")
+    paths = [path or "" for path in raw_paths]
     queries = [query or "" for query in raw_queries]
-    if _is_plain(paths) and b"?" not in bytes(paths.buffers()[2] or b""):
-        return paths, pa.array(queries, pa.large_string())
-    split = [clean_text(path).partition("?") for path in paths.to_pylist()]
+    together = "".join(paths)
+    if together.isascii() and together.isprintable() and "?" not in together:
+        return paths, queries
+    split = [clean_text(path).partition("?") for path in paths]
     queries = [query or parts[2] for query, parts in zip(queries, split, strict=True)]
-    paths = pa.array([parts[0] for parts in split], pa.large_string())
-    return paths, pa.array(queries, pa.large_string())
+    return [parts[0] for parts in split], queries
+
+
+def _count_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _spread(values: list[int | None], dtype: str, places: NDArray[np.int32]) -> pd.Series:

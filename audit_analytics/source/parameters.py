@@ -12,7 +12,6 @@ import numpy as np
 from audit_analytics.redact import mask_text
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from audit_analytics.source.vocabulary import Vocabulary
@@ -55,10 +54,9 @@ class ParameterReader:
 
     Examples
     --------
-    >>> import pyarrow as pa
     >>> from audit_analytics.source.vocabulary import Vocabulary
     >>> names = Vocabulary(tuple)
-    >>> codes, named = ParameterReader(names, only_lists=False).read(pa.array(["a=1&user_id=2", None]))
+    >>> codes, named = ParameterReader(names, only_lists=False).read(["a=1&user_id=2", ""])
     >>> codes.tolist(), named, names.values_in_order
     ([0, 1], [(0, '&user_id=2')], [('a', 'user_id'), ()])
     """
@@ -66,13 +64,13 @@ class ParameterReader:
     def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
         self._shapes = _Shapes(names, only_lists=only_lists)
 
-    def read(self, texts: pa.Array) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
+    def read(self, texts: list[str]) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
         """Read one column.
 
         Parameters
         ----------
-        texts : pyarrow.Array of string
-            ``query_param`` or ``payload`` of each row.
+        texts : list of str
+            ``query_param`` or ``payload`` of each row, '' if it has none.
 
         Returns
         -------
@@ -81,18 +79,20 @@ class ParameterReader:
         list of tuple of int and str
             Row and text of the objects named there, for the rows that name any.
         """
-        batch = texts.fill_null("").dictionary_encode()
-        decoded = decode_parameters(batch.dictionary.to_pylist())
+        distinct = list(dict.fromkeys(texts))
+        decoded = decode_parameters(distinct)
         shape_of = [self._shapes[tuple(values)] for values in decoded]
-        places = batch.indices.to_numpy()
-        codes = np.array([code for code, _ in shape_of], np.int32)[places]
-        named = [
-            show_objects(values, naming) if naming else ""
-            for values, (_, naming) in zip(decoded, shape_of, strict=True)
-        ]
-        if not any(named):
+        code_of = dict(zip(distinct, [code for code, _ in shape_of], strict=True))
+        codes = np.array([code_of[text] for text in texts], np.int32)
+        naming = {
+            text: show_objects(values, names)
+            for text, values, (_, names) in zip(distinct, decoded, shape_of, strict=True)
+            if names
+        }
+        if not any(naming.values()):
             return codes, []
-        return codes, [(row, named[p]) for row, p in enumerate(places.tolist()) if named[p]]
+        named = [(row, naming[text]) for row, text in enumerate(texts) if text in naming]
+        return codes, [(row, shown) for row, shown in named if shown]
 
 
 class _Shapes(dict[_Names, _Shape]):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
@@ -81,30 +80,6 @@ class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
         """
         codes: NDArray[np.int32] = np.array([self[raw] for raw in distinct], np.int32)[places]
         return codes
-
-
-def split_distinct(values: list[str | None]) -> tuple[list[str | None], NDArray[Any]]:
-    """Split a column into its distinct values and where they stand.
-
-    Parameters
-    ----------
-    values : list of str or None
-        One value a row.
-
-    Returns
-    -------
-    list of str or None
-        The distinct values, in order of appearance.
-    numpy.ndarray of int, shape (rows,)
-        Position of each row's value among them.
-
-    Examples
-    --------
-    >>> split_distinct(["a", None, "a"])[0]
-    ['a', None]
-    """
-    batch = pa.array(values, pa.large_string()).dictionary_encode(null_encoding="encode")
-    return batch.dictionary.to_pylist(), batch.indices.to_numpy()
 
 
 def encode_pairs(
