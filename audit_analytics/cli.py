@@ -5,56 +5,18 @@ Exit codes: 0 done, 1 a finding at or above ``--fail-on``, 2 usage, 3 data incom
 
 from __future__ import annotations
 
-import functools
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 import audit_analytics
-from audit_analytics.errors import AuditAnalyticsError, DataIncompleteError
+from audit_analytics.cli_common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli_drill import drill
+from audit_analytics.cli_fetch import doctor, serve, status, sync
+from audit_analytics.errors import DataIncompleteError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-FOLDER = click.Path(file_okay=False, path_type=Path)
-CONFIG = click.option(
-    "--config",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="TOML file with settings; audit-analytics.toml in this folder if there is one.",
-)
-VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
 EXIT_FOUND = 1
-
-
-def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors raised on purpose into one paragraph on stderr and their exit code.
-
-    Parameters
-    ----------
-    command : callable
-        The body of a command; ``verbose`` is taken from its options.
-
-    Returns
-    -------
-    callable
-        The body with errors reported.
-    """
-
-    @functools.wraps(command)
-    def run(*, verbose: bool, **options: object) -> None:
-        try:
-            command(**options)
-        except (AuditAnalyticsError, OSError) as error:
-            if verbose:
-                raise
-            from audit_analytics.report.escape import terminal
-
-            click.echo(f"audit-analytics: {terminal(str(error))}", err=True)
-            sys.exit(getattr(error, "exit_code", 2))
-
-    return run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -127,8 +89,8 @@ def weekly(
         sys.exit(EXIT_FOUND)
 
 
-@main.command()
-@click.option("--out", type=FOLDER, required=True, help="Folder for the pages and labels.csv.")
+@main.group(invoke_without_command=True)
+@click.option("--out", type=FOLDER, help="Folder for the pages and labels.csv.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--apps", type=int, default=60, show_default=True, help="Number of apps.")
 @click.option("--weeks", type=int, default=5, show_default=True, help="Weeks of log.")
@@ -139,8 +101,17 @@ def weekly(
 )
 @click.option("--harsh", is_flag=True, help="Three times the honest bursts and changes.")
 @VERBOSE
+@click.pass_context
+def simulate(context: click.Context, /, **options: object) -> None:
+    """Simulate a company's log with labelled attacks and write it as API pages."""
+    if context.invoked_subcommand is None:
+        if options["out"] is None:
+            raise click.UsageError("Missing option '--out': the folder for the pages.")
+        _write_company(**options)
+
+
 @reports_errors
-def simulate(
+def _write_company(
     *,
     out: Path,
     seed: int,
@@ -151,7 +122,6 @@ def simulate(
     volume: float,
     harsh: bool,
 ) -> None:
-    """Simulate a company's log with labelled attacks and write it as API pages."""
     from audit_analytics.simulate.company import ATTACKS, simulate_company
     from audit_analytics.simulate.pages import write_pages
 
@@ -167,3 +137,8 @@ def simulate(
     paths = write_pages(company, out)
     click.echo(f"{len(company.calls):,} calls in {len(paths)} files", err=True)
     click.echo(out)
+
+
+simulate.add_command(serve)
+for _command in (sync, status, doctor, drill):
+    main.add_command(_command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics import features
@@ -25,13 +26,14 @@ from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.source.files import read_log
+from audit_analytics.source.log import Log
+from audit_analytics.store import Store, read_store, read_stored_rejects
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from audit_analytics.cases import Hit
     from audit_analytics.detect.forest import OutlierDetector
-    from audit_analytics.source.flatten import Log
 
 
 def load(
@@ -60,7 +62,7 @@ def load(
         The source is no audit log.
     """
     settings = settings or load_settings()
-    log = read_log(source, catalogue=load_catalogue(settings.catalogue))
+    log = _read(source, settings)
     log.events.attrs["ingest"] = log.counts
     return log.events
 
@@ -100,7 +102,7 @@ def run_week(
         A setting or the week cannot be understood.
     """
     settings = settings or load_settings()
-    log = read_log(source, catalogue=load_catalogue(settings.catalogue))
+    log = _read(source, settings)
     report_week = _choose_week(log, week, settings)
     calls = rollup(log.events)
     detection = _detect(calls, log, report_week, settings, detector)
@@ -118,6 +120,18 @@ def run_week(
         findings=findings,
     )
     return Report(build_report(data), log.rejects)
+
+
+def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything read_log takes
+    """Read a store together with the rejects it counted; anything else as a log."""
+    folder = Path(source) if isinstance(source, str | Path) else None
+    if folder is None or not Store(folder).exists():
+        return read_log(source, catalogue=load_catalogue(settings.catalogue))
+    events = read_store(folder)
+    rejects_count = events.attrs["store"]["rejects_count"]
+    counts = {"events": len(events), "duplicates": 0, "rejects": rejects_count}
+    counts["rows_read"] = len(events) + rejects_count
+    return Log(events, read_stored_rejects(folder), counts)
 
 
 def _choose_week(log: Log, week: str | None, settings: Settings) -> Week:

@@ -1,0 +1,173 @@
+"""What a stored window is: its range, when and how it was read, and what came of it.
+
+The manifest stands in the footer of the window's Parquet file, so that one rename makes both
+visible and neither is ever there without the other.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audit_analytics.errors import InputError
+from audit_analytics.schema import EVENTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT: Final = 1
+"""Version of the stored form."""
+
+ALL: Final = "all"
+"""Scope of a window that was read without a filter."""
+
+MANIFEST_KEY: Final = b"audit_analytics.manifest"
+REJECTS_KEY: Final = b"audit_analytics.rejects"
+
+
+class StoreTooNew(InputError):  # noqa: N818 - reads as what happened
+    """The store was written by a later version of this package."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stored window is.
+
+    Parameters
+    ----------
+    start, end : datetime.datetime
+        The range ``[start, end)``, UTC.
+    read_at : datetime.datetime
+        When the reading began, UTC.
+    scope : str
+        ``all``, or ``sensitive-`` and a hash of the APIs that were asked for.
+    rows_count : int
+        Events in the file.
+    duplicates_count : int
+        Rows left out because their id came before in the window.
+    rejects_count : int
+        Items that could not be read.
+    pages_count : int
+        Pages the window came in.
+    first_at, last_at : datetime.datetime or None
+        Time of the first and of the last event.
+    reject_reasons : dict of str to int
+        Items that could not be read, by reason.
+    redaction : dict of str to str
+        What was kept, and a fingerprint of the key of the hashes.
+    format : int
+        Version of the stored form.
+    version : str
+        Version of this package.
+    """
+
+    start: datetime
+    end: datetime
+    read_at: datetime
+    scope: str = ALL
+    rows_count: int = 0
+    duplicates_count: int = 0
+    rejects_count: int = 0
+    pages_count: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    reject_reasons: dict[str, int] = {}
+    redaction: dict[str, str] = {}
+    format: int = FORMAT
+    version: str = ""
+
+    def covers(self, scope: str) -> bool:
+        """Tell whether the window holds what a sync of some scope would read.
+
+        Parameters
+        ----------
+        scope : str
+            Scope of the sync.
+
+        Returns
+        -------
+        bool
+            True for the same scope, and for a window read without a filter.
+        """
+        return self.scope in (ALL, scope)
+
+
+def _build_schema() -> pa.Schema:
+    """Return the Arrow form of the events.
+
+    Words are plain strings: the dictionaries of row groups differ, and Parquet has its own. What
+    pandas notes about its dtypes stays, or nullable integers would come back as floats.
+    """
+    inferred = pa.Schema.from_pandas(EVENTS.empty(), preserve_index=False)
+    words = {column.name for column in EVENTS.columns if column.dtype == "category"}
+    fields = [pa.field(f.name, pa.string() if f.name in words else f.type) for f in inferred]
+    return pa.schema(fields, metadata=inferred.metadata)
+
+
+SCHEMA: Final = _build_schema()
+"""Arrow schema of a stored window."""
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of a stored window.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its file.
+
+    Returns
+    -------
+    Manifest
+        The manifest.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or of another origin.
+    StoreTooNew
+        It was written by a later version.
+    """
+    try:
+        manifest = msgspec.json.decode(_read_footer(path).get(MANIFEST_KEY, b""), type=Manifest)
+    except msgspec.MsgspecError:
+        raise InputError(f"{path}: has no manifest, so it is no window of a store") from None
+    if manifest.format > FORMAT:
+        raise StoreTooNew(
+            f"{path}: written by version {manifest.version} in a later form; upgrade audit-analytics"
+        )
+    return manifest
+
+
+def read_rejects(path: Path) -> list[dict[str, Any]]:
+    """Read the items of a stored window that could not be read, as far as they were kept.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its file.
+
+    Returns
+    -------
+    list of dict
+        Rows of table ``schema.REJECTS``.
+
+    Raises
+    ------
+    InputError
+        The file is damaged.
+    """
+    return list(msgspec.json.decode(_read_footer(path).get(REJECTS_KEY, b"[]")))
+
+
+def _read_footer(path: Path) -> dict[bytes, bytes]:
+    try:
+        return dict(pq.read_metadata(path).metadata or {})
+    except (OSError, pa.ArrowException) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise InputError(
+            f"{path}: cannot be read ({reason or 'damaged'}); the next sync fetches it again"
+        ) from None

@@ -1,0 +1,133 @@
+"""Read events out of a store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from audit_analytics.schema import EVENTS, REJECTS, Table
+from audit_analytics.store.folder import Store
+from audit_analytics.store.manifest import Manifest, read_rejects
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+_WORDS = [column.name for column in EVENTS.columns if column.dtype == "category"]
+
+
+def read_store(
+    folder: Path,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    *,
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Read the events of a span of time.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    start, end : datetime.datetime, optional
+        The span ``[start, end)``; everything unless given.
+    columns : sequence of str, optional
+        Columns of ``schema.EVENTS``; all of them unless given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``schema.EVENTS`` or the named columns of it, sorted by (at, id); no id is there
+        twice, even where stored windows overlap. ``attrs["store"]`` counts windows, damaged files
+        and rejected items.
+
+    Raises
+    ------
+    StoreUnusable
+        There is no store, or it is empty.
+    StoreTooNew
+        It was written by a later version.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> read_store(Path("nowhere"))
+    Traceback (most recent call last):
+        ...
+    audit_analytics.store.folder.StoreUnusable: nowhere: there is no store; ...
+    """
+    store = Store(folder)
+    store.check()
+    stored = store.scan(start, end)
+    wanted = [name for name in EVENTS.names if columns is None or name in columns]
+    tables, damaged = [], len(stored.damaged)
+    for manifest in stored.manifests:
+        try:
+            tables.append(_read_window(store, manifest, wanted, start, end))
+        except (OSError, pa.ArrowException):
+            # Gone by now (another process replaced it), or damaged behind its footer.
+            damaged += 1
+    events = _join(tables)[wanted] if tables else EVENTS.empty()[wanted]
+    events.attrs["store"] = {
+        "windows_count": len(tables),
+        "damaged_count": damaged,
+        "rejects_count": sum(manifest.rejects_count for manifest in stored.manifests),
+    }
+    return events
+
+
+def read_stored_rejects(
+    folder: Path, start: datetime | None = None, end: datetime | None = None
+) -> pd.DataFrame:
+    """Read the items that could not be read when they were fetched.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    start, end : datetime.datetime, optional
+        Only those of windows that overlap ``[start, end)``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Table ``schema.REJECTS``, at most 100 rows a window; ``raw`` is empty unless the store was
+        set to keep it.
+    """
+    store = Store(folder)
+    manifests = [m for m in store.scan(start, end).manifests if m.rejects_count]
+    rows = [row for m in manifests for row in read_rejects(store.path_of(m.start))]
+    return REJECTS.coerce(pd.DataFrame(rows, columns=REJECTS.names))
+
+
+def _read_window(
+    store: Store,
+    manifest: Manifest,
+    wanted: list[str],
+    start: datetime | None,
+    end: datetime | None,
+) -> pa.Table:
+    needed = [name for name in EVENTS.names if name in {*wanted, "id", "at"}]
+    with store.path_of(manifest.start).open("rb") as file:
+        parquet = pq.ParquetFile(file, read_dictionary=[w for w in _WORDS if w in needed])
+        table = parquet.read(columns=needed)
+    at = table["at"]
+    if start and manifest.start < start:
+        table = table.filter(pc.greater_equal(at, pa.scalar(start, at.type)))
+    if end and manifest.end > end:
+        table = table.filter(pc.less(table["at"], pa.scalar(end, at.type)))
+    return table
+
+
+def _join(tables: list[pa.Table]) -> pd.DataFrame:
+    table = pa.concat_tables(tables)
+    table = table.take(pc.sort_indices(table, [("at", "ascending"), ("id", "ascending")]))
+    frame = table.unify_dictionaries().to_pandas()
+    columns = tuple(column for column in EVENTS.columns if column.name in frame.columns)
+    events = Table("events", columns).coerce(frame)
+    return events[~events["id"].duplicated()].reset_index(drop=True)
