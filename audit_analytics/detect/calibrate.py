@@ -2,7 +2,7 @@
 
 Scores of different groups have different scales. Each is turned into a p-value against the same
 score on past weeks, each of which was scored with a baseline of the other weeks. Beyond the
-95 % quantile of the reference a generalised Pareto tail stands in for data that are not there
+95 % quantile of the reference (the median of its positive scores, if that is higher) a generalised Pareto tail stands in for data that are not there
 (Pickands-Balkema-de Haan; fitted by probability-weighted moments, Hosking and Wallis 1987,
 Technometrics 29(3), 339-349).
 """
@@ -52,6 +52,10 @@ class Calibrator:
         self.threshold_, self.shape_, self.scale_ = np.inf, 0.0, 1.0
         if len(self.reference_):
             threshold = float(np.quantile(self.reference_, TAIL_QUANTILE, method="higher"))
+            positive = self.reference_[self.reference_ > 0]
+            if len(positive):
+                # a group that is mostly 0 has no tail at 0: it begins among its positive scores
+                threshold = max(threshold, float(np.median(positive)))
             excess = self.reference_[self.reference_ > threshold] - threshold
             if len(excess) >= MIN_TAIL:
                 self.threshold_ = threshold

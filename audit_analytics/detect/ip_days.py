@@ -68,9 +68,11 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
         auth_count=("auth_count", "sum"),
     )
     days = days[(days["apps_count"] >= MIN_APPS) | (days["auth_count"] >= MIN_FAILURES)]
+    # one app that is new on an address is that app's own news, and NEWNET tells it
+    new_apps = days["new_apps_count"].where(days["new_apps_count"] >= MIN_APPS, 0)
     return days.assign(
         week=grid.week[grid.first_hour[days["day"]]],
-        NEWAPPS=(days["new_apps_count"] * days["apps_count"]).astype(float),
+        NEWAPPS=(new_apps * days["apps_count"]).astype(float),
         AUTHAPPS=days["failing_apps_count"].astype(float),
         AUTHFAIL=days["auth_count"].astype(float),
     ).reset_index(drop=True)
