@@ -2,7 +2,8 @@
 
 Scores of different groups have different scales. Each is turned into a p-value against the same
 score on past weeks, each of which was scored with a baseline of the other weeks. Beyond the
-95 % quantile of the reference (the median of its positive scores, if that is higher) a generalised Pareto tail stands in for data that are not there
+99 % quantile of the reference (95 % below 2,000 scores; the median of the positive scores, if that
+is higher) a generalised Pareto tail stands in for data that are not there
 (Pickands-Balkema-de Haan; fitted by probability-weighted moments, Hosking and Wallis 1987,
 Technometrics 29(3), 339-349).
 """
@@ -17,7 +18,9 @@ from scipy import stats
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-TAIL_QUANTILE: Final = 0.95
+TAIL_QUANTILE: Final = 0.99
+SMALL_TAIL_QUANTILE: Final = 0.95
+MANY: Final = 2000
 TAIL_SHAPE_RANGE: Final = (0.0, 0.9)
 MIN_TAIL: Final = 10
 
@@ -51,7 +54,8 @@ class Calibrator:
         self.reference_ = np.sort(reference[~np.isnan(reference)])
         self.threshold_, self.shape_, self.scale_ = np.inf, 0.0, 1.0
         if len(self.reference_):
-            threshold = float(np.quantile(self.reference_, TAIL_QUANTILE, method="higher"))
+            quantile = TAIL_QUANTILE if len(self.reference_) >= MANY else SMALL_TAIL_QUANTILE
+            threshold = float(np.quantile(self.reference_, quantile, method="higher"))
             positive = self.reference_[self.reference_ > 0]
             if len(positive):
                 # a group that is mostly 0 has no tail at 0: it begins among its positive scores

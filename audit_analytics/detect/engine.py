@@ -1,7 +1,7 @@
 """From surprises to cases: calibrate, join two voters, spend the alarm budget.
 
 Voter (a) takes the least calibrated p-value over the groups, voter (b) an isolation forest over
-all of them. Both are calibrated on the same past weeks, so that E, the number of cases this
+all of them. Both, and the lesser of the two, are calibrated on the same past weeks, so that E, the number of cases this
 extreme an ordinary week brings, means the same for every entity and is the only gate.
 """
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from audit_analytics.detect.panel import Panel
 
 APP_GROUPS: Final = ("VOL", "SENS", "TOK", "ERR", "API", "NEWNET", "NEWAPI")
-GROUP_WEIGHT: Final = {"VOL": 0.5, "SENS": 1.5}
 FAMILY_SHARE: Final = {"app": 0.85, "ip": 0.15}
 
 
@@ -151,29 +150,37 @@ def _judge(
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """Calibrate groups and voters; rows of NaN come out with p = 1."""
     unknown = np.isnan(rows).all(axis=1)
-    weights = np.array([GROUP_WEIGHT.get(name, 1.0) for name in APP_GROUPS])
     groups = [Calibrator(past[:, g]) for g in range(len(APP_GROUPS))]
 
-    def least(scores: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def rate(scores: NDArray[np.float64]) -> NDArray[np.float64]:
         p = np.column_stack([c.p_value(scores[:, g]) for g, c in enumerate(groups)])
         # where the past is quiet any score is rare; none is rarer than its own model says
-        p = np.maximum(p, 10.0 ** -np.nan_to_num(scores))
-        return p, -np.log10((p / weights).min(axis=1))
+        return np.asarray(np.maximum(p, 10.0 ** -np.nan_to_num(scores)))
 
-    past_stat = least(past)[1]
-    p, stat = least(rows)
-    p_a = Calibrator(past_stat).p_value(stat)
-    p_b, attribution = np.ones(len(rows)), np.zeros(rows.shape)
+    past_p, p = rate(past), rate(rows)
+    past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
+    past_b, p_b = np.ones(len(past)), np.ones(len(rows))
+    attribution = np.zeros(rows.shape)
     if len(past):
-        forest = SurpriseForest(detector, seed=seed).fit(np.nan_to_num(past))
-        filled = np.nan_to_num(rows)
-        p_b = Calibrator(forest.score(np.nan_to_num(past))).p_value(forest.score(filled))
+        known, filled = np.nan_to_num(past), np.nan_to_num(rows)
+        forest = SurpriseForest(detector, seed=seed).fit(known)
+        past_b, p_b = _calibrate(forest.score(known), forest.score(filled))
         attribution = forest.attribute(filled)
-    joint = np.minimum(1.0, 2.0 * np.minimum(p_a, p_b))
+    # the voters mostly agree: what their least p is worth, the past weeks say as well
+    either = (-np.log10(np.minimum(a, b)) for a, b in ((past_a, past_b), (p_a, p_b)))
+    joint = _calibrate(*either)[1]
     result = dict(zip(APP_GROUPS, p.T, strict=True)) | {"a": p_a, "b": p_b, "joint": joint}
     for values in result.values():
         values[unknown] = 1.0
     return result, attribution
+
+
+def _calibrate(
+    past: NDArray[np.float64], now: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the p-values of past and present scores against the past."""
+    calibrator = Calibrator(past)
+    return calibrator.p_value(past), calibrator.p_value(now)
 
 
 def _judge_ips(ip_days: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.baseline import expect_interval
-from audit_analytics.detect.engine import APP_GROUPS, GROUP_WEIGHT, Detection
+from audit_analytics.detect.engine import APP_GROUPS, Detection
 from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
 
 if TYPE_CHECKING:
@@ -73,9 +73,7 @@ def _explain_app(
     detection: Detection, case: Case, severity_of_api: Mapping[str, str]
 ) -> Iterator[Hit]:
     app = int(detection.panel.apps.get_loc(case.entity))
-    least = {
-        name: detection.app_p[name][app].min() / GROUP_WEIGHT.get(name, 1.0) for name in APP_GROUPS
-    }
+    least = {name: detection.app_p[name][app].min() for name in APP_GROUPS}
     ranked = sorted(least, key=lambda name: (least[name], APP_GROUPS.index(name)))
     clear = [name for name in ranked if least[name] <= CLEAR_P][:MAX_REASONS]
     worst = int(detection.app_p["joint"][app].argmin())
