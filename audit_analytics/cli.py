@@ -12,6 +12,7 @@ import click
 
 import audit_analytics
 from audit_analytics.cli_common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli_drill import drill
 from audit_analytics.cli_fetch import doctor, serve, status, sync
 from audit_analytics.errors import DataIncompleteError
 
@@ -139,5 +140,5 @@ def _write_company(
 
 
 simulate.add_command(serve)
-for _command in (sync, status, doctor):
+for _command in (sync, status, doctor, drill):
     main.add_command(_command)

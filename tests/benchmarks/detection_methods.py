@@ -1,0 +1,241 @@
+"""What the detection benchmark compares: each method ranks the entities of one week.
+
+A method returns one row an entity: ``entity`` ("app:..." or "ip:..."), ``score`` (higher is more
+unusual), and ``start_at`` and ``end_at`` of the bucket the score comes from.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import IsolationForest
+
+from audit_analytics import features, pipeline, schema
+from audit_analytics.buckets import slot_of
+from audit_analytics.config import Settings
+from audit_analytics.rollup import rollup
+from audit_analytics.source.log import Log
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from detection_worlds import World
+
+HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
+COUNTS = [
+    "calls_count",
+    *(f"{name}_count" for name in schema.ERROR_OUTCOMES),
+    "apis_count",
+    "denied_apis_count",
+    "sensitive_count",
+    "token_count",
+    "objects_count",
+    "ips_count",
+    "networks_count",
+]
+
+
+@dataclass
+class Judged:
+    """A world with what several methods share."""
+
+    world: World
+
+    @cached_property
+    def log(self) -> Log:
+        events = self.world.events
+        return Log(events, schema.REJECTS.empty(), {"rows_read": len(events)})
+
+    @cached_property
+    def settings(self) -> Settings:
+        return Settings(holidays=self.world.holidays)
+
+    @cached_property
+    def calls(self):
+        return rollup(self.world.events)
+
+    @cached_property
+    def week(self):
+        return pipeline._choose_week(self.log, None, self.settings)
+
+    @cached_property
+    def hourly(self) -> pd.DataFrame:
+        """Active app-hours with COUNTS, ``now`` for the report week, and ``slot``."""
+        table = features.per_app(self.calls, zone=self.settings.tenant_zone, zero_fill=False)
+        table = table[table["app_id"] != ""].reset_index(drop=True)
+        at = pd.DatetimeIndex(table["bucket_at"])
+        slot = slot_of(at, zone=self.settings.tenant_zone, holidays=self.world.holidays)
+        return table.assign(
+            entity="app:" + table["app_id"].astype("str"), now=at >= self.week.start_at, slot=slot
+        )
+
+    @cached_property
+    def relative(self) -> pd.DataFrame:
+        """The counts of :attr:`hourly` as distances from the app's own mean of that slot."""
+        table = self.hourly
+        past = table[~table["now"]]
+        hours = past.groupby("slot")["bucket_at"].nunique()
+        sums = past.groupby(["entity", "slot"])[COUNTS].sum()
+        mean = sums.div(sums.index.get_level_values("slot").map(hours), axis=0)
+        mean = mean.reindex(pd.MultiIndex.from_frame(table[["entity", "slot"]])).fillna(0.0)
+        usual = mean.to_numpy()
+        return table.assign(
+            **dict(
+                zip(COUNTS, ((table[COUNTS] - usual) / np.sqrt(usual + 1)).T.values, strict=True)
+            )
+        )
+
+    @cached_property
+    def detection(self):
+        return pipeline._detect(self.calls, self.log, self.week, self.settings, None)
+
+    @cached_property
+    def findings(self):
+        hits = pipeline._find_hits(self.detection, self.calls, self.week, self.settings)
+        return pipeline._merge(hits, self.detection, self.log, self.week)
+
+
+def _best(table: pd.DataFrame, score: np.ndarray, width: pd.Timedelta) -> pd.DataFrame:
+    rows = pd.DataFrame(
+        {"entity": table["entity"], "score": score, "start_at": table["bucket_at"].to_numpy()}
+    )
+    rows = rows.sort_values("score", ascending=False, kind="stable").drop_duplicates("entity")
+    start = pd.to_datetime(rows["start_at"], utc=True)
+    return rows.assign(start_at=start, end_at=start + width)
+
+
+def _fit_and_rank(table: pd.DataFrame, detector: object) -> pd.DataFrame:
+    past, now = table[~table["now"]], table[table["now"]]
+    detector.fit(past[COUNTS].to_numpy(float))
+    values = now[COUNTS].to_numpy(float)
+    if hasattr(detector, "score_samples"):
+        return _best(now, -detector.score_samples(values), HOUR)
+    return _best(now, detector.decision_function(values), HOUR)
+
+
+def _forest() -> IsolationForest:
+    return IsolationForest(n_estimators=300, max_samples=256, random_state=0)
+
+
+def rank_by_raw_forest(judged: Judged) -> pd.DataFrame:
+    return _fit_and_rank(judged.hourly, _forest())
+
+
+def rank_by_relative_forest(judged: Judged) -> pd.DataFrame:
+    return _fit_and_rank(judged.relative, _forest())
+
+
+def rank_by_ecod(judged: Judged) -> pd.DataFrame:
+    from pyod.models.ecod import ECOD  # noqa: PLC0415 - only where it is installed
+
+    return _fit_and_rank(judged.hourly, ECOD())
+
+
+def rank_by_thresholds(judged: Judged) -> pd.DataFrame:
+    """One threshold a count for the whole tenant, each set so that one entity a week exceeded it.
+
+    Counts by hour and by day, calls at night, calls from networks new to the tenant, and per
+    address the apps that failed to authenticate; ranked by how far the threshold is exceeded.
+    """
+    hourly = judged.hourly
+    local = hourly["bucket_at"].dt.tz_convert(judged.settings.tenant_zone)
+    hourly = hourly.assign(night_count=hourly["calls_count"].where(local.dt.hour < 6, 0))
+    day = hourly["bucket_at"].dt.tz_convert(judged.settings.tenant_zone).dt.normalize()
+    daily = hourly.groupby(["entity", day.rename("day")], as_index=False)[COUNTS].sum()
+    daily = daily.rename(columns={"day": "bucket_at"})
+    ranked = [
+        _exceed(judged, hourly, [*COUNTS, "night_count"], HOUR),
+        _exceed(judged, daily, COUNTS, DAY),
+        _exceed(judged, *_foreign_calls(judged), HOUR),
+        _exceed(judged, *_failing_addresses(judged), HOUR),
+    ]
+    table = pd.concat(ranked, ignore_index=True)
+    return table.sort_values("score", ascending=False, kind="stable").drop_duplicates("entity")
+
+
+def _exceed(
+    judged: Judged, table: pd.DataFrame, columns: list[str], width: pd.Timedelta
+) -> pd.DataFrame:
+    weeks = (judged.week.start_at - table["bucket_at"]) // pd.Timedelta(days=7)
+    past = table["bucket_at"] < judged.week.start_at
+    peaks = table[past].groupby(["entity", weeks[past]])[columns].max()
+    number = max(1, weeks[past].nunique())
+    limits = [
+        max(1.0, float(np.sort(peaks[c])[-min(len(peaks), number)])) if len(peaks) else 1.0
+        for c in columns
+    ]
+    now = table[~past]
+    return _best(now, (now[columns].to_numpy(float) / limits).max(axis=1), width)
+
+
+def _foreign_calls(judged: Judged) -> tuple[pd.DataFrame, list[str]]:
+    by_ip = judged.calls.by_ip
+    by_ip = by_ip[~by_ip["network"].isin(["", "platform"])]
+    first = by_ip.groupby("network", observed=True)["bucket_at"].transform("min")
+    fresh = by_ip[by_ip["bucket_at"] < first + DAY]
+    # in the first week everything is new
+    fresh = fresh[fresh["bucket_at"] >= by_ip["bucket_at"].min() + 7 * DAY]
+    table = fresh.groupby(["app_id", "bucket_at"], observed=True, as_index=False)[
+        "calls_count"
+    ].sum()
+    return table.assign(entity="app:" + table["app_id"].astype("str")), ["calls_count"]
+
+
+def _failing_addresses(judged: Judged) -> tuple[pd.DataFrame, list[str]]:
+    by_ip = judged.calls.by_ip
+    failing = by_ip[(by_ip["auth_count"] > 0) & (by_ip["ip"] != "")]
+    table = failing.groupby(["ip", "bucket_at"], observed=True, as_index=False).agg(
+        apps_count=("app_id", "nunique"), auth_count=("auth_count", "sum")
+    )
+    return table.assign(entity="ip:" + table["ip"].astype("str")), ["apps_count", "auth_count"]
+
+
+def rank_by_cases(judged: Judged) -> pd.DataFrame:
+    """Ours without the rules: cases by E; the bucket is the most unusual day."""
+    found, grid = judged.detection, judged.detection.panel.grid
+    best = {}
+    for position, app in enumerate(found.panel.apps):
+        best["app", str(app)] = grid.days(0)[int(found.app_p["joint"][position].argmin())]
+    ip_days = found.ip_days.sort_values("p").drop_duplicates("ip")
+    best |= {("ip", ip): int(day) for ip, day in zip(ip_days["ip"], ip_days["day"], strict=True)}
+    start = [grid.hours[grid.first_hour[best[c.entity_type, c.entity]]] for c in found.cases]
+    return pd.DataFrame(
+        {
+            "entity": [f"{c.entity_type}:{c.entity}" for c in found.cases],
+            "score": [-np.log10(c.expected_per_week) for c in found.cases],
+            "start_at": pd.DatetimeIndex(start),
+            "end_at": pd.DatetimeIndex(start) + DAY,
+        }
+    )
+
+
+def rank_by_report(judged: Judged) -> pd.DataFrame:
+    """Ours as the report ranks: findings with their rules, then the cases that made none."""
+    findings = judged.findings
+    table = pd.DataFrame(
+        {
+            "entity": [f"{f.entity_type}:{f.entity}" for f in findings],
+            "score": [1000.0 - f.rank for f in findings],
+            "start_at": pd.to_datetime([f.start_at for f in findings], utc=True),
+            "end_at": pd.to_datetime([f.end_at for f in findings], utc=True),
+            "reason": [f.detectors[0] for f in findings],
+        }
+    )
+    rest = rank_by_cases(judged)
+    return pd.concat([table, rest[~rest["entity"].isin(table["entity"])]], ignore_index=True)
+
+
+METHODS: dict[str, Callable[[Judged], pd.DataFrame]] = {
+    "forest, raw app-hours": rank_by_raw_forest,
+    "forest, baseline-relative": rank_by_relative_forest,
+    "static thresholds": rank_by_thresholds,
+    "ours, cases by E": rank_by_cases,
+    "ours, as the report ranks": rank_by_report,
+}
+if importlib.util.find_spec("pyod"):
+    METHODS["ECOD, raw app-hours"] = rank_by_ecod
