@@ -26,6 +26,7 @@ HOURS_PER_DAY: Final = 24
 SLOTS_COUNT: Final = 2 * HOURS_PER_DAY
 """Number of hour slots: {working day, weekend or holiday} x 24 hours."""
 
+_MOST_DAYS: Final = 4
 _SETTLED: Final = pd.Timedelta(hours=3)
 
 
@@ -209,6 +210,43 @@ def choose_week(first_at: pd.Timestamp, last_at: pd.Timestamp, *, zone: str) -> 
         return last
     previous = last.shifted(-1)
     return previous if first_at < previous.start_at + pd.Timedelta(days=1) else last
+
+
+def choose_report_week(at: pd.Series, *, zone: str) -> Week:
+    """Return the week a report is about: the last complete one that the log really covers.
+
+    A stray event with a date in the future must not move the report to an empty week, so a week
+    counts only with events on most of its days; a log that has no such week is judged as it is.
+
+    Parameters
+    ----------
+    at : pandas.Series of datetime64[us, UTC]
+        Instants of all events, at least one.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    Week
+        The week to report on.
+
+    Examples
+    --------
+    >>> hours = pd.date_range("2026-10-12T00:00Z", "2026-11-15T15:00Z", freq="h")
+    >>> stray = pd.Timestamp("2099-01-01T00:00Z")
+    >>> choose_report_week(pd.Series([*hours, stray]), zone="Asia/Shanghai").iso
+    '2026-W46'
+    """
+    hours = pd.DatetimeIndex(at.dt.floor("h").unique()).sort_values()
+    days = hours.tz_convert(zone).tz_localize(None).normalize().unique()
+    mondays = (days - pd.to_timedelta(days.day_of_week, unit="D")).value_counts()
+    covered = mondays[mondays >= _MOST_DAYS].index
+    if covered.empty:
+        return choose_week(at.min(), at.max(), zone=zone)
+    last = week_of(covered.max().tz_localize(zone), zone=zone)
+    near = at[at < last.end_at + pd.Timedelta(weeks=1)]
+    week = choose_week(at.min(), near.max(), zone=zone)
+    return min(week, last, key=lambda w: w.start_at)
 
 
 def slot_of(

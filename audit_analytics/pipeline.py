@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics import features
-from audit_analytics.buckets import Week, choose_week, parse_week
+from audit_analytics.buckets import Week, choose_report_week, parse_week
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.config import Settings, load_settings
 from audit_analytics.detect import (
@@ -142,8 +142,7 @@ def _choose_week(log: Log, week: str | None, settings: Settings) -> Week:
         )
     if week:
         return parse_week(week, zone=settings.tenant_zone)
-    at = log.events["at"]
-    return choose_week(at.min(), at.max(), zone=settings.tenant_zone)
+    return choose_report_week(log.events["at"], zone=settings.tenant_zone)
 
 
 def _detect(

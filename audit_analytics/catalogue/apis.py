@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.errors import ConfigError
+from audit_analytics.redact import mask_text
 from audit_analytics.schema import SENSITIVE, SEVERITIES
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ _HOST: Final = re.compile(
     r"/?(?:https?:/+[^/?#]*|[\w-]+(?:\.[\w-]+)+(?::\d+)?(?=/(?:open-apis|approval)/))",
     re.IGNORECASE,
 )
+_ROUTE_WORD: Final = re.compile(r"(?!.*\d{9})\w[\w.\-]{0,63}", re.ASCII)
 _PLACEHOLDER: Final = re.compile(r":.|\{.*\}$|<.*>$", re.DOTALL)
 _ID: Final = re.compile(
     r"(?:ou|oc|on|om|od|cli|omt|img|file)_\w+|\d+|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}"
@@ -218,10 +220,16 @@ class Catalogue:
         node.matches[method] = Match(api, category, severity, True, template)
 
     def _describe_unknown(self, method: str, segments: list[str]) -> Match:
-        template = tuple(":id" if _is_id(segment) else segment for segment in segments)
+        template = tuple(segment if _is_route_word(segment) else ":id" for segment in segments)
         api = "/".join((method, *template)) if template else ""
         category, severity = _apply_rules(self._rules, api) or ("unknown", "unknown")
         return Match(api, category, severity, False, template)
+
+
+def _is_route_word(segment: str) -> bool:
+    """Tell whether a segment is surely part of a route, not an id, a secret or a person."""
+    plain = _ROUTE_WORD.fullmatch(segment) is not None
+    return plain and not _is_id(segment) and mask_text(segment) == segment
 
 
 def load_catalogue(overrides: Path | None = None) -> Catalogue:

@@ -168,7 +168,9 @@ def build_grid(
     day = day_of(hours, zone=week.zone)
     slot = slot_of(hours, zone=week.zone, holidays=holidays, working_days=working_days)
     covered = hours.isin(pd.DatetimeIndex(calls_at))
-    seen = (hours >= first_at.floor("h")) & (hours <= last_at)
+    # a day without any call is no quiet day, and must not make an hour of other days look quiet
+    alive = np.isin(day, day[covered])
+    seen = (hours >= first_at.floor("h")) & (hours <= last_at) & alive
     share = np.array(
         [
             covered[(slot == s) & seen].mean() if ((slot == s) & seen).any() else 1.0

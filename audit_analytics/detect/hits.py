@@ -24,6 +24,9 @@ CLEAR_P: Final = 0.005
 MAX_P: Final = 0.05
 """In a tenant of a few entities E alone would let ordinary days through."""
 
+TELLING: Final = ("NEWAPI", "NEWNET", "ERR", "SENS", "TOK", "API", "VOL")
+"""Which group speaks first when several are equally improbable: the more specific one."""
+
 MAX_REASONS: Final = 4
 UNITS: Final = {
     "VOL": "calls",
@@ -74,7 +77,7 @@ def _explain_app(
 ) -> Iterator[Hit]:
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {name: detection.app_p[name][app].min() for name in APP_GROUPS}
-    ranked = sorted(least, key=lambda name: (least[name], APP_GROUPS.index(name)))
+    ranked = sorted(least, key=lambda name: (least[name], TELLING.index(name)))
     clear = [name for name in ranked if least[name] <= CLEAR_P][:MAX_REASONS]
     worst = int(detection.app_p["joint"][app].argmin())
     if not clear and detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]:

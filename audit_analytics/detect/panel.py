@@ -19,7 +19,7 @@ ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server
 """The error outcomes that are tested; ``param`` and ``other`` are a caller's own mistakes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Panel:
     """Hourly counts of every app over history and report week.
 

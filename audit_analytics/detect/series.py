@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,7 @@ class WeekSeries:
     high: NDArray[np.float64]
 
 
+@lru_cache(maxsize=8)
 def expect_week(panel: Panel, metric: str = "calls") -> WeekSeries:
     """Return what was to be expected of every app in every hour of the report week.
 

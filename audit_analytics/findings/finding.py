@@ -166,8 +166,25 @@ def merge_findings(
     grouped: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:
         grouped.setdefault((hit.entity_type, hit.entity), []).append(hit)
+    # an entity's events are found once, not by a walk over the whole week for each of its hits
+    places = {
+        "app": events.groupby("app_id", observed=True).indices,
+        "ip": events.groupby("ip", observed=True).indices,
+    }
+
+    def own_events(entity_type: str, entity: str) -> pd.DataFrame:
+        if entity_type not in places:
+            return events
+        return events.iloc[places[entity_type].get(entity, [])]
+
     findings = [
-        _merge(sorted(own, key=_speaking_order), rated.get(entity), events, week, history_days)
+        _merge(
+            sorted(own, key=_speaking_order),
+            rated.get(entity),
+            own_events(*entity),
+            week,
+            history_days,
+        )
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
     ]

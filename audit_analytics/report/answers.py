@@ -55,8 +55,18 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
         if hit.kind == "unusual_ip":
             for ip in _addresses(hit, week):
                 why.setdefault(ip, hit)
+    rank = _rank_findings(data)
+    calls = week.groupby("ip")["calls_count"].sum()
+    chosen = sorted(
+        why.items(),
+        key=lambda pair: (
+            rank[finding_of.get((pair[1].entity_type, pair[1].entity))],
+            -calls.get(pair[0], 0),
+            pair[0],
+        ),
+    )
     rows: list[dict[str, Any]] = []
-    for ip, hit in why.items():
+    for ip, hit in chosen[:MAX_ROWS]:
         own = week[week["ip"] == ip]
         reason = explain_hit(hit, data.week.zone)
         rows.append(
@@ -71,9 +81,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
                 "finding_id": finding_of.get((hit.entity_type, hit.entity)),
             }
         )
-    rank = _rank_findings(data)
-    rows.sort(key=lambda row: (rank[row["finding_id"]], -row["calls_count"], row["ip"]))
-    return rows[:MAX_ROWS]
+    return rows
 
 
 def _addresses(hit: Hit, week: pd.DataFrame) -> list[str]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from audit_analytics.report.inputs import ReportInput
 
 MAX_LISTED: Final = 50
+MAX_REASONS: Final = 20
 
 
 def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -67,9 +68,10 @@ def build_coverage(data: ReportInput, week_events: pd.DataFrame) -> dict[str, An
     return {
         "rows_read_count": data.ingest["rows_read"],
         "duplicates_count": data.ingest["duplicates"],
+        "conflicting_duplicates_count": data.ingest.get("conflicting_duplicates", 0),
         "rejects_count": data.ingest["rejects"],
         "events_count": data.ingest["events"],
-        "reject_reasons": dict(sorted(data.reject_reasons.items())),
+        "reject_reasons": _count_reasons(data.reject_reasons),
         "week_events_count": len(week_events),
         "first_at": format_utc(first_at),
         "last_at": format_utc(last_at),
@@ -144,6 +146,13 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         ],
         "not_assessed_count": len(rows),
     }
+
+
+def _count_reasons(reasons: dict[str, int]) -> dict[str, int]:
+    """Return the most frequent reasons; who writes the log also writes how many there are."""
+    ranked = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
+    others = sum(count for _, count in ranked[MAX_REASONS:])
+    return dict(sorted(ranked[:MAX_REASONS])) | ({"other reasons": others} if others else {})
 
 
 def _say_why(days: int) -> str:

@@ -125,7 +125,8 @@ def write_rejects(rejects: pd.DataFrame, path: str | Path) -> None:
     with os.fdopen(descriptor, "wb") as file:
         os.fchmod(descriptor, 0o600)
         for row in rejects.to_dict("records"):
-            file.write(msgspec.json.encode(row) + b"\n")
+            # escaped, so that a terminal that shows the file obeys nothing in it
+            file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
 
 
 def _find_files(paths: list[Path]) -> Iterator[tuple[Path, str]]:
@@ -143,10 +144,22 @@ def _find_files(paths: list[Path]) -> Iterator[tuple[Path, str]]:
 
 
 def _is_candidate(file: Path, root: Path) -> bool:
+    # only what this program itself puts beside a log: any other name may hold rows
     name = file.name.lower()
     hidden = any(part.startswith(".") for part in file.relative_to(root).parts)
-    beside = name in {"labels.csv", "company.json"} or name.startswith(("rejects", "readme"))
+    beside = name in {"labels.csv", "company.json", "rejects.jsonl", "readme.md"}
     return file.is_file() and not hidden and not beside
+
+
+# what a damaged or forged Parquet file makes of pyarrow and pandas; it costs the file, not the run
+_UNREADABLE: Final = (
+    OSError,
+    pa.ArrowException,
+    InputError,
+    AttributeError,
+    NotImplementedError,
+    OverflowError,
+)
 
 
 def _read_file(path: Path, label: str, builder: EventBuilder) -> None:
@@ -162,7 +175,7 @@ def _read_file(path: Path, label: str, builder: EventBuilder) -> None:
                     _TextReader(label, builder, _ZIPPED_MAX).read(unzipped)
             else:
                 _TextReader(label, builder, _PLAIN_MAX).read(file)
-    except (OSError, pa.ArrowException) as error:
+    except _UNREADABLE as error:
         reason = error.strerror if isinstance(error, OSError) else None
         builder.reject(label, 0, f"cannot be read: {reason or type(error).__name__}", "")
 

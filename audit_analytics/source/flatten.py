@@ -144,9 +144,9 @@ class EventBuilder:
             table = EVENTS.coerce(events)
         except (TypeError, ValueError, OverflowError) as error:
             raise InputError(
-                f"the frame of events does not fit the table: {mask_text(str(error))}. "
+                f"the frame of events does not fit the table ({type(error).__name__}). "
                 "See schema.EVENTS for the dtype of every column."
-            ) from error
+            ) from None
         odd = sorted(set(table["outcome"].cat.categories) - set(OUTCOMES))
         if odd:
             raise InputError(

@@ -25,7 +25,8 @@ _SHAPES_MAX: Final = 16_384
 _KEYS_MAX: Final = 32
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _QUERY: Final = re.compile(r"\??[\w.\[\]%-]{1,64}=")
-_JSON_TOKEN: Final = re.compile(r"\"((?:[^\"\\]|\\.)*)\"(\s*:)?|[{}\[\]]", re.DOTALL)
+# An open string runs to the end: were it to fail there, every quote in it would be tried anew.
+_JSON_TOKEN: Final = re.compile(r"\"((?:[^\"\\]|\\.)*+)\\?(\"\s*:|\"|\Z)|[{}\[\]]", re.DOTALL)
 _ODD: Final = re.compile(r"[^\w.\-\[\]]")
 _RANDOM: Final = re.compile(
     r"(?=\D*\d)[\w-]{20,}|(?=\D*\d+\D+\d)[A-Za-z0-9]{12,}|\d{7,}|.*@.*", re.DOTALL
@@ -257,6 +258,6 @@ def _read_broken(text: str) -> Parameters:
             depth += 1
         elif token[0] in ("}", "]"):
             depth -= 1
-        elif depth == 1 and token[2]:
+        elif depth == 1 and token[2] and token[2].endswith(":"):
             keys[token[1]] = ""
     return keys

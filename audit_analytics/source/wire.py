@@ -21,6 +21,7 @@ LAST_TIME: Final = 4_102_444_800
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _TEXT_MAX: Final = 2**20
+_CODE: Final = re.compile(rb"-?\d{1,12}")
 _NUMBER: Final = re.compile(r"\s*[+-]?\d{1,19}(?:\.\d{1,9})?\s*")
 _LIST: Final = re.compile(rb"\s*\[\s*|\s*\{[^\[]{0,4096}?\"items\"\s*:\s*\[\s*")
 _COMMA: Final = re.compile(r"\s*,\s*")
@@ -151,7 +152,8 @@ def split_document(text: bytes) -> list[bytes] | str:
         return [text]
     code = bytes(fields.get("code", b"0")).strip(b'" ')
     if code not in (b"0", b"null"):
-        return f"error page {code[:20].decode('ascii', 'replace')}"
+        # only a number is a code; anything else is text that somebody else wrote
+        return f"error page {code.decode()}" if _CODE.fullmatch(code) else "error page"
     data = fields.get("data", msgspec.Raw(text))
     try:
         items = _FIELDS.decode(data).get("items", msgspec.Raw(b"null"))

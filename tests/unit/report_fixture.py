@@ -199,6 +199,7 @@ def make_report() -> dict[str, Any]:
         "coverage": {
             "rows_read_count": 248112,
             "duplicates_count": 312,
+            "conflicting_duplicates_count": 2,
             "rejects_count": 4,
             "events_count": 247796,
             "reject_reasons": {"not JSON": 3, "no id": 1},
@@ -440,6 +441,7 @@ def make_empty_report() -> dict[str, Any]:
         "rows_read_count": 0,
         "events_count": 0,
         "duplicates_count": 0,
+        "conflicting_duplicates_count": 0,
         "rejects_count": 0,
         "reject_reasons": {},
         "gaps": [],

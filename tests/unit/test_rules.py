@@ -342,3 +342,19 @@ def test_hits_lie_in_the_week_and_point_at_events():
         for column, values in hit.where.items():
             mask &= events[column].isin(values)
         assert mask.any()
+
+
+def test_a_denied_probe_beforehand_does_not_hide_a_first_use():
+    reset = {"api": "POST/open-apis/admin/v1/password/reset", "severity": "critical"}
+    hits = run(
+        find_first_sensitive,
+        calls("cli_a", [PAST], outcome="permission", **reset),
+        calls("cli_a", spread(NOON, 3), **reset),
+        calls("cli_unread", spread(NOON, 3), outcome="unknown", **reset),
+        calls("cli_denied", spread(NOON, 3), outcome="permission", **reset),
+    )
+    assert sorted(about(hits)) == [
+        ("cli_a", 3, True),
+        ("cli_denied", 3, False),
+        ("cli_unread", 3, True),
+    ]

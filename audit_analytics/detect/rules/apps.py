@@ -28,12 +28,15 @@ def find_first_sensitive(data: RuleInput) -> Iterator[Hit]:
         first_at=("first_at", "min"),
         last_at=("last_at", "max"),
         calls=("calls_count", "sum"),
-        ok=("ok_count", "sum"),
+        denied=("permission_count", "sum"),
     )
-    known = pd.MultiIndex.from_frame(past[keys].drop_duplicates().astype("str"))
+    # a denied attempt makes nothing known: else one probe a week earlier would hide the real use
+    served = past[past["calls_count"] > past["permission_count"]]
+    known = pd.MultiIndex.from_frame(served[keys].drop_duplicates().astype("str"))
     new = used[~pd.MultiIndex.from_frame(used[keys].astype("str")).isin(known)]
-    # a critical API that only denied is probing, and the rule for that says so
-    answered = (new["severity"] == "critical") & (new["ok"] > 0)
+    # a critical API that only denied is probing, and the rule for that says so; an answer that
+    # cannot be read may have been a success
+    answered = (new["severity"] == "critical") & (new["calls"] > new["denied"])
     for (app_id, critical), rows in new.groupby(["app_id", answered], observed=True):
         apis = tuple(rows.sort_values(["first_at", "api"])["api"].astype("str"))
         yield Hit(
@@ -86,7 +89,9 @@ def find_denied_then_allowed(data: RuleInput) -> Iterator[Hit]:
 def find_audit_access(data: RuleInput) -> Iterator[Hit]:
     """Find apps that read audit logs; it stands alone when they never did before."""
     readers = data.by_api[data.by_api["category"] == "audit_access"]
-    before = set(data.before_week(readers)["app_id"].astype("str"))
+    past = data.before_week(readers)
+    served = past[past["calls_count"] > past["permission_count"]]
+    before = set(served["app_id"].astype("str"))
     for app_id, rows in data.in_week(readers).groupby("app_id", observed=True):
         yield Hit(
             detector="rule:audit_access",
