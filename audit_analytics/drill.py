@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import Week, choose_week, parse_week
+from audit_analytics.buckets import Week, choose_report_week, parse_week
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.pipeline import run_week
@@ -156,7 +156,7 @@ def _choose_week(events: pd.DataFrame, week: str | None, settings: Settings) -> 
     if events.empty:
         raise DataIncompleteError("the log holds no event; a drill needs a log to attack")
     at, zone = events["at"], settings.tenant_zone
-    chosen = parse_week(week, zone=zone) if week else choose_week(at.min(), at.max(), zone=zone)
+    chosen = parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)
     if not ((at >= chosen.start_at) & (at < chosen.end_at)).any():
         raise DataIncompleteError(
             f"the log has no calls in {chosen.iso}; name a covered week with --week"

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from audit_analytics.sync_result import Progress
 
-FORMATS: Final = ("text", "json")
-
 _BAR: Final = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} windows{postfix}"
 
 

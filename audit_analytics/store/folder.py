@@ -15,7 +15,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -270,16 +269,6 @@ class Store:
             raise StoreUnusable(
                 f"{self.folder}: holds no window yet; fetch some with: sync --since 28d"
             )
-
-    def free_bytes(self) -> int:
-        """Return how much room is left where the store is.
-
-        Returns
-        -------
-        int
-            Bytes.
-        """
-        return shutil.disk_usage(self.folder).free
 
 
 @contextmanager
