@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from audit_analytics import features
 from audit_analytics.buckets import Week, choose_report_week, parse_week
 from audit_analytics.catalogue import load_catalogue
@@ -21,7 +23,7 @@ from audit_analytics.detect import (
     set_aside_stuffing,
 )
 from audit_analytics.errors import DataIncompleteError
-from audit_analytics.findings import Finding, merge_findings
+from audit_analytics.findings import Finding, FrameEvidence, merge_findings
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
@@ -31,22 +33,20 @@ from audit_analytics.source.log import Log
 from audit_analytics.store import Store, read_store, read_stored_rejects
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from audit_analytics.cases import Hit
+    from audit_analytics.cases import EvidenceSource, Hit
     from audit_analytics.detect.forest import OutlierDetector
 
 
 @dataclass(frozen=True, kw_only=True)
 class CountedLog:
-    """A log as hourly counts, with the rows behind them.
+    """A log as hourly counts, with the way back to the rows behind them.
 
     Parameters
     ----------
     calls : Rollup
-        The hourly counts.
-    events : pandas.DataFrame
-        The rows behind them, table :data:`audit_analytics.schema.EVENTS`.
+        The hourly counts of the whole log.
+    evidence : EvidenceSource
+        Where the rows are.
     counts : dict of str to int
         ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
     rejects : pandas.DataFrame
@@ -56,7 +56,7 @@ class CountedLog:
     """
 
     calls: Rollup
-    events: pd.DataFrame
+    evidence: EvidenceSource
     counts: dict[str, int]
     rejects: pd.DataFrame
     reject_reasons: dict[str, int]
@@ -175,7 +175,6 @@ def judge_week(
         settings=settings,
         ingest=log.counts,
         reject_reasons=log.reject_reasons,
-        events=log.events,
         calls=log.calls,
         detection=detection,
         hits=hits,
@@ -210,7 +209,7 @@ def count_log(
     log = _read(source, settings)
     return CountedLog(
         calls=rollup(log.events),
-        events=log.events,
+        evidence=FrameEvidence(log.events),
         counts=log.counts,
         rejects=log.rejects,
         reject_reasons=log.rejects["reason"].astype("str").value_counts().to_dict(),
@@ -230,14 +229,17 @@ def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything 
 
 
 def _choose_week(log: CountedLog, week: str | None, settings: Settings) -> Week:
-    if log.events.empty:
+    by_api = log.calls.by_api
+    if by_api.empty:
         raise DataIncompleteError(
             f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
             f"{log.counts['rejects']:,} rejected); look at the rejects file for the reasons"
         )
     if week:
         return parse_week(week, zone=settings.tenant_zone)
-    return choose_report_week(log.events["at"], zone=settings.tenant_zone)
+    return choose_report_week(
+        pd.concat([by_api["first_at"], by_api["last_at"]]), zone=settings.tenant_zone
+    )
 
 
 def _detect(
@@ -252,8 +254,8 @@ def _detect(
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
-        first_at=log.events["at"].min(),
-        last_at=log.events["at"].max(),
+        first_at=log.calls.by_api["first_at"].min(),
+        last_at=log.calls.by_api["last_at"].max(),
         calls_at=log.calls.by_api["bucket_at"],
         holidays=settings.holidays,
         working_days=settings.working_days,
@@ -296,12 +298,11 @@ def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settin
 
 
 def _merge(hits: list[Hit], detection: Detection, log: CountedLog, week: Week) -> list[Finding]:
-    at = log.events["at"]
     panel = detection.panel
     return merge_findings(
         hits,
         detection.cases,
-        log.events[(at >= week.hours[0]) & (at < week.end_at)],
+        log.evidence,
         week=week,
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
     )
