@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from msgspec.structs import astuple
 
 from audit_analytics.catalogue import Catalogue, Match, classify, is_http_status
 from audit_analytics.redact import hash_objects
 from audit_analytics.schema import AT, EVENTS
 from audit_analytics.source.fields import find_network, read_address, read_code
+from audit_analytics.source.hashes import hash_texts
 from audit_analytics.source.objects import name_objects
 from audit_analytics.source.parameters import ParameterReader
 from audit_analytics.source.vocabulary import (
@@ -36,10 +38,9 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 4096
 _NO_DETAIL: Final = Detail()
-_RAW: Final = (
-    *("id", "event_time", "api_key", "app_id", "ip", "path", "method"),
-    *("query_param", "payload", "status_code", "response", "source"),
-)
+_TEXTS: Final = ("query_param", "payload", "status_code", "response")
+_RAW: Final = ("id", "event_time", "api_key", "app_id", "ip", "path", "method", *_TEXTS, "source")
+_QUESTION_MARK: Final = ord("?")
 _STRING: Final = pd.StringDtype("pyarrow")
 
 _Answer = tuple[int | None, int | None]
@@ -115,20 +116,23 @@ class Columns:
         source : str
             File or page they were read from.
         """
+        if not items:
+            return
         # Taken apart while they are still in the processor's cache: this halves the cost of a row.
-        details = [item.log_detail or _NO_DETAIL for item in items]
+        ids, times, keys, apps, ips, details = zip(*map(astuple, items), strict=True)
+        if None in details:
+            details = tuple(detail or _NO_DETAIL for detail in details)
+        paths, methods, *texts = zip(*map(astuple, details), strict=True)
         waiting = self._waiting
-        waiting["id"] += [item.id for item in items]
-        waiting["event_time"] += [item.event_time for item in items]
-        waiting["api_key"] += [self._api_raw[item.api_key] for item in items]
-        waiting["app_id"] += [self._app[item.app_id] for item in items]
-        waiting["ip"] += [self._ip[item.ip] for item in items]
-        waiting["path"] += [detail.path for detail in details]
-        waiting["method"] += [self._method[detail.method] for detail in details]
-        waiting["query_param"] += [detail.query_param for detail in details]
-        waiting["payload"] += [detail.payload for detail in details]
-        waiting["status_code"] += [detail.status_code for detail in details]
-        waiting["response"] += [detail.response for detail in details]
+        waiting["id"] += ids
+        waiting["event_time"] += times
+        waiting["api_key"] += map(self._api_raw.__getitem__, keys)
+        waiting["app_id"] += map(self._app.__getitem__, apps)
+        waiting["ip"] += map(self._ip.__getitem__, ips)
+        waiting["path"] += paths
+        waiting["method"] += map(self._method.__getitem__, methods)
+        for name, column in zip(_TEXTS, texts, strict=True):
+            waiting[name] += column
         waiting["source"] += [self._source[source]] * len(items)
         if len(waiting["id"]) >= _BATCH:
             self._flush()
@@ -213,12 +217,17 @@ class Columns:
 
     def _read_columns(self, raw: dict[str, list[Any]]) -> dict[str, Any]:
         rows = len(raw["id"])
-        ids = _clean_ids(raw["id"])
+        ids = _clean_ids(pa.array(raw["id"], pa.large_string()))
         api_raw = np.array(raw["api_key"], np.int32)
         method = np.array(raw["method"], np.int32)
-        paths, queries = _split_paths(raw["path"], raw["query_param"])
-        match = self._find_matches(api_raw, method, paths)
+        paths = [path or "" for path in raw["path"]]
+        queries = [query or "" for query in raw["query_param"]]
         payloads = [payload or "" for payload in raw["payload"]]
+        path_column = pa.array(paths, pa.large_string())
+        if not _is_plain(path_column, but=_QUESTION_MARK):
+            paths, queries = _split_paths(paths, queries)
+            path_column = pa.array(paths, pa.large_string())
+        match = self._find_matches(api_raw, method, paths)
         asked, asked_names = self._asked.read(queries)
         sent, sent_names = self._sent.read(payloads)
         codes = match.tolist()
@@ -233,15 +242,15 @@ class Columns:
         unnamed = np.ones(rows, bool)
         unnamed[list(named)] = False
         return {
-            "id": pa.array(ids, pa.large_string()),
-            "id_hash": hash_objects(ids),
+            "id": ids,
+            "id_hash": hash_texts(ids),
             "at": np.array(raw["event_time"], np.int64),
             "app_id": np.array(raw["app_id"], np.int32),
             "ip": np.array(raw["ip"], np.int32),
             "match": match,
             "api_raw": api_raw,
             "method": method,
-            "path": pa.array(paths, pa.large_string()),
+            "path": path_column,
             "answer": self._read_answers(raw["response"], raw["status_code"]),
             "object": objects,
             "unnamed": unnamed,
@@ -274,10 +283,13 @@ class Columns:
     def _read_answers(
         self, texts: list[str | None], status_codes: list[int | None]
     ) -> NDArray[np.int32]:
-        code_of = {text: read_code(text or "") for text in dict.fromkeys(texts)}
+        pairs = [*zip(texts, status_codes, strict=True)]
         # 0 says as little as an absent status.
-        pairs = [(code_of[t], s or None) for t, s in zip(texts, status_codes, strict=True)]
-        return np.array([self._answer[pair] for pair in pairs], np.int32)
+        code_of = {
+            (text, status): self._answer[read_code(text or ""), status or None]
+            for text, status in dict.fromkeys(pairs)
+        }
+        return np.array([code_of[pair] for pair in pairs], np.int32)
 
     def _join(self, name: str) -> NDArray[Any]:
         return np.concatenate([batch.pop(name) for batch in self._batches])
@@ -299,15 +311,8 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _split_paths(
-    raw_paths: list[str | None], raw_queries: list[str | None]
-) -> tuple[list[str], list[str]]:
+def _split_paths(paths: list[str], queries: list[str]) -> tuple[list[str], list[str]]:
     """Return the paths without query string, and the query of each call."""
-    paths = [path or "" for path in raw_paths]
-    queries = [query or "" for query in raw_queries]
-    together = "".join(paths)
-    if together.isascii() and together.isprintable() and "?" not in together:
-        return paths, queries
     split = [clean_text(path).partition("?") for path in paths]
     queries = [query or parts[2] for query, parts in zip(queries, split, strict=True)]
     return [parts[0] for parts in split], queries
@@ -335,6 +340,16 @@ def _clean_name(raw: str | None) -> str:
     return clean_text((raw or "").strip())
 
 
-def _clean_ids(ids: list[str]) -> list[str]:
-    together = "".join(ids)
-    return ids if together.isprintable() else [clean_text(name) for name in ids]
+def _clean_ids(ids: pa.Array) -> pa.Array:
+    if _is_plain(ids):
+        return ids
+    return pa.array(map(clean_text, ids.to_pylist()), pa.large_string())
+
+
+def _is_plain(texts: pa.Array, but: int = -1) -> bool:
+    """Tell whether every character is printable ASCII, and none is `but`."""
+    characters = np.frombuffer(texts.buffers()[2] or b" ", np.uint8)
+    if not len(characters):
+        return True
+    plain = characters.min() > 31 and characters.max() < 127
+    return bool(plain and not (characters == but).any())
