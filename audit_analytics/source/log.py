@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -70,13 +71,17 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def drop_duplicates(events: pd.DataFrame) -> tuple[pd.DataFrame, int, int]:
+def drop_duplicates(
+    events: pd.DataFrame, *, unique: bool = False
+) -> tuple[pd.DataFrame, int, int]:
     """Keep the first row of every id, and sort.
 
     Parameters
     ----------
     events : pandas.DataFrame
         Table ``schema.EVENTS`` in the order of reading.
+    unique : bool, default False
+        Whether every id is known to be there once; then none is looked for.
 
     Returns
     -------
@@ -92,7 +97,7 @@ def drop_duplicates(events: pd.DataFrame) -> tuple[pd.DataFrame, int, int]:
     >>> drop_duplicates(EVENTS.empty())[1:]
     (0, 0)
     """
-    again = events["id"].duplicated().to_numpy(bool)
+    again = np.zeros(len(events), bool) if unique else events["id"].duplicated().to_numpy(bool)
     conflicts = 0
     if again.any():
         twice = events.loc[events["id"].isin(events.loc[again, "id"])]

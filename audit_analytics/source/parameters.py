@@ -82,18 +82,17 @@ class ParameterReader:
         """
         distinct = list(dict.fromkeys(texts))
         decoded = decode_parameters(distinct)
-        shape_of = [self._shapes[tuple(values)] for values in decoded]
-        code_of = dict(zip(distinct, [code for code, _ in shape_of], strict=True))
+        shapes = [*map(self._shapes.__getitem__, map(tuple, decoded))]
+        code_of = {text: code for text, (code, _) in zip(distinct, shapes, strict=True)}
         codes = np.array([code_of[text] for text in texts], np.int32)
         naming = {
-            text: show_objects(values, names)
-            for text, values, (_, names) in zip(distinct, decoded, shape_of, strict=True)
-            if names
+            distinct[place]: shown
+            for place, (_, names) in enumerate(shapes)
+            if names and (shown := show_objects(decoded[place], names))
         }
-        if not any(naming.values()):
+        if not naming:
             return codes, []
-        named = [(row, naming[text]) for row, text in enumerate(texts) if text in naming]
-        return codes, [(row, shown) for row, shown in named if shown]
+        return codes, [(row, naming[text]) for row, text in enumerate(texts) if text in naming]
 
 
 class _Shapes(dict[_Names, _Shape]):

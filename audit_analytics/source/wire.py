@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
+import numpy as np
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -235,6 +236,36 @@ def read_item(text: bytes, notes: Counter[str]) -> Item | str:
     return _coerce_item(value, notes) if isinstance(value, dict) else "not an object"
 
 
+def encode(value: object) -> bytes:
+    """Encode a decoded item or page again, so that one way of reading serves both.
+
+    Parameters
+    ----------
+    value : object
+        What a JSON document or a DataFrame holds.
+
+    Returns
+    -------
+    bytes
+        JSON text; NumPy scalars as numbers, missing values as null.
+
+    Raises
+    ------
+    TypeError, ValueError, RecursionError, msgspec.MsgspecError
+        There is no JSON for it.
+
+    Examples
+    --------
+    >>> encode({"id": np.int64(7)})
+    b'{"id":7}'
+    """
+    try:
+        return msgspec.json.encode(value, enc_hook=_simplify)
+    except (UnicodeEncodeError, OverflowError):
+        # Lone surrogates; escaped they pass, and are replaced when read.
+        return json.dumps(value, default=_simplify).encode()
+
+
 def clean_text(text: str) -> str:
     """Replace characters that have no place in a name.
 
@@ -257,6 +288,11 @@ def clean_text(text: str) -> str:
 
 
 _BROKEN: Final = object()
+
+
+def _simplify(value: object) -> object:
+    """Turn what a DataFrame holds into JSON."""
+    return value.item() if isinstance(value, np.generic | np.ndarray) else None
 
 
 def _decode_anyhow(text: bytes) -> Any:  # noqa: ANN401 - any JSON value

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
-from audit_analytics.source import files, read_log, write_rejects
+from audit_analytics.source import read_log, text, write_rejects
 
 AT = 1_700_000_000
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real"
@@ -63,7 +63,7 @@ SPELLINGS = {
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("block", [2**20, 37])
 def test_every_kind_of_file_is_read(tmp_path, monkeypatch, name, zipped, block):
-    monkeypatch.setattr(files, "_BLOCK", block)
+    monkeypatch.setattr(text, "_BLOCK", block)
     data = SPELLINGS[name].encode()
     path = tmp_path / "log"
     path.write_bytes(gzip.compress(data, mtime=0) if zipped else data)
@@ -173,9 +173,9 @@ def test_bytes_that_are_no_text_cost_one_row(tmp_path):
     "name", ["page", "pretty items", "items, one a line", "pretty pages in a list"]
 )
 def test_a_cut_document_gives_its_whole_items(tmp_path, name):
-    text = SPELLINGS[name]
+    whole = SPELLINGS[name]
     path = tmp_path / "log.json"
-    path.write_text(text[: text.rindex("id5") + 2])
+    path.write_text(whole[: whole.rindex("id5") + 2])
     log = read_log(path)
     assert log.events["id"].tolist() == ["id0", "id1", "id2", "id3", "id4"]
     assert log.rejects["reason"].tolist() == ["invalid JSON"]
@@ -204,8 +204,8 @@ def test_a_gzip_of_several_members_is_read_whole(tmp_path):
 
 
 def test_a_line_without_end_is_a_reject(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_ZIPPED_MAX", 2**20)
-    monkeypatch.setattr(files, "_BLOCK", 2**16)
+    monkeypatch.setattr(text, "_ZIPPED_MAX", 2**20)
+    monkeypatch.setattr(text, "_BLOCK", 2**16)
     good = [json.dumps(item).encode() for item in ITEMS]
     path = tmp_path / "log.gz"
     path.write_bytes(gzip.compress(b"\n".join([*good[:3], b"[" * 2**22, *good[3:]])))
@@ -215,8 +215,8 @@ def test_a_line_without_end_is_a_reject(tmp_path, monkeypatch):
 
 
 def test_a_document_without_end_is_a_reject(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_PLAIN_MAX", 2**16)
-    monkeypatch.setattr(files, "_BLOCK", 2**12)
+    monkeypatch.setattr(text, "_PLAIN_MAX", 2**16)
+    monkeypatch.setattr(text, "_BLOCK", 2**12)
     (tmp_path / "a.json").write_text("[\n" + ",\n".join(map(json.dumps, make_items(2000))) + "]")
     (tmp_path / "b.json").write_text(json.dumps(ITEMS))
     log = read_log(tmp_path)

@@ -1,0 +1,126 @@
+"""Read rows that are columns or objects already: DataFrames, Parquet, decoded pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import pandas as pd
+import pyarrow.parquet as pq
+
+from audit_analytics.errors import InputError
+from audit_analytics.schema import EVENTS
+from audit_analytics.source.text import TextReader
+from audit_analytics.source.wire import decode_batch, encode
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    from audit_analytics.source.flatten import EventBuilder
+
+_ROWS: Final = 16_384
+_DETAIL: Final = "log_detail."
+
+
+def read_parquet(file: BinaryIO, label: str, builder: EventBuilder) -> None:
+    """Read a Parquet file of events or of items.
+
+    Parameters
+    ----------
+    file : file object
+        Open for reading.
+    label : str
+        Name of the file in events and rejects.
+    builder : EventBuilder
+        Takes the rows.
+
+    Raises
+    ------
+    InputError, OSError, pyarrow.ArrowException
+        The file cannot be read.
+    """
+    parquet = pq.ParquetFile(file)
+    names = parquet.schema_arrow.names
+    if not EVENTS.missing(names):
+        words = [column.name for column in EVENTS.columns if column.dtype == "category"]
+        file.seek(0)
+        table = pq.ParquetFile(file, read_dictionary=words).read(columns=EVENTS.names)
+        builder.add_events(table.to_pandas())
+        return
+    if not {"id", "event_time"} <= set(names):
+        builder.reject(label, 0, "Parquet without the columns of events or of items", "")
+        return
+    for batch in parquet.iter_batches(_ROWS):
+        read_frame(batch.to_pandas(), label, builder)
+
+
+def read_frame(frame: pd.DataFrame, label: str, builder: EventBuilder) -> None:
+    """Read a frame of events or of items.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        With the columns of ``schema.EVENTS`` or of the API's items, dotted or nested.
+    label : str
+        Name of the frame in events and rejects.
+    builder : EventBuilder
+        Takes the rows.
+
+    Raises
+    ------
+    InputError
+        It has neither.
+    """
+    missing = EVENTS.missing(frame.columns)
+    if not missing:
+        builder.add_events(frame)
+        return
+    if not {"id", "event_time"} <= set(frame.columns):
+        raise InputError(
+            f"{label}: neither the columns of events (missing: {', '.join(missing)}) nor id and "
+            "event_time of the API's items. Rename the columns, or give the pages as received."
+        )
+    if (
+        isinstance(frame["event_time"].dtype, pd.DatetimeTZDtype)
+        or frame["event_time"].dtype.kind == "M"
+    ):
+        seconds = pd.to_datetime(frame["event_time"], utc=True).astype("datetime64[s, UTC]")
+        frame = frame.assign(event_time=seconds.astype("int64").where(seconds.notna()))
+    for start in range(0, len(frame), _ROWS):
+        rows = frame.iloc[start : start + _ROWS].to_dict("records")
+        _take_objects([_nest(row) for row in rows], label, start, builder)
+
+
+def read_objects(objects: list[Any], builder: EventBuilder) -> None:
+    """Read decoded items or pages.
+
+    Parameters
+    ----------
+    objects : list
+        Items or pages.
+    builder : EventBuilder
+        Takes the rows.
+    """
+    for start in range(0, len(objects), _ROWS):
+        _take_objects(objects[start : start + _ROWS], "list", start, builder)
+
+
+def _nest(row: dict[Any, Any]) -> dict[str, Any]:
+    item = {name: value for name, value in row.items() if not str(name).startswith(_DETAIL)}
+    dotted = {
+        str(name).removeprefix(_DETAIL): value
+        for name, value in row.items()
+        if str(name).startswith(_DETAIL)
+    }
+    return {**item, "log_detail": dotted} if dotted else item
+
+
+def _take_objects(objects: list[Any], label: str, start: int, builder: EventBuilder) -> None:
+    try:
+        batch = decode_batch(encode(objects))
+    except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+        batch = None
+    if batch is not None:
+        builder.add(batch, label)
+        return
+    TextReader(label, builder).take_objects(objects, start)

@@ -1,0 +1,300 @@
+"""Cut the files of a log into parts, and read the parts by several processes.
+
+How the files are cut depends on them alone, and parts are joined in their order: the tables are
+the same whoever reads the parts.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import joblib
+import pyarrow as pa
+
+from audit_analytics.errors import InputError
+from audit_analytics.source.flatten import EventBuilder, PackedLog
+from audit_analytics.source.frames import read_parquet
+from audit_analytics.source.text import TextReader, has_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+    from audit_analytics.catalogue import Catalogue
+
+PART_BYTES: Final = 32 * 2**20
+"""Size of a part, in bytes of plain text: a third of a second's work."""
+
+PROCESSES_MAX: Final = 4
+"""Processes used unless the caller asks for more: each holds 200 MB."""
+
+_PARTS_ALONE: Final = 3
+"""A log of so few parts is read before a second process would have begun."""
+_HEAD: Final = 2**20
+_ZIPPED_GROWTH: Final = 10
+_GZIP: Final = b"\x1f\x8b"
+_PARQUET: Final = b"PAR1"
+
+# what a damaged or forged Parquet file makes of pyarrow and pandas; it costs the file, not the run
+_UNREADABLE: Final = (
+    OSError,
+    pa.ArrowException,
+    InputError,
+    AttributeError,
+    NotImplementedError,
+    OverflowError,
+)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file or a range of its lines.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    label : str
+        Its name in events and rejects.
+    start : int, default 0
+        First byte of the range.
+    size : int, optional
+        Bytes of the range, whole lines; None for the whole file, whatever it holds.
+    """
+
+    path: Path
+    label: str
+    start: int = 0
+    size: int | None = None
+
+
+Part = tuple[Piece, ...]
+"""Pieces one process reads in one go; a range is a part of its own."""
+
+
+def split_files(files: Iterable[tuple[Path, str]]) -> list[Part]:
+    """Cut files into parts: large ones into ranges of lines, small ones put together.
+
+    Parameters
+    ----------
+    files : iterable of tuple of pathlib.Path and str
+        Files and their labels.
+
+    Returns
+    -------
+    list of tuple of Piece
+        The parts, in the order of the files.
+    """
+    parts: list[Part] = []
+    small: list[Piece] = []
+    size = 0
+    for path, label in files:
+        pieces, weight = _split_file(path, label)
+        if len(pieces) > 1 or size + weight > PART_BYTES:
+            parts += [tuple(small)] if small else []
+            small, size = [], 0
+        if len(pieces) > 1:
+            parts += [(piece,) for piece in pieces]
+        else:
+            small += pieces
+            size += weight
+    return [*parts, tuple(small)] if small else parts
+
+
+def read_parts(
+    parts: list[Part], catalogue: Catalogue | None = None, n_jobs: int | None = None
+) -> Iterator[tuple[PackedLog, int]]:
+    """Read parts, several at once if there are many.
+
+    This process takes part itself: it has begun before another one has started. A process that
+    dies is done without.
+
+    Parameters
+    ----------
+    parts : list of tuple of Piece
+        The parts.
+    catalogue : Catalogue, optional
+        The APIs and their sensitivity; as shipped unless given.
+    n_jobs : int, optional
+        Processes, this one included; by default one a core, at most ``PROCESSES_MAX``.
+
+    Yields
+    ------
+    PackedLog
+        What a part holds, in the order of the parts.
+    int
+        Rows of the part's file that earlier parts have read.
+    """
+    if n_jobs is None:
+        n_jobs = min(joblib.cpu_count(), PROCESSES_MAX)
+    queue = _Queue(parts, catalogue)
+    others = min(n_jobs, len(parts)) - 1 if len(parts) > _PARTS_ALONE else 0
+    rows = 0
+    try:
+        queue.start(others)
+        for number, part in enumerate(parts):
+            packed, part_rows = queue.fetch(number)
+            rows = rows if part[0].start else 0
+            yield packed, rows
+            rows += part_rows
+    finally:
+        queue.close()
+
+
+def read_part(part: Part, catalogue: Catalogue | None = None) -> tuple[PackedLog, int]:
+    """Read one part.
+
+    Parameters
+    ----------
+    part : tuple of Piece
+        The part.
+    catalogue : Catalogue, optional
+        The APIs and their sensitivity; as shipped unless given.
+
+    Returns
+    -------
+    PackedLog
+        What it holds.
+    int
+        Lines of its last piece.
+    """
+    builder = EventBuilder(catalogue)
+    rows = 0
+    for piece in part:
+        try:
+            with piece.path.open("rb") as file:
+                rows = _read_piece(file, piece, builder)
+        except _UNREADABLE as error:
+            reason = error.strerror if isinstance(error, OSError) else None
+            builder.reject(piece.label, 0, f"cannot be read: {reason or type(error).__name__}", "")
+    return builder.pack(), rows
+
+
+class _Queue:
+    """The parts still to be read, and those read and not yet fetched."""
+
+    def __init__(self, parts: list[Part], catalogue: Catalogue | None) -> None:
+        self._parts = parts
+        self._catalogue = catalogue
+        self._waiting = deque(range(len(parts)))
+        self._done: dict[int, tuple[PackedLog, int]] = {}
+        self._changed = threading.Condition()
+        self._helpers: list[threading.Thread] = []
+        self._executor = None
+
+    def start(self, others: int) -> None:
+        if others < 1:
+            return
+        # Unlike multiprocessing it needs no guard in the caller's script, so notebooks work too.
+        from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 - 40 ms
+
+        self._executor = ProcessPoolExecutor(others)
+        self._helpers = [threading.Thread(target=self._help) for _ in range(others)]
+        for helper in self._helpers:
+            helper.start()
+
+    def fetch(self, number: int) -> tuple[PackedLog, int]:
+        """Return one part, reading others until it is there."""
+        while True:
+            with self._changed:
+                if number in self._done:
+                    return self._done.pop(number)
+                taken = self._waiting.popleft() if self._waiting else None
+                if taken is None:
+                    self._changed.wait()
+                    continue
+            read = read_part(self._parts[taken], self._catalogue)
+            with self._changed:
+                self._done[taken] = read
+
+    def close(self) -> None:
+        with self._changed:
+            self._waiting.clear()
+        for helper in self._helpers:
+            helper.join()
+        if self._executor:
+            self._executor.shutdown(wait=False)
+
+    def _help(self) -> None:
+        """Have another process read, part after part."""
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    return
+                taken = self._waiting.popleft()
+            try:
+                read = self._executor.submit(read_part, self._parts[taken], self._catalogue)
+                result = read.result()
+            except Exception as error:  # noqa: BLE001 - whatever it is, this process can do without
+                _log.info("a second process is of no use here (%s)", type(error).__name__)
+                with self._changed:
+                    self._waiting.appendleft(taken)
+                    self._changed.notify_all()
+                return
+            with self._changed:
+                self._done[taken] = result
+                self._changed.notify_all()
+
+
+def _split_file(path: Path, label: str) -> tuple[list[Piece], int]:
+    """Return the pieces of a file, and how many bytes of text they come to."""
+    whole = [Piece(path, label)]
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(_HEAD if size > PART_BYTES else len(_PARQUET))
+            if head.startswith(_GZIP):
+                return whole, size * _ZIPPED_GROWTH
+            if head.startswith(_PARQUET) or size <= PART_BYTES or not _begins_with_lines(head):
+                return whole, size
+            ends = [0, *_find_ends(file, size)]
+    except OSError:
+        # read_part says what is wrong with it
+        return whole, 0
+    ranges = zip(ends, ends[1:], strict=False)
+    return [Piece(path, label, start, end - start) for start, end in ranges], size
+
+
+def _begins_with_lines(head: bytes) -> bool:
+    lines = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[:-1]
+    first = next((line.lstrip() for line in lines if line.strip()), b"")
+    return first[:1] in (b"{", b"[") and has_lines(lines, whole=False)
+
+
+def _find_ends(file: BinaryIO, size: int) -> Iterator[int]:
+    """Yield ends of lines about one part apart, and the end of the file."""
+    at = PART_BYTES
+    while at < size:
+        file.seek(at)
+        while (block := file.read(_HEAD)) and b"\n" not in block:
+            at += len(block)
+        at += block.find(b"\n") + 1
+        yield min(at, size)
+        if not block or at >= size:
+            return
+        at += PART_BYTES
+    yield size
+
+
+def _read_piece(file: BinaryIO, piece: Piece, builder: EventBuilder) -> int:
+    reader = TextReader(piece.label, builder)
+    if piece.size is not None:
+        file.seek(piece.start)
+        reader.read_lines(file, piece.size)
+        return reader.row
+    start = file.read(len(_PARQUET))
+    file.seek(0)
+    if start == _PARQUET:
+        read_parquet(file, piece.label, builder)
+    elif start.startswith(_GZIP):
+        reader.read_zipped(file)
+    else:
+        reader.read(file)
+    return reader.row
