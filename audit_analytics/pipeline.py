@@ -153,8 +153,10 @@ def _detect(
     detector: OutlierDetector | None,
 ) -> Detection:
     by_api, by_ip = _without_own(calls, settings)
-    apps = settings.rules.auth_failure_apps
-    judged_api, judged_ip = set_aside_stuffing(by_api, by_ip, apps=apps)
+    rules = settings.rules
+    judged_api, judged_ip = set_aside_stuffing(
+        by_api, by_ip, apps=rules.auth_failure_apps, calls=rules.auth_failure_calls
+    )
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
@@ -173,7 +175,7 @@ def _detect(
 
 
 def _without_own(calls: Rollup, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Leave out this tool's own app: it reads the audit log all day."""
+    """Leave out this tool's own app: it reads the audit log all day, and has a rule of its own."""
     own = settings.own_apps()
     if not own:
         return calls.by_api, calls.by_ip
@@ -183,6 +185,7 @@ def _without_own(calls: Rollup, settings: Settings) -> tuple[pd.DataFrame, pd.Da
 
 def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
     by_api, by_ip = _without_own(calls, settings)
+    own = settings.own_apps()
     severity = by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
@@ -193,6 +196,8 @@ def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settin
         week=week,
         settings=settings.rules,
         deny_networks=settings.deny_networks,
+        own_by_api=calls.by_api[calls.by_api["app_id"].isin(own)],
+        own_by_ip=calls.by_ip[calls.by_ip["app_id"].isin(own)],
     )
     unusual = find_hits(
         detection,
