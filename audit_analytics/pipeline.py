@@ -166,9 +166,9 @@ def judge_week(
         The week cannot be understood.
     """
     report_week = _choose_week(log, week, settings)
-    judged = _without_own(log.calls, settings)
+    judged, own = _split_own(log.calls, settings)
     detection = _detect(judged, log, report_week, settings, detector)
-    hits = _find_hits(detection, judged, report_week, settings)
+    hits = _find_hits(detection, judged, own, report_week, settings)
     findings = _merge(hits, detection, log, report_week)
     return ReportInput(
         week=report_week,
@@ -249,8 +249,10 @@ def _detect(
     settings: Settings,
     detector: OutlierDetector | None,
 ) -> Detection:
-    apps = settings.rules.auth_failure_apps
-    judged_api, judged_ip = set_aside_stuffing(calls.by_api, calls.by_ip, apps=apps)
+    rules = settings.rules
+    judged_api, judged_ip = set_aside_stuffing(
+        calls.by_api, calls.by_ip, apps=rules.auth_failure_apps, calls=rules.auth_failure_calls
+    )
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
@@ -268,16 +270,26 @@ def _detect(
     )
 
 
-def _without_own(calls: Rollup, settings: Settings) -> Rollup:
-    """Leave out this tool's own app: it reads the audit log all day."""
+def _split_own(calls: Rollup, settings: Settings) -> tuple[Rollup, Rollup]:
+    """Part the calls of this tool's own app: it reads the log all day, and has its own rules."""
     own = settings.own_apps()
-    if not own:
-        return calls
-    by_api, by_ip = (t[~t["app_id"].isin(own)] for t in (calls.by_api, calls.by_ip))
-    return replace(calls, by_api=by_api, by_ip=by_ip)
+
+    def keep(table: pd.DataFrame, *, is_own: bool) -> pd.DataFrame:
+        return table[table["app_id"].isin(own) == is_own]
+
+    return (
+        replace(
+            calls, by_api=keep(calls.by_api, is_own=False), by_ip=keep(calls.by_ip, is_own=False)
+        ),
+        replace(
+            calls, by_api=keep(calls.by_api, is_own=True), by_ip=keep(calls.by_ip, is_own=True)
+        ),
+    )
 
 
-def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
+def _find_hits(
+    detection: Detection, calls: Rollup, own: Rollup, week: Week, settings: Settings
+) -> list[Hit]:
     severity = calls.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
@@ -288,6 +300,8 @@ def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settin
         week=week,
         settings=settings.rules,
         deny_networks=settings.deny_networks,
+        own_by_api=own.by_api,
+        own_by_ip=own.by_ip,
     )
     unusual = find_hits(
         detection,

@@ -32,6 +32,7 @@ _INPUT: Final = [
     "category",
     "severity",
     "outcome",
+    "response_code",
     "object",
 ]
 
@@ -80,7 +81,7 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     Examples
     --------
     >>> rollup(schema.EVENTS.empty()).by_api.shape
-    (0, 19)
+    (0, 20)
     """
     missing = set(_INPUT).difference(events.columns)
     if missing:

@@ -13,6 +13,7 @@ SELECT
     SUM(CASE WHEN outcome = 'server' THEN 1 ELSE 0 END) AS server_count,
     SUM(CASE WHEN outcome = 'other' THEN 1 ELSE 0 END) AS other_count,
     SUM(CASE WHEN outcome = 'unknown' THEN 1 ELSE 0 END) AS unknown_count,
+    SUM(CASE WHEN response_code = 99991401 THEN 1 ELSE 0 END) AS ip_denied_count,
     COUNT(DISTINCT object) AS objects_count,
     COUNT(DISTINCT CASE WHEN outcome = 'ok' THEN object END) AS ok_objects_count,
     MIN(events.at) AS first_at,

@@ -30,6 +30,7 @@ OUTCOME_NAMES: Final = {
     "server": "server",
     "other": "other",
 }
+_PLURALS: Final = {"app": "apps", "ip": "addresses", "network": "networks"}
 MAX_NAMES: Final = 3
 
 
@@ -48,7 +49,32 @@ def explain_hit(hit: Hit, zone: str) -> str:
     str
         A clause that reads on after the entity's name, without a full stop.
     """
+    if "more" in hit.facts:
+        return "set off the same rule; they are counted here, not listed one by one"
     return _CLAUSES[hit.detector](hit, zone)
+
+
+def name_entity(hit: Hit) -> str:
+    """Name what a hit is about, at the beginning of a sentence.
+
+    Parameters
+    ----------
+    hit : Hit
+        What a detector found.
+
+    Returns
+    -------
+    str
+        The entity, or words for one that has no name.
+    """
+    if "more" in hit.facts:
+        plural = _PLURALS.get(hit.facts["entity_type"], "findings")
+        return f"{hit.facts['more']:,} more {plural}"
+    if hit.entity_type == "tenant":
+        return "The platform"
+    if (hit.entity_type, hit.entity) == ("network", "unknown"):
+        return "A place without an address"
+    return hit.entity
 
 
 def format_span(start: pd.Timestamp, end: pd.Timestamp, zone: str) -> str:
@@ -251,6 +277,25 @@ def _ip_failures(hit: Hit, zone: str) -> str:
     return f"brought {failures} in {count_of(calls, 'call')} {when}"
 
 
+def _auth_failures(hit: Hit, zone: str) -> str:
+    facts, when = hit.facts, format_span(hit.start_at, hit.end_at, zone)
+    apps = f" as {count_of(len(facts['apps']), 'app')}" if facts["apps"] else ""
+    nameless = (" and" if apps else "") + " without an app id" if facts["nameless"] else ""
+    spread = (
+        f" from {count_of(facts['addresses'], 'address', 'addresses')}"
+        if facts["addresses"] > 1
+        else ""
+    )
+    failures = count_of(facts["failures"], "time")
+    return f"failed {failures} to authenticate{apps}{nameless}{spread} {when}"
+
+
+def _own_deed(hit: Hit) -> str:
+    if hit.facts["networks"]:
+        return f"called from {list_names(hit.facts['networks'])}, where it was never seen before,"
+    return f"used {list_names([show_api(api) for api in hit.facts['apis']])}"
+
+
 _CLAUSES: Final[dict[str, Callable[[Hit, str], str]]] = {
     "VOL": _counted("called"),
     "SENS": _counted("called sensitive APIs"),
@@ -273,16 +318,35 @@ _CLAUSES: Final[dict[str, Callable[[Hit, str], str]]] = {
         f"never more than {hit.facts['usual']} before"
     ),
     "rule:shared_ip": lambda hit, zone: (
-        f"is new to the tenant, and {count_of(hit.observed, 'app')} called from it "
+        f"is new to the tenant, and {count_of(hit.observed, 'app')} called from there "
         f"{format_span(hit.start_at, hit.end_at, zone)}"
     ),
     "rule:denied_network": lambda hit, zone: (
         f"lies in {hit.facts['network']}, which is on the deny list; "
         f"{count_of(hit.observed, 'call')} {format_span(hit.start_at, hit.end_at, zone)}"
     ),
-    "rule:auth_failures": lambda hit, zone: (
-        f"failed {count_of(hit.facts['failures'], 'time')} to authenticate as "
-        f"{count_of(hit.observed, 'app')} {format_span(hit.start_at, hit.end_at, zone)}"
+    "rule:auth_failures": _auth_failures,
+    "rule:refused_address": lambda hit, zone: (
+        f"{'was given a token' if hit.facts['token'] else 'called'} on {hit.facts['network']}, "
+        "a network new to it, and was refused there "
+        f"{count_of(hit.observed, 'time')} for its address "
+        f"{format_span(hit.start_at, hit.end_at, zone)}"
+    ),
+    "rule:own_app": lambda hit, zone: (
+        f"is this tool's own app and {_own_deed(hit)} "
+        f"{format_span(hit.start_at, hit.end_at, zone)}: {count_of(hit.observed, 'call')}"
+    ),
+    "rule:high_impact_write": lambda hit, zone: (
+        f"changed who may do what with {count_of(len(hit.facts['apis']), 'API')} it never used "
+        f"before, {format_start(hit.start_at, zone)} "
+        f"({list_names([show_api(api) for api in hit.facts['apis']])}): "
+        f"{count_of(hit.observed, 'call')}"
+    ),
+    "rule:chain": lambda hit, zone: (
+        f"looked around, collected and sent within {hit.facts['hours']:,.1f} hours "
+        f"{format_span(hit.start_at, hit.end_at, zone)} "
+        f"({', then '.join(show_api(api) for api in hit.facts['apis'])}); "
+        "it never did so before"
     ),
     "rule:first_sensitive": lambda hit, zone: (
         f"used {count_of(len(hit.facts['apis']), _kind_of_api(hit))} for the first time "

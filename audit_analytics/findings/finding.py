@@ -11,7 +11,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.buckets import Week, format_local, format_utc
-from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings.explain import explain_hit, name_entity
 from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
 
 if TYPE_CHECKING:
@@ -24,11 +24,15 @@ MIN_EXPECTED: Final = 0.5
 RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
 
 SPECIFIC: Final = (
+    "rule:own_app",
     "rule:denied_network",
     "rule:auth_failures",
     "rule:probing",
     "rule:enumeration",
+    "rule:refused_address",
     "rule:denied_then_allowed",
+    "rule:high_impact_write",
+    "rule:chain",
     "rule:dormant",
     "rule:silence",
     "rule:outage",
@@ -47,7 +51,7 @@ class Finding:
     rank : int
         From 1, the most severe first.
     entity_type, entity : str
-        ``app``, ``ip``, ``api`` or ``tenant``, and which one.
+        ``app``, ``ip``, ``network``, ``api`` or ``tenant``, and which one.
     kind : str
         ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``,
         ``silence`` or ``mixture``.
@@ -213,7 +217,6 @@ def _merge(
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
     techniques = dict.fromkeys(t for name in detectors for t in GUIDANCE[name].techniques)
     clause = explain_hit(first, week.zone)
-    name = "The platform" if first.entity_type == "tenant" else first.entity
     return Finding(
         finding_id=_identify(first, week),
         rank=0,
@@ -221,7 +224,7 @@ def _merge(
         entity=first.entity,
         kind=first.kind,
         title=guidance.title,
-        sentence=f"{name} {clause}.",
+        sentence=f"{name_entity(first)} {clause}.",
         start_at=format_utc(first.start_at),
         end_at=format_utc(first.end_at),
         start_local=format_local(first.start_at, week.zone),

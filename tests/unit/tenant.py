@@ -151,7 +151,7 @@ def build_tenant(
     events: pd.DataFrame, counted: Rollup, stuffed_apps: int = 5
 ) -> tuple[Panel, pd.DataFrame, pd.DataFrame]:
     """Lay out the panel of the report week and its history, stuffing set aside."""
-    by_api, by_ip = set_aside_stuffing(counted.by_api, counted.by_ip, apps=stuffed_apps)
+    by_api, by_ip = set_aside_stuffing(counted.by_api, counted.by_ip, apps=stuffed_apps, calls=50)
     grid = build_grid(
         WEEK,
         history_weeks=4,
