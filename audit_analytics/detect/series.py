@@ -23,13 +23,14 @@ class WeekSeries:
 
     Parameters
     ----------
-    observed, expected, high : numpy.ndarray of shape (n_apps, n_hours)
-        Count, expectation and upper end of its 95 % interval; NaN where nothing is expected
+    observed, expected, low, high : numpy.ndarray of shape (n_apps, n_hours)
+        Count, expectation and both ends of its 95 % interval; NaN where nothing is expected
         because the app has too little history.
     """
 
     observed: NDArray[np.float64]
     expected: NDArray[np.float64]
+    low: NDArray[np.float64]
     high: NDArray[np.float64]
 
 
@@ -55,11 +56,12 @@ def expect_week(panel: Panel, metric: str = "calls") -> WeekSeries:
     slots = np.tile(slot, len(panel.apps))
     mean = base.mean[apps, slots]
     size = base.size(mean, apps, slots)
-    high = stats.nbinom.ppf(0.975, size, size / (size + mean))
+    low, high = (stats.nbinom.ppf(q, size, size / (size + mean)) for q in (0.025, 0.975))
     shape = (len(panel.apps), len(slot))
     unknown = ~panel.assessed(0)[:, None]
     return WeekSeries(
         observed=counts[:, frame.hours],
         expected=np.where(unknown, np.nan, mean.reshape(shape)),
+        low=np.where(unknown, np.nan, low.reshape(shape)),
         high=np.where(unknown, np.nan, high.reshape(shape)),
     )

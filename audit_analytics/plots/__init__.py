@@ -9,16 +9,24 @@ page recolours its charts in dark mode.
 """
 
 from audit_analytics.plots._style import COLOURS, new_axes
+from audit_analytics.plots.arrivals import first_seen_timeline, new_networks
 from audit_analytics.plots.bars import top_bars
+from audit_analytics.plots.errors import error_classes
 from audit_analytics.plots.finding import finding_series
 from audit_analytics.plots.heatmap import week_heatmap
+from audit_analytics.plots.matrix import app_api_matrix, ip_app_matrix
 from audit_analytics.plots.svg import to_svg
 from audit_analytics.plots.week import timeline
 
 __all__ = [
     "COLOURS",
+    "app_api_matrix",
+    "error_classes",
     "finding_series",
+    "first_seen_timeline",
+    "ip_app_matrix",
     "new_axes",
+    "new_networks",
     "timeline",
     "to_svg",
     "top_bars",

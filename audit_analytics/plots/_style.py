@@ -17,6 +17,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _CALLS: Final = ("#f0f4f8", "#d5e2ee", "#aac6e0", "#74a0cc", "#437bb3", "#1f5289")
+CLASSES: Final = {
+    "auth": "#7b2d8b",
+    "permission": "#c2452e",
+    "not_found": "#d9920a",
+    "rate_limit": "#2a7f9f",
+    "param": "#87975a",
+    "server": "#33475c",
+    "other": "#a9b3be",
+}
+"""Colour of every error class, in the order in which they are stacked."""
+
 _ERRORS: Final = ("#f6f2f1", "#f3d9d3", "#e8b0a5", "#d67e6e", "#bb4c3b", "#8a2417")
 COLOURS: Final = {
     "ink": "#1c2733",
@@ -31,6 +42,7 @@ COLOURS: Final = {
     "gap": "#98a3af",
     "window": "#fbeee6",
     "onmark": "#fffffe",
+    **CLASSES,
     **{f"calls{i}": c for i, c in enumerate(_CALLS)},
     **{f"errors{i}": c for i, c in enumerate(_ERRORS)},
 }
@@ -133,11 +145,12 @@ def write_number(value: float, _position: object = None) -> str:
     return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
 
 
-def read_instant(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def read_instant(at: str | datetime) -> datetime:
+    """Read an ISO 8601 text; an instant stays one."""
+    return at if isinstance(at, datetime) else datetime.fromisoformat(at)
 
 
-def count_hours(start: datetime, at: str) -> float:
+def count_hours(start: datetime, at: str | datetime) -> float:
     return (read_instant(at) - start) / timedelta(hours=1)
 
 
@@ -147,12 +160,14 @@ def read_numbers(values: Iterable[float | None]) -> Numbers:
 
 
 def show_days(ax: Axes, start: datetime, hours: int, zone: str, *, form: str = "%a %d %b") -> None:
-    """Mark midnights of the zone on an axis of hours."""
+    """Mark midnights of the zone on an axis of hours; Mondays alone where days are many."""
     tz = ZoneInfo(zone)
     local = [(start + timedelta(hours=i)).astimezone(tz) for i in range(hours)]
     days = [i for i, at in enumerate(local) if at.hour == 0]
+    if len(days) > 10:
+        days = [i for i in days if local[i].weekday() == 0]
     ax.set_xticks(days, [f"{local[i]:{form}}" for i in days], ha="left")
     ax.tick_params(axis="x", pad=5)
     for day in days:
-        ax.axvline(day, color=COLOURS["grid"], linewidth=0.8, zorder=0)
+        ax.axvline(day, color=COLOURS["grid"], linewidth=0.8, zorder=0, clip_on=False)
     ax.set_xlim(0, max(hours - 1, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from matplotlib import rc_context
@@ -15,6 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 _VARIABLES: Final = {value: f"var(--plot-{name},{value})" for name, value in COLOURS.items()}
+
+_PLAIN: Final = {
+    ("stroke-linecap", "butt"),
+    ("stroke-linecap", "square"),
+    ("stroke-linejoin", "round"),
+    ("stroke-linejoin", "miter"),
+    ("stroke-dashoffset", "0"),
+    ("text-anchor", "start"),
+}
+"""What a browser does anyway, or the page says once for all plots."""
 
 
 def to_svg(figure: Figure | SubFigure, *, name: str = "plot", label: str = "") -> str:
@@ -32,8 +43,8 @@ def to_svg(figure: Figure | SubFigure, *, name: str = "plot", label: str = "") -
     Returns
     -------
     str
-        An ``<svg>`` element with colours as CSS variables and text as text; the same bytes for
-        the same figure.
+        An ``<svg>`` element with colours as CSS variables, text as text and no inline style; the
+        same bytes for the same figure.
 
     Examples
     --------
@@ -57,7 +68,7 @@ def to_svg(figure: Figure | SubFigure, *, name: str = "plot", label: str = "") -
     )
     used = set(re.findall(r"[#]([\w-]+)", svg))
     svg = re.sub(r"<[^>]+>", lambda tag: _compact_tag(tag[0], used), svg)
-    svg = re.sub(r">\s+<", "><", svg).strip()
+    svg = _drop_idle(re.sub(r">\s+<", "><", svg).strip())
     view = re.search(r'viewBox="[^"]*"', svg)
     opening = f'<svg role="img" aria-label="{_attribute(label)}" {view[0] if view else ""}>'
     return opening + svg[svg.index(">") + 1 :]
@@ -68,14 +79,72 @@ def _attribute(text: str) -> str:
     return write_label(text, 400).translate(inert)
 
 
+def _drop_idle(svg: str) -> str:
+    """Drop groups that group nothing and shapes that draw nothing."""
+    svg = re.sub(r'<path d="[^"]*" fill="none"/>|<g/>|<defs></defs>', "", svg)
+    stack: list[bool] = []
+
+    def keep(tag: re.Match[str]) -> str:
+        if tag[0] == "</g>":
+            return "" if stack.pop() else tag[0]
+        stack.append(tag[0] == "<g>")
+        return "" if stack[-1] else tag[0]
+
+    return re.sub(r"</?g(?: [^>]*[^/])?>", keep, svg)
+
+
 def _compact_tag(tag: str, used: set[str]) -> str:
     tag = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", tag)
     tag = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), tag)
-    tag = re.sub(r"\s*([MLCQZz])\s+(?=[\d-]|\"|M)", r"\1", re.sub(r"\s+", " ", tag))
-    tag = re.sub(r"font: ((?:bold|\d{3}) )?([\d.]+px)[^;\"]*", _font, tag)
+    tag = re.sub(r"\s+", " ", tag).replace(' xml:space="preserve"', "")
+    tag = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", tag)
+    tag = re.sub(r' d="([^"]*)"', lambda found: f' d="{_compact_path(found[1])}"', tag)
+    tag = re.sub(r' style="([^"]*)"', _as_attributes, tag)
     return re.sub(r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0], found[0]), tag)
 
 
-def _font(found: re.Match[str]) -> str:
-    weight = "font-weight: bold; " if found[1] else ""
-    return f"{weight}font-size: {found[2]}"
+def _as_attributes(found: re.Match[str]) -> str:
+    """Write a style as attributes: a content security policy may forbid inline styles."""
+    pairs = [rule.split(":", 1) for rule in found[1].split(";") if ":" in rule]
+    rules = {name.strip(): value.strip() for name, value in pairs}
+    rules.pop("font-family", None)
+    font = re.search(r"((?:bold|\d{3}) )?([\d.]+px)", rules.pop("font", ""))
+    if font:
+        rules |= {"font-size": font[2]} | ({"font-weight": "bold"} if font[1] else {})
+    return "".join(
+        f' {name}="{value}"' for name, value in rules.items() if (name, value) not in _PLAIN
+    )
+
+
+def _compact_path(path: str) -> str:
+    """Write straight lines with steps instead of places, without the points on the way."""
+    if not re.fullmatch(r"(?:[ML] ?-?[\d.]+ -?[\d.]+ ?|[zZ] ?)+", path):
+        return re.sub(r"\s*([MLCQZz])\s*", r"\1", path)
+    written = ""
+    for part in re.findall(r"M[^M]*", path):
+        numbers = [round(10 * float(number)) for number in re.findall(r"-?[\d.]+", part)]
+        points = _drop_midpoints(list(zip(numbers[::2], numbers[1::2], strict=True)))
+        steps = [(after[0] - before[0], after[1] - before[1]) for before, after in pairwise(points)]
+        line = "".join(_write_tenths(n) for step in steps for n in step).lstrip()
+        written += f"M{_write_tenths(points[0][0]).lstrip()}{_write_tenths(points[0][1])}"
+        written += (f"l{line}" if line else "") + ("z" if "z" in part.lower() else "")
+    return written
+
+
+def _drop_midpoints(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    kept = points[:1]
+    for here, after in pairwise(points[1:]):
+        before = kept[-1]
+        one = (here[0] - before[0], here[1] - before[1])
+        two = (after[0] - here[0], after[1] - here[1])
+        turn = one[0] * two[1] - one[1] * two[0]
+        back = one[0] * two[0] + one[1] * two[1] < 0
+        # within half a tenth of a pixel of the line: places are rounded to tenths
+        if back or 2 * abs(turn) > max(abs(two[0]) + abs(two[1]), abs(one[0]) + abs(one[1])):
+            kept.append(here)
+    return [*kept, *points[1:][-1:]]
+
+
+def _write_tenths(number: int) -> str:
+    text = f"{number / 10:.1f}".removesuffix(".0")
+    return text if number < 0 else f" {text}"

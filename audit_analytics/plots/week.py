@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 def timeline(
     series: Mapping[str, Any] | pd.DataFrame,
     *,
-    findings: Iterable[Mapping[str, Any]] = (),
+    findings: Iterable[Mapping[str, Any]] | pd.DataFrame = (),
     zone: str = "UTC",
     ax: Axes | None = None,
 ) -> Axes:
-    """Plot calls and errors an hour, hours without data hatched, findings marked by rank.
+    """Plot calls and errors an hour against what was expected, gaps hatched, findings marked.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def timeline(
         ``start_at`` (ISO 8601), ``calls``, ``errors`` and ``expected`` (one value an hour; None
         where nothing is expected), ``missing`` (positions of hours without data), and if known
         ``low`` and ``high``; or a frame with ``bucket_at`` (UTC), ``calls_count`` and, if known,
-        ``errors_count`` and ``expected``.
-    findings : iterable of mapping
-        Findings with ``rank`` and ``start_at``.
+        ``errors_count`` and ``expected``: rows of one hour are added up.
+    findings : iterable of mapping or pandas.DataFrame
+        Findings with ``rank`` and ``start_at``, such as ``report.findings``.
     zone : str
         IANA time zone of the axis.
     ax : matplotlib.axes.Axes, optional
@@ -65,6 +65,7 @@ def timeline(
     'Calls and errors an hour (Asia/Shanghai)'
     """
     data = _as_series(series)
+    marks = findings.to_dict("records") if hasattr(findings, "to_dict") else findings
     ax = get_axes(ax, 1040, 270)
     start = read_instant(data["start_at"])
     calls = read_numbers(data["calls"])
@@ -91,11 +92,13 @@ def timeline(
     ax.plot(hours, calls, color=COLOURS["calls"], linewidth=1.4, label="calls")
     _hatch(ax, missing)
     show_days(ax, start, len(calls), zone)
-    ax.set_ylim(0, 1.06 * max(np.nanmax([*calls, *expected, 1.0]), 1))
+    ax.set_ylim(
+        0, 1.06 * max(np.nanmax([*calls, *expected, *read_numbers(data.get("high", ())), 1.0]), 1)
+    )
     ax.yaxis.set_major_formatter(write_number)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
-    _mark(ax, findings, start, len(calls))
+    _mark(ax, marks, start, len(calls))
     ax.set_title(f"Calls and errors an hour ({zone})", pad=46)
     ax.legend(
         loc="lower right",

@@ -1,4 +1,4 @@
-"""One report dict, four files: report.html, report.md, findings.json, findings.csv."""
+"""One report dict, five files: report.html, report.md, findings.json and two of CSV."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
     OSError
         The folder or a file cannot be written.
     """
-    from audit_analytics.report.csv_file import render_csv  # noqa: PLC0415 - importing stays cheap
+    from audit_analytics.report.csv_file import render_csv, render_evidence  # noqa: PLC0415 - importing stays cheap
     from audit_analytics.report.html import render_html  # noqa: PLC0415
     from audit_analytics.report.json_file import render_json  # noqa: PLC0415
     from audit_analytics.report.markdown import render_markdown  # noqa: PLC0415
@@ -44,6 +44,7 @@ def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
         "report.md": render_markdown(report),
         "findings.json": render_json(report),
         "findings.csv": render_csv(report),
+        "evidence.csv": render_evidence(report),
     }
     out_dir.mkdir(parents=True, exist_ok=True)
     drafts = {name: out_dir / f".{name}.{os.getpid()}.tmp" for name in texts}

@@ -12,10 +12,11 @@ from audit_analytics.report.answers import (
     list_sensitive_usage,
     list_unusual_ips,
 )
+from audit_analytics.report.changes import build_changes, list_quiet_apps
+from audit_analytics.report.charts import build_charts
 from audit_analytics.report.coverage import build_assessed, build_coverage, say_verdict
 from audit_analytics.report.method import DETECTORS, LIMITS
 from audit_analytics.report.numbers import (
-    build_changes,
     build_heatmap,
     build_series,
     build_tenant_series,
@@ -63,7 +64,9 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "top": build_top(data),
         "series": build_tenant_series(data),
         "heatmap": build_heatmap(data),
+        "charts": build_charts(data),
         "changes": build_changes(data),
+        "quiet_apps": list_quiet_apps(data),
         "method": {
             "detectors": [{"name": name, "text": text} for name, text in DETECTORS],
             "limits": list(LIMITS),

@@ -1,12 +1,15 @@
-"""findings.csv: one row a finding, for spreadsheets."""
+"""findings.csv, one row a finding, and evidence.csv, one row a log entry: for spreadsheets."""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.report import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COLUMNS: Final = (
     "rank",
@@ -38,6 +41,21 @@ COLUMNS: Final = (
 )
 """Columns of findings.csv, named as in findings.json."""
 
+EVIDENCE_COLUMNS: Final = (
+    "finding_id",
+    "rank",
+    "id",
+    "at",
+    "local",
+    "app_id",
+    "ip",
+    "api",
+    "http_status",
+    "response_code",
+    "outcome",
+)
+"""Columns of evidence.csv, named as in findings.json."""
+
 
 def render_csv(report: dict[str, Any]) -> str:
     r"""Write the findings as CSV (RFC 4180), texts quoted, formulas disarmed.
@@ -57,11 +75,44 @@ def render_csv(report: dict[str, Any]) -> str:
     >>> render_csv({"findings": []}).startswith('"rank","finding_id"')
     True
     """
+    rows = ([_cell(finding, name) for name in COLUMNS] for finding in report["findings"])
+    return _write(COLUMNS, rows)
+
+
+def render_evidence(report: dict[str, Any]) -> str:
+    r"""Write the evidence of all findings as CSV (RFC 4180), formulas disarmed.
+
+    Parameters
+    ----------
+    report : dict
+        The report.
+
+    Returns
+    -------
+    str
+        CSV with a header row, one row a log entry; lines end in CR LF.
+
+    Examples
+    --------
+    >>> render_evidence({"findings": []}).startswith('"finding_id","rank","id"')
+    True
+    """
+    rows = (
+        [
+            _cell(row | {"finding_id": f["finding_id"], "rank": f["rank"]}, n)
+            for n in EVIDENCE_COLUMNS
+        ]
+        for f in report["findings"]
+        for row in f["evidence"]["rows"]
+    )
+    return _write(EVIDENCE_COLUMNS, rows)
+
+
+def _write(columns: Iterable[str], rows: Iterable[list[object]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    for finding in report["findings"]:
-        writer.writerow([_cell(finding, name) for name in COLUMNS])
+    writer.writerow(columns)
+    writer.writerows(rows)
     return buffer.getvalue()
 
 

@@ -6,17 +6,22 @@ out, so that a template cannot forget it.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from markupsafe import escape as markup_escape
 
 from audit_analytics.findings.explain import show_api
 from audit_analytics.report import escape, wording
+from audit_analytics.report.drawings import draw_finding, draw_report
+from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""
@@ -41,12 +46,12 @@ class Detail(NamedTuple):
 
 
 DETAILS: Final = (
-    Detail(60, 30, 20),
-    Detail(60, 30, 10),
-    Detail(60, 20, 5),
-    Detail(60, 10, 3),
+    Detail(60, 30, 8),
+    Detail(60, 30, 4),
+    Detail(60, 20, 2),
     Detail(60, 10, 0),
-    Detail(30, 10, 0),
+    Detail(40, 10, 0),
+    Detail(20, 10, 0),
     Detail(10, 5, 0),
 )
 """From all to least; the page takes the first that keeps it under :data:`LIMIT_BYTES`."""
@@ -64,18 +69,27 @@ def render_html(report: dict[str, Any]) -> str:
     -------
     str
         The page, under :data:`LIMIT_BYTES`: with many findings, the lower ranks show less
-        evidence, and say so.
+        evidence, and say so. Its own content security policy allows nothing but its one style
+        sheet, named by its hash.
 
     Notes
     -----
     Needs matplotlib, imported here: a report without plots would hide what it knows.
     """
-    template = _environment().get_template("report.html.j2")
-    plots = _draw(report)
-    small = _draw_findings(report, max(detail.plots for detail in DETAILS))
+    environment = _environment()
+    template = environment.get_template("report.html.j2")
+    style = "\n" + environment.get_template("report.css.j2").render() + "\n"
+    shown = {
+        "r": report,
+        "plots": draw_report(report),
+        "style": Markup(style),  # noqa: S704 - ours
+        "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    }
+    most = max(detail.plots for detail in DETAILS)
+    small = [draw_finding(f, report["tenant_zone"]) for f in report["findings"][:most]]
     page = ""
     for detail in DETAILS:
-        page = template.render(r=report, plots=plots, small=small[: detail.plots], detail=detail)
+        page = template.render(**shown, small=small[: detail.plots], detail=detail)
         if len(page.encode()) <= LIMIT_BYTES:
             break
     return page
@@ -110,25 +124,43 @@ def _environment() -> Environment:
     environment.filters |= {
         "api": show_api,
         "chance": wording.chance,
+        "change": lambda pair: wording.change(*pair),
         "interval": lambda pair: wording.interval(*pair),
         "lines": _escape_lines,
-        "moment": wording.moment,
-        "name": lambda text, limit=escape.NAME_LIMIT: escape.shorten(text, limit) or escape.EMPTY,
+        "local": wording.local_time,
+        "name": lambda text, limit=escape.NAME_LIMIT: escape.clean(text, limit) or escape.EMPTY,
+        "named": wording.name_code,
         "number": wording.number,
+        "outcome": wording.name_outcome,
+        "path": _break_path,
         "percent": wording.percent,
-        "plural": wording.plural,
         "rarity": wording.rarity,
         "runs": find_runs,
         "span": lambda window: wording.span(*window),
     }
-    environment.globals |= {"SHAPES": wording.SHAPES, "STATUS": wording.STATUS}
+    environment.globals |= {
+        "SHAPES": wording.SHAPES,
+        "STATUS": wording.STATUS,
+        "STATUS_SHAPES": wording.STATUS_SHAPES,
+    }
+    install_phrases(environment, _escape)
     return environment
+
+
+def _escape(value: object) -> object:
+    return markup_escape(wording.number(value) if isinstance(value, int | float) else _clean(value))
 
 
 def _clean(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return escape.clean(value, escape.TEXT_LIMIT)
     return value
+
+
+def _break_path(text: str, limit: int = escape.NAME_LIMIT) -> Markup:
+    """Write an API the way people do, with places to break a line at."""
+    name = markup_escape(escape.clean(show_api(text), limit) or escape.EMPTY)
+    return name.replace("/", Markup("/<wbr>"))
 
 
 def _escape_lines(text: str) -> Markup:
@@ -161,48 +193,3 @@ def find_runs(hours: Iterable[int]) -> list[tuple[int, int]]:
         else:
             runs.append((hour, 1))
     return runs
-
-
-def _draw(report: dict[str, Any]) -> dict[str, Markup]:
-    """Draw the week; nothing where there is no data to draw."""
-    if report["coverage"]["week_status"] == "empty":
-        return {}
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
-    zone = report["tenant_zone"]
-    ax = plots.new_axes(1040, 290, margins=(52, 14, 76, 28))
-    plots.timeline(report["series"], findings=report["findings"], zone=zone, ax=ax)
-    label = "Calls and errors an hour over the week, with gaps in the log and findings marked"
-    drawn = {"timeline": Markup(plots.to_svg(ax.figure, name="timeline", label=label))}  # noqa: S704
-    grid = {**report["heatmap"], "missing": report["series"]["missing"]}
-    for value in ("calls", "errors"):
-        ax = plots.new_axes(510, 232, margins=(38, 8, 30, 66))
-        plots.week_heatmap(grid, value=value, zone=zone, ax=ax)
-        label = f"{value.capitalize()} by day of the week and hour of the day"
-        drawn[f"heat_{value}"] = Markup(  # noqa: S704
-            plots.to_svg(ax.figure, name=f"heat-{value}", label=label)
-        )
-    for key, title in (("apps", "Apps"), ("ips", "IP addresses"), ("apis", "APIs")):
-        rows = [{**row, "name": show_api(row["name"])} for row in report["top"][key]]
-        ax = plots.new_axes(340, 30 + 36 * max(len(rows), 1), margins=(1, 1, 28, 2))
-        plots.top_bars(rows, title=title, ax=ax)
-        label = f"{title} with the most calls in the week, and the share that failed"
-        drawn[f"top_{key}"] = Markup(plots.to_svg(ax.figure, name=f"top-{key}", label=label))  # noqa: S704
-    return drawn
-
-
-def _draw_findings(report: dict[str, Any], count: int) -> list[Markup]:
-    """Draw the small plot of the first findings; an empty text where a finding has no series."""
-    return [_draw_finding(f, report["tenant_zone"]) for f in report["findings"][:count]]
-
-
-def _draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
-    if not finding["series"]:
-        return Markup("")
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
-    ax = plots.new_axes(430, 160, margins=(44, 8, 26, 24))
-    window = (finding["start_at"], finding["end_at"])
-    plots.finding_series(finding["series"], window=window, zone=zone, ax=ax)
-    label = f"Observed and expected, hour by hour, for finding {finding['rank']}"
-    return Markup(plots.to_svg(ax.figure, name=f"finding-{finding['rank']}", label=label))  # noqa: S704

@@ -6,6 +6,7 @@ is marked as such.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -13,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit_analytics.report import escape, wording
+from audit_analytics.report.phrases import install_phrases
 
 
 def render_markdown(report: dict[str, Any]) -> str:
@@ -28,7 +30,8 @@ def render_markdown(report: dict[str, Any]) -> str:
     str
         Markdown with tables (GFM), a newline at the end.
     """
-    return _environment().get_template("report.md.j2").render(r=report).strip() + "\n"
+    text = _environment().get_template("report.md.j2").render(r=report)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 @cache
@@ -43,16 +46,23 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "block": _code_block,
-        "chance": wording.chance,
+        "change": lambda pair: wording.change(*pair),
         "code": lambda text, limit=escape.NAME_LIMIT: Markup(escape.markdown_code(text, limit)),  # noqa: S704
         "interval": lambda pair: wording.interval(*pair),
+        "local": wording.local_time,
+        "named": wording.name_code,
         "number": wording.number,
+        "outcome": wording.name_outcome,
         "percent": wording.percent,
-        "plural": wording.plural,
         "rarity": wording.rarity,
         "span": lambda window: wording.span(*window),
     }
-    environment.globals |= {"SHAPES": wording.SHAPES, "STATUS": wording.STATUS}
+    environment.globals |= {
+        "SHAPES": wording.SHAPES,
+        "STATUS": wording.STATUS,
+        "STATUS_SHAPES": wording.STATUS_SHAPES,
+    }
+    install_phrases(environment, _escape_value)
     return environment
 
 
@@ -60,6 +70,10 @@ def _escape(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return escape.markdown(value)
     return value
+
+
+def _escape_value(value: object) -> object:
+    return wording.number(value) if isinstance(value, int | float) else _escape(value)
 
 
 def _code_block(text: str) -> Markup:

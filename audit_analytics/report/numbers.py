@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from audit_analytics.report.inputs import ReportInput
 
 TOP: Final = 10
-MAX_LISTED: Final = 50
 METRICS: Final = {
     "TOK": ("token", "token requests"),
     "SENS": ("sensitive", "calls of sensitive APIs"),
@@ -49,13 +48,14 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         metric, what = _choose_metric(data, finding)
         found = expect_week(panel, metric)
         app = panel.apps.get_loc(finding.entity)
-        observed, expected, high = found.observed[app], found.expected[app], found.high[app]
+        observed, expected = found.observed[app], found.expected[app]
+        low, high = found.low[app], found.high[app]
     elif finding.entity_type == "ip":
         rows = data.in_week(data.calls.by_ip, "bucket_at")
         rows = rows[rows["ip"] == finding.entity]
         per_hour = rows.groupby("bucket_at")["calls_count"].sum().reindex(hours, fill_value=0)
         observed, what = per_hour.to_numpy(dtype=float), "calls"
-        expected = high = np.full(len(observed), np.nan)
+        expected = low = high = np.full(len(observed), np.nan)
     else:
         return None
     return {
@@ -63,6 +63,7 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         "start_at": format_utc(hours[0]),
         "observed": [int(value) for value in observed],
         "expected": _numbers(expected),
+        "low": _numbers(low),
         "high": _numbers(high),
         "what": f"{what} an hour",
     }
@@ -180,15 +181,20 @@ def build_tenant_series(data: ReportInput) -> dict[str, Any]:
     """
     calls, errors = _hourly(data)
     panel = data.detection.panel
-    expected = expect_week(panel).expected
-    known = data.detection.assessed
-    total = expected[known].sum(axis=0) if known.any() else np.full(len(calls), np.nan)
+    week, known = expect_week(panel), data.detection.assessed
+    total = spread = np.full(len(calls), np.nan)
+    if known.any():
+        total = week.expected[known].sum(axis=0)
+        # apps vary independently of each other: their upper arms add up as variances do
+        spread = np.sqrt(((week.high - week.expected)[known] ** 2).sum(axis=0))
     return {
         "bucket": "1h",
         "start_at": format_utc(data.week.hours[0]),
         "calls": calls.tolist(),
         "errors": errors.tolist(),
         "expected": _numbers(total),
+        "low": _numbers(np.maximum(total - spread, 0)),
+        "high": _numbers(total + spread),
         "missing": np.flatnonzero(panel.grid.gap[panel.grid.week == 0]).tolist(),
     }
 
@@ -214,32 +220,3 @@ def build_heatmap(data: ReportInput) -> dict[str, Any]:
         tables.append(table.tolist())
     rows = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
     return {"rows": rows, "calls": tables[0], "errors": tables[1]}
-
-
-def build_changes(data: ReportInput) -> dict[str, Any]:
-    """Say which apps are new or gone, and how many APIs and networks are new.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict.
-    """
-    by_api, by_ip = data.calls.by_api, data.calls.by_ip
-    week, before = data.in_week(by_api, "bucket_at"), data.in_week(by_api, "bucket_at", back=1)
-    earlier = by_api[by_api["bucket_at"] < data.week.hours[0]]
-    now, last = (set(table["app_id"].astype("str")) for table in (week, before))
-    known = set(earlier["app_id"].astype("str"))
-    networks = by_ip.groupby(by_ip["network"].astype("str"))["first_at"].min()
-    fresh = (networks >= data.week.start_at) & (networks < data.week.end_at)
-    new_apis = set(week["api"].astype("str")) - set(earlier["api"].astype("str"))
-    return {
-        "new_apps": sorted(now - known)[:MAX_LISTED] if known else [],
-        "vanished_apps": sorted(last - now)[:MAX_LISTED],
-        "new_apis_count": len(new_apis) if known else 0,
-        "new_networks_count": int(fresh.sum()) if known else 0,
-    }

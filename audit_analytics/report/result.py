@@ -67,7 +67,7 @@ class Report:
         return table
 
     def write(self, out_dir: str | Path) -> dict[str, Path]:
-        """Write report.html, report.md, findings.json and findings.csv.
+        """Write report.html, report.md, findings.json, findings.csv and evidence.csv.
 
         Parameters
         ----------

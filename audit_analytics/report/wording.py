@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
+
+from audit_analytics.report.phrases import mark
+from audit_analytics.report.phrases import translate as _
 
 NONE: Final = "\N{EN DASH}"
 """What stands where there is no value."""
@@ -19,11 +23,95 @@ SHAPES: Final = {
 """A shape a severity, so that none is told by its colour alone."""
 
 STATUS: Final = {
-    "complete": ("Complete", "every hour of the week has events"),
-    "gaps": ("Gaps", "some hours of the week have no event at all"),
-    "empty": ("No data", "the log holds nothing for this week"),
+    "complete": (mark("Complete"), mark("every hour of the week has events")),
+    "gaps": (mark("Gaps"), mark("some hours of the week have no event at all")),
+    "empty": (mark("No data"), mark("the log holds nothing for this week")),
 }
 """Short and long text of a week's status."""
+
+STATUS_SHAPES: Final = {"complete": "●", "gaps": "◐", "empty": "○"}
+"""A shape a status."""
+
+NAMES: Final = {
+    "critical": mark("Critical"),
+    "high": mark("High"),
+    "medium": mark("Medium"),
+    "low": mark("Low"),
+    "none": mark("None"),
+    "unknown": mark("Unknown"),
+    "app": mark("App"),
+    "ip": mark("IP address"),
+    "network": mark("Network"),
+    "api": mark("API"),
+    "tenant": mark("Tenant"),
+    "platform": mark("Platform"),
+    "apps": mark("Apps"),
+    "ips": mark("IP addresses"),
+    "networks": mark("Networks"),
+    "apis": mark("APIs"),
+    "calls": mark("Calls"),
+    "errors": mark("Errors"),
+    "new": mark("New"),
+    "continuing": mark("Continuing"),
+    "resolved": mark("Resolved"),
+    "suppressed": mark("Suppressed"),
+}
+"""What the codes of the report dict are called."""
+
+OUTCOMES: Final = {
+    "ok": mark("success"),
+    "auth": mark("authentication"),
+    "permission": mark("permission"),
+    "not_found": mark("not found"),
+    "rate_limit": mark("rate limit"),
+    "param": mark("parameter"),
+    "server": mark("server"),
+    "other": mark("other"),
+    "unknown": mark("unknown"),
+}
+"""What the outcomes of calls are called."""
+
+
+def name_code(code: str) -> str:
+    """Write a code of the report dict as people call it.
+
+    Parameters
+    ----------
+    code : str
+        Severity, kind of entity, status or total; anything else comes back as it is.
+
+    Returns
+    -------
+    str
+        Its name.
+
+    Examples
+    --------
+    >>> name_code("ips")
+    'IP addresses'
+    """
+    return _(NAMES[code]) if code in NAMES else code
+
+
+def name_outcome(outcome: str) -> str:
+    """Write the outcome of a call as people call it.
+
+    Parameters
+    ----------
+    outcome : str
+        One of :data:`audit_analytics.schema.OUTCOMES`.
+
+    Returns
+    -------
+    str
+        Its name.
+
+    Examples
+    --------
+    >>> name_outcome("not_found")
+    'not found'
+    """
+    return _(OUTCOMES[outcome]) if outcome in OUTCOMES else outcome
 
 
 def number(value: float | None) -> str:
@@ -103,8 +191,8 @@ def chance(p: float | None) -> str:
     if p is None:
         return NONE
     if p < 1e-9:
-        return "less than 1 in a billion"
-    return f"1 in {int(float(f'{1 / p:.2g}')):,}"
+        return _("less than 1 in a billion")
+    return _("1 in {count}", count=f"{int(float(f'{1 / p:.2g}')):,}")
 
 
 def rarity(expected_per_week: float | None) -> str:
@@ -126,10 +214,10 @@ def rarity(expected_per_week: float | None) -> str:
     'an ordinary week brings 0.02 of these'
     """
     if expected_per_week is None:
-        return "not scored: a rule found it"
+        return _("not scored: a rule found it")
     if 0 < expected_per_week < 0.001:
-        return "an ordinary week brings fewer than 0.001 of these"
-    return f"an ordinary week brings {number(expected_per_week)} of these"
+        return _("an ordinary week brings fewer than 0.001 of these")
+    return _("an ordinary week brings {count} of these", count=number(expected_per_week))
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -153,8 +241,10 @@ def interval(low: float | None, high: float | None) -> str:
     if low is None and high is None:
         return NONE
     if low is None:
-        return f"up to {number(high)}"
-    return f"{number(low)} or more" if high is None else f"{number(low)} to {number(high)}"
+        return _("up to {high}", high=number(high))
+    if high is None:
+        return _("{low} or more", low=number(low))
+    return _("{low} to {high}", low=number(low), high=number(high))
 
 
 def moment(local: str) -> str:
@@ -199,32 +289,65 @@ def span(start_local: str, end_local: str) -> str:
     >>> span("2026-11-16 10:00", "2026-11-16 12:00")
     'Mon 16 Nov 2026, 10:00 to 12:00'
     """
-    if start_local[:10] == end_local[:10]:
-        return f"{moment(start_local)} to {end_local[11:]}"
-    return f"{moment(start_local)} to {moment(end_local)}"
+    same_day = start_local[:10] == end_local[:10]
+    end = end_local[11:] if same_day else moment(end_local)
+    return _("{start} to {end}", start=moment(start_local), end=end)
 
 
-def plural(count: int, noun: str) -> str:
-    """Write a count with its noun.
+def local_time(at: str | None, zone: str) -> str:
+    """Write an instant on the clocks of a zone.
 
     Parameters
     ----------
-    count : int
-        How many.
-    noun : str
-        Singular noun that takes an s.
+    at : str or None
+        ISO 8601, UTC.
+    zone : str
+        IANA time zone.
 
     Returns
     -------
     str
-        Count and noun.
+        Day and minute, or a dash.
 
     Examples
     --------
-    >>> plural(1, "hour"), plural(1200, "hour")
-    ('1 hour', '1,200 hours')
+    >>> local_time("2026-11-15T16:00:00Z", "Asia/Shanghai")
+    '2026-11-16 00:00'
     """
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    if at is None:
+        return NONE
+    return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def change(count: int, previous: int | None) -> str:
+    """Write how a count changed.
+
+    Parameters
+    ----------
+    count : int
+        Now.
+    previous : int or None
+        Before; None where nothing is known.
+
+    Returns
+    -------
+    str
+        Per cent with a sign, or a dash.
+
+    Examples
+    --------
+    >>> change(150, 100), change(80, 100), change(5, 5), change(3, 0), change(3000, 100)
+    ('+50 %', '\N{MINUS SIGN}20 %', '±0 %', 'new', '×30')
+    """
+    if previous is None:
+        return NONE
+    if previous == 0:
+        return _("new") if count else NONE
+    ratio = count / previous
+    if ratio >= 10:
+        return f"×{ratio:.0f}"
+    share = round(100 * (ratio - 1))
+    return f"+{share} %" if share > 0 else f"\N{MINUS SIGN}{-share} %" if share < 0 else "±0 %"
 
 
 def share_of(part: float, whole: float) -> float:

@@ -42,6 +42,7 @@ def _series(hour: int, size: int, base: float, what: str) -> dict[str, Any]:
         "start_at": START,
         "observed": observed,
         "expected": expected,
+        "low": [round(max(e - 2 * math.sqrt(e + 2), 0), 2) for e in expected],
         "high": [round(e + 3 * math.sqrt(e + 2) + 2, 2) for e in expected],
         "what": what,
     }
@@ -166,6 +167,15 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
         ),
         "series": _series(position % 167, 400, 0.05, "refused calls an hour"),
     }
+
+
+def _listed(names: list[str], severity: str | None = None) -> dict[str, Any]:
+    grade = {"severity": severity} if severity else {}
+    rows = [
+        {"name": n, "at": "2026-11-17T03:10:00Z", "calls_count": 41, "apps_count": 1} | grade
+        for n in names
+    ]
+    return {"count": len(rows), "rows": rows}
 
 
 def make_report() -> dict[str, Any]:
@@ -363,6 +373,8 @@ def make_report() -> dict[str, Any]:
             "calls": CALLS,
             "errors": ERRORS,
             "expected": [round(_calls(h - 1) * 1.02, 1) for h in HOURS],
+            "low": [round(_calls(h - 1) * 0.8, 1) for h in HOURS],
+            "high": [round(_calls(h - 1) * 1.3, 1) for h in HOURS],
             "missing": [],
         },
         "heatmap": {
@@ -370,11 +382,54 @@ def make_report() -> dict[str, Any]:
             "calls": [CALLS[24 * d : 24 * d + 24] for d in range(7)],
             "errors": [ERRORS[24 * d : 24 * d + 24] for d in range(7)],
         },
+        "charts": {
+            "errors": {
+                "bucket": "1h",
+                "start_at": START,
+                "classes": {
+                    "permission": [260 if h in {26, 27} else 0 for h in HOURS],
+                    "server": [c // 30 for c in CALLS],
+                },
+            },
+            "networks": {
+                "days": [f"2026-11-{day:02}" for day in range(9, 23)],
+                "tenant": [0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 2, 0, 0],
+                "app": [2, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0],
+            },
+            "shared_ips": [
+                {"ip": "203.0.113.77", "app_id": name, "calls_count": 31 * i}
+                for i, name in enumerate(names, 1)
+            ],
+        },
         "changes": {
-            "new_apps": ["cli_a6600aa11bb22cc3"],
-            "vanished_apps": ["cli_a0c3be55912d4b8e", "cli_a12ffe0091d2c3b4"],
-            "new_apis_count": 7,
-            "new_networks_count": 3,
+            "totals": [
+                {"name": "calls", "count": sum(CALLS), "previous_count": 46904},
+                {"name": "errors", "count": sum(ERRORS), "previous_count": 1544},
+                {"name": "permission", "count": 620, "previous_count": 12},
+                {"name": "apps", "count": 61, "previous_count": 62},
+                {"name": "ips", "count": 143, "previous_count": 143},
+                {"name": "apis", "count": 188, "previous_count": 0},
+            ],
+            "movers": [
+                {"name": names[0], "calls_count": 9000, "previous_calls_count": 310},
+                {"name": names[1], "calls_count": 820, "previous_calls_count": 1640},
+            ],
+            "new": {
+                "apps": _listed(["cli_a6600aa11bb22cc3"]),
+                "networks": _listed(["203.0.113.0/24"]),
+                "ips": _listed(["203.0.113.77"]),
+                "apis": _listed(["DELETE/open-apis/contact/v3/users/:user_id"], "critical"),
+            },
+            "vanished": {
+                "apps": _listed(["cli_a0c3be55912d4b8e", "cli_a12ffe0091d2c3b4"]),
+                "networks": _listed([]),
+                "ips": _listed([]),
+                "apis": _listed([], "low"),
+            },
+        },
+        "quiet_apps": {
+            "count": 50,
+            "rows": [{"name": f"cli_quiet{i:02}", "calls_count": 900 - i} for i in range(50)],
         },
         "method": {
             "detectors": [
@@ -453,6 +508,8 @@ def make_empty_report() -> dict[str, Any]:
         "calls": [0] * 168,
         "errors": [0] * 168,
         "expected": [None] * 168,
+        "low": [None] * 168,
+        "high": [None] * 168,
         "missing": list(HOURS),
     }
     report["heatmap"] |= {"calls": [[0] * 24] * 7, "errors": [[0] * 24] * 7}
@@ -473,7 +530,14 @@ def make_empty_report() -> dict[str, Any]:
         "not_assessed": [],
         "not_assessed_count": 0,
     }
-    report["changes"] |= {"new_apps": [], "vanished_apps": []}
+    nothing = {kind: _listed([]) for kind in ("apps", "networks", "ips", "apis")}
+    report["changes"] = {"totals": [], "movers": [], "new": nothing, "vanished": nothing}
+    report["charts"] = {
+        "errors": {"bucket": "1h", "start_at": START, "classes": {}},
+        "networks": {"days": [], "tenant": [], "app": []},
+        "shared_ips": [],
+    }
+    report["quiet_apps"] = {"count": 0, "rows": []}
     report["verdict"] = "The log holds no data for this week: nothing was assessed."
     return report
 
@@ -517,7 +581,19 @@ def make_hostile_report() -> dict[str, Any]:
     report["coverage"]["unknown_apis"] = [
         {"api": n, "calls_count": 1, "apps_count": 1} for n in names
     ]
-    report["changes"] |= {"new_apps": names, "vanished_apps": names}
+    for change in ("new", "vanished"):
+        report["changes"][change] = {kind: _listed(names) for kind in ("apps", "networks", "ips")}
+        report["changes"][change]["apis"] = _listed(names, "high")
+    report["changes"]["movers"] = [
+        {"name": n, "calls_count": 9, "previous_calls_count": 1} for n in names
+    ]
+    report["quiet_apps"] = {
+        "count": len(names),
+        "rows": [{"name": n, "calls_count": 1} for n in names],
+    }
+    report["charts"]["shared_ips"] = [
+        {"ip": ip, "app_id": name, "calls_count": 7} for ip in names for name in names
+    ]
     report["run"]["config"] = {"deny_list": names}
     for row in (*report["unusual_ips"], *report["error_bursts"], *report["sensitive_usage"]):
         row["why"] = HOSTILE["script"]
