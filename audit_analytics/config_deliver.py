@@ -49,8 +49,9 @@ class DeliverSettings(BaseModel):
     @classmethod
     def _check_report_url(cls, url: str) -> str:
         parts = urlsplit(url)
-        if url and (parts.scheme not in {"https", "http"} or not parts.hostname or parts.username):
-            raise ValueError("give an https or http address without a user, or leave it out")
+        is_web = parts.scheme in {"https", "http"} and bool(parts.hostname)
+        if url and (not is_web or "@" in parts.netloc or parts.query or parts.fragment):
+            raise ValueError("give an https or http address without a user and a query")
         return url.rstrip("/")
 
     @field_validator("mail_to", "mail_from")

@@ -161,12 +161,14 @@ class CustomBot:
                 )
             except Unanswered as error:
                 raise RemoteError(
-                    f"the webhook did not answer ({error}); the card may have arrived, so it is "
+                    f"{self._place} did not answer ({error}); the card may have arrived, so it is "
                     "not sent again: look into the group, then run deliver again"
                 ) from None
+            except RemoteError as error:
+                raise RemoteError(f"{self._place}: {error}") from None
         if answer.code:
             step = _NEXT_STEPS.get(answer.code, "look the code up in the platform's documentation")
-            raise RemoteError(f"the webhook refuses the card ({answer}): {step}")
+            raise RemoteError(f"{self._place} refuses the card ({answer}): {step}")
 
     def _sign(self, card: dict[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = {"msg_type": "interactive", "card": card}

@@ -279,7 +279,7 @@ def test_same_report_same_bytes(tmp_path):
 
 
 def test_write_report_makes_the_folder_and_leaves_no_drafts(tmp_path):
-    paths = write_report(fixture.make_gaps_report(), tmp_path / "new" / "folder")
+    paths = write_report(fixture.make_gaps_report(), tmp_path / "new" / "folder", ocsf=False)
     assert sorted(paths) == ["findings.csv", "findings.json", "report.html", "report.md"]
     assert sorted(p.name for p in (tmp_path / "new" / "folder").iterdir()) == sorted(paths)
     assert all(path.read_bytes() for path in paths.values())
