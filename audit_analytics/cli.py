@@ -12,6 +12,7 @@ import click
 
 import audit_analytics
 from audit_analytics.cli_common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli_deliver import deliver, deliver_after
 from audit_analytics.cli_drill import drill
 from audit_analytics.cli_fetch import doctor, serve, status, sync
 from audit_analytics.errors import DataIncompleteError
@@ -35,6 +36,17 @@ def main() -> None:
     type=click.Choice(["low", "medium", "high", "critical"]),
     help="Exit with 1 if there is a finding of this severity or above.",
 )
+@click.option(
+    "--ocsf/--no-ocsf",
+    default=None,
+    help="Write findings.ocsf.jsonl; if it can be, unless set.",
+)
+@click.option(
+    "--deliver",
+    "is_delivered",
+    is_flag=True,
+    help="Send it as the settings say; a failure leaves the exit code as it is.",
+)
 @CONFIG
 @VERBOSE
 @reports_errors
@@ -45,6 +57,8 @@ def weekly(
     week: str | None,
     budget: float | None,
     fail_on: str | None,
+    ocsf: bool | None,
+    is_delivered: bool,
     config: Path | None,
 ) -> None:
     """Write the report of one week of the log in SOURCE.
@@ -55,13 +69,15 @@ def weekly(
     from audit_analytics import schema
     from audit_analytics.config import load_settings
     from audit_analytics.pipeline import run_week
+    from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.source.files import write_rejects
 
-    settings = load_settings(config, overrides={"budget_per_week": budget})
+    settings = load_settings(config, overrides={"budget_per_week": budget, "ocsf": ocsf})
+    check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
     report = run_week(source, week=week, settings=settings)
     folder = out / report.data["week"]["iso"]
-    paths = report.write(folder)
+    paths = report.write(folder, ocsf=settings.ocsf)
     coverage = report.data["coverage"]
     click.echo(
         f"{coverage['rows_read_count']:,} rows read: {coverage['events_count']:,} events, "
@@ -74,6 +90,8 @@ def weekly(
     click.echo(paths["report.html"])
     for line in report.lines():
         click.echo(line)
+    if is_delivered:
+        deliver_after(folder, settings, newest=week is None)
     if coverage["week_status"] != "complete":
         hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
         raise DataIncompleteError(
@@ -140,5 +158,5 @@ def _write_company(
 
 
 simulate.add_command(serve)
-for _command in (sync, status, doctor, drill):
+for _command in (sync, status, doctor, drill, deliver):
     main.add_command(_command)

@@ -27,7 +27,9 @@ from pydantic_settings import (
 )
 
 from audit_analytics.buckets import load_zone
+from audit_analytics.config_deliver import DeliverSettings
 from audit_analytics.errors import ConfigError
+from audit_analytics.secret import read_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,6 +136,10 @@ class Settings(BaseSettings):
     base_url: str = Field("https://open.feishu.cn", description="platform to fetch from")
     sync: SyncSettings = SyncSettings()
     redaction: RedactionSettings = RedactionSettings()
+    deliver: DeliverSettings = DeliverSettings()
+    ocsf: bool | None = Field(
+        None, description="whether findings.ocsf.jsonl is written; if it can be, unless set"
+    )
 
     @field_validator("tenant_zone")
     @classmethod
@@ -164,10 +170,10 @@ class Settings(BaseSettings):
         Returns
         -------
         dict of str to Any
-            JSON values, sorted; paths by their name only. What concerns fetching alone is left
-            out, and with it every secret.
+            JSON values, sorted; paths by their name only. What concerns fetching and delivery
+            alone is left out, and with it every secret.
         """
-        values = self.model_dump(mode="json", exclude={"catalogue", *_FETCHING})
+        values = self.model_dump(mode="json", exclude={"catalogue", *_AROUND})
         values["own_app_id"] = ", ".join(sorted(self.own_apps()))
         values["catalogue"] = self.catalogue.name if self.catalogue else None
         values["holidays"] = sorted(values["holidays"])
@@ -198,7 +204,7 @@ class Settings(BaseSettings):
         ConfigError
             None is set, both are set, or the file cannot be read.
         """
-        found = _read_secret("app_secret", self.app_secret, self.app_secret_file)
+        found = read_secret("app_secret", self.app_secret, self.app_secret_file)
         if found is None:
             raise ConfigError(
                 f"no app secret: set {PREFIX}APP_SECRET, or {PREFIX}APP_SECRET_FILE to a file that "
@@ -220,28 +226,21 @@ class Settings(BaseSettings):
             Both are set, or the file cannot be read.
         """
         redaction = self.redaction
-        return _read_secret("redaction.hash_key", redaction.hash_key, redaction.hash_key_file)
+        return read_secret("redaction.hash_key", redaction.hash_key, redaction.hash_key_file)
 
 
-_FETCHING: Final = frozenset(
-    ("app_id", "app_secret", "app_secret_file", "base_url", "sync", "redaction")
+_AROUND: Final = frozenset(
+    (
+        "app_id",
+        "app_secret",
+        "app_secret_file",
+        "base_url",
+        "sync",
+        "redaction",
+        "deliver",
+        "ocsf",
+    )
 )
-
-
-def _read_secret(name: str, value: SecretStr | None, path: Path | None) -> SecretStr | None:
-    if value is not None and path is not None:
-        raise ConfigError(f"setting {name}: is given itself and as a file; keep one of them")
-    if path is not None:
-        try:
-            value = SecretStr(path.read_text(encoding="utf-8").strip())
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise ConfigError(
-                f"setting {name}_file: {path} cannot be read ({reason}); check the path and its mode"
-            ) from None
-    if value is not None and not value.get_secret_value():
-        raise ConfigError(f"setting {name}: is empty; set it, or leave it out")
-    return value
 
 
 def load_settings(

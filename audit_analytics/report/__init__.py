@@ -1,4 +1,4 @@
-"""One report dict, five files: report.html, report.md, findings.json and two of CSV."""
+"""One report dict, many files: HTML, Markdown, JSON, two of CSV, and OCSF where it is installed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ if TYPE_CHECKING:
 __all__ = ["write_report"]
 
 
-def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
+def write_report(
+    report: dict[str, Any], out_dir: Path, *, ocsf: bool | None = None
+) -> dict[str, Path]:
     """Write the report in every format; the same report gives the same bytes.
 
     Each file is written beside its name and moved into place once all are ready, so that a reader
@@ -23,6 +25,9 @@ def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
         The report.
     out_dir : pathlib.Path
         Folder for the files; made if it does not exist.
+    ocsf : bool, optional
+        Whether findings.ocsf.jsonl is written too; if its extra is installed, unless given. An
+        older one that is not written anew is removed: it would tell of another run.
 
     Returns
     -------
@@ -33,11 +38,15 @@ def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
     ------
     OSError
         The folder or a file cannot be written.
+    ConfigError
+        `ocsf` is asked for, and its extra is not installed.
     """
     from audit_analytics.report.csv_file import render_csv, render_evidence  # noqa: PLC0415 - importing stays cheap
     from audit_analytics.report.html import render_html  # noqa: PLC0415
     from audit_analytics.report.json_file import render_json  # noqa: PLC0415
     from audit_analytics.report.markdown import render_markdown  # noqa: PLC0415
+    from audit_analytics.report.ocsf import FILE_NAME as ocsf_name  # noqa: N811, PLC0415
+    from audit_analytics.report.ocsf import check_ocsf, render_ocsf  # noqa: PLC0415
 
     texts = {
         "report.html": render_html(report),
@@ -46,6 +55,8 @@ def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
         "findings.csv": render_csv(report),
         "evidence.csv": render_evidence(report),
     }
+    if check_ocsf(required=ocsf):
+        texts[ocsf_name] = render_ocsf(report)
     out_dir.mkdir(parents=True, exist_ok=True)
     drafts = {name: out_dir / f".{name}.{os.getpid()}.tmp" for name in texts}
     try:
@@ -53,6 +64,8 @@ def write_report(report: dict[str, Any], out_dir: Path) -> dict[str, Path]:
             drafts[name].write_bytes(text.encode("utf-8"))
         for name, draft in drafts.items():
             draft.replace(out_dir / name)
+        if ocsf_name not in texts:
+            (out_dir / ocsf_name).unlink(missing_ok=True)
     finally:
         for draft in drafts.values():
             draft.unlink(missing_ok=True)

@@ -26,6 +26,7 @@ _BLANKS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") |
 )
 # Spaces that Chinese and European texts use; ``str.isprintable`` counts them as unprintable.
 _SPACES: Final = frozenset("\u00a0\u202f\u3000")
+_DEFANGED: Final = str.maketrans({"<": "(", ">": ")", "@": "(at)"})
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -210,6 +211,36 @@ def csv_cell(text: str, limit: int = TEXT_LIMIT) -> str:
     """
     cell = clean(text, limit)
     return f"'{cell}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else cell
+
+
+def inert(text: str, limit: int = TEXT_LIMIT) -> str:
+    r"""Make a text safe for a chat message or a mail that is plain text.
+
+    Plain text is not quite plain there: programs turn addresses into links, and some turn
+    ``<at ...>`` or ``@all`` into a mention. Here none of these is left.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+    limit : int
+        Longest result in characters, the note on the length not counted.
+
+    Returns
+    -------
+    str
+        One line of printable characters.
+
+    Examples
+    --------
+    >>> print(inert("<at id=all></at> see https://www.evil.example or mailto:a@evil.example"))
+    (at id=all)(/at) see https[:]//www[.]evil[.]example or mailto[:]a(at)evil[.]example
+    """
+    text = clean(text, limit).translate(_DEFANGED)
+    text = re.sub(r"(?<=\w):(?=[^\s\d])|:(?=//)", "[:]", text)
+    text = re.sub(r"(?<=\w)\.(?=[^\W\d_]{2,})", "[.]", text)
+    # escapes written out are longer than what they stand for
+    return shorten(text, 2 * limit)
 
 
 def json_text(text: str) -> str:

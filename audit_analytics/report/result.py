@@ -66,20 +66,30 @@ class Report:
             table[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
         return table
 
-    def write(self, out_dir: str | Path) -> dict[str, Path]:
-        """Write report.html, report.md, findings.json, findings.csv and evidence.csv.
+    def write(self, out_dir: str | Path, *, ocsf: bool | None = None) -> dict[str, Path]:
+        """Write the report in every format.
 
         Parameters
         ----------
         out_dir : str or pathlib.Path
             Folder; made if it does not exist.
+        ocsf : bool, optional
+            Whether findings.ocsf.jsonl is written; if the extra ``ocsf`` is installed, unless
+            given.
 
         Returns
         -------
         dict of str to pathlib.Path
             Path of each file by its name.
+
+        Raises
+        ------
+        OSError
+            The folder or a file cannot be written.
+        ConfigError
+            `ocsf` is asked for, and its extra is not installed.
         """
-        return write_report(self.data, Path(out_dir))
+        return write_report(self.data, Path(out_dir), ocsf=ocsf)
 
     def __repr__(self) -> str:
         week, coverage = self.data["week"], self.data["coverage"]

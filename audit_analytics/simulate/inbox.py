@@ -122,6 +122,9 @@ class Inbox:
             return 400, _answer(230001, "invalid request parameters")
         if not isinstance(content, str) or not _decode(content.encode()):
             return 400, _answer(230001, "content is not a JSON string")
+        is_file = message.get("msg_type") == "file"
+        if is_file and str(_decode(content.encode()).get("file_key")) not in self.uploads:
+            return 400, _answer(230001, "no such file")
         if len(content.encode()) > limit:
             return 400, _answer(230025, "the message is too long")
         with self._lock:

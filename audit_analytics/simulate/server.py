@@ -200,26 +200,48 @@ class StandIn:
             self.requests.append(Served(arrived_at, parts.path, reply.status, reply.code))
         return reply
 
-    def _route(  # noqa: PLR0911 - one a path
+    def _route(
         self, path: str, query: dict[str, list[str]], headers: dict[str, str], body: bytes
     ) -> Reply:
         now = self.clock.time()
         if path == TOKEN_PATH:
             return self._give_token(_decode(body), now)
         if path.startswith(HOOK_PATH):
-            return json_reply(*self.inbox.accept_hook(path.removeprefix(HOOK_PATH), body, now=now))
+            return self._deliver(
+                lambda: self.inbox.accept_hook(path.removeprefix(HOOK_PATH), body, now=now)
+            )
         if path not in {LOG_PATH, MESSAGES_PATH, *UPLOAD_PATHS}:
             return not_found()
         if refused := self._check_token(headers.get("authorization", ""), now):
             return refused
         if path == LOG_PATH:
             return self._list_data(_decode(body), now)
+        return self._deliver(lambda: self._accept(path, query, headers, body))
+
+    def _accept(
+        self, path: str, query: dict[str, list[str]], headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
         if path == MESSAGES_PATH:
-            return json_reply(
-                *self.inbox.accept_message(query.get("receive_id_type", [""])[0], body)
-            )
-        kind = UPLOAD_PATHS[path]
-        return json_reply(*self.inbox.accept_upload(kind, headers.get("content-type", ""), body))
+            return self.inbox.accept_message(query.get("receive_id_type", [""])[0], body)
+        return self.inbox.accept_upload(UPLOAD_PATHS[path], headers.get("content-type", ""), body)
+
+    def _deliver(self, accept: Callable[[], tuple[int, dict[str, Any]]]) -> Reply:  # noqa: PLR0911 - one a fault
+        match self._plan.next_delivery_fault():
+            case "rate_limited":
+                return self._rate_limited(1.0)
+            case "server_error":
+                return json_reply(500, {"code": 2200, "msg": "internal error"})
+            case "html":
+                return Reply(200, b"<html><title>Portal</title></html>", -1, {}, "text/html")
+            case "redirect":
+                return Reply(307, b"", -1, {"Location": self.hook_url})
+            case "cut_body":
+                return json_reply(*accept())._replace(is_cut=True)
+            case "slow":
+                reply = json_reply(*accept())
+                self.clock.sleep(self._faults.slow_seconds)
+                return reply
+        return json_reply(*accept())
 
     def _give_token(self, body: dict[str, Any], now: float) -> Reply:
         if not all(isinstance(body.get(name), str) for name in self._credentials):

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
+from requests import exceptions
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
 
 from audit_analytics.errors import ConfigError, RemoteError
 
@@ -44,6 +46,10 @@ _LONGEST_PAUSE_SECONDS = 3600.0
 
 class Unavailable(RemoteError):  # noqa: N818 - reads as what happened
     """The platform could not be reached or answered nonsense; another try may succeed."""
+
+
+class Unanswered(Unavailable):
+    """The request left, and nothing that is an answer came: it may have been carried out."""
 
 
 class RateLimited(Unavailable):
@@ -126,11 +132,35 @@ def check_base_url(url: str) -> str:
     if not host or parts.username is not None or parts.query or parts.fragment:
         # The text is not shown: a user part may hold a password.
         raise ConfigError(f"base URL: give only scheme, host and port, such as {FEISHU}")
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host)):
+    if parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)):
         return url.rstrip("/")
     raise ConfigError(
         "base URL: use https, or http on a loopback address; a token never travels in the clear"
     )
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine.
+
+    Parameters
+    ----------
+    host : str
+        Name or address.
+
+    Returns
+    -------
+    bool
+        True for a loopback address and for ``localhost``.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost.example.com")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def open_session(base_url: str) -> requests.Session:
@@ -188,27 +218,88 @@ def post(
     Raises
     ------
     Unavailable
-        No connection, a timeout, a cut or non-JSON body, HTTP 5xx or code 1780001.
+        No connection, HTTP 5xx or code 1780001.
+    Unanswered
+        A timeout after the request left, a cut or non-JSON body.
     RateLimited
         HTTP 429 or code 99991400.
     RemoteError
         A redirect, or HTTP 404 without JSON: the base URL is wrong.
     """
+    return _send(
+        session,
+        url,
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json; charset=utf-8"},
+        auth=auth or _leave_as_is,
+        timeout=timeout_seconds,
+    )
+
+
+def upload(
+    session: requests.Session,
+    url: str,
+    fields: Mapping[str, str],
+    file: tuple[str, bytes],
+    *,
+    timeout_seconds: float,
+    auth: AuthBase,
+) -> Answer:
+    """Send a file as a multipart form and read the answer.
+
+    Parameters
+    ----------
+    session : requests.Session
+        From :func:`open_session`.
+    url : str
+        Where to send it.
+    fields : mapping of str to str
+        The other fields of the form.
+    file : tuple of str and bytes
+        Name and content of the field ``file``.
+    timeout_seconds : float
+        Longest wait for a connection and for each part of the answer, in seconds.
+    auth : requests.auth.AuthBase
+        Adds the token.
+
+    Returns
+    -------
+    Answer
+        An answer with any code; the caller judges it.
+
+    Raises
+    ------
+    Unavailable, Unanswered, RateLimited, RemoteError
+        As :func:`post` says.
+    """
+    return _send(
+        session,
+        url,
+        data=dict(fields),
+        files={"file": file},
+        auth=auth,
+        timeout=timeout_seconds,
+    )
+
+
+def _send(session: requests.Session, url: str, **how: Any) -> Answer:  # noqa: ANN401 - those of requests
     try:
-        response = session.post(
-            url,
-            data=json.dumps(body).encode(),
-            headers={"Content-Type": "application/json; charset=utf-8"},
-            auth=auth or _leave_as_is,
-            timeout=timeout_seconds,
-            allow_redirects=False,
-        )
+        response = session.post(url, allow_redirects=False, **how)
     except requests.RequestException as error:
         # `from None`: the error holds the request, and the request holds the token.
-        raise Unavailable(
+        kind = Unanswered if _may_have_arrived(error) else Unavailable
+        raise kind(
             f"no usable answer ({type(error).__name__}); check the network and the base URL"
         ) from None
     return read_answer(response)
+
+
+def _may_have_arrived(error: requests.RequestException) -> bool:
+    if isinstance(error, (requests.ConnectTimeout, exceptions.SSLError, exceptions.ProxyError)):
+        return False
+    # a refused connection and an unknown host are ConnectionErrors, and so is one that broke later
+    reason = getattr(error.args[0] if error.args else None, "reason", None)
+    return not isinstance(reason, NewConnectionError)
 
 
 def read_answer(response: requests.Response) -> Answer:
@@ -226,7 +317,7 @@ def read_answer(response: requests.Response) -> Answer:
 
     Raises
     ------
-    Unavailable, RateLimited, RemoteError
+    Unavailable, Unanswered, RateLimited, RemoteError
         As :func:`post` says.
     """
     status, log_id = response.status_code, _clean_log_id(response.headers.get("X-Tt-Logid", ""))
@@ -245,9 +336,9 @@ def read_answer(response: requests.Response) -> Answer:
         if status == requests.codes.not_found:
             raise RemoteError(f"{label}: no such path; correct the base URL")
         size = len(response.content)
-        raise Unavailable(f"{label}: {size} bytes that are not an answer of the API")
+        raise Unanswered(f"{label}: {size} bytes that are not an answer of the API")
     if status >= requests.codes.bad_request and code == 0:
-        raise Unavailable(f"{label}: status and code contradict each other")
+        raise Unanswered(f"{label}: status and code contradict each other")
     return Answer(status, code, content, response.content, log_id)
 
 
@@ -286,10 +377,3 @@ def _seconds(header: str) -> float | None:
         except ValueError:
             return None
     return seconds if math.isfinite(seconds) else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

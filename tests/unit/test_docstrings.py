@@ -9,7 +9,13 @@ from numpydoc.validate import validate
 from pydantic import BaseModel
 
 import audit_analytics
-from audit_analytics.config import RedactionSettings, RuleSettings, Settings, SyncSettings
+from audit_analytics.config import (
+    DeliverSettings,
+    RedactionSettings,
+    RuleSettings,
+    Settings,
+    SyncSettings,
+)
 
 CHECKS = {
     "GL03",  # no double blank lines
@@ -75,7 +81,9 @@ def test_docstring_is_complete(name):
     assert errors == []
 
 
-@pytest.mark.parametrize("model", [Settings, RuleSettings, SyncSettings, RedactionSettings])
+@pytest.mark.parametrize(
+    "model", [Settings, RuleSettings, SyncSettings, RedactionSettings, DeliverSettings]
+)
 def test_every_setting_says_what_it_does(model):
     silent = [
         name

@@ -288,7 +288,7 @@ def test_same_report_same_bytes(tmp_path):
 
 
 def test_write_report_makes_the_folder_and_leaves_no_drafts(tmp_path):
-    paths = write_report(fixture.make_gaps_report(), tmp_path / "new" / "folder")
+    paths = write_report(fixture.make_gaps_report(), tmp_path / "new" / "folder", ocsf=False)
     assert sorted(paths) == [
         "evidence.csv", "findings.csv", "findings.json", "report.html", "report.md",
     ]  # fmt: skip

@@ -1,0 +1,219 @@
+"""What every way out shares: the parcel it carries, the shape of a channel, and the retries."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import tenacity
+
+from audit_analytics.deliver.mask import mask_report
+from audit_analytics.errors import InputError
+from audit_analytics.source.transport import RateLimited, Unanswered, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from audit_analytics.deliver.message import Message
+
+ATTEMPTS: Final = 4
+LONGEST_PAUSE_SECONDS: Final = 120.0
+"""A platform that asks for a longer pause is not waited for."""
+
+HIDDEN: Final = "****"
+"""What stands for a secret in a dry run."""
+
+_T = TypeVar("_T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """A report on its way.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where the report is.
+    report : dict
+        The report dict.
+    message : Message
+        What is said about it.
+    raw_ids : bool
+        Whether the report goes as it is; else its ids and addresses are masked.
+    again : bool, default=False
+        Whether it is sent though it was sent before.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+    message: Message
+    raw_ids: bool
+    again: bool = False
+
+    @property
+    def file_name(self) -> str:
+        """Return the name of the file that is sent along.
+
+        Returns
+        -------
+        str
+            Says the week, since mails and chats from many weeks end in one folder.
+        """
+        return f"report-{self.message.week}.html"
+
+    @cached_property
+    def html(self) -> bytes:
+        """Return the report as one HTML file.
+
+        Returns
+        -------
+        bytes
+            report.html as it is, or drawn anew from the masked report.
+
+        Raises
+        ------
+        InputError
+            The file cannot be read.
+        """
+        if self.raw_ids:
+            path = self.folder / "report.html"
+            try:
+                return path.read_bytes()
+            except OSError as error:
+                raise InputError(
+                    f"{path}: cannot be read ({error.strerror}); run weekly again"
+                ) from None
+        from audit_analytics.report.html import render_html  # noqa: PLC0415 - loads matplotlib
+
+        return render_html(mask_report(self.report)).encode()
+
+    def digest(self, target: str, *, has_file: bool) -> str:
+        """Return a hash of what is sent and where to.
+
+        Parameters
+        ----------
+        target : str
+            Where to; may be a secret, which cannot be read back from the hash.
+        has_file : bool
+            Whether the file is part of what is sent.
+
+        Returns
+        -------
+        str
+            32 hexadecimal digits.
+        """
+        parts = [target, repr(self.message)]
+        if has_file:
+            # the report dict is what the file is made of, and is here without drawing it
+            parts += [str(self.raw_ids), repr(self.report)]
+        text = "\x1f".join(parts).encode("utf-8", "backslashreplace")
+        return hashlib.sha256(text).hexdigest()[:32]
+
+
+class Channel(Protocol):
+    """A way out."""
+
+    name: str
+
+    def fingerprint(self, parcel: Parcel) -> str:
+        """Return a hash of what would be sent and where to.
+
+        Parameters
+        ----------
+        parcel : Parcel
+            The report.
+
+        Returns
+        -------
+        str
+            32 hexadecimal digits.
+        """
+
+    def preview(self, parcel: Parcel) -> str:
+        """Return what would be sent, without a secret in it.
+
+        Parameters
+        ----------
+        parcel : Parcel
+            The report.
+
+        Returns
+        -------
+        str
+            Lines to print.
+        """
+
+    def send(self, parcel: Parcel) -> None:
+        """Send it.
+
+        Parameters
+        ----------
+        parcel : Parcel
+            The report.
+
+        Raises
+        ------
+        RemoteError
+            The other side refuses it, or cannot be reached.
+        """
+
+
+def send_with_retries(
+    send: Callable[[], _T], *, what: str, sleep: Callable[[float], None], may_repeat: bool
+) -> _T:
+    """Try again while the other side is down or slow, and only then.
+
+    Parameters
+    ----------
+    send : callable
+        Sends once; raises what :mod:`audit_analytics.source.transport` raises.
+    what : str
+        What is sent, for the log.
+    sleep : callable
+        Waits a number of seconds.
+    may_repeat : bool
+        Whether it does no harm if an unanswered request was carried out and comes again.
+
+    Returns
+    -------
+    Any
+        What `send` returns.
+
+    Raises
+    ------
+    RemoteError
+        As `send`, after the last attempt.
+    """
+
+    def is_worth_it(error: BaseException) -> bool:
+        if isinstance(error, RateLimited):
+            return error.pause_seconds <= LONGEST_PAUSE_SECONDS
+        return isinstance(error, Unavailable) and (may_repeat or not isinstance(error, Unanswered))
+
+    def note(state: tenacity.RetryCallState) -> None:
+        reason = state.outcome.exception() if state.outcome else None
+        _log.info("%s, attempt %d of %d: %s", what, state.attempt_number, ATTEMPTS, reason)
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(is_worth_it),
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        wait=_wait_seconds,
+        sleep=sleep,
+        before_sleep=note,
+        reraise=True,
+    )
+    return retrying(send)
+
+
+_wait_backoff = tenacity.wait_exponential_jitter(initial=1, max=30, jitter=1)
+
+
+def _wait_seconds(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    return error.pause_seconds if isinstance(error, RateLimited) else _wait_backoff(state)
