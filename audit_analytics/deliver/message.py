@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.buckets import load_zone
 from audit_analytics.deliver.mask import Masker
 from audit_analytics.report.escape import inert
-from audit_analytics.report.wording import plural
+from audit_analytics.language import ngettext
 from audit_analytics.schema import SEVERITIES
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _judge(report: dict[str, Any], overdue: str) -> str:
 def _name_state(report: dict[str, Any], state: str) -> str:
     missing = "" if report["coverage"]["week_status"] == "complete" else ", data incomplete"
     return {
-        "findings": plural(len(report["findings"]), "finding") + missing,
+        "findings": ngettext("{n} finding", "{n} findings", len(report["findings"])) + missing,
         "clean": "clean, the log is complete",
         "incomplete": "data incomplete",
         "empty": "no data",
@@ -214,14 +214,14 @@ def _say_coverage(report: dict[str, Any], overdue: str) -> str:
     else:
         parts.append(
             f"Log complete: {covered} of {hours} hours, "
-            f"{plural(coverage['week_events_count'], 'call')}, {plural(assessed, 'app')} assessed."
+            f"{ngettext('{n} call', '{n} calls', coverage['week_events_count'])}, {ngettext('{n} app', '{n} apps', assessed)} assessed."
         )
     if overdue:
         parts.append(f"{overdue} is over too, and the log does not cover it: is it still fetched?")
     if not assessed:
         parts.append("No app has enough history to be compared with its past.")
     if rejects:
-        parts.append(f"{plural(rejects, 'row')} of the log could not be read.")
+        parts.append(f"{ngettext('{n} row', '{n} rows', rejects)} of the log could not be read.")
     return " ".join(parts)
 
 
@@ -233,4 +233,4 @@ def _say_counts(report: dict[str, Any], state: str) -> str:
             "empty": "Nothing can be said about this week.",
         }.get(state, "Nothing stood out in what the log covers, which is not all of the week.")
     each = ", ".join(f"{counted[name]} {name}" for name in reversed(_RISING) if counted[name])
-    return f"{plural(len(report['findings']), 'finding')}: {each}."
+    return f"{ngettext('{n} finding', '{n} findings', len(report['findings']))}: {each}."

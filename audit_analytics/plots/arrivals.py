@@ -59,9 +59,16 @@ def new_networks(
     tenant, app = (np.array(networks[key][skip:], dtype="int64") for key in ("tenant", "app"))
     place = np.arange(len(days))
     ax = get_axes(ax, 520, 230)
-    style = {"width": 0.8, "linewidth": 0}
-    ax.bar(place, tenant, color=COLOURS["mark"], label="new to the tenant", **style)
-    ax.bar(place, app, bottom=tenant, color=COLOURS["bar"], label="new to an app only", **style)
+    ax.bar(place, tenant, color=COLOURS["mark"], width=0.8, linewidth=0, label="new to the tenant")
+    ax.bar(
+        place,
+        app,
+        bottom=tenant,
+        color=COLOURS["bar"],
+        width=0.8,
+        linewidth=0,
+        label="new to an app only",
+    )
     ticks = [i for i in place if days[i].day_of_week == 0] if len(days) > 10 else list(place)
     ax.set_xticks(
         ticks, [f"{days[i]:%d %b}" if len(days) > 10 else f"{days[i]:%a %d}" for i in ticks]

@@ -63,7 +63,7 @@ def _count_networks(data: ReportInput) -> dict[str, Any]:
     tenant = pairs.groupby("network")["first_at"].transform("min") == pairs["first_at"]
     tenant &= ~pairs["network"].where(tenant).duplicated()
     day = pairs["first_at"].dt.tz_convert(week.zone).dt.strftime("%Y-%m-%d")
-    first = data.events["at"].min().tz_convert(week.zone).normalize()
+    first = data.calls.by_api["first_at"].min().tz_convert(week.zone).normalize()
     start = max(first, week.shifted(-data.settings.history_weeks).start_at.tz_convert(week.zone))
     end = week.end_at.tz_convert(week.zone)
     days = pd.date_range(start.normalize(), end, freq="D", inclusive="left").strftime("%Y-%m-%d")
