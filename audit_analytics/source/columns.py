@@ -55,12 +55,12 @@ class Packed:
     ----------
     batches : list of dict
         Columns by name, arrays of the rows of one batch.
-    values : dict of str to list
+    distinct : dict of str to list
         The distinct values behind the codes of a column.
     """
 
     batches: list[dict[str, Any]]
-    values: dict[str, list[Any]]
+    distinct: dict[str, list[Any]]
 
 
 class Columns:
@@ -146,8 +146,8 @@ class Columns:
             To be given to :meth:`absorb` of other columns.
         """
         self._flush()
-        values = {name: words.values_in_order for name, words in self._vocabularies.items()}
-        return Packed(self._batches, values)
+        distinct = {name: words.values_in_order for name, words in self._vocabularies.items()}
+        return Packed(self._batches, distinct)
 
     def absorb(self, packed: Packed) -> None:
         """Take in what other columns have packed, after what is here.
@@ -158,7 +158,7 @@ class Columns:
             From :meth:`pack`; used up.
         """
         self._flush()
-        for name, values in packed.values.items():
+        for name, values in packed.distinct.items():
             find_code = self._vocabularies[name].find_code
             code_of = np.array([find_code(value) for value in values], np.int32)
             for batch in packed.batches:

@@ -71,9 +71,7 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
     )
 
 
-def drop_duplicates(
-    events: pd.DataFrame, *, unique: bool = False
-) -> tuple[pd.DataFrame, int, int]:
+def drop_duplicates(events: pd.DataFrame, *, unique: bool = False) -> tuple[pd.DataFrame, int, int]:
     """Keep the first row of every id, and sort.
 
     Parameters
