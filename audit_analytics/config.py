@@ -129,6 +129,9 @@ class Settings(BaseSettings):
     deny_networks: tuple[str, ...] = Field((), description="networks that are always reported")
     catalogue: Path | None = Field(None, description="TOML file with own patterns and severities")
     seed: int = Field(0, ge=0, description="random_state of the isolation forest")
+    n_jobs: int | None = Field(
+        None, ge=1, le=64, description="processes that read a large log; one a core, at most 4"
+    )
     rules: RuleSettings = RuleSettings()
     app_id: str = Field("", description="app that reads the audit log, cli_...")
     app_secret: SecretStr | None = Field(None, description="its secret")
@@ -170,10 +173,10 @@ class Settings(BaseSettings):
         Returns
         -------
         dict of str to Any
-            JSON values, sorted; paths by their name only. What concerns fetching and delivery
-            alone is left out, and with it every secret.
+            JSON values, sorted; paths by their name only. What changes no result is left out: what
+            concerns fetching and delivery alone, with it every secret, and the number of processes.
         """
-        values = self.model_dump(mode="json", exclude={"catalogue", *_AROUND})
+        values = self.model_dump(mode="json", exclude={"catalogue", "n_jobs", *_AROUND})
         values["own_app_id"] = ", ".join(sorted(self.own_apps()))
         values["catalogue"] = self.catalogue.name if self.catalogue else None
         values["holidays"] = sorted(values["holidays"])

@@ -220,7 +220,8 @@ def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything 
     """Read a store together with the rejects it counted; anything else as a log."""
     folder = Path(source) if isinstance(source, str | Path) else None
     if folder is None or not Store(folder).exists():
-        return read_log(source, catalogue=load_catalogue(settings.catalogue))
+        catalogue = load_catalogue(settings.catalogue)
+        return read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
     events = read_store(folder)
     rejects_count = events.attrs["store"]["rejects_count"]
     counts = {"events": len(events), "duplicates": 0, "rejects": rejects_count}

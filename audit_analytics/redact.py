@@ -28,12 +28,30 @@ _KEY: Final = (
     r"|session_?key|private_?key|api_?key_?secret|access_?key|encrypt(?:_?key)?|key_?material|credential"
     r"|signature|verifier|auth_?code|one_?time_?code|captcha|(?<![^\W_])otp(?![^\W_])|(?<!\w)code(?!\w)"
     r"|mobile|phone|e_?mail|id_?card|identity_?number|id_?number|national_?id|passport_?n|bank_?card"
-    r"|bank_?account|face_?image"
+    r"|bank_?account|face_?image|\u5bc6\u7801|\u53e3\u4ee4|\u5bc6\u94a5|\u4ee4\u724c|\u9a8c\u8bc1\u7801"
+    r"|\u624b\u673a|\u7535\u8bdd|\u90ae\u7bb1|\u8eab\u4efd\u8bc1|\u94f6\u884c\u5361"
 )
+"""The last two lines: password, passphrase, key, token, captcha; mobile, phone, mail, identity card,
+bank card."""
 _QUOTE: Final = r"(?:\\*[\"']|%22|&quot;)"
 # The name, the rest of its word, a closing quote, the separator.
 _NAMED: Final = re.compile(
-    rf"(?P<key>{_KEY})[\w.\[\]-]{{0,64}}{_QUOTE}?\s*(?P<sep>=>|:|=|%3A|%3D)\s*", re.IGNORECASE
+    rf"(?P<key>{_KEY})[\w.\[\]-]{{0,64}}{_QUOTE}?\s*(?P<sep>=>|:|=|%3A|%3D|\uff1a|\uff1d)\s*",
+    re.IGNORECASE,
+)
+# Letters and digits written as JSON or percent escapes: a key may be spelled with them.
+_ESCAPED: Final = re.compile(r"(?<!\\)\\++u([0-9a-fA-F]{4})|%([2-7][0-9a-fA-F])")
+# A secret's name in a sentence, what may stand before its value, and the value.
+_PROSE: Final = re.compile(
+    r"(?P<before>(?:password|passwd|passcode|passphrase|secret|token|credential|pin|key"
+    r"|\u5bc6\u7801|\u53e3\u4ee4|\u5bc6\u94a5|\u4ee4\u724c)s?"
+    r"(?:(?:\s+[\w.@-]{1,32}){0,3}?\s*"
+    r"(?:\b(?:is|was|are|equals|to|as)\b|\u662f|\u4e3a|[>\u2192])|(?=\s+[^\s\d]{0,64}\d))\s*)"
+    r"(?:\\*[\"'\u201c\u300c][^\"'\u201d\u300d]*|[^\s\"'\u201c\u300c,;\uff0c\u3002*]+)",
+    re.IGNORECASE,
+)
+_RANDOM_WORD: Final = re.compile(
+    r"(?<![\w+./:-])(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[\w+/-]{16,}={0,2}(?![\w./:-])"
 )
 _OPENING: Final = re.compile(_QUOTE)
 _STRUCTURE: Final = re.compile(rf"(?<!\\){_QUOTE}|[\[\]{{}}]")
@@ -72,6 +90,18 @@ def mask_text(text: str) -> str:
     >>> mask_text("user=ann&access_token=u-abc&page=2")
     'user=ann&access_token=***&page=2'
     """
+    plain = _ESCAPED.sub(_unescape, text)
+    masked = _mask_named(plain)
+    # escapes are kept where they hide nothing
+    return _mask_named(text) if masked == plain else masked
+
+
+def _unescape(found: re.Match[str]) -> str:
+    letter = chr(int(found[1] or found[2], 16))
+    return letter if letter.isalnum() or letter in "_-" else found[0]
+
+
+def _mask_named(text: str) -> str:
     pieces: list[str] = []
     done = 0
     found = _NAMED.search(text)
@@ -84,8 +114,30 @@ def mask_text(text: str) -> str:
 
 
 def mask_prose(text: str) -> str:
-    """PLACEHOLDER"""
-    return text
+    """Replace what a sentence calls a secret by ``***``, too often rather than too seldom.
+
+    :func:`mask_text` goes by keys and separators and leaves sentences alone, so that messages
+    stay readable. A row that cannot be read may be a sentence.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        The text without the word or the quotation that follows "password is", "secret key",
+        "\u5bc6\u7801\u662f" and the like, if it looks like a value, and without long random words.
+
+    Examples
+    --------
+    >>> mask_prose("the password for ann is hunter2, call me")
+    'the password for ann is ***, call me'
+    >>> mask_prose("no token in this line")
+    'no token in this line'
+    """
+    return _RANDOM_WORD.sub(MASK, _PROSE.sub(rf"\g<before>{MASK}", text))
 
 
 def _find_value(text: str, found: re.Match[str]) -> tuple[int, int]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import re
 import tomllib
+import unicodedata
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.redact import mask_text
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
 MAX_KEY: Final = 512
 """Longest API key that is looked at, in characters; the rest is cut."""
+
+_QUERY_MARK: Final = re.compile("%(3f|23)", re.IGNORECASE)
+_ENCODED_MAX: Final = 3
+"""Times a key may be percent-encoded; more is no spelling but an attempt."""
 
 _METHOD: Final = re.compile(
     r"(get|post|put|patch|delete|head|options)(?=[\s:/]|https?:|[\w-]+(?:\.[\w-]+)+)", re.IGNORECASE
@@ -67,6 +73,7 @@ class Match:
 @dataclass(slots=True)
 class _Node:
     literal: dict[str, _Node] = field(default_factory=dict)
+    folded: dict[str, _Node] = field(default_factory=dict)
     placeholder: _Node | None = None
     matches: dict[str, Match] = field(default_factory=dict)
 
@@ -77,6 +84,15 @@ class _Node:
         found = child.find(segments, at + 1, method) if child else None
         if found is None and self.placeholder:
             found = self.placeholder.find(segments, at + 1, method)
+        return found
+
+    def find_folded(self, segments: list[str], at: int, method: str) -> Match | None:
+        if at == len(segments):
+            return self.matches.get(method)
+        child = self.folded.get(segments[at].casefold())
+        found = child.find_folded(segments, at + 1, method) if child else None
+        if found is None and self.placeholder:
+            found = self.placeholder.find_folded(segments, at + 1, method)
         return found
 
 
@@ -147,8 +163,10 @@ class Catalogue:
         """Find the API a call was made to.
 
         Parameters may stand as ``:x``, ``{x}`` or a literal id; a host, a query string and a
-        trailing slash are ignored. A literal segment beats a placeholder. An API outside the
-        catalogue is kept: whatever looks like an id becomes ``:id``.
+        trailing slash are ignored. A literal segment beats a placeholder. What is the same route
+        however it is spelled is found too: letter case, percent-encoding, full-width and other
+        compatibility forms (Unicode NFKC), ``;parameters`` of a segment, doubled slashes. An API
+        outside the catalogue is kept: whatever looks like an id becomes ``:id``.
 
         Parameters
         ----------
@@ -168,12 +186,15 @@ class Catalogue:
         --------
         >>> Catalogue.default().match("POST/open-apis/new/v1/things/7391").api
         'POST/open-apis/new/v1/things/:id'
+        >>> Catalogue.default().match("GET/Open-APIs/im%2Fv1/chats;a=1/").api
+        'GET/open-apis/im/v1/chats'
         """
         verb, segments = split_key(api_raw, method)
-        found = self._root.find(segments, 0, verb)
+        found = self._root.find(segments, 0, verb) or self._find_respelled(api_raw, method)
         if found is None and path:
             path_verb, path_segments = split_key(path, method or verb)
             found = self._root.find(path_segments, 0, path_verb)
+            found = found or self._find_respelled(path, method or verb)
             if not segments:
                 verb, segments = path_verb, path_segments
         if found is None:
@@ -207,6 +228,11 @@ class Catalogue:
             nodes += node.literal.values()
             nodes += [node.placeholder] if node.placeholder else []
 
+    def _find_respelled(self, key: str, method: str) -> Match | None:
+        verb, segments = split_key(_normalize_spelling(key[:MAX_KEY]), method)
+        plain = [segment.partition(";")[0].strip() for segment in segments]
+        return self._root.find_folded([segment for segment in plain if segment], 0, verb)
+
     def _add(self, method: str, path: str, rules: list[_Rule]) -> None:
         api = method + path
         template = tuple(path.strip("/").split("/"))
@@ -215,7 +241,9 @@ class Catalogue:
             if segment.startswith(":"):
                 node.placeholder = node = node.placeholder or _Node()
             else:
-                node = node.literal.setdefault(segment, _Node())
+                child = node.literal.setdefault(segment, _Node())
+                node.folded.setdefault(segment.casefold(), child)
+                node = child
         category, severity = _apply_rules(rules, api) or ("other", "none")
         node.matches[method] = Match(api, category, severity, True, template)
 
@@ -224,6 +252,18 @@ class Catalogue:
         api = "/".join((method, *template)) if template else ""
         category, severity = _apply_rules(self._rules, api) or ("unknown", "unknown")
         return Match(api, category, severity, False, template)
+
+
+def _normalize_spelling(key: str) -> str:
+    """Undo what changes the letters of a route and not the route."""
+    for _ in range(_ENCODED_MAX):
+        # an encoded ? or # belongs to its segment; decoded it would cut the rest off
+        kept = _QUERY_MARK.sub(r"%25\1", key)
+        plain = unicodedata.normalize("NFKC", unquote(kept, errors="replace"))
+        if plain == key:
+            break
+        key = plain
+    return key
 
 
 def _is_route_word(segment: str) -> bool:

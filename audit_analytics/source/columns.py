@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 4096
 _NO_DETAIL: Final = Detail()
-_TEXTS: Final = ("query_param", "payload", "status_code", "response")
-_RAW: Final = ("id", "event_time", "api_key", "app_id", "ip", "path", "method", *_TEXTS, "source")
+_RAW: Final = (
+    *("id", "event_time", "api_key", "app_id", "ip", "path", "method"),
+    *("query_param", "payload", "status_code", "response", "source"),
+)
 _QUESTION_MARK: Final = ord("?")
 _STRING: Final = pd.StringDtype("pyarrow")
 
@@ -55,12 +57,12 @@ class Packed:
     ----------
     batches : list of dict
         Columns by name, arrays of the rows of one batch.
-    values : dict of str to list
+    distinct : dict of str to list
         The distinct values behind the codes of a column.
     """
 
     batches: list[dict[str, Any]]
-    values: dict[str, list[Any]]
+    distinct: dict[str, list[Any]]
 
 
 class Columns:
@@ -89,7 +91,10 @@ class Columns:
         self._api_raw: Vocabulary[str | None, str] = Vocabulary(_clean_name)
         self._method: Vocabulary[str | None, str] = Vocabulary(lambda raw: _clean_name(raw).upper())
         self._match: Vocabulary[Codes, Match] = Vocabulary(self._match_api)
-        self._answer: Vocabulary[_Answer, _Answer] = Vocabulary(lambda answer: answer)
+        self._code: Vocabulary[int | None, int | None] = Vocabulary(lambda code: code)
+        # 0 says as little as an absent status.
+        self._status: Vocabulary[int | None, int | None] = Vocabulary(lambda status: status or None)
+        self._answer: Vocabulary[Codes, _Answer] = Vocabulary(self._join_answer)
         self._names: Vocabulary[_Names, _Names] = Vocabulary(lambda names: names)
         self._asked = ParameterReader(self._names, only_lists=False)
         # A single id in a payload is mostly a property of what is written.
@@ -122,7 +127,9 @@ class Columns:
         ids, times, keys, apps, ips, details = zip(*map(astuple, items), strict=True)
         if None in details:
             details = tuple(detail or _NO_DETAIL for detail in details)
-        paths, methods, *texts = zip(*map(astuple, details), strict=True)
+        paths, methods, queries, payloads, statuses, responses = zip(
+            *map(astuple, details), strict=True
+        )
         waiting = self._waiting
         waiting["id"] += ids
         waiting["event_time"] += times
@@ -131,8 +138,10 @@ class Columns:
         waiting["ip"] += map(self._ip.__getitem__, ips)
         waiting["path"] += paths
         waiting["method"] += map(self._method.__getitem__, methods)
-        for name, column in zip(_TEXTS, texts, strict=True):
-            waiting[name] += column
+        waiting["query_param"] += queries
+        waiting["payload"] += payloads
+        waiting["status_code"] += map(self._status.__getitem__, statuses)
+        waiting["response"] += responses
         waiting["source"] += [self._source[source]] * len(items)
         if len(waiting["id"]) >= _BATCH:
             self._flush()
@@ -146,8 +155,8 @@ class Columns:
             To be given to :meth:`absorb` of other columns.
         """
         self._flush()
-        values = {name: words.values_in_order for name, words in self._vocabularies.items()}
-        return Packed(self._batches, values)
+        distinct = {name: words.values_in_order for name, words in self._vocabularies.items()}
+        return Packed(self._batches, distinct)
 
     def absorb(self, packed: Packed) -> None:
         """Take in what other columns have packed, after what is here.
@@ -158,7 +167,7 @@ class Columns:
             From :meth:`pack`; used up.
         """
         self._flush()
-        for name, values in packed.values.items():
+        for name, values in packed.distinct.items():
             find_code = self._vocabularies[name].find_code
             code_of = np.array([find_code(value) for value in values], np.int32)
             for batch in packed.batches:
@@ -220,9 +229,9 @@ class Columns:
         ids = _clean_ids(pa.array(raw["id"], pa.large_string()))
         api_raw = np.array(raw["api_key"], np.int32)
         method = np.array(raw["method"], np.int32)
-        paths = [path or "" for path in raw["path"]]
-        queries = [query or "" for query in raw["query_param"]]
-        payloads = [payload or "" for payload in raw["payload"]]
+        paths, queries, payloads = (
+            _fill_gaps(raw[name]) for name in ("path", "query_param", "payload")
+        )
         path_column = pa.array(paths, pa.large_string())
         if not _is_plain(path_column, but=_QUESTION_MARK):
             paths, queries = _split_paths(paths, queries)
@@ -230,10 +239,9 @@ class Columns:
         match = self._find_matches(api_raw, method, paths)
         asked, asked_names = self._asked.read(queries)
         sent, sent_names = self._sent.read(payloads)
-        codes = match.tolist()
-        templates = {code: self._match.values_in_order[code].template for code in set(codes)}
+        templates = [found.template for found in self._match.values_in_order]
         keys = self._api_raw.values_in_order
-        named = name_objects(codes, templates, paths, raw["api_key"], keys)
+        named = name_objects(match, templates, path_column, raw["api_key"], keys)
         for names in (asked_names, sent_names):
             for row, name in names:
                 named[row] = named.get(row, "") + name
@@ -251,7 +259,11 @@ class Columns:
             "api_raw": api_raw,
             "method": method,
             "path": path_column,
-            "answer": self._read_answers(raw["response"], raw["status_code"]),
+            "answer": encode_pairs(
+                self._answer,
+                self._read_codes(raw["response"]),
+                np.array(raw["status_code"], np.int32),
+            ),
             "object": objects,
             "unnamed": unnamed,
             "payload_keys": encode_pairs(self._keys, asked, sent),
@@ -280,16 +292,12 @@ class Columns:
         names = self._names.values_in_order
         return ",".join(sorted({*names[codes[0]], *names[codes[1]]})[:32])
 
-    def _read_answers(
-        self, texts: list[str | None], status_codes: list[int | None]
-    ) -> NDArray[np.int32]:
-        pairs = [*zip(texts, status_codes, strict=True)]
-        # 0 says as little as an absent status.
-        code_of = {
-            (text, status): self._answer[read_code(text or ""), status or None]
-            for text, status in dict.fromkeys(pairs)
-        }
-        return np.array([code_of[pair] for pair in pairs], np.int32)
+    def _join_answer(self, codes: Codes) -> _Answer:
+        return self._code.values_in_order[codes[0]], self._status.values_in_order[codes[1]]
+
+    def _read_codes(self, texts: list[str | None]) -> NDArray[np.int32]:
+        code_of = {text: self._code[read_code(text or "")] for text in dict.fromkeys(texts)}
+        return np.array([code_of[text] for text in texts], np.int32)
 
     def _join(self, name: str) -> NDArray[Any]:
         return np.concatenate([batch.pop(name) for batch in self._batches])
@@ -309,6 +317,10 @@ def _collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _fill_gaps(texts: list[str | None]) -> list[str]:
+    return [text or "" for text in texts] if None in texts else texts  # type: ignore[return-value]
 
 
 def _split_paths(paths: list[str], queries: list[str]) -> tuple[list[str], list[str]]:

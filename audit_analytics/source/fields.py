@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -21,6 +22,10 @@ _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _CODE: Final = re.compile(r"\"code\"\s*:\s*\"?(-?\d{1,18})(?![\d.eE])")
 _INTEGER: Final = re.compile(r"-?\d{1,18}")
 _ADDRESS: Final = re.compile(r"[^\s,;]+")
+_IPV4: Final = re.compile(
+    r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}(?<!\n)", re.ASCII
+)
+_ADDRESSES_KEPT: Final = 65_536
 _PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 
 
@@ -52,6 +57,7 @@ def read_code(response: str) -> int | None:
     return code if code is not None and abs(code) < 10**18 else None
 
 
+@lru_cache(_ADDRESSES_KEPT)
 def read_address(text: str) -> str:
     """Normalise the first address of a log's ``ip`` field.
 
@@ -71,6 +77,8 @@ def read_address(text: str) -> str:
     >>> read_address("::ffff:203.0.113.9, 10.0.0.1"), read_address("[2001:DB8::1]:443")
     ('203.0.113.9', '2001:db8::1')
     """
+    if _IPV4.fullmatch(text):
+        return text
     for part in _ADDRESS.findall(text):
         port = _PORT.fullmatch(part)
         address = _parse_address((port[1] or port[2]) if port else part)
@@ -79,6 +87,7 @@ def read_address(text: str) -> str:
     return clean_text(text.strip()[:64])
 
 
+@lru_cache(_ADDRESSES_KEPT)
 def find_network(ip: str) -> str:
     """Name the network of an address.
 

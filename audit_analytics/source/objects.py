@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow.compute as pc
 
 from audit_analytics.catalogue.apis import is_placeholder, split_key
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 _TEMPLATED: Final = re.compile("/[:{<]").search
 
 
 def name_objects(
-    apis: list[int],
-    templates: dict[int, tuple[str, ...]],
-    paths: list[str],
+    apis: NDArray[np.int32],
+    templates: list[tuple[str, ...]],
+    paths: pa.Array,
     key_codes: list[int],
     keys: list[str],
 ) -> dict[int, str]:
@@ -21,11 +28,11 @@ def name_objects(
 
     Parameters
     ----------
-    apis : list of int
+    apis : numpy.ndarray of int32, shape (rows,)
         Code of each row's API.
-    templates : dict of int to tuple of str
-        Segments of each API's canonical path; those that begin with ':' are placeholders.
-    paths : list of str
+    templates : list of tuple of str
+        By code, segments of the canonical path; those that begin with ':' are placeholders.
+    paths : pyarrow.LargeStringArray of shape (rows,)
         Path of each row as logged, '' if it has none.
     key_codes : list of int
         Position of each row's ``api_key`` in `keys`.
@@ -39,34 +46,31 @@ def name_objects(
 
     Examples
     --------
-    >>> name_objects([0, 0], {0: ("a", ":id")}, ["/a/7", "/a/:id"], [0, 0], ["GET/a/:id"])
+    >>> import pyarrow as pa
+    >>> paths = pa.array(["/a/7", "/a/:id"], pa.large_string())
+    >>> name_objects(np.array([0, 0], np.int32), [("a", ":id")], paths, [0, 0], ["GET/a/:id"])
     {0: '/a/7'}
     """
-    slashes = {
-        code: len(template)
-        for code, template in templates.items()
-        if any(map(is_placeholder, template))
-    }
-    if not slashes:
-        return {}
-    wanted = [(row, slashes[code]) for row, code in enumerate(apis) if code in slashes]
-    if _TEMPLATED("".join([paths[row] for row, _ in wanted])):
-        named = {
-            row: paths[row]
-            for row, slash in wanted
-            if paths[row].count("/") == slash and not _TEMPLATED(paths[row])
-        }
-    else:
-        named = {row: paths[row] for row, slash in wanted if paths[row].count("/") == slash}
+    depths = np.zeros(len(templates), np.int64)
+    for code in np.unique(apis).tolist():
+        if any(map(is_placeholder, templates[code])):
+            depths[code] = len(templates[code])
+    depth = depths[apis]
+    wanted = np.flatnonzero(depth)
+    slashes = pc.count_substring(paths, "/").to_numpy()[wanted]
+    fitting = wanted[slashes == depth[wanted]]
+    named = dict(zip(fitting.tolist(), paths.take(fitting).to_pylist(), strict=True))
+    if _TEMPLATED("".join(named.values())):
+        named = {row: path for row, path in named.items() if not _TEMPLATED(path)}
     if len(named) == len(wanted):
         return named
-    for row, slash in wanted:
+    for row in wanted.tolist():
         if row in named:
             continue
         # The path disagrees with the API, or is a template itself: the key may be concrete.
-        for text in (paths[row], keys[key_codes[row]]):
+        for text in (paths[row].as_py(), keys[key_codes[row]]):
             segments = split_key(text)[1]
-            if len(segments) == slash and not any(map(is_placeholder, segments)):
+            if len(segments) == depth[row] and not any(map(is_placeholder, segments)):
                 named[row] = "/".join(("", *segments))
                 break
     return named

@@ -83,15 +83,16 @@ class ParameterReader:
         distinct = list(dict.fromkeys(texts))
         decoded = decode_parameters(distinct)
         shapes = [*map(self._shapes.__getitem__, map(tuple, decoded))]
-        code_of = {text: code for text, (code, _) in zip(distinct, shapes, strict=True)}
+        distinct_codes, namings = zip(*shapes, strict=True) if shapes else ((), ())
+        code_of = dict(zip(distinct, distinct_codes, strict=True))
         codes = np.array([code_of[text] for text in texts], np.int32)
+        if not any(namings):
+            return codes, []
         naming = {
             distinct[place]: shown
-            for place, (_, names) in enumerate(shapes)
+            for place, names in enumerate(namings)
             if names and (shown := show_objects(decoded[place], names))
         }
-        if not naming:
-            return codes, []
         return codes, [(row, naming[text]) for row, text in enumerate(texts) if text in naming]
 
 

@@ -10,11 +10,13 @@ import logging
 import threading
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
 
 import joblib
 import pyarrow as pa
 
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.source.flatten import EventBuilder, PackedLog
 from audit_analytics.source.frames import read_parquet
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from audit_analytics.catalogue import Catalogue
-
 PART_BYTES: Final = 32 * 2**20
 """Size of a part, in bytes of plain text: a third of a second's work."""
 
 PROCESSES_MAX: Final = 4
 """Processes used unless the caller asks for more: each holds 200 MB."""
+
+THREAD: Final = "audit-analytics-reader"
+"""Name of the threads that wait for other processes."""
 
 _PARTS_ALONE: Final = 3
 """A log of so few parts is read before a second process would have begun."""
@@ -182,12 +185,13 @@ class _Queue:
 
     def __init__(self, parts: list[Part], catalogue: Catalogue | None) -> None:
         self._parts = parts
-        self._catalogue = catalogue
+        # every process has the shipped one already
+        self._catalogue = None if catalogue is Catalogue.default() else catalogue
         self._waiting = deque(range(len(parts)))
         self._done: dict[int, tuple[PackedLog, int]] = {}
         self._changed = threading.Condition()
         self._helpers: list[threading.Thread] = []
-        self._executor = None
+        self._executor: Any = None
 
     def start(self, others: int) -> None:
         if others < 1:
@@ -196,7 +200,7 @@ class _Queue:
         from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 - 40 ms
 
         self._executor = ProcessPoolExecutor(others)
-        self._helpers = [threading.Thread(target=self._help) for _ in range(others)]
+        self._helpers = [threading.Thread(target=self._help, name=THREAD) for _ in range(others)]
         for helper in self._helpers:
             helper.start()
 
@@ -258,8 +262,7 @@ def _split_file(path: Path, label: str) -> tuple[list[Piece], int]:
     except OSError:
         # read_part says what is wrong with it
         return whole, 0
-    ranges = zip(ends, ends[1:], strict=False)
-    return [Piece(path, label, start, end - start) for start, end in ranges], size
+    return [Piece(path, label, start, end - start) for start, end in pairwise(ends)], size
 
 
 def _begins_with_lines(head: bytes) -> bool:

@@ -6,6 +6,7 @@ apart item by item, so that one bad row costs one reject.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -22,13 +23,14 @@ LAST_TIME: Final = 4_102_444_800
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _TEXT_MAX: Final = 2**20
+_NAME_MAX: Final = 256
 _CODE: Final = re.compile(rb"-?\d{1,12}")
 _NUMBER: Final = re.compile(r"\s*[+-]?\d{1,19}(?:\.\d{1,9})?\s*")
 _LIST: Final = re.compile(rb"\s*\[\s*|\s*\{[^\[]{0,4096}?\"items\"\s*:\s*\[\s*")
 _COMMA: Final = re.compile(r"\s*,\s*")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
-Name = Annotated[str, msgspec.Meta(max_length=256)]
+Name = Annotated[str, msgspec.Meta(max_length=_NAME_MAX)]
 Long = Annotated[str, msgspec.Meta(max_length=_TEXT_MAX)]
 
 
@@ -61,7 +63,7 @@ class Item(msgspec.Struct, gc=False):
     Parameters
     ----------
     id : str
-        Log id, 1 to 256 characters.
+        Log id, 1 to 256 characters; a longer one ends in ``~`` and a hash of the whole.
     event_time : int
         Seconds since the epoch.
     api_key, app_id, ip : str, optional
@@ -70,7 +72,7 @@ class Item(msgspec.Struct, gc=False):
         Request and answer.
     """
 
-    id: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_MAX)]
     event_time: Annotated[int, msgspec.Meta(ge=FIRST_TIME, le=LAST_TIME)]
     api_key: Annotated[str, msgspec.Meta(max_length=512)] | None = None
     app_id: Name | None = None
@@ -321,10 +323,10 @@ def _coerce_item(value: dict[str, Any], notes: Counter[str]) -> Item | str:
         notes["ignored_fields"] += detail is not None
         detail = {}
     return Item(
-        id=_cut(str(name), 256, notes),
+        id=_shorten_name(str(name), notes),
         event_time=time,
         api_key=_read_text(value.get("api_key"), 512, notes),
-        app_id=_read_text(value.get("app_id"), 256, notes),
+        app_id=_read_app(value.get("app_id"), notes),
         ip=_read_text(value.get("ip"), 256, notes),
         log_detail=Detail(
             path=_read_text(detail.get("path"), 4096, notes),
@@ -374,6 +376,19 @@ def _read_text(value: object, limit: int, notes: Counter[str]) -> str | None:
         return _cut(value, limit, notes)
     notes["ignored_fields"] += value is not None
     return None
+
+
+def _read_app(value: object, notes: Counter[str]) -> str | None:
+    text = _read_text(value, _TEXT_MAX, notes)
+    return text if text is None else _shorten_name(text, notes)
+
+
+def _shorten_name(name: str, notes: Counter[str]) -> str:
+    """Cut a name so that different ones stay different: long ids must not pass for duplicates."""
+    if len(name) <= _NAME_MAX:
+        return _cut(name, _NAME_MAX, notes)
+    digest = hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=16).hexdigest()
+    return _cut(name, _NAME_MAX - len(digest) - 1, notes) + "~" + digest
 
 
 def _cut(text: str, limit: int, notes: Counter[str]) -> str:

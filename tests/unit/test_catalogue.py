@@ -41,12 +41,44 @@ def test_every_api_is_found_in_every_spelling():
         "GETopen.feishu.cn:443/open-apis/contact/v3/users/ou_1",
         "GET:/open-apis//contact/v3/users/ou_1#top",
         "  /open-apis/contact/v3/users/ou_1  ",
+        "GET/open-apis%2Fcontact%2fv3/users/ou_1",
+        "GET/open-apis%252Fcontact/v3/users/ou_1",
+        "GET/Open-APIs/CONTACT/V3/Users/ou_1",
+        "GET/open-apis//contact/v3/users/ou_1//",
+        "GET/open-apis;a=1/contact/v3;b/users/ou_1;c",
+        "GET/open-apis/%63ontact/v3/users/ou_1",
+        "\uff27\uff25\uff34/open-apis/\uff43ontact/v3\uff0fusers/ou_1",
     ],
 )
 def test_spellings_of_one_api(written):
     found = CATALOGUE.match(written, "get")
     assert found.api == "GET/open-apis/contact/v3/users/:user_id"
     assert found.known
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "GET/open-apis/c\u043entact/v3/users",  # a Cyrillic o is another letter
+        "GET/open-apis/contact/v3/users%3Fx/list",
+        "GET/open-apis/contact/v3/user",
+        "GET/open-apis/contact.v3.users",
+        "GET/open-apis/contact/v3\\users",
+    ],
+)
+def test_what_is_not_surely_the_same_route_stays_unknown(written):
+    assert not CATALOGUE.match(written).known
+
+
+@given(st.sampled_from(APIS), st.randoms())
+def test_a_respelled_api_keeps_its_severity(match, rng):
+    method, _, path = match.api.partition("/")
+    spell = (str.upper, str, lambda c: f"%{ord(c):02X}", lambda c: c + "/" * (c == "/"))
+    # what was a placeholder is an id, and an id may be written in any way
+    segments = ["ou_7391" if s.startswith(":") else s for s in path.split("/")]
+    written = "".join(rng.choice(spell)(c) for c in "/".join(segments))
+    found = CATALOGUE.match(f"{method}/{written}")
+    assert (found.api, found.severity) == (match.api, match.severity)
 
 
 def test_literal_segments_beat_placeholders():

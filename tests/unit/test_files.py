@@ -158,6 +158,41 @@ def test_bad_lines_cost_one_reject_each(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("broken", [1, 80])
+@pytest.mark.parametrize(
+    "garbage", ["Nov 13 10:40 log begins", '{"id": "cut', '[{"id": "cut', "\x00"]
+)
+def test_broken_first_lines_do_not_cost_the_file(tmp_path, garbage, broken):
+    path = tmp_path / "log.jsonl"
+    path.write_text("\n".join([garbage] * broken + [*map(json.dumps, make_items(100))]))
+    log = read_log(path)
+    assert (log.counts["events"], log.counts["rejects"]) == (100, broken)
+    assert log.rejects["row"].tolist() == list(range(1, broken + 1))
+
+
+def test_hidden_files_are_named_and_counted(tmp_path, caplog):
+    (tmp_path / "log.json").write_text(json.dumps(ITEMS))
+    (tmp_path / ".kept\x1b[2Jback").mkdir()
+    for name in (".kept\x1b[2Jback/a.json", ".b.json"):
+        (tmp_path / name).write_text(json.dumps(make_items(3, start=50)))
+    log = read_log(tmp_path)
+    assert (log.counts["events"], log.counts["hidden_files"]) == (6, 2)
+    assert "2 hidden file(s)" in caplog.text
+    assert "'.b.json'" in caplog.text
+    assert "\x1b" not in caplog.text
+
+
+def test_a_gzip_bomb_is_a_reject_after_the_rows_before_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "_EXPANSION_FREE", 2**20)
+    lines = "\n".join(map(json.dumps, ITEMS)).encode()
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(lines + b"\n" + b"\n" * 2**25))
+    log = read_log(tmp_path)
+    assert log.counts["events"] == 6
+    assert log.rejects["reason"].tolist() == [
+        "gzip that grows more than 200 times: not read further"
+    ]
+
+
 def test_bytes_that_are_no_text_cost_one_row(tmp_path):
     good = json.dumps(ITEMS[0]).encode()
     path = tmp_path / "log.jsonl"
