@@ -1,12 +1,16 @@
-"""What detectors hand to the findings: hits (one observation each) and cases (one entity each)."""
+"""What detectors hand to the findings: hits (one observation each) and cases (one entity each).
+
+Detectors see hourly counts only. The rows behind a hit are fetched when a finding is written,
+through an :class:`EvidenceSource`, from a frame or from a store.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -83,3 +87,66 @@ class Case:
     p: float
     expected_per_week: float
     q: float
+
+
+EVIDENCE_GROUPS: Final = ("api", "ip", "response_code", "outcome", "severity")
+"""What the rows behind a finding are counted by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """The rows behind the hits of one entity: a few of them, and counts of all.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Rows of table :data:`audit_analytics.schema.EVENTS`: those of the first hit in order of
+        time, then what the next ones add.
+    groups : pandas.DataFrame
+        One row per combination of ``EVIDENCE_GROUPS`` with ``calls_count``; every row of the log
+        that belongs to any of the hits is counted once.
+    """
+
+    rows: pd.DataFrame
+    groups: pd.DataFrame
+
+    @property
+    def calls_count(self) -> int:
+        """Return how many rows of the log belong to the hits.
+
+        Returns
+        -------
+        int
+            Rows, each counted once.
+        """
+        return int(self.groups["calls_count"].sum())
+
+
+class EvidenceSource(Protocol):
+    """Where the rows behind hits can be fetched."""
+
+    def fetch(
+        self,
+        hits: Sequence[Hit],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        rows_max: int,
+    ) -> Evidence:
+        """Fetch the rows behind the hits of one entity.
+
+        Parameters
+        ----------
+        hits : sequence of Hit
+            The hits; whose rows are shown first comes first.
+        start, end : pandas.Timestamp
+            Only rows in ``[start, end)``.
+        rows_max : int
+            How many rows to return; all are counted.
+
+        Returns
+        -------
+        Evidence
+            Rows and counts.
+        """
+        ...

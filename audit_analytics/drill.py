@@ -15,7 +15,7 @@ import pandas as pd
 from audit_analytics.buckets import Week, choose_report_week, parse_week
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import ConfigError, DataIncompleteError
-from audit_analytics.pipeline import run_week
+from audit_analytics.pipeline import count_log, judge_week
 from audit_analytics.report.escape import terminal
 from audit_analytics.simulate.attacks import SCENARIOS, find_scenario
 from audit_analytics.simulate.overlay import (
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audit_analytics.config import Settings
+    from audit_analytics.findings import Finding
 
-    Findings = dict[tuple[str, str], dict[str, Any]]
+    Findings = dict[tuple[str, str], Finding]
 
 COLUMNS: Final = {
     "scenario": "str",
@@ -165,14 +166,14 @@ def _choose_week(events: pd.DataFrame, week: str | None, settings: Settings) -> 
 
 
 def _list_findings(events: pd.DataFrame, week: Week, settings: Settings) -> Findings:
-    report = run_week(events, week=week.iso, settings=settings)
-    return {(f["entity_type"], f["entity"]): f for f in report.data["findings"]}
+    data = judge_week(count_log(events, settings), week=week.iso, settings=settings)
+    return {(f.entity_type, f.entity): f for f in data.findings}
 
 
 def _describe(attack: Attack, found: Findings, further: Findings) -> dict[str, Any]:
     mine = [found[e] for e in attack.entities if e in found]
     missed = [further[e] for e in attack.entities if e in further]
-    shown = min(mine or missed, key=lambda finding: finding["rank"], default=None)
+    shown = min(mine or missed, key=lambda finding: finding.rank, default=None)
     entity_type, entity = attack.entities[0]
     row = {
         "scenario": attack.plan.scenario,
@@ -186,13 +187,13 @@ def _describe(attack: Attack, found: Findings, further: Findings) -> dict[str, A
         "note": "",
     }
     if shown:
-        expected = shown["expected_per_week"]
-        row["detector"] = shown["detectors"][0]
+        expected = shown.expected_per_week
+        row["detector"] = shown.detectors[0]
         row["expected_per_week"] = expected
         row["budget_needed"] = 0.0 if expected is None else expected
     if shown and mine:
-        took = (pd.Timestamp(shown["end_at"]) - attack.start_at) / pd.Timedelta(hours=1)
-        row |= {"rank": shown["rank"], "hours_to_detect": max(took, 0.0)}
+        took = (pd.Timestamp(shown.end_at) - attack.start_at) / pd.Timedelta(hours=1)
+        row |= {"rank": shown.rank, "hours_to_detect": max(took, 0.0)}
     return row
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from audit_analytics import features
 from audit_analytics.buckets import Week, choose_report_week, parse_week
@@ -20,7 +23,7 @@ from audit_analytics.detect import (
     set_aside_stuffing,
 )
 from audit_analytics.errors import DataIncompleteError
-from audit_analytics.findings import Finding, merge_findings
+from audit_analytics.findings import Finding, FrameEvidence, merge_findings
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
@@ -30,10 +33,33 @@ from audit_analytics.source.log import Log
 from audit_analytics.store import Store, read_store, read_stored_rejects
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from audit_analytics.cases import Hit
+    from audit_analytics.cases import EvidenceSource, Hit
     from audit_analytics.detect.forest import OutlierDetector
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedLog:
+    """A log as hourly counts, with the way back to the rows behind them.
+
+    Parameters
+    ----------
+    calls : Rollup
+        The hourly counts of the whole log.
+    evidence : EvidenceSource
+        Where the rows are.
+    counts : dict of str to int
+        ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
+    rejects : pandas.DataFrame
+        Table :data:`audit_analytics.schema.REJECTS`.
+    reject_reasons : dict of str to int
+        Rejected rows by reason.
+    """
+
+    calls: Rollup
+    evidence: EvidenceSource
+    counts: dict[str, int]
+    rejects: pd.DataFrame
+    reject_reasons: dict[str, int]
 
 
 def load(
@@ -102,24 +128,92 @@ def run_week(
         A setting or the week cannot be understood.
     """
     settings = settings or load_settings()
-    log = _read(source, settings)
+    log = count_log(source, settings)
+    data = judge_week(log, week=week, settings=settings, detector=detector)
+    return Report(build_report(data), log.rejects)
+
+
+def judge_week(
+    log: CountedLog,
+    *,
+    week: str | None = None,
+    settings: Settings,
+    detector: OutlierDetector | None = None,
+) -> ReportInput:
+    """Judge one week of a counted log: everything a report says, before it is put into words.
+
+    Parameters
+    ----------
+    log : CountedLog
+        The log as hourly counts.
+    week : str, optional
+        ISO week such as ``2026-W46``; the last complete week of the log if not given.
+    settings : Settings
+        Settings.
+    detector : OutlierDetector, optional
+        Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
+
+    Returns
+    -------
+    ReportInput
+        What :func:`audit_analytics.report.build.build_report` takes.
+
+    Raises
+    ------
+    DataIncompleteError
+        The log holds no event at all.
+    ConfigError
+        The week cannot be understood.
+    """
     report_week = _choose_week(log, week, settings)
-    calls = rollup(log.events)
-    detection = _detect(calls, log, report_week, settings, detector)
-    hits = _find_hits(detection, calls, report_week, settings)
+    judged = _without_own(log.calls, settings)
+    detection = _detect(judged, log, report_week, settings, detector)
+    hits = _find_hits(detection, judged, report_week, settings)
     findings = _merge(hits, detection, log, report_week)
-    data = ReportInput(
+    return ReportInput(
         week=report_week,
         settings=settings,
         ingest=log.counts,
-        reject_reasons=log.rejects["reason"].astype("str").value_counts().to_dict(),
-        events=log.events,
-        calls=calls,
+        reject_reasons=log.reject_reasons,
+        calls=log.calls,
         detection=detection,
         hits=hits,
         findings=findings,
     )
-    return Report(build_report(data), log.rejects)
+
+
+def count_log(
+    source: Any,  # noqa: ANN401 - everything read_log takes
+    settings: Settings,
+) -> CountedLog:
+    """Read a log and count its calls hour by hour.
+
+    Parameters
+    ----------
+    source : path, list of paths, pandas.DataFrame or list of dict
+        The log: a store, a file or folder of API pages, JSONL or Parquet, a frame of events, or
+        pages.
+    settings : Settings
+        Settings.
+
+    Returns
+    -------
+    CountedLog
+        What :func:`judge_week` takes.
+
+    Raises
+    ------
+    InputError
+        The source is no audit log.
+    """
+    log = _read(source, settings)
+    return CountedLog(
+        calls=rollup(log.events),
+        evidence=FrameEvidence(log.events),
+        counts=log.counts,
+        rejects=log.rejects,
+        reject_reasons=log.rejects["reason"].astype("str").value_counts().to_dict(),
+    )
 
 
 def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything read_log takes
@@ -134,33 +228,35 @@ def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything 
     return Log(events, read_stored_rejects(folder), counts)
 
 
-def _choose_week(log: Log, week: str | None, settings: Settings) -> Week:
-    if log.events.empty:
+def _choose_week(log: CountedLog, week: str | None, settings: Settings) -> Week:
+    by_api = log.calls.by_api
+    if by_api.empty:
         raise DataIncompleteError(
             f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
             f"{log.counts['rejects']:,} rejected); look at the rejects file for the reasons"
         )
     if week:
         return parse_week(week, zone=settings.tenant_zone)
-    return choose_report_week(log.events["at"], zone=settings.tenant_zone)
+    return choose_report_week(
+        pd.concat([by_api["first_at"], by_api["last_at"]]), zone=settings.tenant_zone
+    )
 
 
 def _detect(
     calls: Rollup,
-    log: Log,
+    log: CountedLog,
     week: Week,
     settings: Settings,
     detector: OutlierDetector | None,
 ) -> Detection:
-    by_api, by_ip = _without_own(calls, settings)
     apps = settings.rules.auth_failure_apps
-    judged_api, judged_ip = set_aside_stuffing(by_api, by_ip, apps=apps)
+    judged_api, judged_ip = set_aside_stuffing(calls.by_api, calls.by_ip, apps=apps)
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
-        first_at=log.events["at"].min(),
-        last_at=log.events["at"].max(),
-        calls_at=calls.by_api["bucket_at"],
+        first_at=log.calls.by_api["first_at"].min(),
+        last_at=log.calls.by_api["last_at"].max(),
+        calls_at=log.calls.by_api["bucket_at"],
         holidays=settings.holidays,
         working_days=settings.working_days,
     )
@@ -168,26 +264,25 @@ def _detect(
     per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
     panel = build_panel(per_app, judged_api, grid)
     return detect_week(
-        panel, judged_api, judged_ip, every_ip=by_ip, detector=detector, seed=settings.seed
+        panel, judged_api, judged_ip, every_ip=calls.by_ip, detector=detector, seed=settings.seed
     )
 
 
-def _without_own(calls: Rollup, settings: Settings) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _without_own(calls: Rollup, settings: Settings) -> Rollup:
     """Leave out this tool's own app: it reads the audit log all day."""
     own = settings.own_apps()
     if not own:
-        return calls.by_api, calls.by_ip
-    by_api, by_ip = calls.by_api, calls.by_ip
-    return by_api[~by_api["app_id"].isin(own)], by_ip[~by_ip["app_id"].isin(own)]
+        return calls
+    by_api, by_ip = (t[~t["app_id"].isin(own)] for t in (calls.by_api, calls.by_ip))
+    return replace(calls, by_api=by_api, by_ip=by_ip)
 
 
 def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
-    by_api, by_ip = _without_own(calls, settings)
-    severity = by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    severity = calls.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
-        by_api=by_api,
-        by_ip=by_ip,
+        by_api=calls.by_api,
+        by_ip=calls.by_ip,
         networks=detection.networks,
         apis=detection.apis,
         week=week,
@@ -202,13 +297,12 @@ def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settin
     return [*unusual, *run_rules(rules)]
 
 
-def _merge(hits: list[Hit], detection: Detection, log: Log, week: Week) -> list[Finding]:
-    at = log.events["at"]
+def _merge(hits: list[Hit], detection: Detection, log: CountedLog, week: Week) -> list[Finding]:
     panel = detection.panel
     return merge_findings(
         hits,
         detection.cases,
-        log.events[(at >= week.hours[0]) & (at < week.end_at)],
+        log.evidence,
         week=week,
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
     )

@@ -15,7 +15,7 @@ from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
 
 if TYPE_CHECKING:
-    from audit_analytics.cases import Case, Hit
+    from audit_analytics.cases import Case, EvidenceSource, Hit
 
 MAX_EVIDENCE: Final = 20
 MAX_CONTRIBUTORS: Final = 5
@@ -137,7 +137,7 @@ class Finding:
 def merge_findings(
     hits: list[Hit],
     cases: list[Case],
-    events: pd.DataFrame,
+    evidence: EvidenceSource,
     *,
     week: Week,
     history_days: dict[str, int],
@@ -150,8 +150,8 @@ def merge_findings(
         From the engine and the rules.
     cases : list of Case
         How unusual each assessed entity's week was.
-    events : pandas.DataFrame
-        Events of the report week, table :data:`audit_analytics.schema.EVENTS`.
+    evidence : EvidenceSource
+        Where the rows behind the hits are.
     week : Week
         The report week.
     history_days : dict of str to int
@@ -166,25 +166,8 @@ def merge_findings(
     grouped: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:
         grouped.setdefault((hit.entity_type, hit.entity), []).append(hit)
-    # an entity's events are found once, not by a walk over the whole week for each of its hits
-    places = {
-        "app": events.groupby("app_id", observed=True).indices,
-        "ip": events.groupby("ip", observed=True).indices,
-    }
-
-    def own_events(entity_type: str, entity: str) -> pd.DataFrame:
-        if entity_type not in places:
-            return events
-        return events.iloc[places[entity_type].get(entity, [])]
-
     findings = [
-        _merge(
-            sorted(own, key=_speaking_order),
-            rated.get(entity),
-            own_events(*entity),
-            week,
-            history_days,
-        )
+        _merge(sorted(own, key=_speaking_order), rated.get(entity), evidence, week, history_days)
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
     ]
@@ -212,7 +195,7 @@ def _rank_key(finding: Finding) -> tuple[int, float, str]:
 def _merge(
     hits: list[Hit],
     case: Case | None,
-    events: pd.DataFrame,
+    source: EvidenceSource,
     week: Week,
     history_days: dict[str, int],
 ) -> Finding:
@@ -224,10 +207,8 @@ def _merge(
     )
     severities = [hit.severity for hit in hits if hit.severity and hit.alone]
     severity = max([*severities, rarity or "low"], key=schema.SEVERITIES.index)
-    matched = [select_events(events, hit) for hit in hits]
-    all_matched = events.loc[sorted(set().union(*(rows.index for rows in matched)))]
     # the supporting hits' evidence fills up what the first one's leaves
-    shown = pd.concat(matched).loc[lambda rows: ~rows.index.duplicated()].head(MAX_EVIDENCE)
+    evidence = source.fetch(hits, start=week.hours[0], end=week.end_at, rows_max=MAX_EVIDENCE)
     guidance = GUIDANCE[first.detector]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
     techniques = dict.fromkeys(t for name in detectors for t in GUIDANCE[name].techniques)
@@ -256,7 +237,7 @@ def _merge(
         p=_round(case.p) if case else None,
         expected_per_week=_round(case.expected_per_week) if case else None,
         q=_round(case.q) if case else None,
-        policy_severity=_policy_severity(all_matched),
+        policy_severity=_policy_severity(evidence.groups),
         severity=severity,
         detectors=detectors,
         reasons=[
@@ -273,41 +254,20 @@ def _merge(
             for hit in hits
         ],
         contributors={
-            "apis": _top(all_matched, "api"),
-            "ips": _top(all_matched, "ip"),
-            "codes": _top_codes(all_matched),
+            "apis": _top(evidence.groups, "api"),
+            "ips": _top(evidence.groups, "ip"),
+            "codes": _top_codes(evidence.groups),
         },
         evidence={
-            "ids": [str(value) for value in shown["id"]],
-            "more_count": len(all_matched) - len(shown),
-            "rows": [_show_event(row, week.zone) for _, row in shown.iterrows()],
+            "ids": [str(value) for value in evidence.rows["id"]],
+            "more_count": evidence.calls_count - len(evidence.rows),
+            "rows": [_show_event(row, week.zone) for _, row in evidence.rows.iterrows()],
         },
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=list(guidance.benign),
         next_steps=list(guidance.steps),
         suppression=_write_suppression(first, detectors, week),
     )
-
-
-def select_events(events: pd.DataFrame, hit: Hit) -> pd.DataFrame:
-    """Return the events a hit speaks about, in time order.
-
-    Parameters
-    ----------
-    events : pandas.DataFrame
-        Table :data:`audit_analytics.schema.EVENTS`, in time order.
-    hit : Hit
-        What a detector found.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows between the hit's start and end whose columns have the hit's values.
-    """
-    mask = (events["at"] >= hit.start_at) & (events["at"] < hit.end_at)
-    for column, values in hit.where.items():
-        mask &= events[column].isin(values)
-    return events[mask]
 
 
 def _identify(hit: Hit, week: Week) -> str:
@@ -326,34 +286,29 @@ def _ratio(hit: Hit) -> float | None:
     return _round(hit.observed / hit.expected) if known and hit.expected else None
 
 
-def _policy_severity(events: pd.DataFrame) -> str:
-    found = set(events["severity"].astype("str"))
+def _policy_severity(groups: pd.DataFrame) -> str:
+    found = set(groups["severity"].astype("str"))
     known = [severity for severity in schema.SEVERITIES if severity in found]
     return known[-1] if known else "unknown"
 
 
-def _top(events: pd.DataFrame, column: str) -> list[dict[str, Any]]:
-    errors = events["outcome"].isin(schema.ERROR_OUTCOMES)
-    table = (
-        errors.groupby(events[column].astype("str"))
-        .agg(calls_count="size", errors_count="sum")
-        .rename_axis("name")
-        .reset_index()
-        .sort_values(["calls_count", "name"], ascending=[False, True])
+def _top(groups: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+    calls = groups["calls_count"]
+    counts = groups.assign(
+        name=groups[column].astype("str"),
+        errors_count=calls.where(groups["outcome"].isin(schema.ERROR_OUTCOMES), 0),
     )
+    table = counts.groupby("name")[["calls_count", "errors_count"]].sum().reset_index()
+    table = table.sort_values(["calls_count", "name"], ascending=[False, True])
     return [
-        {
-            "name": str(row.name_),
-            "calls_count": int(row.calls_count),
-            "errors_count": int(row.errors_count),
-        }
-        for row in table.rename(columns={"name": "name_"}).head(MAX_CONTRIBUTORS).itertuples()
+        {"name": str(name), "calls_count": int(calls), "errors_count": int(errors)}
+        for name, calls, errors in table.head(MAX_CONTRIBUTORS).itertuples(index=False)
     ]
 
 
-def _top_codes(events: pd.DataFrame) -> list[dict[str, Any]]:
-    codes = events["response_code"].astype("str").mask(events["response_code"].isna(), "none")
-    counts = codes.groupby([codes, events["outcome"].astype("str")]).size()
+def _top_codes(groups: pd.DataFrame) -> list[dict[str, Any]]:
+    codes = groups["response_code"].astype("str").mask(groups["response_code"].isna(), "none")
+    counts = groups["calls_count"].groupby([codes, groups["outcome"].astype("str")]).sum()
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [
         {"name": f"{code} ({outcome})", "calls_count": int(count)}

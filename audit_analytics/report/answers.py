@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.buckets import format_local, format_utc
-from audit_analytics.findings import explain_hit, select_events
+from audit_analytics.findings import explain_hit
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
@@ -113,15 +114,15 @@ def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[st
     for hit in data.hits:
         if hit.detector not in ERROR_DETECTORS:
             continue
-        found = select_events(data.events, hit)
-        errors = found[found["outcome"].isin(schema.ERROR_OUTCOMES)]
+        found = _rows_of(data, hit)
         outcome = hit.facts.get("outcome") or hit.facts.get("label")
         if not outcome:
-            outcome = (
-                str(errors["outcome"].astype("str").mode().iloc[0]) if len(errors) else "other"
-            )
+            counts = {name: found[f"{name}_count"].sum() for name in schema.ERROR_OUTCOMES}
+            # as often as another: the first of them by name, as a mode would be
+            outcome = max(sorted(counts), key=lambda name: counts[name])
+            outcome = outcome if counts[outcome] else "other"
         calls = _count_calls(data, hit)
-        count = int((errors["outcome"] == outcome).sum())
+        count = int(found[f"{outcome}_count"].sum())
         row = {
             "scope": "platform" if hit.entity_type == "tenant" else hit.entity_type,
             "entity": hit.entity,
@@ -147,12 +148,20 @@ def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[st
     return rows[:MAX_ROWS]
 
 
+def _rows_of(data: ReportInput, hit: Hit) -> pd.DataFrame:
+    """Return the hourly counts of the hours a hit speaks about, narrowed to its app and APIs."""
+    hours = data.calls.by_api["bucket_at"]
+    rows = data.calls.by_api[(hours >= hit.start_at.floor("h")) & (hours < hit.end_at)]
+    for column in ("app_id", "api", "severity", "category"):
+        if column in hit.where:
+            rows = rows[rows[column].isin(hit.where[column])]
+    return rows
+
+
 def _count_calls(data: ReportInput, hit: Hit) -> int:
-    """Count all calls of the entity in the hit's time, failed or not."""
-    mask = (data.events["at"] >= hit.start_at) & (data.events["at"] < hit.end_at)
-    if hit.entity_type == "app":
-        mask &= data.events["app_id"] == hit.entity
-    return int(mask.sum())
+    """Count all calls of the entity in the hit's hours, failed or not."""
+    whole = {"app_id": (hit.entity,)} if hit.entity_type == "app" else {}
+    return int(_rows_of(data, replace(hit, where=whole))["calls_count"].sum())
 
 
 def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:

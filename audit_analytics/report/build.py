@@ -44,8 +44,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         JSON values only; described by ``findings.schema.json``. The same input gives the same
         dict: it holds no time of the run and no path.
     """
-    week_events = data.in_week(data.events, "at")
-    coverage = build_coverage(data, week_events)
+    coverage = build_coverage(data)
     finding_of = {(f.entity_type, f.entity): f.finding_id for f in data.findings}
     return {
         "schema_version": SCHEMA_VERSION,
@@ -60,8 +59,8 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "unusual_ips": list_unusual_ips(data, finding_of),
         "error_bursts": list_error_bursts(data, finding_of),
         "sensitive_usage": list_sensitive_usage(data, finding_of),
-        "totals": build_totals(data, week_events),
-        "top": build_top(week_events),
+        "totals": build_totals(data),
+        "top": build_top(data),
         "series": build_tenant_series(data),
         "heatmap": build_heatmap(data),
         "changes": build_changes(data),

@@ -27,15 +27,13 @@ def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b - a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def build_coverage(data: ReportInput, week_events: pd.DataFrame) -> dict[str, Any]:
+def build_coverage(data: ReportInput) -> dict[str, Any]:
     """Say what was read, what the log covers and where it has gaps.
 
     Parameters
     ----------
     data : ReportInput
         Everything there is to say.
-    week_events : pandas.DataFrame
-        Events of the report week.
 
     Returns
     -------
@@ -55,15 +53,17 @@ def build_coverage(data: ReportInput, week_events: pd.DataFrame) -> dict[str, An
         for first, length in _runs(grid.gap)
         for start, end in [(grid.hours[first], grid.hours[first] + pd.Timedelta(hours=length))]
     ]
-    status = "empty" if week_events.empty else "gaps" if grid.gap[in_week].any() else "complete"
-    unknown = week_events[week_events["severity"] == "unknown"]
-    per_api = unknown.groupby(unknown["api"].astype("str"))["app_id"].agg(["size", "nunique"])
+    week = data.in_week(data.calls.by_api, "bucket_at")
+    status = "empty" if week.empty else "gaps" if grid.gap[in_week].any() else "complete"
+    unknown = week[week["severity"] == "unknown"]
     per_api = (
-        per_api.rename_axis("api")
+        unknown.groupby(unknown["api"].astype("str"))
+        .agg(calls_count=("calls_count", "sum"), apps_count=("app_id", "nunique"))
         .reset_index()
-        .sort_values(["size", "api"], ascending=[False, True])
+        .sort_values(["calls_count", "api"], ascending=[False, True])
     )
-    first_at, last_at = data.events["at"].min(), data.events["at"].max()
+    first_at, last_at = data.calls.by_api["first_at"].min(), data.calls.by_api["last_at"].max()
+    calls_count = int(week["calls_count"].sum())
     history = max(data.week.start_at - first_at, pd.Timedelta(0)) / pd.Timedelta(days=1)
     return {
         "rows_read_count": data.ingest["rows_read"],
@@ -72,7 +72,7 @@ def build_coverage(data: ReportInput, week_events: pd.DataFrame) -> dict[str, An
         "rejects_count": data.ingest["rejects"],
         "events_count": data.ingest["events"],
         "reject_reasons": _count_reasons(data.reject_reasons),
-        "week_events_count": len(week_events),
+        "week_events_count": calls_count,
         "first_at": format_utc(first_at),
         "last_at": format_utc(last_at),
         "history_days": round(float(history), 1),
@@ -85,9 +85,7 @@ def build_coverage(data: ReportInput, week_events: pd.DataFrame) -> dict[str, An
             for row in per_api.head(MAX_LISTED).itertuples(index=False)
         ],
         "unknown_apis_count": len(per_api),
-        "unknown_outcome_share": share_of(
-            (week_events["outcome"] == "unknown").sum(), len(week_events)
-        ),
+        "unknown_outcome_share": share_of(week["unknown_count"].sum(), calls_count),
     }
 
 

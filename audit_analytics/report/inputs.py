@@ -30,10 +30,8 @@ class ReportInput:
         ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
     reject_reasons : dict of str to int
         Rejected rows by reason.
-    events : pandas.DataFrame
-        The whole log, table :data:`audit_analytics.schema.EVENTS`.
     calls : Rollup
-        Its hourly rollup.
+        The whole log as hourly counts.
     detection : Detection
         What the engine found.
     hits : list of Hit
@@ -46,7 +44,6 @@ class ReportInput:
     settings: Settings
     ingest: dict[str, int]
     reject_reasons: dict[str, int]
-    events: pd.DataFrame
     calls: Rollup
     detection: Detection
     hits: list[Hit]

@@ -82,79 +82,85 @@ def _numbers(values: Iterable[float]) -> list[float | None]:
     return [None if np.isnan(value) else round(float(value), 2) for value in values]
 
 
-def build_totals(data: ReportInput, week_events: pd.DataFrame) -> dict[str, Any]:
+def build_totals(data: ReportInput) -> dict[str, Any]:
     """Count the calls and errors of the week and of the one before.
 
     Parameters
     ----------
     data : ReportInput
         Everything there is to say.
-    week_events : pandas.DataFrame
-        Events of the report week.
 
     Returns
     -------
     dict of str to Any
         Part of the report dict.
     """
-    outcomes = week_events["outcome"].astype("str").value_counts()
-    before = data.in_week(data.calls.by_api, "bucket_at", back=1)
-    errors = [f"{name}_count" for name in schema.ERROR_OUTCOMES]
+    by_api, by_ip = data.calls.by_api, data.calls.by_ip
+    week = data.in_week(by_api, "bucket_at")
+    before = data.in_week(by_api, "bucket_at", back=1)
+    outcomes = {name: int(week[f"{name}_count"].sum()) for name in schema.OUTCOMES}
     return {
-        "calls_count": len(week_events),
-        "errors_count": int(outcomes.reindex(schema.ERROR_OUTCOMES, fill_value=0).sum()),
-        "apps_count": int(week_events["app_id"].nunique()),
-        "ips_count": int(week_events["ip"].nunique()),
-        "apis_count": int(week_events["api"].nunique()),
-        "by_outcome": {name: int(outcomes.get(name, 0)) for name in schema.OUTCOMES},
+        "calls_count": int(week["calls_count"].sum()),
+        "errors_count": sum(outcomes[name] for name in schema.ERROR_OUTCOMES),
+        "apps_count": int(week["app_id"].nunique()),
+        "ips_count": int(data.in_week(by_ip, "bucket_at")["ip"].nunique()),
+        "apis_count": int(week["api"].nunique()),
+        "by_outcome": outcomes,
         "previous_week_calls_count": int(before["calls_count"].sum()) if len(before) else None,
-        "previous_week_errors_count": int(before[errors].to_numpy().sum()) if len(before) else None,
+        "previous_week_errors_count": int(_count_errors(before).sum()) if len(before) else None,
     }
 
 
-def build_top(week_events: pd.DataFrame) -> dict[str, Any]:
+def build_top(data: ReportInput) -> dict[str, Any]:
     """Rank apps, addresses and APIs by their calls.
 
     Parameters
     ----------
-    week_events : pandas.DataFrame
-        Events of the report week.
+    data : ReportInput
+        Everything there is to say.
 
     Returns
     -------
     dict of str to Any
         Part of the report dict.
     """
-    errors = week_events["outcome"].isin(schema.ERROR_OUTCOMES)
-    severity = (
-        week_events[["api", "severity"]].astype("str").drop_duplicates("api").set_index("api")
+    by_api = data.in_week(data.calls.by_api, "bucket_at")
+    by_ip = data.in_week(data.calls.by_ip, "bucket_at")
+    words = by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    severity = words.set_index("api")["severity"]
+    apis = [row | {"severity": severity[row["name"]]} for row in _rank(by_api, "api")]
+    return {"apps": _rank(by_api, "app_id"), "ips": _rank(by_ip, "ip"), "apis": apis}
+
+
+def _rank(week: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+    counts = week[["calls_count"]].assign(
+        name=week[column].astype("str"), errors_count=_count_errors(week)
     )
+    table = counts.groupby("name")[["calls_count", "errors_count"]].sum().reset_index()
+    total = table["calls_count"].sum()
+    table = table.sort_values(["calls_count", "name"], ascending=[False, True])
+    return [
+        {
+            "name": name,
+            "calls_count": int(calls),
+            "errors_count": int(errors),
+            "share": share_of(calls, total),
+        }
+        for name, calls, errors in table.head(TOP).itertuples(index=False)
+    ]
 
-    def rank(column: str) -> list[dict[str, Any]]:
-        table = errors.groupby(week_events[column].astype("str")).agg(["size", "sum"])
-        table = (
-            table.rename_axis("key")
-            .reset_index()
-            .sort_values(["size", "key"], ascending=[False, True])
-        )
-        return [
-            {
-                "name": row.key,
-                "calls_count": int(row.size_),
-                "errors_count": int(row.sum_),
-                "share": share_of(row.size_, len(week_events)),
-            }
-            for row in table.rename(columns={"size": "size_", "sum": "sum_"}).head(TOP).itertuples()
-        ]
 
-    apis = [row | {"severity": severity.loc[row["name"], "severity"]} for row in rank("api")]
-    return {"apps": rank("app_id"), "ips": rank("ip"), "apis": apis}
+def _count_errors(table: pd.DataFrame) -> pd.Series:
+    return table[[f"{name}_count" for name in schema.ERROR_OUTCOMES]].sum(axis=1)
 
 
 def _hourly(data: ReportInput) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     week = data.in_week(data.calls.by_api, "bucket_at")
-    errors = week[[f"{name}_count" for name in schema.ERROR_OUTCOMES]].sum(axis=1)
-    table = week.assign(errors=errors).groupby("bucket_at")[["calls_count", "errors"]].sum()
+    table = (
+        week.assign(errors=_count_errors(week))
+        .groupby("bucket_at")[["calls_count", "errors"]]
+        .sum()
+    )
     table = table.reindex(data.week.hours, fill_value=0)
     return table["calls_count"].to_numpy(dtype="int64"), table["errors"].to_numpy(dtype="int64")
 

@@ -15,16 +15,17 @@ import numpy as np
 import pandas as pd
 from sklearn.ensemble import IsolationForest
 
-from audit_analytics import features, pipeline, schema
+from audit_analytics import features, schema
 from audit_analytics.buckets import slot_of
 from audit_analytics.config import Settings
-from audit_analytics.rollup import rollup
-from audit_analytics.source.log import Log
+from audit_analytics.pipeline import count_log, judge_week
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from detection_worlds import World
+
+    from audit_analytics.report.inputs import ReportInput
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 COUNTS = [
@@ -47,21 +48,28 @@ class Judged:
     world: World
 
     @cached_property
-    def log(self) -> Log:
-        events = self.world.events
-        return Log(events, schema.REJECTS.empty(), {"rows_read": len(events)})
-
-    @cached_property
     def settings(self) -> Settings:
         return Settings(holidays=self.world.holidays)
 
     @cached_property
-    def calls(self):
-        return rollup(self.world.events)
+    def data(self) -> ReportInput:
+        return judge_week(count_log(self.world.events, self.settings), settings=self.settings)
 
-    @cached_property
+    @property
+    def calls(self):
+        return self.data.calls
+
+    @property
     def week(self):
-        return pipeline._choose_week(self.log, None, self.settings)
+        return self.data.week
+
+    @property
+    def detection(self):
+        return self.data.detection
+
+    @property
+    def findings(self):
+        return self.data.findings
 
     @cached_property
     def hourly(self) -> pd.DataFrame:
@@ -89,15 +97,6 @@ class Judged:
                 zip(COUNTS, ((table[COUNTS] - usual) / np.sqrt(usual + 1)).T.values, strict=True)
             )
         )
-
-    @cached_property
-    def detection(self):
-        return pipeline._detect(self.calls, self.log, self.week, self.settings, None)
-
-    @cached_property
-    def findings(self):
-        hits = pipeline._find_hits(self.detection, self.calls, self.week, self.settings)
-        return pipeline._merge(hits, self.detection, self.log, self.week)
 
 
 def _best(table: pd.DataFrame, score: np.ndarray, width: pd.Timedelta) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.engine import APP_GROUPS
 from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
 from audit_analytics.detect.rules import RULES
-from audit_analytics.findings import explain_hit, merge_findings, select_events
+from audit_analytics.findings import FrameEvidence, explain_hit, merge_findings
 from audit_analytics.findings.explain import _CLAUSES, format_span
 from audit_analytics.findings.guidance import GUIDANCE, TECHNIQUES
 
@@ -74,8 +74,9 @@ def case(expected_per_week, entity="cli_a", kind="app"):
 
 
 def merge(hits, cases=(), events=EVENTS):
+    days = {"cli_a": 28, "cli_b": 9}
     return merge_findings(
-        list(hits), list(cases), events, week=WEEK, history_days={"cli_a": 28, "cli_b": 9}
+        list(hits), list(cases), FrameEvidence(events), week=WEEK, history_days=days
     )
 
 
@@ -158,7 +159,9 @@ def test_findings_are_ranked_by_severity_then_rarity():
 def test_the_id_depends_on_entity_and_week_alone():
     first, again = merge([VOLUME], [case(0.5)])[0], merge([PROBING, AUTH], [case(3)])[0]
     assert first.finding_id == again.finding_id
-    other_week = merge_findings([VOLUME], [], EVENTS, week=WEEK.shifted(1), history_days={})[0]
+    other_week = merge_findings(
+        [VOLUME], [], FrameEvidence(EVENTS), week=WEEK.shifted(1), history_days={}
+    )[0]
     other_kind = merge([replace(VOLUME, entity_type="ip")])[0]
     assert len({first.finding_id, other_week.finding_id, other_kind.finding_id}) == 3
 
@@ -186,7 +189,10 @@ def test_silence_has_no_evidence_and_says_so():
 
 def test_events_of_a_hit_end_before_its_end():
     hit = replace(VOLUME, end_at=NOON + HOUR / 2)
-    assert select_events(EVENTS, hit)["at"].max() < NOON + HOUR / 2
+    (finding,) = merge([hit], [case(0.5)])
+    last = finding.evidence["rows"][-1]["local"]
+    assert last < "2026-11-11 12:30:00"
+    assert len(finding.evidence["ids"]) + finding.evidence["more_count"] == 20
 
 
 NAMES = st.text(
