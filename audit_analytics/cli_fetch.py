@@ -170,7 +170,7 @@ def serve(
     log ends today.
     """
     from audit_analytics.simulate.faults import KINDS, Faults
-    from audit_analytics.simulate.server import APP_ID, APP_SECRET, StandIn
+    from audit_analytics.simulate.server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
     from audit_analytics.simulate.server import serve as run
 
     shares: dict[str, Any] = dict(_read_fault(text, KINDS) for text in faults)
@@ -180,8 +180,11 @@ def serve(
         click.echo(f"export AUDIT_ANALYTICS_BASE_URL={server.url}")
         click.echo(f"export AUDIT_ANALYTICS_APP_ID={APP_ID}")
         click.echo(f"export AUDIT_ANALYTICS_APP_SECRET={APP_SECRET}")
+        click.echo(f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_URL={server.hook_url}")
+        click.echo(f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET={HOOK_SECRET}")
         click.echo("audit-analytics doctor")
         click.echo(f"audit-analytics sync --since {weeks * 7}d")
+        click.echo("audit-analytics weekly data/store --deliver")
 
     if source is None:
         items = _simulate_until_today(seed, apps, weeks)

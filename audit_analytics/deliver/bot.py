@@ -10,7 +10,9 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import logging
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -26,7 +28,7 @@ from audit_analytics.source.transport import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pydantic import SecretStr
 
@@ -87,7 +89,8 @@ class CustomBot:
         sleep: Callable[[float], None] = time.sleep,
         timeout_seconds: float = 30.0,
     ) -> None:
-        self._place = _check_webhook(url.get_secret_value())
+        self._base = _check_webhook(url.get_secret_value())
+        self._place = f"{self._base}/{HIDDEN}"
         self._url = url
         self._secret = secret
         self._clock = clock
@@ -144,7 +147,8 @@ class CustomBot:
             The platform refuses it, or cannot be reached.
         """
         card = build_card(parcel.message)
-        with open_session(self._place) as session:
+        path = urlsplit(self._url.get_secret_value()).path
+        with _unlogged(path), open_session(self._base) as session:
 
             def send_once() -> Answer:
                 # Signed anew each time: after a long wait the old timestamp would be refused.
@@ -179,6 +183,21 @@ class CustomBot:
         return {"timestamp": str(timestamp), "sign": signature, **body}
 
 
+@contextmanager
+def _unlogged(path: str) -> Iterator[None]:
+    """Keep the webhook's path out of the log: urllib3 notes each request at level DEBUG."""
+
+    def hide(record: logging.LogRecord) -> bool:
+        return path not in record.getMessage()
+
+    log = logging.getLogger("urllib3.connectionpool")
+    log.addFilter(hide)
+    try:
+        yield
+    finally:
+        log.removeFilter(hide)
+
+
 def sign_request(timestamp: int, secret: str) -> str:
     """Sign a request to a custom bot's webhook, as the platform documents it.
 
@@ -204,10 +223,10 @@ def sign_request(timestamp: int, secret: str) -> str:
 
 
 def _check_webhook(url: str) -> str:
-    """Return the part of the URL that may be shown."""
+    """Return the part of the URL that may be shown: scheme, host and port."""
     try:
         parts = urlsplit(url)
-        place = check_base_url(f"{parts.scheme}://{parts.netloc}")
+        base = check_base_url(f"{parts.scheme}://{parts.netloc}")
     except (ConfigError, ValueError):
         # Neither the URL nor the reason is shown: both may hold the secret.
         raise ConfigError(
@@ -219,4 +238,4 @@ def _check_webhook(url: str) -> str:
             "setting deliver.webhook_url: has no path or has white space in it; copy it whole from "
             "the bot's settings"
         )
-    return f"{place}/{HIDDEN}"
+    return base

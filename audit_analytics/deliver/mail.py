@@ -178,7 +178,13 @@ class Mail:
         mail["Message-ID"] = f"<{self.fingerprint(parcel)}@{domain}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(parcel.message.text())
-        mail.add_attachment(parcel.html, maintype="text", subtype="html", filename=parcel.file_name)
+        mail.add_attachment(
+            parcel.html,
+            maintype="text",
+            subtype="html",
+            filename=parcel.file_name,
+            params={"charset": "utf-8"},
+        )
         return mail
 
     def _send_once(self, mail: EmailMessage) -> None:

@@ -127,3 +127,43 @@ def test_unknown_override_names_the_nearest_setting():
 
 def test_the_app_that_reads_the_log_is_never_judged():
     assert load_settings(overrides={"app_id": "cli_me"}).own_apps() == {"cli_me"}
+
+
+def test_delivery_leaves_no_trace_in_the_run_record_and_its_secrets_none_in_a_repr():
+    deliver = {
+        "webhook_url": "https://hooks.example/sekret",
+        "webhook_secret": "sekret",
+        "smtp_password": "sekret",
+        "mail_to": ["soc@example.com"],
+    }
+    settings = load_settings(overrides={"deliver": deliver, "ocsf": True})
+    assert "sekret" not in repr(settings) + str(settings.deliver) + settings.model_dump_json()
+    assert settings.public() == load_settings().public()
+    assert settings.digest() == load_settings().digest()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("report_url", "javascript:alert(1)"),
+        ("report_url", "https://user:sekret@reports.example"),
+        ("report_url", "https://reports.example/?token=sekret"),
+        ("mail_to", ["sekret <soc@example.com>"]),
+        ("mail_from", "audit@example.com\r\nBcc: sekret@example.com"),
+        ("smtp_security", "sekret"),
+        ("receive_id_type", "sekret"),
+        ("webhook_url", 7),
+    ],
+)
+def test_a_delivery_setting_that_is_none_is_refused_by_name_only(name, value):
+    with pytest.raises(ConfigError, match=rf"deliver\.{name}") as caught:
+        load_settings(overrides={"deliver": {name: value}})
+    assert "sekret" not in str(caught.value)
+
+
+def test_delivery_is_set_by_the_environment(monkeypatch):
+    monkeypatch.setenv(f"{PREFIX}DELIVER__MAIL_TO", '["soc@example.com", "ciso@example.com"]')
+    monkeypatch.setenv(f"{PREFIX}DELIVER__RAW_IDS", "true")
+    deliver = load_settings().deliver
+    assert deliver.mail_to == ("soc@example.com", "ciso@example.com")
+    assert deliver.raw_ids is True
