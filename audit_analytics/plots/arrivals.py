@@ -59,7 +59,7 @@ def new_networks(
     tenant, app = (np.array(networks[key][skip:], dtype="int64") for key in ("tenant", "app"))
     place = np.arange(len(days))
     ax = get_axes(ax, 520, 230)
-    style = {"width": 0.8, "linewidth": 0}
+    style: dict[str, Any] = {"width": 0.8, "linewidth": 0}
     ax.bar(place, tenant, color=COLOURS["mark"], label="new to the tenant", **style)
     ax.bar(place, app, bottom=tenant, color=COLOURS["bar"], label="new to an app only", **style)
     ticks = [i for i in place if days[i].day_of_week == 0] if len(days) > 10 else list(place)
@@ -73,17 +73,18 @@ def new_networks(
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     ax.set_title(f"First contacts with a network, a day ({zone})", pad=26)
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=2,
-        borderaxespad=0.2,
-        handlelength=0.9,
-        handletextpad=0.4,
-        columnspacing=1.1,
-        labelcolor=COLOURS["muted"],
-        fontsize=9,
-    )
+    if len(days):
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 1.0),
+            ncols=2,
+            borderaxespad=0.2,
+            handlelength=0.9,
+            handletextpad=0.4,
+            columnspacing=1.1,
+            labelcolor=COLOURS["muted"],
+            fontsize=9,
+        )
     return ax
 
 

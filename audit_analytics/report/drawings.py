@@ -159,7 +159,7 @@ def _fit(ax: Axes, *, left: int, right: int, top: int, bottom: int, cell: int = 
     rows, columns = round(abs(ax.get_ylim()[0])), round(ax.get_xlim()[1])
     width = left + right + max(min(62 * columns, 1040 - left - right), 120)
     height = top + bottom + cell * rows
-    ax.figure.set_size_inches(width / 72, height / 72)
+    ax.figure.figure.set_size_inches(width / 72, height / 72)
     box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
     ax.set_position(box)
     # the title stands at the left edge of the figure, above the slanted names
