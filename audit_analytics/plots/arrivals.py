@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 
-from audit_analytics.plots._style import COLOURS, STYLE, get_axes, write_label, write_number
+from audit_analytics.plots._style import (
+    COLOURS,
+    STYLE,
+    draw_midnights,
+    get_axes,
+    write_label,
+    write_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -171,8 +178,7 @@ def first_seen_timeline(
     places = list(range(0, days, step))
     form = "%a %d %b" if step == 1 else "%d %b"
     ax.set_xticks(places, [f"{begin + pd.DateOffset(days=n):{form}}" for n in places], ha="left")
-    for place in places:
-        ax.axvline(place, color=COLOURS["grid"], linewidth=0.8, zorder=0)
+    draw_midnights(ax, places)
     ax.set_xlim(0, days)
     ax.set_ylim(max(len(counts), 1) - 0.4, -0.6)
     ax.set_yticks(

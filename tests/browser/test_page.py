@@ -21,7 +21,7 @@ class Visit:
         )
         self.page = self.context.new_page()
         self.requests, self.complaints = [], []
-        self.context.on("request", self.requests.append)
+        self.context.on("request", lambda request: self.requests.append(request))  # noqa: PLW0108 - playwright marks its handlers
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.address = address
