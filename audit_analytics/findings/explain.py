@@ -197,7 +197,8 @@ def show_api(api: str) -> str:
     'GET contact/v3/users/:user_id'
     """
     method, _, path = api.partition("/")
-    return f"{method} {path.removeprefix('open-apis/')}" if path else api
+    named = path and method.isalpha() and method.isupper()
+    return f"{method} {path.removeprefix('open-apis/')}" if named else api
 
 
 def _expected(hit: Hit) -> str:

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 
-from audit_analytics.plots._style import COLOURS, STYLE, get_axes, write_label, write_number
+from audit_analytics.plots._style import (
+    COLOURS,
+    STYLE,
+    draw_midnights,
+    get_axes,
+    write_label,
+    write_number,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,16 +66,9 @@ def new_networks(
     tenant, app = (np.array(networks[key][skip:], dtype="int64") for key in ("tenant", "app"))
     place = np.arange(len(days))
     ax = get_axes(ax, 520, 230)
-    ax.bar(place, tenant, color=COLOURS["mark"], width=0.8, linewidth=0, label="new to the tenant")
-    ax.bar(
-        place,
-        app,
-        bottom=tenant,
-        color=COLOURS["bar"],
-        width=0.8,
-        linewidth=0,
-        label="new to an app only",
-    )
+    style: dict[str, Any] = {"width": 0.8, "linewidth": 0}
+    ax.bar(place, tenant, color=COLOURS["mark"], label="new to the tenant", **style)
+    ax.bar(place, app, bottom=tenant, color=COLOURS["bar"], label="new to an app only", **style)
     ticks = [i for i in place if days[i].day_of_week == 0] if len(days) > 10 else list(place)
     ax.set_xticks(
         ticks, [f"{days[i]:%d %b}" if len(days) > 10 else f"{days[i]:%a %d}" for i in ticks]
@@ -80,17 +80,18 @@ def new_networks(
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     ax.set_title(f"First contacts with a network, a day ({zone})", pad=26)
-    ax.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=2,
-        borderaxespad=0.2,
-        handlelength=0.9,
-        handletextpad=0.4,
-        columnspacing=1.1,
-        labelcolor=COLOURS["muted"],
-        fontsize=9,
-    )
+    if len(days):
+        ax.legend(
+            loc="lower left",
+            bbox_to_anchor=(-0.01, 1.0),
+            ncols=2,
+            borderaxespad=0.2,
+            handlelength=0.9,
+            handletextpad=0.4,
+            columnspacing=1.1,
+            labelcolor=COLOURS["muted"],
+            fontsize=9,
+        )
     return ax
 
 
@@ -177,8 +178,7 @@ def first_seen_timeline(
     places = list(range(0, days, step))
     form = "%a %d %b" if step == 1 else "%d %b"
     ax.set_xticks(places, [f"{begin + pd.DateOffset(days=n):{form}}" for n in places], ha="left")
-    for place in places:
-        ax.axvline(place, color=COLOURS["grid"], linewidth=0.8, zorder=0)
+    draw_midnights(ax, places)
     ax.set_xlim(0, days)
     ax.set_ylim(max(len(counts), 1) - 0.4, -0.6)
     ax.set_yticks(

@@ -224,4 +224,5 @@ def _draw_key(ax: Axes, rows: int) -> None:
 
 def _show_api(api: str) -> str:
     method, _, path = api.partition("/")
-    return f"{method} {path.removeprefix('open-apis/')}" if path else api
+    named = path and method.isalpha() and method.isupper()
+    return f"{method} {path.removeprefix('open-apis/')}" if named else api

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _VARIABLES: Final = {value: f"var(--plot-{name},{value})" for name, value in COLOURS.items()}
 
+TOLERANCE: Final = 2.5
+"""How far a drawn line may miss a point, in tenths of a CSS pixel."""
+
+MAX_DROPPED: Final = 40
 _PLAIN: Final = {
     ("stroke-linecap", "butt"),
     ("stroke-linecap", "square"),
@@ -70,13 +75,26 @@ def to_svg(figure: Figure | SubFigure, *, name: str = "plot", label: str = "") -
     svg = re.sub(r"<[^>]+>", lambda tag: _compact_tag(tag[0], used), svg)
     svg = _drop_idle(re.sub(r">\s+<", "><", svg).strip())
     view = re.search(r'viewBox="[^"]*"', svg)
-    opening = f'<svg role="img" aria-label="{_attribute(label)}" {view[0] if view else ""}>'
-    return opening + svg[svg.index(">") + 1 :]
+    shared, body = _share_text_style(svg[svg.index(">") + 1 :])
+    return (
+        f'<svg role="img" aria-label="{_attribute(label)}" {view[0] if view else ""}{shared}>{body}'
+    )
 
 
 def _attribute(text: str) -> str:
     inert = {ord(c): f"&#{ord(c)};" for c in "&<>\"'"}
     return write_label(text, 400).translate(inert)
+
+
+def _share_text_style(body: str) -> tuple[str, str]:
+    """Say once what most texts say: their size and colour."""
+    shared = ""
+    for name in ("font-size", "fill"):
+        found = Counter(re.findall(rf'<text[^>]* ({name}="[^"]*")', body)).most_common(1)
+        if found:
+            shared += f" {found[0][0]}"
+            body = re.sub(rf"(<text[^>]*) {re.escape(found[0][0])}", r"\1", body)
+    return shared, body
 
 
 def _drop_idle(svg: str) -> str:
@@ -132,17 +150,23 @@ def _compact_path(path: str) -> str:
 
 
 def _drop_midpoints(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    kept = points[:1]
+    """Keep the points that a line through the others would miss by more than `TOLERANCE`."""
+    kept, between = points[:1], []
     for here, after in pairwise(points[1:]):
-        before = kept[-1]
-        one = (here[0] - before[0], here[1] - before[1])
-        two = (after[0] - here[0], after[1] - here[1])
-        turn = one[0] * two[1] - one[1] * two[0]
-        back = one[0] * two[0] + one[1] * two[1] < 0
-        # within half a tenth of a pixel of the line: places are rounded to tenths
-        if back or 2 * abs(turn) > max(abs(two[0]) + abs(two[1]), abs(one[0]) + abs(one[1])):
+        between.append(here)
+        if len(between) > MAX_DROPPED or any(_misses(kept[-1], p, after) for p in between):
             kept.append(here)
+            between = []
     return [*kept, *points[1:][-1:]]
+
+
+def _misses(start: tuple[int, int], point: tuple[int, int], end: tuple[int, int]) -> bool:
+    way, part = (end[0] - start[0], end[1] - start[1]), (point[0] - start[0], point[1] - start[1])
+    length = (way[0] ** 2 + way[1] ** 2) ** 0.5
+    along = part[0] * way[0] + part[1] * way[1]
+    away = abs(part[0] * way[1] - part[1] * way[0])
+    # a point behind either end is a turn, not a place on the way
+    return not 0 <= along <= length**2 or away > TOLERANCE * length
 
 
 def _write_tenths(number: int) -> str:

@@ -156,16 +156,19 @@ def draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
 
 def _fit(ax: Axes, *, left: int, right: int, top: int, bottom: int, cell: int = 26) -> None:
     """Make the figure as high as the rows of a matrix, and as wide as its columns."""
+    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
+
     rows, columns = round(abs(ax.get_ylim()[0])), round(ax.get_xlim()[1])
     width = left + right + max(min(62 * columns, 1040 - left - right), 120)
     height = top + bottom + cell * rows
-    ax.figure.set_size_inches(width / 72, height / 72)
+    ax.figure.figure.set_size_inches(width / 72, height / 72)
     box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
     ax.set_position(box)
     # the title stands at the left edge of the figure, above the slanted names
     title = ax.get_title(loc="left")
     ax.set_title("", loc="left")
-    ax.text(2, height - 14, title, transform=None, fontsize=11, weight="bold")
+    style: dict[str, Any] = {"fontsize": 11, "weight": "bold", "color": plots.COLOURS["ink"]}
+    ax.text(2, height - 14, title, transform=None, **style)
 
 
 def _finish(ax: Axes, name: str, label: str) -> Markup:

@@ -336,8 +336,8 @@ def change(count: int, previous: int | None) -> str:
 
     Examples
     --------
-    >>> change(150, 100), change(80, 100), change(5, 5), change(3, 0), change(3000, 100)
-    ('+50 %', '\N{MINUS SIGN}20 %', '±0 %', 'new', '×30')
+    >>> change(150, 100), change(5, 5), change(3, 0), change(3, None)
+    ('+50 %', '±0 %', 'new', '\N{EN DASH}')
     """
     if previous is None:
         return NONE
@@ -345,7 +345,7 @@ def change(count: int, previous: int | None) -> str:
         return _("new") if count else NONE
     ratio = count / previous
     if ratio >= 10:
-        return f"×{ratio:.0f}"
+        return f"\N{MULTIPLICATION SIGN}{ratio:.0f}"
     share = round(100 * (ratio - 1))
     return f"+{share} %" if share > 0 else f"\N{MINUS SIGN}{-share} %" if share < 0 else "±0 %"
 

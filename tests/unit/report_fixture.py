@@ -542,7 +542,7 @@ def make_empty_report() -> dict[str, Any]:
     return report
 
 
-def make_large_report(count: int = 50) -> dict[str, Any]:
+def make_large_report(count: int = 200) -> dict[str, Any]:
     """The week with many findings, all their fields full."""
     report = make_report()
     report["findings"] = [make_finding(i) for i in range(1, count + 1)]

@@ -13,7 +13,12 @@ import report_fixture as fixture
 
 from audit_analytics import plots, report
 from audit_analytics.report import write_report
-from audit_analytics.report.csv_file import COLUMNS, render_csv
+from audit_analytics.report.csv_file import (
+    COLUMNS,
+    EVIDENCE_COLUMNS,
+    render_csv,
+    render_evidence,
+)
 from audit_analytics.report.html import LIMIT_BYTES, render_html, render_notebook
 from audit_analytics.report.json_file import read_schema, render_json
 from audit_analytics.report.markdown import render_markdown
@@ -152,7 +157,7 @@ def test_a_finding_says_what_an_analyst_needs(pages):
         "an ordinary week brings 0.02 of these", "◆Critical", "▲High", "a rule found it",
         "1 in 83,000", "133 \N{MULTIPLICATION SIGN}", "0 to 9.4", "28 days", "T1078.004", "(v17.1)", "Known harmless causes",
         "What to check next", "If this is expected: suppress it", "1,320 log entries",
-        "247,796 events + 312 duplicates + 4 rejects", "1.2 %", "First use.",
+        "247,796 events + 312 duplicates + 4 rejects", "1.2 %", "First use:",
     ):  # fmt: skip
         assert text in words, text
 
@@ -163,20 +168,55 @@ def test_rejects_and_duplicates_add_up_in_the_page():
     assert coverage["rows_read_count"] == sum(coverage[part] for part in parts)
 
 
+def test_a_finding_is_told_in_the_order_it_is_read(pages):
+    article = pages["complete"].split("<article", 2)[1]
+    order = ["sentence", "small-plot", "What contributed", "Evidence:", "What to check next"]
+    places = [article.index(word) for word in order]
+    assert places == sorted(places)
+
+
 def test_with_many_findings_the_page_says_what_it_leaves_out(pages):
-    words = Page(pages["large"]).words
-    assert words.count("an ordinary week brings") == 50
-    assert "findings.json lists 20 ids" in words
+    html, words = pages["large"], Page(pages["large"]).words
+    told = re.search(
+        r"(\d+) of 200 findings are told in full, (\d+) with a plot, each with (\d+) ev", words
+    )
+    cards, drawn, rows = (int(number) for number in told.groups())
+    assert html.count("<article") == cards
+    assert html.count('<figure class="small-plot">') == drawn >= 10
+    assert html.count('<td class="tight">2026-11-17 02:') == cards * rows
+    assert all(f'id="row-{rank}"' in html for rank in range(1, 201))
+    assert "evidence.csv lists 20 under f-000000000001" in words
 
 
-def test_more_findings_than_cards_still_stand_in_the_overview():
-    report = fixture.make_large_report(90)
-    for finding in report["findings"]:
-        finding["series"] = None
+def test_a_page_that_shows_all_findings_leaves_out_nothing(pages):
+    assert "told in full" not in Page(pages["complete"]).words
+
+
+def test_what_changed_says_how_much_and_by_whom(pages):
+    words = Page(pages["complete"]).words
+    for text in (
+        "permission62012\N{MULTIPLICATION SIGN}52", "9,000310\N{MULTIPLICATION SIGN}29", "APIs1880new", "Apps6162",
+        "50 apps were compared with their past", "Apps 1 new, 2 vanished",
+        "+ newDELETE contact/v3/users/:user_id◆Critical1412026-11-17 11:10",
+        "\N{MINUS SIGN} vanishedcli_a12ffe0091d2c3b4",
+    ):  # fmt: skip
+        assert text in words, text
+
+
+def test_a_finding_with_a_life_shows_it():
+    report = fixture.make_report()
+    report["findings"][0] |= {"status": "continuing", "since_week": "2026-W45"}
+    report["findings"][1] |= {"status": "new"}
+    report["resolved"] = [{"title": "Error burst", "entity": "cli_<b>", "severity": "low"}]
+    report["suppressions"] = [{"entity": "cli_x", "owner": "ops", "reason": "known job"}]
     html = render_html(report)
-    assert len(html.encode()) <= LIMIT_BYTES
-    assert 'id="row-90"' in html
-    assert "all 90 in findings.json" in Page(html).words
+    words = Page(html).words
+    for text in ("since week 2026-W45", "New 1", "Continuing 1", "cli_<b>", "known job"):
+        assert text in words, text
+    assert "<b>" not in html
+    text = render_markdown(report)
+    for part in ("- New: 1", "since week 2026-W45", "`cli_<b>`", "known job"):
+        assert part in text, part
 
 
 def test_hostile_names_are_text_and_nothing_else(pages):
@@ -278,12 +318,22 @@ def test_csv_has_a_row_a_finding_and_runs_nothing():
     assert text.count("\r\n") == len(rows) + 1
 
 
+def test_evidence_csv_has_a_row_a_log_entry_and_runs_nothing():
+    report = fixture.make_hostile_report()
+    rows = list(csv.DictReader(io.StringIO(render_evidence(report), newline="")))
+    assert list(rows[0]) == list(EVIDENCE_COLUMNS)
+    assert len(rows) == sum(len(f["evidence"]["rows"]) for f in report["findings"])
+    assert {row["finding_id"] for row in rows} == {f["finding_id"] for f in report["findings"]}
+    for row in rows:
+        assert not [cell for cell in row.values() if cell.startswith(("=", "+", "-", "@"))]
+
+
 def test_same_report_same_bytes(tmp_path):
     for name in ("one", "two"):
         hostile = fixture.make_hostile_report()
         del hostile["findings"][4:]
         write_report(hostile, tmp_path / name)
-    for file in ("report.html", "report.md", "findings.json", "findings.csv"):
+    for file in ("report.html", *FILES):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
