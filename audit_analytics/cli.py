@@ -59,7 +59,8 @@ def weekly(
 
     settings = load_settings(config, overrides={"budget_per_week": budget})
     click.echo(f"Reading {source} ...", err=True)
-    report = run_week(source, week=week, settings=settings)
+    previous = out if out.is_dir() else None
+    report = run_week(source, week=week, settings=settings, previous=previous)
     folder = out / report.data["week"]["iso"]
     paths = report.write(folder)
     coverage = report.data["coverage"]

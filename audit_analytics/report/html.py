@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from audit_analytics.findings.explain import show_api
+from audit_analytics.findings.wording import show_api
 from audit_analytics.report import escape, wording
 
 if TYPE_CHECKING:
