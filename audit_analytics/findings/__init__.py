@@ -3,9 +3,9 @@
 from audit_analytics.findings.evidence import FrameEvidence
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.finding import Finding, merge_findings
+from audit_analytics.findings.partition import split_hits
 from audit_analytics.findings.review import FollowUp, Review, read_review
 from audit_analytics.findings.scope import leave_out_calls
-from audit_analytics.findings.suppression import split_hits
 
 __all__ = [
     "Finding",

@@ -271,7 +271,7 @@ def _merge(
         evidence={
             "ids": [str(value) for value in evidence.rows["id"]],
             "more_count": evidence.calls_count - len(evidence.rows),
-            "rows": [_show_event(row, week.zone) for _, row in evidence.rows.iterrows()],
+            "rows": [show_event(row, week.zone) for _, row in evidence.rows.iterrows()],
         },
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=list(guidance.benign),
@@ -342,7 +342,21 @@ def _top_codes(groups: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _show_event(row: pd.Series, zone: str) -> dict[str, Any]:
+def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
+    """Write an event as evidence.
+
+    Parameters
+    ----------
+    row : pandas.Series
+        A row of table :data:`audit_analytics.schema.EVENTS`.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    dict of str to Any
+        Plain values; ``local`` is on the tenant's clocks.
+    """
     return {
         "id": str(row["id"]),
         "at": format_utc(row["at"]),

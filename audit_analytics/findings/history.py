@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from audit_analytics.findings.phrases import _
 from audit_analytics.findings.reports import list_reports, read_report
-from audit_analytics.findings.scope import Scope, count_calls, read_scope, shift_scope
+from audit_analytics.findings.scope import Scope, count_calls, cover_reason, read_scope, shift_scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,14 +147,10 @@ def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: i
             if name in known
             for row in known[name]["suppressed"]
             for reason in row["reasons"]
-            for scope in [read_scope(reason, until=_end_of(week, back))]
+            for scope in [cover_reason(reason, until=week.shifted(-back).end_at)]
             if scope.start_at < scope.end_at
         ],
     )
-
-
-def _end_of(week: Week, back: int) -> pd.Timestamp:
-    return min(week.shifted(-back).end_at, week.hours[0])
 
 
 def place_findings(
@@ -267,7 +263,7 @@ def count_past_weeks(
         ``week`` and ``calls_count`` in the same hours of each week, the oldest first and the
         report week last; None for weeks before the log begins.
     """
-    now = read_scope(finding.reasons[0], until=week.end_at)
+    now = read_scope(finding.reasons[0])
     begin = by_api["bucket_at"].min()
     rows = []
     for back in range(weeks, -1, -1):

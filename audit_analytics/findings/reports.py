@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
+from audit_analytics.cases import Hit
 from audit_analytics.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 ID_LENGTH: Final = 4
@@ -28,7 +32,18 @@ _NEEDED: Final = (
     "since_week",
     "status",
 )
-_NEEDED_OF_REASONS: Final = ("detector", "kind", "start_at", "end_at", "scope", "alone")
+_NEEDED_OF_REASONS: Final = (
+    "detector",
+    "kind",
+    "start_at",
+    "end_at",
+    "scope",
+    "alone",
+    "observed",
+    "unit",
+    "p",
+    "text",
+)
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -148,3 +163,34 @@ def _find_rank(path: Path, rank: int) -> tuple[dict[str, Any], dict[str, Any]]:
         if row["rank"] == rank:
             return report, row
     raise InputError(f"{path}: has {len(report['findings']):,} findings, none of rank {rank}")
+
+
+def read_hits(finding: Mapping[str, Any]) -> list[Hit]:
+    """Read the hits back from which a finding was made.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+
+    Returns
+    -------
+    list of Hit
+        One per reason, without the facts its sentence was made from.
+    """
+    return [
+        Hit(
+            detector=reason["detector"],
+            kind=reason["kind"],
+            entity_type=finding["entity_type"],
+            entity=finding["entity"],
+            start_at=pd.Timestamp(reason["start_at"]),
+            end_at=pd.Timestamp(reason["end_at"]),
+            observed=reason["observed"],
+            unit=reason["unit"],
+            p=reason["p"],
+            alone=reason["alone"],
+            where={column: tuple(values) for column, values in reason["scope"].items()},
+        )
+        for reason in finding["reasons"]
+    ]

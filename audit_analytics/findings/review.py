@@ -12,12 +12,8 @@ from audit_analytics.findings.history import (
     place_findings,
     read_past,
 )
-from audit_analytics.findings.suppression import (
-    SplitHits,
-    Suppression,
-    list_suppressions,
-    read_suppressions,
-)
+from audit_analytics.findings.partition import SplitHits, list_suppressions
+from audit_analytics.findings.suppression import Suppression, read_suppressions
 from audit_analytics.findings.verdicts import Verdict, list_confirmed, read_verdicts
 
 if TYPE_CHECKING:

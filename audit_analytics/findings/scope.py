@@ -6,7 +6,7 @@ suppression keeps out of the reports, leaves the history before anything is comp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 MAX_NAMES: Final = 50
 """A column with more names than this is left out of a scope, which makes the scope wider."""
+
+NEW_PAIRS: Final = ("NEWAPI", "NEWNET", "rule:first_sensitive", "rule:new_network")
+"""Detectors whose hits begin something that was not there before."""
 
 _COUNTS: Final = [f"{name}_count" for name in schema.OUTCOMES]
 _PAIR: Final = ["bucket_at", "app_id"]
@@ -96,15 +99,13 @@ def scope_of_hit(hit: Hit) -> Scope:
     return Scope(start_at=hit.start_at, end_at=hit.end_at, where=where)
 
 
-def read_scope(entry: Mapping[str, Any], *, until: pd.Timestamp) -> Scope:
+def read_scope(entry: Mapping[str, Any]) -> Scope:
     """Read what :meth:`Scope.to_dict` wrote.
 
     Parameters
     ----------
     entry : mapping of str to Any
         ``start_at``, ``end_at`` and ``scope``.
-    until : pandas.Timestamp
-        Nothing after this instant is covered, UTC.
 
     Returns
     -------
@@ -113,7 +114,31 @@ def read_scope(entry: Mapping[str, Any], *, until: pd.Timestamp) -> Scope:
     """
     start, end = (pd.Timestamp(entry[name]) for name in ("start_at", "end_at"))
     where = {str(column): tuple(map(str, values)) for column, values in entry["scope"].items()}
-    return Scope(start_at=start, end_at=min(end, until), where=where)
+    return Scope(start_at=start, end_at=end, where=where)
+
+
+def cover_reason(reason: Mapping[str, Any], *, until: pd.Timestamp) -> Scope:
+    """Return all calls of the week that belong to a reason of a finding.
+
+    A reason speaks about the hours that stood out. What came over a new network, from an address
+    or over a new API goes on to belong to it afterwards: else its second day would teach that it
+    is usual.
+
+    Parameters
+    ----------
+    reason : mapping of str to Any
+        As it stands in findings.json.
+    until : pandas.Timestamp
+        End of the finding's week, UTC.
+
+    Returns
+    -------
+    Scope
+        The calls.
+    """
+    scope = read_scope(reason)
+    new = reason["detector"] in NEW_PAIRS or bool({"network", "ip"} & scope.where.keys())
+    return replace(scope, end_at=until if new else min(scope.end_at, until))
 
 
 def count_calls(scope: Scope, by_api: pd.DataFrame, by_ip: pd.DataFrame) -> int:
@@ -133,7 +158,7 @@ def count_calls(scope: Scope, by_api: pd.DataFrame, by_ip: pd.DataFrame) -> int:
     """
     table = by_ip if {"ip", "network"} & scope.where.keys() else by_api
     rows, outcomes = _match(table, scope)
-    return int(table[_COUNTS].to_numpy()[np.ix_(rows, outcomes)].sum())
+    return int(table.iloc[rows][[_COUNTS[i] for i in outcomes]].to_numpy().sum())
 
 
 def leave_out_calls(
@@ -158,7 +183,8 @@ def leave_out_calls(
     by_api, by_ip : pandas.DataFrame
         Without these calls; rows left without a call are gone.
     hours : pandas.DataFrame
-        ``bucket_at`` and ``app_id`` of the hours that lost calls.
+        ``bucket_at`` and ``app_id`` of the hours that lost calls, and of those that scopes of
+        nothing but an app name: a silence is no example of what is usual either.
     """
     tables, lost = (by_api, by_ip), []
     counts = [table[_COUNTS].to_numpy().copy() for table in tables]
@@ -169,7 +195,7 @@ def leave_out_calls(
             for table, (rows, _) in zip(tables, found, strict=True)
         ]
         shared = keys[0].intersection(keys[1]).unique()
-        lost.append(shared.to_frame(index=False, name=_PAIR))
+        lost += [shared.to_frame(index=False, name=_PAIR), _list_hours(scope)]
         for table_counts, key, (rows, outcomes) in zip(counts, keys, found, strict=True):
             table_counts[np.ix_(rows[key.isin(shared)], outcomes)] = 0
     if not any(len(hours) for hours in lost):
@@ -179,11 +205,18 @@ def leave_out_calls(
     return left[0], left[1], hours
 
 
+def _list_hours(scope: Scope) -> pd.DataFrame:
+    """List every hour of a scope that names apps and nothing else."""
+    apps = scope.where["app_id"] if scope.where.keys() == {"app_id"} else ()
+    hours = pd.date_range(scope.start_at.floor("h"), scope.end_at, freq="h", inclusive="left")
+    return pd.MultiIndex.from_product([hours, apps]).to_frame(index=False, name=_PAIR)
+
+
 def _match(table: pd.DataFrame, scope: Scope) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the positions of the rows that hold such calls, and of the counts they stand in."""
     # hours are found by bisection: a walk over the whole history for each scope would take longest
-    edges = [scope.start_at.floor("h"), scope.end_at.ceil("h")]
-    first, last = table["bucket_at"].searchsorted(edges)
+    edges = pd.DatetimeIndex([scope.start_at.floor("h"), scope.end_at.ceil("h")])
+    first, last = table["bucket_at"].array.searchsorted(edges.array)
     part = table.iloc[first:last]
     named = scope.where.get("outcome", schema.OUTCOMES)
     outcomes = np.flatnonzero([name in named for name in schema.OUTCOMES])

@@ -19,27 +19,25 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import json
 from collections import Counter
-from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from audit_analytics.buckets import format_utc
-from audit_analytics.errors import ConfigError
+from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.findings.guidance import GUIDANCE
-from audit_analytics.findings.toml_file import name_nearest, quote_toml, read_entries
+from audit_analytics.findings.toml_file import append_entry, name_nearest, quote_toml, read_entries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from audit_analytics.buckets import Week
-    from audit_analytics.cases import Case, Hit
+    from audit_analytics.cases import Hit
 
+TABLE: Final = "suppress"
 KINDS: Final = (
     "unusual_ip",
     "error_burst",
@@ -204,12 +202,35 @@ def read_suppressions(path: Path) -> list[Suppression]:
     ConfigError
         The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
-    entries = read_entries(path, "suppress", Suppression)
+    entries = read_entries(path, TABLE, Suppression)
     counts = Counter(entry.suppression_id for entry in entries)
     for place, entry in enumerate(entries, start=1):
         if counts[entry.suppression_id] > 1:
             raise ConfigError(f"{path}: entry {place} of [[suppress]] stands there twice; keep one")
     return entries
+
+
+def append_suppression(path: Path, entry: Suppression) -> None:
+    """Add an entry to the file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        TOML file; made if it does not exist.
+    entry : Suppression
+        What is expected.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be understood, or holds the entry already; it stays as it is.
+    OSError
+        The file cannot be written.
+    """
+    known = read_suppressions(path) if path.exists() else []
+    if entry.suppression_id in {other.suppression_id for other in known}:
+        raise ConfigError(f"{path}: holds this entry already ({entry.suppression_id})")
+    append_entry(path, entry.to_toml(), TABLE, Suppression)
 
 
 def suggest_suppression(hits: Sequence[Hit], week: Week) -> str:
@@ -242,145 +263,62 @@ def suggest_suppression(hits: Sequence[Hit], week: Week) -> str:
     ).to_toml()
 
 
-@dataclass(frozen=True)
-class SplitHits:
-    """Hits, parted by whether a suppression covers them.
-
-    Parameters
-    ----------
-    kept : list of Hit
-        What is to be reported.
-    suppressed : list of (Hit, str)
-        What is not, each with the id of the suppression that covers it.
-    """
-
-    kept: list[Hit]
-    suppressed: list[tuple[Hit, str]]
-
-    def settle(self, cases: Sequence[Case], *, budget: float) -> tuple[list[Hit], list[Case]]:
-        """Rate each case by what is left of it.
-
-        How unusual an entity is was found from all its hits. Where the least probable one is
-        suppressed, p and E rise to those of the next; where none is left, there is no case.
-
-        Parameters
-        ----------
-        cases : sequence of Case
-            From the engine.
-        budget : float
-            Cases with a smaller E are reported.
-
-        Returns
-        -------
-        hits : list of Hit
-            What is left; hits that only the suppressed ones brought into the budget stand no
-            longer alone.
-        cases : list of Case
-            Cases, in their order.
-        """
-        every = _least([*self.kept, *(hit for hit, _ in self.suppressed)])
-        left = _least(self.kept)
-        rated, faded = [], set()
-        for case in cases:
-            entity = (case.entity_type, case.entity)
-            if entity in every and entity not in left:
-                continue
-            factor = max(left[entity] / every[entity], 1.0) if entity in every else 1.0
-            if factor == 1.0:
-                rated.append(case)
-                continue
-            expected = case.expected_per_week * factor
-            p, q = (min(value * factor, 1.0) for value in (case.p, case.q))
-            rated.append(replace(case, p=p, q=q, expected_per_week=expected))
-            if expected >= budget:
-                faded.add(entity)
-        hits = [
-            replace(hit, alone=False)
-            if hit.p is not None and (hit.entity_type, hit.entity) in faded
-            else hit
-            for hit in self.kept
-        ]
-        return hits, rated
+PARTS: Final = ("entity", "detector", "api", "network")
+"""What a suppression of a finding may be narrowed to."""
 
 
-def _least(hits: Sequence[Hit]) -> dict[tuple[str, str], float]:
-    least: dict[tuple[str, str], float] = {}
-    for hit in hits:
-        if hit.p is not None:
-            entity = (hit.entity_type, hit.entity)
-            # a p of 0 is a rounding, and must not be divided by
-            least[entity] = min(least.get(entity, 1.0), max(hit.p, 1e-300))
-    return least
-
-
-def split_hits(hits: Sequence[Hit], suppressions: Sequence[Suppression], *, zone: str) -> SplitHits:
-    """Part the hits that suppressions cover from those to report.
-
-    Parameters
-    ----------
-    hits : sequence of Hit
-        From the engine and the rules.
-    suppressions : sequence of Suppression
-        The file; the first entry that covers a hit takes it.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Returns
-    -------
-    SplitHits
-        Both parts, in the order of `hits`. A hit that begins after an entry's last day is kept.
-    """
-    ends = [(entry, entry.ends_at(zone), entry.suppression_id) for entry in suppressions]
-    kept, suppressed = [], []
-    for hit in hits:
-        by = next((i for e, end, i in ends if hit.start_at < end and e.covers(hit)), None)
-        if by is None:
-            kept.append(hit)
-        else:
-            suppressed.append((hit, by))
-    return SplitHits(kept, suppressed)
-
-
-def list_suppressions(
-    suppressions: Sequence[Suppression],
-    split: SplitHits,
+def draft_suppression(
+    finding: Mapping[str, Any],
+    parts: Sequence[str],
     *,
-    week: Week,
-    before: Sequence[dict[str, Any]] = (),
-) -> list[dict[str, Any]]:
-    """Say of each suppression what it did this week.
+    owner: str,
+    reason: str,
+    created: date,
+    expires: date,
+) -> Suppression:
+    """Make a suppression that covers a finding.
 
     Parameters
     ----------
-    suppressions : sequence of Suppression
-        The file.
-    split : SplitHits
-        From :func:`split_hits`.
-    week : Week
-        The report week.
-    before : sequence of dict
-        The same list of last week's report, which knows the last hit before this week.
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+    parts : sequence of str
+        Some of ``PARTS``: whatever is not among them may be anything.
+    owner, reason : str
+        Who answers for it, and why it is expected.
+    created, expires : datetime.date
+        Today, and the last day it covers, on the tenant's clocks.
 
     Returns
     -------
-    list of dict
-        The entry, with ``suppression_id``, ``status`` (``active`` or ``expired`` by the end of
-        the week), ``hits_count`` of this week and ``last_hit_at`` (ISO 8601 UTC, or None).
+    Suppression
+        The entry.
+
+    Raises
+    ------
+    InputError
+        The finding does not say which APIs or networks it is about.
     """
-    earlier = {row["suppression_id"]: row["last_hit_at"] for row in before}
-    rows = []
-    for entry in suppressions:
-        number = entry.suppression_id
-        hits = [hit for hit, by in split.suppressed if by == number]
-        last = format_utc(max(hit.end_at for hit in hits)) if hits else earlier.get(number)
-        expired = entry.ends_at(week.zone) < week.end_at
-        rows.append(
-            json.loads(entry.model_dump_json())
-            | {
-                "suppression_id": number,
-                "status": "expired" if expired else "active",
-                "hits_count": len(hits),
-                "last_hit_at": last,
-            }
-        )
-    return rows
+    scopes = [row["scope"] for row in finding["reasons"]]
+
+    def collect(*columns: str) -> tuple[str, ...]:
+        found = {name for scope in scopes for c in columns for name in scope.get(c, ())}
+        if not found:
+            raise InputError(
+                f"finding {finding['finding_id']}: does not say which {columns[0]} it is about; "
+                "use another --scope"
+            )
+        return tuple(sorted(found))
+
+    return Suppression(
+        entity_type=finding["entity_type"] if "entity" in parts else "",
+        entity=finding["entity"] if "entity" in parts else "",
+        detectors=tuple(finding["detectors"]) if "detector" in parts else (),
+        apis=collect("api") if "api" in parts else (),
+        networks=collect("network", "ip") if "network" in parts else (),
+        owner=owner,
+        reason=reason,
+        created=created,
+        expires=expires,
+        finding=finding["finding_id"],
+    )

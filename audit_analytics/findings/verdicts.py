@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from audit_analytics.buckets import parse_week
-from audit_analytics.findings.scope import Scope, read_scope
+from audit_analytics.findings.scope import Scope, cover_reason, read_scope
 from audit_analytics.findings.toml_file import append_entry, quote_toml, read_entries
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def judge_finding(
     finding: Mapping[str, Any],
     verdict: Literal["true", "benign"],
     *,
-    week: str,
+    week: Week,
     note: str,
     owner: str,
     created: date,
@@ -109,8 +109,8 @@ def judge_finding(
         The finding as it stands in findings.json.
     verdict : {'true', 'benign'}
         Confirmed, or harmless.
-    week : str
-        ISO week of its report.
+    week : Week
+        The week of its report.
     note, owner : str
         What was found out, and by whom.
     created : datetime.date
@@ -119,14 +119,15 @@ def judge_finding(
     Returns
     -------
     Verdict
-        With the calls of every reason of the finding.
+        With the calls that belong to the finding's reasons.
     """
-    parts = ("start_at", "end_at", "scope")
+    covered = [cover_reason(reason, until=week.end_at) for reason in finding["reasons"]]
+    calls = [scope.to_dict() for scope in covered if scope.start_at < scope.end_at]
     return Verdict.model_validate(
         {name: finding[name] for name in ("entity_type", "entity")}
         | {"finding": finding["finding_id"], "verdict": verdict, "note": note, "owner": owner}
-        | {"created": created, "week": week}
-        | {"calls": [{name: reason[name] for name in parts} for reason in finding["reasons"]]}
+        | {"created": created, "week": week.iso}
+        | {"calls": [entry for n, entry in enumerate(calls) if entry not in calls[:n]]}
     )
 
 
@@ -191,11 +192,10 @@ def list_confirmed(verdicts: Sequence[Verdict], week: Week) -> list[Scope]:
     ConfigError
         A verdict names a week that is none.
     """
-    scopes = []
-    for entry in verdicts:
-        end = min(parse_week(entry.week, zone=week.zone).end_at, week.hours[0])
-        if entry.verdict == "true":
-            for calls in entry.calls:
-                values = calls.model_dump()
-                scopes.append(read_scope(values, until=end))
-    return [scope for scope in scopes if scope.start_at < scope.end_at]
+    return [
+        read_scope(calls.model_dump())
+        for entry in verdicts
+        if entry.verdict == "true"
+        and parse_week(entry.week, zone=week.zone).end_at <= week.start_at
+        for calls in entry.calls
+    ]
