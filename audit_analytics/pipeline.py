@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +39,13 @@ from audit_analytics.report.result import Report
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.source.files import read_log
 from audit_analytics.source.log import Log
-from audit_analytics.store import Store, read_store, read_stored_rejects
+from audit_analytics.store import (
+    Store,
+    StoreEvidence,
+    read_calls,
+    read_store,
+    read_stored_rejects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -242,13 +249,36 @@ def count_log(
     InputError
         The source is no audit log.
     """
-    log = _read(source, settings)
+    folder = Path(source) if isinstance(source, str | Path) else None
+    if folder is not None and Store(folder).exists():
+        return _count_store(Store(folder), settings)
+    log = read_log(source, catalogue=load_catalogue(settings.catalogue))
     return CountedLog(
         calls=rollup(log.events),
         evidence=FrameEvidence(log.events),
         counts=log.counts,
         rejects=log.rejects,
         reject_reasons=log.rejects["reason"].astype("str").value_counts().to_dict(),
+    )
+
+
+def _count_store(store: Store, settings: Settings) -> CountedLog:
+    """Take the hourly counts a store keeps; its events are read as evidence only."""
+    store.check()
+    windows = store.scan().manifests
+    catalogue = load_catalogue(settings.catalogue)
+    calls = read_calls(store, windows, catalogue)
+    reasons: Counter[str] = Counter()
+    for window in windows:
+        reasons.update(window.reject_reasons)
+    counts = {"events": int(calls.by_api["calls_count"].sum()), "duplicates": 0}
+    counts["rejects"] = sum(window.rejects_count for window in windows)
+    return CountedLog(
+        calls=calls,
+        evidence=StoreEvidence(store, windows, catalogue),
+        counts=counts | {"rows_read": counts["events"] + counts["rejects"]},
+        rejects=read_stored_rejects(store.folder),
+        reject_reasons=dict(reasons),
     )
 
 
