@@ -318,7 +318,7 @@ _CLAUSES: Final[dict[str, Callable[[Hit, str], str]]] = {
         f"never more than {hit.facts['usual']} before"
     ),
     "rule:shared_ip": lambda hit, zone: (
-        f"is new to the tenant, and {count_of(hit.observed, 'app')} called from there "
+        f"is new to the tenant, and {count_of(hit.observed, 'app')} called from it "
         f"{format_span(hit.start_at, hit.end_at, zone)}"
     ),
     "rule:denied_network": lambda hit, zone: (
