@@ -27,7 +27,7 @@ class Hit:
         What it is, as the report groups it: ``unusual_ip``, ``error_burst``,
         ``sensitive_api``, ``new_api``, ``volume``, ``silence`` or ``mixture``.
     entity_type, entity : str
-        ``app``, ``ip``, ``api`` or ``tenant``, and which one.
+        ``app``, ``ip``, ``network``, ``api`` or ``tenant``, and which one.
     start_at, end_at : pandas.Timestamp
         When, UTC, end excluded.
     observed : float

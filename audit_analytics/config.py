@@ -49,9 +49,20 @@ class RuleSettings(BaseModel):
     denied_before_success: int = Field(5, ge=1, description="denials before a success, 24 hours")
     shared_ip_apps: int = Field(5, ge=2, description="apps on one address that make it shared")
     app_networks_per_hour: int = Field(3, ge=2, description="networks one app uses in an hour")
-    auth_failure_apps: int = Field(5, ge=2, description="apps failing auth from one IP in an hour")
+    auth_failure_apps: int = Field(
+        5, ge=2, description="apps failing auth from one network in an hour"
+    )
+    auth_failure_calls: int = Field(
+        50, ge=2, description="auth failures without an app id from one network in an hour"
+    )
+    chain_hours: int = Field(
+        24, ge=1, description="hours in which an app discovers, collects and sends"
+    )
     silence_hours: int = Field(6, ge=1, description="hours of silence of an every-hour app")
     rate_limited_share: float = Field(0.2, gt=0, le=1, description="share of calls limited, a day")
+    findings_per_rule: int = Field(
+        20, ge=1, description="findings of one rule that are listed; the rest is counted"
+    )
 
 
 class SyncSettings(BaseModel):

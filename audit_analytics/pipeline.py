@@ -197,9 +197,10 @@ def judge_week(
     """
     report_week = _choose_week(log, week, settings)
     review = read_review(settings, previous, report_week)
-    judged, untaught = _leave_out(_without_own(log.calls, settings), review, report_week)
+    calls, untaught = _leave_out(log.calls, review, report_week)
+    judged = _without_own(calls, settings)
     detection = _detect(judged, log, report_week, settings, untaught=untaught, detector=detector)
-    hits = _find_hits(detection, judged, report_week, settings)
+    hits = _find_hits(detection, calls, report_week, settings)
     split = split_hits(hits, review.suppressions, zone=report_week.zone)
     kept, cases = split.settle(detection.cases, budget=settings.budget_per_week)
     suppressed = [hit for hit, _ in split.suppressed]
@@ -317,8 +318,10 @@ def _detect(
     untaught: pd.DataFrame,
     detector: OutlierDetector | None,
 ) -> Detection:
-    apps = settings.rules.auth_failure_apps
-    judged_api, judged_ip = set_aside_stuffing(calls.by_api, calls.by_ip, apps=apps)
+    rules = settings.rules
+    judged_api, judged_ip = set_aside_stuffing(
+        calls.by_api, calls.by_ip, apps=rules.auth_failure_apps, calls=rules.auth_failure_calls
+    )
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
@@ -337,7 +340,7 @@ def _detect(
 
 
 def _without_own(calls: Rollup, settings: Settings) -> Rollup:
-    """Leave out this tool's own app: it reads the audit log all day."""
+    """Leave out this tool's own app: it reads the audit log all day, and has a rule of its own."""
     own = settings.own_apps()
     if not own:
         return calls
@@ -352,16 +355,19 @@ def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.Da
 
 
 def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
-    severity = calls.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    judged, own = _without_own(calls, settings), settings.own_apps()
+    severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
-        by_api=calls.by_api,
-        by_ip=calls.by_ip,
+        by_api=judged.by_api,
+        by_ip=judged.by_ip,
         networks=detection.networks,
         apis=detection.apis,
         week=week,
         settings=settings.rules,
         deny_networks=settings.deny_networks,
+        own_by_api=calls.by_api[calls.by_api["app_id"].isin(own)],
+        own_by_ip=calls.by_ip[calls.by_ip["app_id"].isin(own)],
     )
     unusual = find_hits(
         detection,

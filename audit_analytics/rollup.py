@@ -39,6 +39,7 @@ COLUMNS: Final = (
     "category",
     "severity",
     "outcome",
+    "response_code",
     "object",
 )
 """Columns of the events that the rollup reads."""
@@ -93,7 +94,7 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     Examples
     --------
     >>> rollup(schema.EVENTS.empty()).by_api.shape
-    (0, 19)
+    (0, 20)
     """
     missing = set(COLUMNS).difference(events.columns)
     if missing:

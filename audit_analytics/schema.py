@@ -199,6 +199,7 @@ REJECTS: Final = Table(
 _COUNTS = (
     Column("calls_count", "int64", "calls", "all calls"),
     *(Column(f"{o}_count", "int64", "calls", f"calls with outcome {o}") for o in OUTCOMES),
+    Column("ip_denied_count", "int64", "calls", "refused by the app's allow list of addresses"),
     Column("objects_count", "int64", "objects", "distinct objects called"),
     Column("ok_objects_count", "int64", "objects", "distinct objects called with success"),
     Column("first_at", AT, "UTC", "first call in the bucket"),

@@ -1,20 +1,75 @@
-"""Credential stuffing is one finding about an address, not one about every app it tried.
+"""Credential stuffing is one finding about a network, not one about every app it tried.
 
-Whoever tries the secrets of twenty apps from one address puts an authentication failure into the
-row of every one of them. These failures say nothing about what the apps do, so they are set
-aside before the apps are judged; whatever else came from that address stays.
+Whoever tries the secrets of twenty apps puts an authentication failure into the row of every one
+of them, and may take a new address of the same network for each try. These failures say nothing
+about what the apps do, so they are set aside before the apps are judged and before anybody asks
+whether the platform is down; whatever else came from there stays.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pandas as pd
 
-if TYPE_CHECKING:
-    import pandas as pd
+
+def find_stuffing(by_ip: pd.DataFrame, *, apps: int, calls: int) -> pd.DataFrame:
+    """Find the rows of credential stuffing.
+
+    Counted are apps whose calls mostly fail to authenticate. Within a network only those count
+    that never succeeded from there: in an outage of the platform apps fail from where they live.
+    At a single address all of them count, unless most apps elsewhere fail in that hour, too.
+
+    Parameters
+    ----------
+    by_ip : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_IP` over the whole log.
+    apps : int
+        Distinct apps failing within an hour from one network that make it stuffing.
+    calls : int
+        Failures without an app id within an hour that weigh as much; both kinds add up.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of `by_ip` that are stuffing; calls without an address are one network.
+    """
+    failing = by_ip[2 * by_ip["auth_count"] > by_ip["calls_count"]]
+    if failing.empty:
+        return failing
+    named = failing["app_id"] != ""
+    served = by_ip[by_ip["ok_count"] > 0][["app_id", "network"]].drop_duplicates().astype("str")
+    pairs = pd.MultiIndex.from_frame(failing[["app_id", "network"]].astype("str"))
+    strange = pd.Series(~pairs.isin(pd.MultiIndex.from_frame(served)), index=failing.index)
+
+    def weigh(counted: pd.Series, place: str) -> pd.Series:
+        keys = [failing["bucket_at"], failing[place]]
+        tried = failing["app_id"].astype("str").where(counted & named)
+        nameless = failing["auth_count"].where(counted & ~named, 0)
+        groups = {"sort": False, "observed": True}
+        tried_apps = tried.groupby(keys, **groups).transform("nunique")
+        return tried_apps / apps + nameless.groupby(keys, **groups).transform("sum") / calls
+
+    foreign = strange & (weigh(strange, "network") >= 1)
+    here = ~failing["ip"].isin(["", "platform"]) & (weigh(named, "ip") >= 1)
+    return failing[foreign | (here & ~_fails_elsewhere(by_ip, failing))]
+
+
+def _fails_elsewhere(by_ip: pd.DataFrame, failing: pd.DataFrame) -> pd.Series:
+    """Return, row by row of `failing`, whether half of the apps at other addresses fail, too."""
+    hours = by_ip[by_ip["bucket_at"].isin(failing["bucket_at"].unique())]
+    bad = hours.index.isin(failing.index)
+    total = hours.groupby("bucket_at")["app_id"].size()
+    failed = hours[bad].groupby("bucket_at")["app_id"].size()
+    keys = ["bucket_at", "ip"]
+    at_ip = hours.groupby(keys, observed=True)["app_id"].size()
+    failed_at_ip = hours[bad].groupby(keys, observed=True)["app_id"].size()
+    rows = pd.MultiIndex.from_frame(failing[keys])
+    others = failing["bucket_at"].map(total) - at_ip.reindex(rows).to_numpy()
+    failed_others = failing["bucket_at"].map(failed) - failed_at_ip.reindex(rows).to_numpy()
+    return (others > 0) & (2 * failed_others >= others)
 
 
 def set_aside_stuffing(
-    by_api: pd.DataFrame, by_ip: pd.DataFrame, *, apps: int
+    by_api: pd.DataFrame, by_ip: pd.DataFrame, *, apps: int, calls: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Take the failures of credential stuffing out of the rollup.
 
@@ -22,18 +77,15 @@ def set_aside_stuffing(
     ----------
     by_api, by_ip : pandas.DataFrame
         The hourly rollup.
-    apps : int
-        Distinct apps whose calls from one address mostly fail to authenticate within an hour
-        that make it stuffing.
+    apps, calls : int
+        As :func:`find_stuffing` takes them.
 
     Returns
     -------
     by_api, by_ip : pandas.DataFrame
         Copies without these failures, in every week alike; rows left without a call are gone.
     """
-    failing = by_ip[(2 * by_ip["auth_count"] > by_ip["calls_count"]) & (by_ip["ip"] != "")]
-    tried = failing.groupby(["bucket_at", "ip"], observed=True)["app_id"].transform("nunique")
-    stuffed = failing[tried >= apps]
+    stuffed = find_stuffing(by_ip, apps=apps, calls=calls)
     if stuffed.empty:
         return by_api, by_ip
     failures = stuffed.groupby(["bucket_at", "app_id"], observed=True)["auth_count"].sum()

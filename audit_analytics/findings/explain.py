@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from audit_analytics.findings.phrases import _
+from audit_analytics.findings.phrases import _, ngettext
 from audit_analytics.findings.rule_sentences import RULE_SENTENCES
 from audit_analytics.findings.surprise_sentences import SURPRISE_SENTENCES
 
@@ -34,5 +34,42 @@ def explain_hit(hit: Hit, zone: str) -> str:
     str
         One sentence.
     """
-    who = _("The platform") if hit.entity_type == "tenant" else hit.entity
-    return SENTENCES[hit.detector](hit, who, zone)
+    if "more" in hit.facts:
+        return _count_more(hit)
+    return SENTENCES[hit.detector](hit, _name_entity(hit), zone)
+
+
+def _name_entity(hit: Hit) -> str:
+    if hit.entity_type == "tenant":
+        return _("The platform")
+    if (hit.entity_type, hit.entity) == ("network", "unknown"):
+        return _("A place without an address")
+    return hit.entity
+
+
+def _count_more(hit: Hit) -> str:
+    """Say how many hits of a rule are not told one by one."""
+    count, what = hit.facts["more"], hit.facts["entity_type"]
+    if what == "app":
+        return ngettext(
+            "{n} more app set off the same rule; it is counted here, not told.",
+            "{n} more apps set off the same rule; they are counted here, not told one by one.",
+            count,
+        )
+    if what == "ip":
+        return ngettext(
+            "{n} more address set off the same rule; it is counted here, not told.",
+            "{n} more addresses set off the same rule; they are counted here, not told one by one.",
+            count,
+        )
+    if what == "network":
+        return ngettext(
+            "{n} more network set off the same rule; it is counted here, not told.",
+            "{n} more networks set off the same rule; they are counted here, not told one by one.",
+            count,
+        )
+    return ngettext(
+        "The same rule was set off {n} more time; it is counted here, not told.",
+        "The same rule was set off {n} more times; they are counted here, not told one by one.",
+        count,
+    )

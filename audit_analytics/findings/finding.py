@@ -25,11 +25,15 @@ MIN_EXPECTED: Final = 0.5
 RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
 
 SPECIFIC: Final = (
+    "rule:own_app",
     "rule:denied_network",
     "rule:auth_failures",
     "rule:probing",
     "rule:enumeration",
+    "rule:refused_address",
     "rule:denied_then_allowed",
+    "rule:high_impact_write",
+    "rule:chain",
     "rule:dormant",
     "rule:silence",
     "rule:outage",
@@ -50,7 +54,7 @@ class Finding:
     rank : int
         From 1, the most severe first.
     entity_type, entity : str
-        ``app``, ``ip``, ``api`` or ``tenant``, and which one.
+        ``app``, ``ip``, ``network``, ``api`` or ``tenant``, and which one.
     kind : str
         ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``,
         ``silence`` or ``mixture``.

@@ -14,6 +14,7 @@ TECHNIQUES: Final = {
     "T1069.003": "Permission Groups Discovery: Cloud Groups",
     "T1078.004": "Valid Accounts: Cloud Accounts",
     "T1087.004": "Account Discovery: Cloud Account",
+    "T1098.003": "Account Manipulation: Additional Cloud Roles",
     "T1110.004": "Brute Force: Credential Stuffing",
     "T1213": "Data from Information Repositories",
     "T1489": "Service Stop",
@@ -21,7 +22,9 @@ TECHNIQUES: Final = {
     "T1526": "Cloud Service Discovery",
     "T1528": "Steal Application Access Token",
     "T1530": "Data from Cloud Storage",
+    "T1531": "Account Access Removal",
     "T1550.001": "Use Alternate Authentication Material: Application Access Token",
+    "T1567": "Exfiltration Over Web Service",
 }
 
 
@@ -141,10 +144,61 @@ GUIDANCE: Final = {
     "rule:shared_ip": _SHARED,
     "rule:denied_network": _SHARED,
     "rule:auth_failures": Guidance(
-        "Credential stuffing", _SHARED.techniques, _SHARED.benign, _SHARED.steps
+        "Credential stuffing",
+        _SHARED.techniques,
+        ("several apps whose secret was rotated at once", "a client that lost its app id"),
+        _SHARED.steps,
     ),
     "rule:first_sensitive": Guidance(
         "First use of a sensitive API", ("T1213", "T1526"), _SENSITIVE.benign, _SENSITIVE.steps
+    ),
+    "rule:high_impact_write": Guidance(
+        "High-impact change",
+        ("T1098.003", "T1531"),
+        ("an administrator's script run once", "a new release that manages members or permissions"),
+        (
+            "Look at what was changed, and undo it if nobody asked for it.",
+            "Check in the admin console who granted the app this scope, and when.",
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
+    "rule:chain": Guidance(
+        "Discovered, collected, sent",
+        ("T1526", "T1213", "T1567"),
+        ("a new report job that reads data and posts a summary", "a first release of the app"),
+        (
+            "Find out where the messages, mails or shared documents went.",
+            "Compare what was collected with what the app is for.",
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
+    "rule:refused_address": Guidance(
+        "Token used from an address that is not allowed",
+        ("T1528", "T1550.001"),
+        (
+            "a server that moved before its address was added to the app's allow list",
+            "a developer trying the app from a new place",
+        ),
+        (
+            "Find out who owns the address; if nobody does, rotate the app secret now.",
+            "Check what other apps were tried from there.",
+            "If it is yours, add it to the app's allow list of addresses.",
+        ),
+    ),
+    "rule:own_app": Guidance(
+        "This tool's own app was used otherwise",
+        ("T1078.004", "T1528"),
+        (
+            "this tool was moved to another machine",
+            "the app delivers the report, or another program shares its secret",
+        ),
+        (
+            "Find out who owns the address, and whether this tool ran there.",
+            "If it did not, rotate this app's secret first: it reads the whole audit log.",
+            "Give the app no scope but the audit log's, and restrict it to this machine's address.",
+        ),
     ),
     "rule:audit_access": Guidance(
         "Audit logs read",

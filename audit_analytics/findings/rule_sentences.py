@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics.findings.phrases import _, ngettext, say_number
 from audit_analytics.findings.wording import (
     format_start,
+    list_names,
     say_apis,
     say_apps,
     say_calls,
@@ -62,12 +63,97 @@ def _denied_network(hit: Hit, who: str, zone: str) -> str:
 
 
 def _auth_failures(hit: Hit, who: str, zone: str) -> str:
+    apps, nameless = hit.facts["apps"], hit.facts["nameless"]
+    addresses = hit.facts["addresses"]
+    values = {
+        "entity": who,
+        "times": say_times(hit.facts["failures"]),
+        "apps": say_apps(len(apps)),
+        "addresses": ngettext("{n} address", "{n} addresses", addresses),
+        "when": say_when(hit, zone),
+    }
+    if addresses > 1 and apps and nameless:
+        return _(
+            "{entity} failed {times} to authenticate as {apps} and without an app id from "
+            "{addresses} {when}.",
+            **values,
+        )
+    if addresses > 1 and apps:
+        return _(
+            "{entity} failed {times} to authenticate as {apps} from {addresses} {when}.", **values
+        )
+    if addresses > 1:
+        return _(
+            "{entity} failed {times} to authenticate without an app id from {addresses} {when}.",
+            **values,
+        )
+    if apps and nameless:
+        return _(
+            "{entity} failed {times} to authenticate as {apps} and without an app id {when}.",
+            **values,
+        )
+    if apps:
+        return _("{entity} failed {times} to authenticate as {apps} {when}.", **values)
+    return _("{entity} failed {times} to authenticate without an app id {when}.", **values)
+
+
+def _refused_address(hit: Hit, who: str, zone: str) -> str:
+    values = {
+        "entity": who,
+        "network": hit.facts["network"],
+        "times": say_times(hit.observed),
+        "when": say_when(hit, zone),
+    }
+    if hit.facts["token"]:
+        return _(
+            "{entity} was given a token on {network}, a network new to it, and was refused there "
+            "{times} for its address {when}.",
+            **values,
+        )
     return _(
-        "{entity} failed {times} to authenticate as {apps} {when}.",
+        "{entity} called on {network}, a network new to it, and was refused there {times} for its "
+        "address {when}.",
+        **values,
+    )
+
+
+def _own_app(hit: Hit, who: str, zone: str) -> str:
+    values = {
+        "entity": who,
+        "networks": list_names(hit.facts["networks"]),
+        "apis": say_apis(hit.facts["apis"]),
+        "when": say_when(hit, zone),
+        "calls": say_calls(hit.observed),
+    }
+    if hit.facts["networks"]:
+        return _(
+            "{entity} is this tool's own app and called from {networks}, where it was never seen "
+            "before, {when}: {calls}.",
+            **values,
+        )
+    return _("{entity} is this tool's own app and used {apis} {when}: {calls}.", **values)
+
+
+def _high_impact_write(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} changed who may do what with {apis} it never used before, {when} ({names}): "
+        "{calls}.",
         entity=who,
-        times=say_times(hit.facts["failures"]),
-        apps=say_apps(hit.observed),
+        apis=ngettext("{n} API", "{n} APIs", len(hit.facts["apis"])),
+        when=format_start(hit.start_at, zone),
+        names=say_apis(hit.facts["apis"]),
+        calls=say_calls(hit.observed),
+    )
+
+
+def _chain(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} looked around, collected and sent within {hours} hours {when} ({steps}); it "
+        "never did so before.",
+        entity=who,
+        hours=say_number(hit.facts["hours"], digits=1),
         when=say_when(hit, zone),
+        steps=_(", then ").join(show_api(api) for api in hit.facts["apis"]),
     )
 
 
@@ -184,6 +270,10 @@ RULE_SENTENCES: Final[dict[str, Callable[[Hit, str, str], str]]] = {
     "rule:shared_ip": _shared_ip,
     "rule:denied_network": _denied_network,
     "rule:auth_failures": _auth_failures,
+    "rule:refused_address": _refused_address,
+    "rule:own_app": _own_app,
+    "rule:high_impact_write": _high_impact_write,
+    "rule:chain": _chain,
     "rule:first_sensitive": _first_sensitive,
     "rule:audit_access": _audit_access,
     "rule:denied_then_allowed": _denied_then_allowed,

@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 MAX_NAMES: Final = 50
 """A column with more names than this is left out of a scope, which makes the scope wider."""
 
-NEW_PAIRS: Final = ("NEWAPI", "NEWNET", "rule:first_sensitive", "rule:new_network")
+NEW_PAIRS: Final = (
+    "NEWAPI",
+    "NEWNET",
+    "rule:chain",
+    "rule:first_sensitive",
+    "rule:high_impact_write",
+    "rule:new_network",
+    "rule:own_app",
+)
 """Detectors whose hits begin something that was not there before."""
 
 _COUNTS: Final = [f"{name}_count" for name in schema.OUTCOMES]
@@ -93,9 +101,11 @@ def scope_of_hit(hit: Hit) -> Scope:
     Returns
     -------
     Scope
-        Without columns of very many names: it covers more rather than less.
+        Without columns of very many names, unless there is no other: such a one is cut.
     """
     where = {c: tuple(map(str, v)) for c, v in hit.where.items() if len(v) <= MAX_NAMES}
+    if not where:
+        where = {c: tuple(map(str, v))[:MAX_NAMES] for c, v in list(hit.where.items())[:1]}
     return Scope(start_at=hit.start_at, end_at=hit.end_at, where=where)
 
 
@@ -189,6 +199,8 @@ def leave_out_calls(
     tables, lost = (by_api, by_ip), []
     counts = [table[_COUNTS].to_numpy().copy() for table in tables]
     for scope in scopes:
+        if not scope.where:
+            continue  # it names nothing, and must not take the whole tenant with it
         found = [_match(table, scope) for table in tables]
         keys = [
             pd.MultiIndex.from_frame(table.iloc[rows][_PAIR].astype({"app_id": "str"}))

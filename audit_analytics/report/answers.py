@@ -53,7 +53,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     first_seen = data.calls.by_ip.groupby(data.calls.by_ip["ip"].astype("str"))["first_at"].min()
     why: dict[str, Hit] = {}
     for hit in data.hits:
-        if hit.kind == "unusual_ip":
+        if hit.kind == "unusual_ip" and hit.entity_type != "tenant":
             for ip in _addresses(hit, week):
                 why.setdefault(ip, hit)
     rank = _rank_findings(data)
@@ -87,7 +87,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
 def _addresses(hit: Hit, week: pd.DataFrame) -> list[str]:
     if hit.entity_type == "ip":
         return [hit.entity]
-    rows = week[week["app_id"] == hit.entity]
+    rows = week if hit.entity_type == "network" else week[week["app_id"] == hit.entity]
     if "network" in hit.where:
         rows = rows[rows["network"].isin(hit.where["network"])]
     rows = rows[(rows["first_at"] < hit.end_at) & (rows["last_at"] >= hit.start_at)]
@@ -111,7 +111,7 @@ def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[st
     """
     best: dict[tuple[str, str, str], dict[str, Any]] = {}
     for hit in data.hits:
-        if hit.detector not in ERROR_DETECTORS:
+        if hit.detector not in ERROR_DETECTORS or "more" in hit.facts:
             continue
         found = _rows_of(data, hit)
         outcome = hit.facts.get("outcome") or hit.facts.get("label")
@@ -192,7 +192,7 @@ def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict
             rows = rows[rows["api"].isin(hit.where["api"])]
         for api in sorted(rows["api"].unique()):
             why.setdefault((hit.entity, api), hit)
-            if hit.detector in {"NEWAPI", "rule:first_sensitive"}:
+            if hit.detector in {"NEWAPI", "rule:first_sensitive", "rule:high_impact_write"}:
                 new.add((hit.entity, api))
     odd = _odd_hours(data, week)
     answers: list[dict[str, Any]] = []

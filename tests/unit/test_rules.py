@@ -20,23 +20,20 @@ from audit_analytics.detect.rules import run_rules
 from audit_analytics.detect.rules.addresses import (
     find_auth_failures,
     find_denied_network,
-    find_many_networks,
-    find_new_network,
     find_shared_ip,
 )
-from audit_analytics.detect.rules.apps import (
-    find_audit_access,
-    find_denied_then_allowed,
-    find_dormant,
-    find_first_sensitive,
-    find_silence,
-)
+from audit_analytics.detect.rules.apps import find_dormant, find_rate_limited, find_silence
 from audit_analytics.detect.rules.errors import (
     find_enumeration,
     find_error_burst,
     find_outage,
     find_probing,
-    find_rate_limited,
+)
+from audit_analytics.detect.rules.networks import find_many_networks, find_new_network
+from audit_analytics.detect.rules.sensitive import (
+    find_audit_access,
+    find_denied_then_allowed,
+    find_first_sensitive,
 )
 
 NOON = local("2026-11-11 12:00")

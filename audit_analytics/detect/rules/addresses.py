@@ -1,138 +1,169 @@
-"""Rules about networks and addresses: who calls from where."""
+"""Rules about addresses that serve many apps, fail as many apps, or are not wanted at all."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.groups import outage_excess, usual_rate
-from audit_analytics.detect.rules.base import DAY, HOUR, SECOND
-from audit_analytics.detect.surprise import WeekFrame
+from audit_analytics.detect.rules.base import NO_PLACE, SECOND, is_known, list_names, rule
+from audit_analytics.detect.stuffing import find_stuffing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from audit_analytics.detect.rules.base import RuleInput
 
-
-def find_new_network(data: RuleInput) -> Iterator[Hit]:
-    """Find apps on a network that is foreign to the whole tenant."""
-    for pair in data.new_pairs(data.networks).itertuples():
-        if pair.foreignness == 2:
-            yield Hit(
-                detector="rule:new_network",
-                kind="unusual_ip",
-                entity_type="app",
-                entity=pair.app_id,
-                start_at=pair.first_at,
-                end_at=pair.first_at + DAY,
-                observed=float(pair.calls_count),
-                unit="calls in 24 hours",
-                severity="low",
-                alone=False,
-                facts={"network": pair.name},
-                where={"app_id": (pair.app_id,), "network": (pair.name,)},
-            )
+UNKNOWN: Final = "unknown"
+"""Entity of calls that came without an address."""
 
 
+def _count_places(rows: pd.DataFrame, place: str) -> pd.DataFrame:
+    return rows.groupby(place, observed=True).agg(
+        apps=("app_id", list_names),
+        addresses=("ip", list_names),
+        first_at=("first_at", "min"),
+        last_at=("last_at", "max"),
+        calls=("calls_count", "sum"),
+        auth=("auth_count", "sum"),
+    )
+
+
+@rule
 def find_auth_failures(data: RuleInput) -> Iterator[Hit]:
-    """Find addresses from which several apps fail to authenticate within an hour."""
-    week = data.in_week(data.by_ip)
-    counts = data.panel.counts["auth"]
-    outage = outage_excess(data.panel, counts, usual_rate(WeekFrame(data.panel, 0), counts)) > 0
-    calm = ~week["bucket_at"].isin(data.panel.grid.hours[outage])
-    failing = week[calm & (2 * week["auth_count"] > week["calls_count"]) & (week["ip"] != "")]
-    for ip, rows in failing.groupby("ip", observed=True):
-        apps = rows.groupby("bucket_at")["app_id"].nunique()
-        if apps.max() >= data.settings.auth_failure_apps:
-            names = tuple(sorted(rows["app_id"].astype("str").unique()))
+    """Find networks from which several apps fail to authenticate within an hour.
+
+    Calls without an app id, or without an address, count as well; an address a try is one
+    finding about their network. Addresses that each tried enough apps are findings of their own.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> refused = {"api_key": "GET/x", "log_detail": {"response": '{"code": 99991663}'}}
+    >>> log = [
+    ...     refused | {"id": f"{n}", "event_time": 1794369600, "app_id": f"cli_{n}", "ip": f"203.0.113.{n}"}
+    ...     for n in range(6)
+    ... ]
+    >>> [(hit.entity, hit.observed) for hit in find_auth_failures(load(log))]
+    [('203.0.113.0/24', 6.0)]
+    """
+    most, calls = data.settings.auth_failure_apps, data.settings.auth_failure_calls
+    stuffed = data.in_week(find_stuffing(data.every_ip, apps=most, calls=calls))
+    tried = stuffed.groupby("ip", observed=True)["app_id"].nunique()
+    busy = stuffed["ip"].isin(tried.index[tried >= most]) & (stuffed["ip"] != "")
+    alone = stuffed["network"].isin(stuffed.loc[~busy, "network"].unique())
+    addresses, networks = (
+        _count_places(stuffed[~alone], "ip"),
+        _count_places(stuffed[alone], "network"),
+    )
+    for kind, table in (("ip", addresses), ("network", networks)):
+        for place in table.itertuples():
+            one = len(place.addresses) == 1 and place.addresses[0] != ""
+            column, name = ("ip", place.addresses[0]) if one else (kind, str(place.Index))
+            named = [app_id for app_id in place.apps if app_id]
             yield Hit(
                 detector="rule:auth_failures",
                 kind="unusual_ip",
-                entity_type="ip",
-                entity=str(ip),
-                start_at=rows["first_at"].min(),
-                end_at=rows["last_at"].max() + SECOND,
-                observed=float(len(names)),
-                unit="apps failing to authenticate",
+                entity_type=column,
+                entity=name or UNKNOWN,
+                start_at=place.first_at,
+                end_at=place.last_at + SECOND,
+                observed=float(len(named) or place.auth),
+                unit="apps failing to authenticate" if named else "failures without an app id",
                 severity="high",
-                facts={"apps": list(names), "failures": int(rows["auth_count"].sum())},
-                where={"ip": (str(ip),), "outcome": ("auth",)},
+                facts={
+                    "apps": named,
+                    "failures": int(place.auth),
+                    "addresses": len(place.addresses),
+                    "nameless": "" in place.apps,
+                },
+                where={column: (name,), "outcome": ("auth",)},
             )
 
 
+@rule
 def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
-    """Find addresses, new to the tenant this week, that several apps call from."""
+    """Find addresses on networks new to the tenant this week that several apps call from.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> from audit_analytics.detect.rules import RuleInput
+    >>> call = {"api_key": "GET/x"}
+    >>> log = [call | {"id": "0", "event_time": 1793000000, "app_id": "cli_0", "ip": "10.0.0.1"}]
+    >>> log += [
+    ...     call | {"id": f"{n}", "event_time": 1794369600, "app_id": f"cli_{n}", "ip": "203.0.113.7"}
+    ...     for n in range(1, 6)
+    ... ]
+    >>> hits = find_shared_ip(RuleInput.from_events(load(log), week="2026-W46"))
+    >>> [(hit.entity, hit.observed) for hit in hits]
+    [('203.0.113.7', 5.0)]
+    """
+    if not data.has_history:
+        return
     week, past = data.in_week(data.by_ip), data.before_week(data.by_ip)
-    known = set(past["network"].astype("str"))
-    fresh = week[~week["network"].isin([*known, "", "platform"])]
-    for ip, rows in fresh.groupby("ip", observed=True):
-        names = tuple(sorted(rows["app_id"].astype("str").unique()))
-        if len(names) >= data.settings.shared_ip_apps and data.has_history:
-            yield Hit(
-                detector="rule:shared_ip",
-                kind="unusual_ip",
-                entity_type="ip",
-                entity=str(ip),
-                start_at=rows["first_at"].min(),
-                end_at=rows["last_at"].max() + SECOND,
-                observed=float(len(names)),
-                unit="apps on one new address",
-                severity="medium",
-                facts={"apps": list(names)},
-                where={"ip": (str(ip),)},
-            )
+    fresh = week[~is_known(week, past, ["network"]) & ~week["network"].isin(NO_PLACE)]
+    apps = fresh.groupby("ip", observed=True)["app_id"].nunique()
+    shared = fresh[fresh["ip"].isin(apps.index[apps >= data.settings.shared_ip_apps])]
+    for place in _count_places(shared, "ip").itertuples():
+        yield Hit(
+            detector="rule:shared_ip",
+            kind="unusual_ip",
+            entity_type="ip",
+            entity=str(place.Index),
+            start_at=place.first_at,
+            end_at=place.last_at + SECOND,
+            observed=float(len(place.apps)),
+            unit="apps on one new address",
+            severity="medium",
+            facts={"apps": list(place.apps)},
+            where={"ip": (str(place.Index),)},
+        )
 
 
-def find_many_networks(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that call from more networks within an hour than they ever did."""
-    real = data.by_ip[~data.by_ip["network"].isin(["", "platform"])]
-    counts = real.groupby(["app_id", "bucket_at"], observed=True)["network"].nunique().reset_index()
-    usual = data.before_week(counts).groupby("app_id", observed=True)["network"].max()
-    for app_id, rows in data.in_week(counts).groupby("app_id", observed=True):
-        top = rows.loc[rows["network"].idxmax()]
-        if top["network"] >= max(data.settings.app_networks_per_hour, usual.get(app_id, 0) + 1):
-            yield Hit(
-                detector="rule:many_networks",
-                kind="unusual_ip",
-                entity_type="app",
-                entity=str(app_id),
-                start_at=top["bucket_at"],
-                end_at=top["bucket_at"] + HOUR,
-                observed=float(top["network"]),
-                unit="networks in an hour",
-                severity="medium",
-                alone=False,
-                facts={"usual": int(usual.get(app_id, 0))},
-                where={"app_id": (str(app_id),)},
-            )
-
-
+@rule
 def find_denied_network(data: RuleInput) -> Iterator[Hit]:
-    """Find calls from networks on the user's deny list."""
+    """Find calls from networks on the user's deny list.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> from audit_analytics.detect.rules import RuleInput
+    >>> call = {"id": "1", "event_time": 1794369600, "app_id": "cli_a", "api_key": "GET/x"}
+    >>> events = load([call | {"ip": "203.0.113.7"}])
+    >>> hits = find_denied_network(RuleInput.from_events(events, deny_networks=("203.0.113.0/24",)))
+    >>> [(hit.entity, hit.facts["network"]) for hit in hits]
+    [('203.0.113.7', '203.0.113.0/24')]
+    """
     listed = [ipaddress.ip_network(network, strict=False) for network in data.deny_networks]
-    week = data.in_week(data.by_ip)
-    for ip, rows in week.groupby("ip", observed=True):
-        network = next((str(n) for n in listed if _contains(n, str(ip))), None)
-        if network:
-            yield Hit(
-                detector="rule:denied_network",
-                kind="unusual_ip",
-                entity_type="ip",
-                entity=str(ip),
-                start_at=rows["first_at"].min(),
-                end_at=rows["last_at"].max() + SECOND,
-                observed=float(rows["calls_count"].sum()),
-                unit="calls in the week",
-                severity="high",
-                facts={"network": network, "apps": sorted(rows["app_id"].astype("str").unique())},
-                where={"ip": (str(ip),)},
-            )
+    if not listed:
+        return
+    week = data.in_week(data.every_ip)
+    ips = week["ip"].astype("str")
+    denied = {ip: network for ip in ips.unique() if (network := _find_listed(ip, listed))}
+    for place in _count_places(week[ips.isin(denied)], "ip").itertuples():
+        yield Hit(
+            detector="rule:denied_network",
+            kind="unusual_ip",
+            entity_type="ip",
+            entity=str(place.Index),
+            start_at=place.first_at,
+            end_at=place.last_at + SECOND,
+            observed=float(place.calls),
+            unit="calls in the week",
+            severity="high",
+            facts={"network": denied[str(place.Index)], "apps": list(place.apps)},
+            where={"ip": (str(place.Index),)},
+        )
 
 
-def _contains(network: ipaddress.IPv4Network | ipaddress.IPv6Network, ip: str) -> bool:
+def _find_listed(
+    ip: str, listed: list[ipaddress.IPv4Network | ipaddress.IPv6Network]
+) -> str | None:
     try:
-        return ipaddress.ip_address(ip) in network
+        address = ipaddress.ip_address(ip)
     except ValueError:
-        return False
+        return None
+    return next((str(network) for network in listed if address in network), None)

@@ -1,4 +1,4 @@
-"""Rules about what apps do: sensitive APIs, waking up, falling silent."""
+"""Rules about the life of an app: waking up, falling silent, pressing against the rate limit."""
 
 from __future__ import annotations
 
@@ -7,167 +7,145 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from audit_analytics import schema
+from audit_analytics.buckets import floor_at
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rules.base import DAY, HOUR, SECOND
+from audit_analytics.detect.rules.base import DAY, HOUR, SECOND, rule, top_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from audit_analytics.detect.rules.base import RuleInput
 
 
-def find_first_sensitive(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that use a sensitive API for the first time; critical ones stand alone."""
-    if not data.has_history:
-        return
-    week, past = data.in_week(data.by_api), data.before_week(data.by_api)
-    keys = ["app_id", "api"]
-    used = week[week["severity"].isin(schema.SENSITIVE)]
-    used = used.groupby([*keys, "severity"], observed=True, as_index=False).agg(
-        first_at=("first_at", "min"),
-        last_at=("last_at", "max"),
-        calls=("calls_count", "sum"),
-        denied=("permission_count", "sum"),
-    )
-    # a denied attempt makes nothing known: else one probe a week earlier would hide the real use
-    served = past[past["calls_count"] > past["permission_count"]]
-    known = pd.MultiIndex.from_frame(served[keys].drop_duplicates().astype("str"))
-    new = used[~pd.MultiIndex.from_frame(used[keys].astype("str")).isin(known)]
-    # a critical API that only denied is probing, and the rule for that says so; an answer that
-    # cannot be read may have been a success
-    answered = (new["severity"] == "critical") & (new["calls"] > new["denied"])
-    for (app_id, critical), rows in new.groupby(["app_id", answered], observed=True):
-        apis = tuple(rows.sort_values(["first_at", "api"])["api"].astype("str"))
-        yield Hit(
-            detector="rule:first_sensitive",
-            kind="sensitive_api",
-            entity_type="app",
-            entity=str(app_id),
-            start_at=rows["first_at"].min(),
-            end_at=rows["last_at"].max() + SECOND,
-            observed=float(rows["calls"].sum()),
-            unit="calls in the week",
-            severity="high" if critical else "medium",
-            alone=bool(critical),
-            facts={"apis": list(apis), "critical": bool(critical)},
-            where={"app_id": (str(app_id),), "api": apis},
-        )
-
-
-def find_denied_then_allowed(data: RuleInput) -> Iterator[Hit]:
-    """Find sensitive APIs that were denied to an app several times and then answered."""
-    keys = ["app_id", "api"]
-    week = data.in_week(data.by_api)
-    week = week[week["severity"].isin(schema.SENSITIVE)]
-    earlier = data.before_week(data.by_api)
-    allowed = earlier[earlier["ok_count"] > 0][keys].astype("str")
-    known = pd.MultiIndex.from_frame(allowed.drop_duplicates())
-    for (app_id, api), rows in week.groupby(keys, observed=True):
-        denials, grants = rows[rows["permission_count"] > 0], rows[rows["ok_count"] > 0]
-        if denials.empty or grants.empty or (str(app_id), str(api)) in known:
-            continue
-        granted_at = grants["last_at"].min()
-        before = denials["first_at"].between(granted_at - DAY, granted_at)
-        count = int(denials.loc[before, "permission_count"].sum())
-        if count >= data.settings.denied_before_success:
-            yield Hit(
-                detector="rule:denied_then_allowed",
-                kind="sensitive_api",
-                entity_type="app",
-                entity=str(app_id),
-                start_at=denials["first_at"].min(),
-                end_at=granted_at + HOUR,
-                observed=float(count),
-                unit="denials before the first success",
-                severity="high",
-                facts={"api": str(api)},
-                where={"app_id": (str(app_id),), "api": (str(api),)},
-            )
-
-
-def find_audit_access(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that read audit logs; it stands alone when they never did before."""
-    readers = data.by_api[data.by_api["category"] == "audit_access"]
-    past = data.before_week(readers)
-    served = past[past["calls_count"] > past["permission_count"]]
-    before = set(served["app_id"].astype("str"))
-    for app_id, rows in data.in_week(readers).groupby("app_id", observed=True):
-        yield Hit(
-            detector="rule:audit_access",
-            kind="sensitive_api",
-            entity_type="app",
-            entity=str(app_id),
-            start_at=rows["first_at"].min(),
-            end_at=rows["last_at"].max() + SECOND,
-            observed=float(rows["calls_count"].sum()),
-            unit="calls in the week",
-            severity="high",
-            alone=str(app_id) not in before,
-            facts={"apis": sorted(rows["api"].astype("str").unique())},
-            where={
-                "app_id": (str(app_id),),
-                "api": tuple(sorted(rows["api"].astype("str").unique())),
-            },
-        )
-
-
+@rule
 def find_dormant(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that wake after weeks without a call."""
+    """Find apps that wake after weeks without a call.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> from audit_analytics.detect.rules import RuleInput
+    >>> call = {"app_id": "cli_a", "api_key": "GET/open-apis/im/v1/chats"}
+    >>> log = [call | {"id": f"{at}", "event_time": at} for at in (1791000000, 1794369600)]
+    >>> hits = find_dormant(RuleInput.from_events(load(log), week="2026-W46"))
+    >>> [(hit.entity, hit.facts["quiet_days"]) for hit in hits]
+    [('cli_a', 39)]
+    """
     quiet = pd.Timedelta(days=data.settings.dormant_days)
     last = data.before_week(data.by_api).groupby("app_id", observed=True)["last_at"].max()
-    week = data.in_week(data.by_api).groupby("app_id", observed=True)
-    for app_id, rows in week:
-        if app_id in last.index and rows["first_at"].min() - last[app_id] >= quiet:
-            yield Hit(
-                detector="rule:dormant",
-                kind="volume",
-                entity_type="app",
-                entity=str(app_id),
-                start_at=rows["first_at"].min(),
-                end_at=rows["last_at"].max() + SECOND,
-                observed=float(rows["calls_count"].sum()),
-                unit="calls in the week",
-                severity="medium",
-                facts={"quiet_days": (rows["first_at"].min() - last[app_id]).days},
-                where={"app_id": (str(app_id),)},
-            )
+    apps = (
+        data.in_week(data.by_api)
+        .groupby("app_id", observed=True)
+        .agg(first_at=("first_at", "min"), last_at=("last_at", "max"), calls=("calls_count", "sum"))
+    )
+    apps = apps.join(last.rename("slept_at"), how="inner")
+    for app in apps[apps["first_at"] - apps["slept_at"] >= quiet].itertuples():
+        yield Hit(
+            detector="rule:dormant",
+            kind="volume",
+            entity_type="app",
+            entity=str(app.Index),
+            start_at=app.first_at,
+            end_at=app.last_at + SECOND,
+            observed=float(app.calls),
+            unit="calls in the week",
+            severity="medium",
+            facts={"quiet_days": (app.first_at - app.slept_at).days},
+            where={"app_id": (str(app.Index),)},
+        )
 
 
+@rule
 def find_silence(data: RuleInput) -> Iterator[Hit]:
-    """Find every-hour apps that stop calling while the log goes on."""
+    """Find every-hour apps that stop calling while the log goes on.
+
+    The silence has to be twice as long as any of the app's history: a nightly maintenance is
+    none.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> hours = range(1792944000, 1794758400, 3600)
+    >>> log = [
+    ...     {"id": f"{app}{at}", "event_time": at, "app_id": app, "api_key": "GET/x"}
+    ...     for app in ("cli_a", "cli_b")
+    ...     for at in hours
+    ...     if app == "cli_b" or not 1794369600 <= at < 1794400000
+    ... ]
+    >>> [(hit.entity, hit.facts["hours"]) for hit in find_silence(load(log))]
+    [('cli_a', 9)]
+    """
     grid, calls = data.panel.grid, data.panel.counts["calls"]
     history, week = data.panel.weights(0) > 0, np.flatnonzero(grid.week == 0)
     # hours after the log's last are not silence, but not logged yet
     logged = np.flatnonzero(calls.sum(axis=0) > 0)
     week = week[week <= logged[-1]] if len(logged) else week[:0]
-    for app in np.flatnonzero(data.panel.assessed(0)):
+    hours = history.sum(axis=1)
+    busy = ((calls > 0) & history).sum(axis=1) >= 0.95 * np.maximum(hours, 1)
+    for app in np.flatnonzero(data.panel.assessed(0) & busy):
         past = calls[app, history[app]]
-        if not (past > 0).mean() >= 0.95:
-            continue
-        silent = (calls[app, week] == 0) & ~grid.gap[week]
-        start, length = _longest_run(silent)
-        if length >= data.settings.silence_hours:
-            hours = grid.hours[week]
-            expected = float(past.mean() * length)
+        start, length = _longest_run((calls[app, week] == 0) & ~grid.gap[week])
+        longest = _longest_run(past == 0)[1]
+        if length >= max(data.settings.silence_hours, 2 * longest):
+            start_at = grid.hours[week][start]
+            app_id = str(data.panel.apps[app])
             yield Hit(
                 detector="rule:silence",
                 kind="silence",
                 entity_type="app",
-                entity=str(data.panel.apps[app]),
-                start_at=hours[start],
-                end_at=hours[start] + length * HOUR,
+                entity=app_id,
+                start_at=start_at,
+                end_at=start_at + length * HOUR,
                 observed=0.0,
-                expected=expected,
+                expected=float(past.mean() * length),
                 unit="calls in the silence",
                 severity="medium",
-                facts={"hours": int(length)},
-                where={"app_id": (str(data.panel.apps[app]),)},
+                facts={"hours": int(length), "longest_before": int(longest)},
+                where={"app_id": (app_id,)},
             )
 
 
-def _longest_run(mask: np.ndarray) -> tuple[int, int]:
+def _longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
     edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(int), 0]))
     starts, lengths = edges[::2], edges[1::2] - edges[::2]
     best = int(lengths.argmax()) if len(lengths) else -1
     return (int(starts[best]), int(lengths[best])) if best >= 0 else (0, 0)
+
+
+@rule
+def find_rate_limited(data: RuleInput) -> Iterator[Hit]:
+    """Find apps that press against the rate limit more than they used to.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> call = {"app_id": "cli_a", "api_key": "GET/x", "log_detail": {"response": '{"code": 99991400}'}}
+    >>> log = [call | {"id": f"{n}", "event_time": 1794369600 + n} for n in range(20)]
+    >>> [(hit.observed, hit.facts["share"]) for hit in find_rate_limited(load(log))]
+    [(20.0, 1.0)]
+    """
+    day = floor_at(data.by_api["bucket_at"], "1D", zone=data.week.zone)
+    sums = data.by_api.groupby(["app_id", day], observed=True)
+    days = sums[["calls_count", "rate_limit_count"]].sum().reset_index()
+    days["share"] = days["rate_limit_count"] / days["calls_count"].clip(lower=50)
+    usual = data.before_week(days).groupby("app_id", observed=True)["share"].max()
+    top = top_rows(data.in_week(days), ["app_id"], "share")
+    usual_share = top["app_id"].map(usual).astype(float).fillna(0.0)
+    pressed = top["share"] >= data.settings.rate_limited_share
+    for row in top[pressed & (top["share"] > 2 * usual_share)].itertuples():
+        yield Hit(
+            detector="rule:rate_limited",
+            kind="volume",
+            entity_type="app",
+            entity=str(row.app_id),
+            start_at=row.bucket_at,
+            end_at=row.bucket_at + DAY,
+            observed=float(row.rate_limit_count),
+            unit="rate-limited calls in a day",
+            severity="low",
+            alone=False,
+            facts={"share": float(row.rate_limit_count / row.calls_count)},
+            where={"app_id": (str(row.app_id),), "outcome": ("rate_limit",)},
+        )

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit_analytics.buckets import floor_at
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import outage_excess, usual_rate
 from audit_analytics.detect.panel import ERROR_CLASSES
-from audit_analytics.detect.rules.base import DAY, HOUR
+from audit_analytics.detect.rules.base import HOUR, list_names, rule, top_rows
 from audit_analytics.detect.surprise import WeekFrame
 
 if TYPE_CHECKING:
@@ -19,60 +18,97 @@ if TYPE_CHECKING:
     from audit_analytics.detect.rules.base import RuleInput
 
 
+@rule
 def find_enumeration(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that try many distinct objects of one API in an hour in vain."""
-    failed = "failed_objects_count"
+    """Find apps that try many distinct objects of one API in an hour in vain.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> api = "GET/open-apis/contact/v3/users/:user_id"
+    >>> log = [
+    ...     {"id": f"{n}", "event_time": 1794369600 + n, "app_id": "cli_a", "api_key": api,
+    ...      "log_detail": {"path": f"/open-apis/contact/v3/users/{n}", "status_code": 404}}
+    ...     for n in range(40)
+    ... ]
+    >>> [(hit.entity, hit.observed) for hit in find_enumeration(load(log))]
+    [('cli_a', 40.0)]
+    """
+    failed, keys = "failed_objects_count", ["app_id", "api"]
     in_vain = data.by_api["objects_count"] - data.by_api["ok_objects_count"]
     # an object that an outage kept from answering was not guessed
     answers = data.by_api[["not_found_count", "permission_count", "param_count"]].sum(axis=1)
     table = data.by_api.assign(**{failed: np.minimum(in_vain, answers)})
-    usual = data.before_week(table).groupby(["app_id", "api"], observed=True)[failed].max()
     week = data.in_week(table)
-    week = week[week[failed] >= data.settings.enumeration_objects]
-    for (app_id, api), rows in week.groupby(["app_id", "api"], observed=True):
-        top = rows.loc[rows[failed].idxmax()]
-        if top[failed] > 3 * usual.get((app_id, api), 0):
-            yield Hit(
-                detector="rule:enumeration",
-                kind="error_burst",
-                entity_type="app",
-                entity=str(app_id),
-                start_at=top["bucket_at"],
-                end_at=top["bucket_at"] + HOUR,
-                observed=float(top[failed]),
-                unit="distinct objects in an hour",
-                severity="high",
-                facts={"api": str(api), "calls": int(top["calls_count"])},
-                where={"app_id": (str(app_id),), "api": (str(api),)},
-            )
+    top = top_rows(week[week[failed] >= data.settings.enumeration_objects], keys, failed)
+    usual = data.before_week(table).groupby(keys, observed=True)[failed].max()
+    top = top.join(usual.rename("usual"), on=keys)
+    for row in top[top[failed] > 3 * top["usual"].fillna(0)].itertuples():
+        yield Hit(
+            detector="rule:enumeration",
+            kind="error_burst",
+            entity_type="app",
+            entity=str(row.app_id),
+            start_at=row.bucket_at,
+            end_at=row.bucket_at + HOUR,
+            observed=float(row.failed_objects_count),
+            unit="distinct objects in an hour",
+            severity="high",
+            facts={"api": str(row.api), "calls": int(row.calls_count)},
+            where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
+        )
 
 
+@rule
 def find_probing(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that are denied many distinct APIs in an hour."""
+    """Find apps that are denied many distinct APIs in an hour.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> denied = {"app_id": "cli_a", "log_detail": {"response": '{"code": 99991672}'}}
+    >>> log = [
+    ...     denied | {"id": name, "event_time": 1794369600, "api_key": f"GET/open-apis/x/v1/{name}"}
+    ...     for name in ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    ... ]
+    >>> [(hit.entity, hit.observed) for hit in find_probing(load(log))]
+    [('cli_a', 10.0)]
+    """
     week = data.in_week(data.by_api)
     denied = week[week["permission_count"] > 0]
-    for app_id, rows in denied.groupby("app_id", observed=True):
-        apis = rows.groupby("bucket_at")["api"].nunique()
-        if apis.max() >= data.settings.probing_apis:
-            at = apis.idxmax()
-            names = rows.loc[rows["bucket_at"] == at, "api"].astype("str")
-            yield Hit(
-                detector="rule:probing",
-                kind="error_burst",
-                entity_type="app",
-                entity=str(app_id),
-                start_at=at,
-                end_at=at + HOUR,
-                observed=float(apis.max()),
-                unit="distinct denied APIs in an hour",
-                severity="high",
-                facts={"apis": sorted(names)},
-                where={"app_id": (str(app_id),), "outcome": ("permission",)},
-            )
+    # the rollup has one row per hour, app and API
+    hours = denied.groupby(["app_id", "bucket_at"], observed=True, as_index=False).size()
+    top = top_rows(hours[hours["size"] >= data.settings.probing_apis], ["app_id"], "size")
+    named = denied.merge(top, on=["app_id", "bucket_at"])
+    names = named.groupby("app_id", observed=True)["api"].agg(list_names)
+    for row in top.itertuples():
+        yield Hit(
+            detector="rule:probing",
+            kind="error_burst",
+            entity_type="app",
+            entity=str(row.app_id),
+            start_at=row.bucket_at,
+            end_at=row.bucket_at + HOUR,
+            observed=float(row.size),
+            unit="distinct denied APIs in an hour",
+            severity="high",
+            facts={"apis": list(names[row.app_id])},
+            where={"app_id": (str(row.app_id),), "outcome": ("permission",)},
+        )
 
 
+@rule
 def find_error_burst(data: RuleInput) -> Iterator[Hit]:
-    """Find hours in which most of an app's calls fail the same way, unlike before."""
+    """Find hours in which most of an app's calls fail the same way, unlike before.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> failed = {"app_id": "cli_a", "api_key": "GET/x", "log_detail": {"status_code": 404}}
+    >>> log = [failed | {"id": f"{n}", "event_time": 1794369600 + n} for n in range(20)]
+    >>> [(hit.facts["outcome"], hit.observed) for hit in find_error_burst(load(log))]
+    [('not_found', 20.0)]
+    """
     grid, calls = data.panel.grid, data.panel.counts["calls"]
     frame = WeekFrame(data.panel, 0)
     for name in ERROR_CLASSES:
@@ -101,8 +137,20 @@ def find_error_burst(data: RuleInput) -> Iterator[Hit]:
             )
 
 
+@rule
 def find_outage(data: RuleInput) -> Iterator[Hit]:
-    """Find hours in which calls fail for everybody: the platform, not an app."""
+    """Find hours in which calls fail for everybody: the platform, not an app.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> failed = {"api_key": "GET/x", "log_detail": {"status_code": 500}}
+    >>> log = [
+    ...     failed | {"id": f"{n}", "event_time": 1794369600, "app_id": f"cli_{n}"} for n in range(15)
+    ... ]
+    >>> [(hit.facts["outcome"], hit.facts["apps"]) for hit in find_outage(load(log))]
+    [('server', 15)]
+    """
     grid = data.panel.grid
     frame = WeekFrame(data.panel, 0)
     for name in ERROR_CLASSES:
@@ -130,32 +178,4 @@ def find_outage(data: RuleInput) -> Iterator[Hit]:
                     "hours": len(hours),
                 },
                 where={"outcome": (name,)},
-            )
-
-
-def find_rate_limited(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that press against the rate limit more than they used to."""
-    day = floor_at(data.by_api["bucket_at"], "1D", zone=data.week.zone)
-    sums = data.by_api.groupby(["app_id", day], observed=True)
-    days = sums[["calls_count", "rate_limit_count"]].sum().reset_index()
-    days["share"] = days["rate_limit_count"] / days["calls_count"].clip(lower=50)
-    usual = data.before_week(days).groupby("app_id", observed=True)["share"].max()
-    for app_id, rows in data.in_week(days).groupby("app_id", observed=True):
-        top = rows.loc[rows["share"].idxmax()]
-        if top["share"] >= data.settings.rate_limited_share and top["share"] > 2 * usual.get(
-            app_id, 0.0
-        ):
-            yield Hit(
-                detector="rule:rate_limited",
-                kind="volume",
-                entity_type="app",
-                entity=str(app_id),
-                start_at=top["bucket_at"],
-                end_at=top["bucket_at"] + DAY,
-                observed=float(top["rate_limit_count"]),
-                unit="rate-limited calls in a day",
-                severity="low",
-                alone=False,
-                facts={"share": float(top["rate_limit_count"] / top["calls_count"])},
-                where={"app_id": (str(app_id),), "outcome": ("rate_limit",)},
             )

@@ -1,0 +1,157 @@
+"""The rule about discover -> collect -> send: each step ordinary, the order of them not."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.cases import Hit
+from audit_analytics.detect.rules.base import HOUR, SECOND, is_known, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from audit_analytics.detect.rules.base import RuleInput
+
+DISCOVER: Final = frozenset(
+    {"app_inventory", "chat_enum", "directory_bulk_read", "doc_enum", "tenant_recon"}
+)
+COLLECT: Final = frozenset(
+    {
+        "biometric_read",
+        "directory_bulk_read",
+        "doc_export",
+        "hiring_bulk_read",
+        "hr_bulk_read",
+        "mail_read",
+        "meeting_content",
+        "message_read",
+        "payroll_read",
+        "performance_read",
+        "table_bulk_read",
+    }
+)
+"""Of these, only sensitive APIs collect; of DISCOVER, only the others look around."""
+
+SEND: Final = frozenset(
+    {
+        "drive_permission",
+        "event_subscribe",
+        "mail_rule",
+        "mail_send",
+        "message_mass_send",
+        "message_send",
+    }
+)
+"""Ways out: messages, mails, shared documents, subscriptions."""
+
+STEPS: Final = ("discover", "collect", "send")
+
+
+@rule
+def find_chain(data: RuleInput) -> Iterator[Hit]:
+    """Find apps that look around, collect and send within hours, and never did so before.
+
+    Two of the three steps have to take APIs that are new to the app, or one while the app calls
+    from a network that is new to it.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> call = {"app_id": "cli_a", "log_detail": {"response": '{"code": 0}'}}
+    >>> send = call | {"api_key": "POST/open-apis/im/v1/messages"}
+    >>> log = [send | {"id": f"{at}", "event_time": at} for at in range(1792944000, 1794758400, 3600)]
+    >>> new = ["GET/open-apis/im/v1/chats", "GET/open-apis/im/v1/messages"]
+    >>> log += [call | {"id": api, "event_time": 1794369700 + n, "api_key": api} for n, api in enumerate(new)]
+    >>> [(hit.entity, hit.facts["hours"]) for hit in find_chain(load(log))]
+    [('cli_a', 0.97)]
+    """
+    if not data.has_history:
+        return
+    within = data.settings.chain_hours * HOUR
+    pairs = data.new_pairs(data.apis)[["app_id", "name"]].rename(columns={"name": "api"})
+    by_api = data.by_api[data.by_api["app_id"].isin(pairs["app_id"])]
+    calls = _list_steps(by_api[by_api["ok_count"] > 0])
+    week = calls[calls["at"] >= data.week.hours[0]]
+    week = week.assign(new=is_known(week, pairs, ["app_id", "api"]))
+    places = data.new_pairs(data.networks).groupby("app_id")["first_at"].min()
+    chains = pd.concat(
+        [
+            _join_steps(week, within, news).assign(news=sum(news))
+            for news in product((True, False), repeat=len(STEPS))
+        ]
+    )
+    chains = chains.join(places.rename("moved_at"), on="app_id")
+    moved = chains["moved_at"] <= chains["send_at"]
+    chains = chains[(chains["news"] >= 2) | ((chains["news"] == 1) & moved)]
+    past = calls[calls["at"] < data.week.hours[0]].assign(new=False)
+    usual = _join_steps(past, within, (False, False, False))
+    chains = chains[~chains["app_id"].isin(usual["app_id"])]
+    chains = chains.sort_values(["app_id", "news", "send_at"], ascending=[True, False, True])
+    for chain in chains.drop_duplicates("app_id").itertuples():
+        apis = [str(getattr(chain, f"{step}_api")) for step in STEPS]
+        yield Hit(
+            detector="rule:chain",
+            kind="sensitive_api",
+            entity_type="app",
+            entity=str(chain.app_id),
+            start_at=chain.discover_at,
+            end_at=chain.send_at + SECOND,
+            observed=float(len(STEPS)),
+            unit="steps of a chain",
+            severity="high",
+            facts={
+                "apis": apis,
+                "hours": round((chain.send_at - chain.discover_at) / HOUR, 2),
+                "new_steps": int(chain.news),
+            },
+            where={"app_id": (str(chain.app_id),), "api": tuple(sorted(set(apis)))},
+        )
+
+
+def _list_steps(by_api: pd.DataFrame) -> pd.DataFrame:
+    """Return the instants that are known of each step: first and last call of an hour."""
+    sensitive = by_api["severity"].isin(schema.SENSITIVE)
+    parts = {
+        "discover": by_api["category"].isin(DISCOVER) & ~sensitive,
+        "collect": by_api["category"].isin(COLLECT) & sensitive,
+        "send": by_api["category"].isin(SEND),
+    }
+    rows = [
+        by_api.loc[mask, ["app_id", "api"]].assign(at=by_api.loc[mask, column], step=step)
+        for step, mask in parts.items()
+        for column in ("first_at", "last_at")
+    ]
+    table = pd.concat(rows, ignore_index=True)
+    table = table.astype({"app_id": "str", "api": "str"})
+    return table.sort_values(["at", "app_id", "api", "step"], ignore_index=True)
+
+
+def _join_steps(calls: pd.DataFrame, within: pd.Timedelta, news: tuple[bool, ...]) -> pd.DataFrame:
+    """Find, to each collecting call, the last discovery before it and the next way out after it.
+
+    Where `news` says so, a step has to take an API that is new to the app.
+    """
+    steps = []
+    for step, new in zip(STEPS, news, strict=True):
+        rows = calls[(calls["step"] == step) & (calls["new"] if new else True)]
+        rows = rows.rename(columns={"api": f"{step}_api"}).drop(columns=["step", "new"])
+        steps.append(rows.assign(**{f"{step}_at": rows["at"]}))
+    # calls of the same second have no order
+    joined = pd.merge_asof(
+        steps[1], steps[0], on="at", by="app_id", allow_exact_matches=False, tolerance=within
+    )
+    joined = pd.merge_asof(
+        joined,
+        steps[2],
+        on="at",
+        by="app_id",
+        direction="forward",
+        allow_exact_matches=False,
+        tolerance=within,
+    )
+    joined = joined.dropna(subset=["discover_at", "send_at"])
+    return joined[joined["send_at"] - joined["discover_at"] <= within]

@@ -1,0 +1,88 @@
+"""The rule about this tool's own app: its secret reads the whole audit log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from audit_analytics import schema
+from audit_analytics.cases import Hit
+from audit_analytics.detect.rules.base import NO_PLACE, SECOND, is_known, list_names, rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from audit_analytics.detect.rules.base import RuleInput
+
+OWN_CATEGORIES: Final = frozenset({"audit_access", "token_issuance"})
+"""What this tool calls."""
+
+
+@rule
+def find_own_misuse(data: RuleInput) -> Iterator[Hit]:
+    """Find calls of this tool's own app that this tool does not make.
+
+    From a network its app was never seen on, or of other APIs than the audit log's and those for
+    tokens. An API that the app used in earlier weeks stands alone only if it is sensitive: the
+    app may deliver the report as well.
+
+    Examples
+    --------
+    >>> from audit_analytics import load
+    >>> from audit_analytics.detect.rules import RuleInput
+    >>> call = {"id": "1", "event_time": 1794369600, "app_id": "cli_own"}
+    >>> events = load([call | {"api_key": "GET/open-apis/contact/v3/users"}])
+    >>> hits = find_own_misuse(RuleInput.from_events(events, own_apps={"cli_own"}))
+    >>> [(hit.entity, hit.severity, hit.facts["apis"]) for hit in hits]
+    [('cli_own', 'high', ['GET/open-apis/contact/v3/users'])]
+    """
+    yield from _find_other_apis(data)
+    yield from _find_new_networks(data)
+
+
+def _find_other_apis(data: RuleInput) -> Iterator[Hit]:
+    other = data.own_by_api[~data.own_by_api["category"].isin(OWN_CATEGORIES)]
+    used = data.in_week(other)
+    known = is_known(used, data.before_week(other), ["app_id", "api"])
+    alone = ~known | used["severity"].isin(schema.SENSITIVE)
+    for (app_id, stands), rows in used.groupby(["app_id", alone], observed=True):
+        apis = list_names(rows["api"])
+        found = [name for name in schema.SEVERITIES if name in set(rows["severity"].astype("str"))]
+        yield Hit(
+            detector="rule:own_app",
+            kind="sensitive_api",
+            entity_type="app",
+            entity=str(app_id),
+            start_at=rows["first_at"].min(),
+            end_at=rows["last_at"].max() + SECOND,
+            observed=float(rows["calls_count"].sum()),
+            unit="calls in the week",
+            severity=max(["medium", *found], key=schema.SEVERITIES.index),
+            alone=bool(stands),
+            facts={"apis": list(apis), "networks": []},
+            where={"app_id": (str(app_id),), "api": apis},
+        )
+
+
+def _find_new_networks(data: RuleInput) -> Iterator[Hit]:
+    calls = data.own_by_ip[~data.own_by_ip["network"].isin(NO_PLACE)]
+    past = data.before_week(calls)
+    week = data.in_week(calls)
+    # an app that is itself new has no network that it was not seen on before
+    seen_at = past.groupby("app_id", observed=True)["first_at"].min()
+    old = [app_id for app_id, at in seen_at.items() if data.is_known_since(at)]
+    new = week[week["app_id"].isin(old) & ~is_known(week, past, ["app_id", "network"])]
+    for app_id, rows in new.groupby("app_id", observed=True):
+        networks = list_names(rows["network"])
+        yield Hit(
+            detector="rule:own_app",
+            kind="unusual_ip",
+            entity_type="app",
+            entity=str(app_id),
+            start_at=rows["first_at"].min(),
+            end_at=rows["last_at"].max() + SECOND,
+            observed=float(rows["calls_count"].sum()),
+            unit="calls in the week",
+            severity="high",
+            facts={"apis": [], "networks": list(networks)},
+            where={"app_id": (str(app_id),), "network": networks},
+        )
