@@ -15,6 +15,7 @@ from audit_analytics.cli_common import CONFIG, FOLDER, VERBOSE, reports_errors
 from audit_analytics.cli_deliver import deliver, deliver_after
 from audit_analytics.cli_drill import drill
 from audit_analytics.cli_fetch import doctor, serve, status, sync
+from audit_analytics.cli_findings import explain, replay, suppress, verdict
 from audit_analytics.errors import DataIncompleteError
 
 EXIT_FOUND = 1
@@ -75,7 +76,8 @@ def weekly(
     settings = load_settings(config, overrides={"budget_per_week": budget, "ocsf": ocsf})
     check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
-    report = run_week(source, week=week, settings=settings)
+    previous = out if out.is_dir() else None
+    report = run_week(source, week=week, settings=settings, previous=previous)
     folder = out / report.data["week"]["iso"]
     paths = report.write(folder, ocsf=settings.ocsf)
     coverage = report.data["coverage"]
@@ -158,5 +160,15 @@ def _write_company(
 
 
 simulate.add_command(serve)
-for _command in (sync, status, doctor, drill, deliver):
+for _command in (
+    sync,
+    status,
+    doctor,
+    drill,
+    deliver,
+    explain,
+    suppress,
+    verdict,
+    replay,
+):
     main.add_command(_command)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
 DEFAULT_FILE: Final = Path("audit-analytics.toml")
+REVIEWED: Final = ("suppressions", "verdicts")
+"""Settings that name files of data people review; read where they lie beside the config file."""
 
 
 class RuleSettings(BaseModel):
@@ -128,6 +130,8 @@ class Settings(BaseSettings):
     own_app_id: str = Field("", description="app id of this tool: listed, but never judged")
     deny_networks: tuple[str, ...] = Field((), description="networks that are always reported")
     catalogue: Path | None = Field(None, description="TOML file with own patterns and severities")
+    suppressions: Path | None = Field(None, description="TOML file of what is expected")
+    verdicts: Path | None = Field(None, description="TOML file of what findings turned out to be")
     seed: int = Field(0, ge=0, description="random_state of the isolation forest")
     n_jobs: int | None = Field(
         None, ge=1, le=64, description="processes that read a large log; one a core, at most 4"
@@ -176,9 +180,11 @@ class Settings(BaseSettings):
             JSON values, sorted; paths by their name only. What changes no result is left out: what
             concerns fetching and delivery alone, with it every secret, and the number of processes.
         """
-        values = self.model_dump(mode="json", exclude={"catalogue", "n_jobs", *_AROUND})
+        values = self.model_dump(mode="json", exclude={"n_jobs", *_FILES, *_AROUND})
         values["own_app_id"] = ", ".join(sorted(self.own_apps()))
-        values["catalogue"] = self.catalogue.name if self.catalogue else None
+        for name in _FILES:
+            path = getattr(self, name)
+            values[name] = path.name if path else None
         values["holidays"] = sorted(values["holidays"])
         values["working_days"] = sorted(values["working_days"])
         return dict(sorted(values.items()))
@@ -232,6 +238,7 @@ class Settings(BaseSettings):
         return read_secret("redaction.hash_key", redaction.hash_key, redaction.hash_key_file)
 
 
+_FILES: Final = ("catalogue", "suppressions", "verdicts")
 _AROUND: Final = frozenset(
     (
         "app_id",
@@ -271,6 +278,10 @@ def load_settings(
     if path is None and DEFAULT_FILE.is_file():
         path = DEFAULT_FILE
     from_file = _read_toml(path) if path else {}
+    for name in REVIEWED:
+        beside = find_beside(path, name)
+        if name not in from_file and beside.is_file():
+            from_file[name] = beside
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     _check_names(from_file, Settings, where=str(path))
     _check_names(given, Settings, where="overrides")
@@ -297,6 +308,29 @@ def load_settings(
         raise ConfigError(
             f"environment: a list in {PREFIX}... is not JSON; write it like '[\"2026-10-01\"]'"
         ) from None
+
+
+def find_beside(config: Path | None, name: str) -> Path:
+    """Return where a file of reviewed data lies unless a setting names another place.
+
+    Parameters
+    ----------
+    config : pathlib.Path or None
+        The config file, if there is one.
+    name : str
+        ``suppressions`` or ``verdicts``.
+
+    Returns
+    -------
+    pathlib.Path
+        Beside the config file, or in the current folder.
+
+    Examples
+    --------
+    >>> find_beside(Path("etc/audit-analytics.toml"), "verdicts").as_posix()
+    'etc/verdicts.toml'
+    """
+    return (config.parent if config else Path()) / f"{name}.toml"
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -105,6 +105,22 @@ def _(text: str, /, **values: object) -> str:
     return translated.format(**values) if values else translated
 
 
+def mark(text: str, /) -> str:
+    """Mark a text for the catalogue that is translated where it is shown.
+
+    Parameters
+    ----------
+    text : str
+        English text; a literal.
+
+    Returns
+    -------
+    str
+        The same text.
+    """
+    return text
+
+
 def ngettext(singular: str, plural: str, count: float, /, **values: object) -> str:
     """Translate a text that counts something.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,17 +24,33 @@ from audit_analytics.detect import (
     set_aside_stuffing,
 )
 from audit_analytics.errors import DataIncompleteError
-from audit_analytics.findings import Finding, FrameEvidence, merge_findings
+from audit_analytics.findings import (
+    Finding,
+    FrameEvidence,
+    Review,
+    leave_out_calls,
+    merge_findings,
+    read_review,
+    split_hits,
+)
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.source.files import read_log
 from audit_analytics.source.log import Log
-from audit_analytics.store import Store, read_store, read_stored_rejects
+from audit_analytics.store import (
+    Store,
+    StoreEvidence,
+    read_calls,
+    read_store,
+    read_stored_rejects,
+)
 
 if TYPE_CHECKING:
-    from audit_analytics.cases import EvidenceSource, Hit
+    from collections.abc import Mapping
+
+    from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.detect.forest import OutlierDetector
 
 
@@ -99,6 +116,7 @@ def run_week(
     week: str | None = None,
     settings: Settings | None = None,
     detector: OutlierDetector | None = None,
+    previous: str | Path | Report | None = None,
 ) -> Report:
     """Find what is unusual in one week of an audit log.
 
@@ -112,6 +130,9 @@ def run_week(
         Settings; environment, TOML file and defaults if not given.
     detector : OutlierDetector, optional
         Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
+    previous : path or Report, optional
+        What was found before: the folder of the reports, one findings.json, or a report. Without
+        it nothing is called new, and only verdicts keep an attack out of the history.
 
     Returns
     -------
@@ -121,15 +142,19 @@ def run_week(
     Raises
     ------
     InputError
-        The source is no audit log.
+        The source is no audit log, or `previous` no report.
     DataIncompleteError
         The log holds no event at all.
     ConfigError
-        A setting or the week cannot be understood.
+        A setting, the week, a suppression or a verdict cannot be understood.
     """
     settings = settings or load_settings()
     log = count_log(source, settings)
-    data = judge_week(log, week=week, settings=settings, detector=detector)
+    if isinstance(previous, Report):
+        past: Path | Mapping[str, Any] | None = previous.data
+    else:
+        past = Path(previous) if previous is not None else None
+    data = judge_week(log, week=week, settings=settings, detector=detector, previous=past)
     return Report(build_report(data), log.rejects)
 
 
@@ -139,6 +164,7 @@ def judge_week(
     week: str | None = None,
     settings: Settings,
     detector: OutlierDetector | None = None,
+    previous: Path | Mapping[str, Any] | None = None,
 ) -> ReportInput:
     """Judge one week of a counted log: everything a report says, before it is put into words.
 
@@ -152,6 +178,8 @@ def judge_week(
         Settings.
     detector : OutlierDetector, optional
         Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
+    previous : pathlib.Path or mapping, optional
+        Folder of the earlier reports, one findings.json, or a report dict.
 
     Returns
     -------
@@ -163,13 +191,28 @@ def judge_week(
     DataIncompleteError
         The log holds no event at all.
     ConfigError
-        The week cannot be understood.
+        The week, a suppression or a verdict cannot be understood.
+    InputError
+        `previous` is no report.
     """
     report_week = _choose_week(log, week, settings)
-    judged, own = _split_own(log.calls, settings)
-    detection = _detect(judged, log, report_week, settings, detector)
-    hits = _find_hits(detection, judged, own, report_week, settings)
-    findings = _merge(hits, detection, log, report_week)
+    review = read_review(settings, previous, report_week)
+    calls, untaught = _leave_out(log.calls, review, report_week)
+    judged = _without_own(calls, settings)
+    detection = _detect(judged, log, report_week, settings, untaught=untaught, detector=detector)
+    hits = _find_hits(detection, calls, report_week, settings)
+    split = split_hits(hits, review.suppressions, zone=report_week.zone)
+    kept, cases = split.settle(detection.cases, budget=settings.budget_per_week)
+    suppressed = [hit for hit, _ in split.suppressed]
+    follow_up = review.follow_up(
+        _merge(kept, cases, detection, log, report_week),
+        _merge(suppressed, detection.cases, detection, log, report_week),
+        split,
+        by_api=log.calls.by_api,
+        by_ip=log.calls.by_ip,
+        week=report_week,
+        weeks=settings.history_weeks,
+    )
     return ReportInput(
         week=report_week,
         settings=settings,
@@ -177,8 +220,9 @@ def judge_week(
         reject_reasons=log.reject_reasons,
         calls=log.calls,
         detection=detection,
-        hits=hits,
-        findings=findings,
+        hits=kept,
+        findings=follow_up.findings,
+        follow_up=follow_up,
     )
 
 
@@ -206,13 +250,36 @@ def count_log(
     InputError
         The source is no audit log.
     """
-    log = _read(source, settings)
+    folder = Path(source) if isinstance(source, str | Path) else None
+    if folder is not None and Store(folder).exists():
+        return _count_store(Store(folder), settings)
+    log = read_log(source, catalogue=load_catalogue(settings.catalogue))
     return CountedLog(
         calls=rollup(log.events),
         evidence=FrameEvidence(log.events),
         counts=log.counts,
         rejects=log.rejects,
         reject_reasons=log.rejects["reason"].astype("str").value_counts().to_dict(),
+    )
+
+
+def _count_store(store: Store, settings: Settings) -> CountedLog:
+    """Take the hourly counts a store keeps; its events are read as evidence only."""
+    store.check()
+    windows = store.scan().manifests
+    catalogue = load_catalogue(settings.catalogue)
+    calls = read_calls(store, windows, catalogue)
+    reasons: Counter[str] = Counter()
+    for window in windows:
+        reasons.update(window.reject_reasons)
+    counts = {"events": int(calls.by_api["calls_count"].sum()), "duplicates": 0}
+    counts["rejects"] = sum(window.rejects_count for window in windows)
+    return CountedLog(
+        calls=calls,
+        evidence=StoreEvidence(store, windows, catalogue),
+        counts=counts | {"rows_read": counts["events"] + counts["rejects"]},
+        rejects=read_stored_rejects(store.folder),
+        reject_reasons=dict(reasons),
     )
 
 
@@ -248,6 +315,8 @@ def _detect(
     log: CountedLog,
     week: Week,
     settings: Settings,
+    *,
+    untaught: pd.DataFrame,
     detector: OutlierDetector | None,
 ) -> Detection:
     rules = settings.rules
@@ -265,44 +334,41 @@ def _detect(
     )
     judged = Rollup(judged_api, judged_ip, "1h")
     per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
-    panel = build_panel(per_app, judged_api, grid)
+    panel = build_panel(per_app, judged_api, grid).leave_out(untaught)
     return detect_week(
         panel, judged_api, judged_ip, every_ip=calls.by_ip, detector=detector, seed=settings.seed
     )
 
 
-def _split_own(calls: Rollup, settings: Settings) -> tuple[Rollup, Rollup]:
-    """Part the calls of this tool's own app: it reads the log all day, and has its own rules."""
+def _without_own(calls: Rollup, settings: Settings) -> Rollup:
+    """Leave out this tool's own app: it reads the audit log all day, and has a rule of its own."""
     own = settings.own_apps()
-
-    def keep(table: pd.DataFrame, *, is_own: bool) -> pd.DataFrame:
-        return table[table["app_id"].isin(own) == is_own]
-
-    return (
-        replace(
-            calls, by_api=keep(calls.by_api, is_own=False), by_ip=keep(calls.by_ip, is_own=False)
-        ),
-        replace(
-            calls, by_api=keep(calls.by_api, is_own=True), by_ip=keep(calls.by_ip, is_own=True)
-        ),
-    )
+    if not own:
+        return calls
+    by_api, by_ip = (t[~t["app_id"].isin(own)] for t in (calls.by_api, calls.by_ip))
+    return replace(calls, by_api=by_api, by_ip=by_ip)
 
 
-def _find_hits(
-    detection: Detection, calls: Rollup, own: Rollup, week: Week, settings: Settings
-) -> list[Hit]:
-    severity = calls.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.DataFrame]:
+    """Leave out what was confirmed or suppressed in earlier weeks: it must not become usual."""
+    by_api, by_ip, hours = leave_out_calls(calls.by_api, calls.by_ip, review.list_untaught(week))
+    return replace(calls, by_api=by_api, by_ip=by_ip), hours
+
+
+def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
+    judged, own = _without_own(calls, settings), settings.own_apps()
+    severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
-        by_api=calls.by_api,
-        by_ip=calls.by_ip,
+        by_api=judged.by_api,
+        by_ip=judged.by_ip,
         networks=detection.networks,
         apis=detection.apis,
         week=week,
         settings=settings.rules,
         deny_networks=settings.deny_networks,
-        own_by_api=own.by_api,
-        own_by_ip=own.by_ip,
+        own_by_api=calls.by_api[calls.by_api["app_id"].isin(own)],
+        own_by_ip=calls.by_ip[calls.by_ip["app_id"].isin(own)],
     )
     unusual = find_hits(
         detection,
@@ -312,11 +378,13 @@ def _find_hits(
     return [*unusual, *run_rules(rules)]
 
 
-def _merge(hits: list[Hit], detection: Detection, log: CountedLog, week: Week) -> list[Finding]:
+def _merge(
+    hits: list[Hit], cases: list[Case], detection: Detection, log: CountedLog, week: Week
+) -> list[Finding]:
     panel = detection.panel
     return merge_findings(
         hits,
-        detection.cases,
+        cases,
         log.evidence,
         week=week,
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),

@@ -1,29 +1,36 @@
 """Reduce events to counts per bucket: the only stage that touches every event.
 
 The SQL text stands beside this module in ``rollup.sql`` and is the same for every engine; here
-DuckDB runs it over a DataFrame.
+DuckDB runs it over Arrow tables, whose words are replaced by numbers first: grouping by small
+numbers takes a quarter of the time of grouping by texts.
 """
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final
 
 import duckdb
+import numpy as np
+import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from audit_analytics import schema
 from audit_analytics.buckets import floor_at
 from audit_analytics.errors import InputError
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 SQL: Final = Template(files("audit_analytics").joinpath("rollup.sql").read_text(encoding="utf-8"))
 
-_INPUT: Final = [
+COLUMNS: Final = (
     "at",
     "app_id",
     "ip",
@@ -34,7 +41,13 @@ _INPUT: Final = [
     "outcome",
     "response_code",
     "object",
-]
+)
+"""Columns of the events that the rollup reads."""
+
+MEMORY_LIMIT: Final = "1GB"
+"""What DuckDB takes before it writes to the disk; one partition needs a tenth of it."""
+
+_WORDS: Final = ("app_id", "ip", "network", "api", "category", "severity")
 
 
 @dataclass(frozen=True)
@@ -83,24 +96,170 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     >>> rollup(schema.EVENTS.empty()).by_api.shape
     (0, 20)
     """
-    missing = set(_INPUT).difference(events.columns)
+    missing = set(COLUMNS).difference(events.columns)
     if missing:
         raise InputError(
             f"this DataFrame is no event table: it lacks {', '.join(sorted(missing))}; "
             "make one with audit_analytics.load()"
         )
-    narrow = events[_INPUT]
+    narrow = events[list(COLUMNS)]
     narrow = narrow.assign(bucket_at=floor_at(narrow["at"], bucket, zone=zone))
-    with duckdb.connect(config={"threads": 2}) as connection:
-        # without it DuckDB hands instants back in the zone of the machine
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("events", pa.Table.from_pandas(narrow, preserve_index=False))
-        by_api = _count(connection, schema.CALLS_BY_API)
-        by_ip = _count(connection, schema.CALLS_BY_IP)
-    return Rollup(by_api, by_ip, bucket)
+    by_api, by_ip = count_calls(pa.Table.from_pandas(narrow, preserve_index=False), threads=2)
+    return Rollup(
+        to_frame([by_api], schema.CALLS_BY_API), to_frame([by_ip], schema.CALLS_BY_IP), bucket
+    )
 
 
-def _count(connection: duckdb.DuckDBPyConnection, table: schema.Table) -> pd.DataFrame:
-    keys = table.names[: table.names.index("calls_count")]
-    result = connection.sql(SQL.substitute(keys=", ".join(keys)))
-    return table.coerce(result.to_arrow_table().to_pandas())
+def count_calls(events: pa.Table, *, threads: int = 1) -> tuple[pa.Table, pa.Table]:
+    """Count calls per bucket by (app, API) and by (app, IP), in Arrow.
+
+    Parameters
+    ----------
+    events : pyarrow.Table
+        ``COLUMNS`` and ``bucket_at``; words as strings or dictionaries.
+    threads : int, default=1
+        Threads of DuckDB.
+
+    Returns
+    -------
+    tuple of two pyarrow.Table
+        Columns of :data:`audit_analytics.schema.CALLS_BY_API` and of
+        :data:`audit_analytics.schema.CALLS_BY_IP`, ordered by their keys; words are dictionaries.
+    """
+    coded, words = _encode(events)
+    with connect_duckdb(threads=threads) as connection:
+        connection.register("events", coded)
+        by_api, by_ip = (
+            connection.sql(write_sql(table)).to_arrow_table()
+            for table in (schema.CALLS_BY_API, schema.CALLS_BY_IP)
+        )
+    return _decode(by_api, words), _decode(by_ip, words)
+
+
+def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
+    """Open an empty DuckDB whose memory is limited and whose clock is UTC.
+
+    Parameters
+    ----------
+    threads : int
+        How many threads it may use.
+
+    Returns
+    -------
+    duckdb.DuckDBPyConnection
+        Close it.
+    """
+    connection = duckdb.connect(
+        config={
+            "threads": threads,
+            "memory_limit": MEMORY_LIMIT,
+            "temp_directory": tempfile.gettempdir(),
+        }
+    )
+    # without it DuckDB hands instants back in the zone of the machine
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def write_sql(table: schema.Table) -> str:
+    """Return the SQL that counts `events` into one of the two tables.
+
+    Parameters
+    ----------
+    table : Table
+        :data:`audit_analytics.schema.CALLS_BY_API` or ``CALLS_BY_IP``.
+
+    Returns
+    -------
+    str
+        One statement that DuckDB and Spark SQL take alike.
+    """
+    return SQL.substitute(keys=", ".join(keys_of(table)))
+
+
+def keys_of(table: schema.Table) -> list[str]:
+    """Return the columns a table of counts is grouped by.
+
+    Parameters
+    ----------
+    table : Table
+        :data:`audit_analytics.schema.CALLS_BY_API` or ``CALLS_BY_IP``.
+
+    Returns
+    -------
+    list of str
+        Names in order.
+
+    Examples
+    --------
+    >>> keys_of(schema.CALLS_BY_IP)
+    ['bucket_at', 'app_id', 'ip', 'network']
+    """
+    return table.names[: table.names.index("calls_count")]
+
+
+def to_frame(parts: Sequence[pa.Table], table: schema.Table) -> pd.DataFrame:
+    """Join counts and hand them to pandas.
+
+    Parameters
+    ----------
+    parts : sequence of pyarrow.Table
+        As :func:`count_calls` returns them, at least one.
+    table : Table
+        :data:`audit_analytics.schema.CALLS_BY_API` or ``CALLS_BY_IP``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table; categories are the words that occur, in order.
+    """
+    joined = pa.concat_tables(parts)
+    columns = {}
+    for name in table.names:
+        column = joined[name]
+        if pa.types.is_dictionary(column.type):
+            codes, texts = _sort_words(column)
+            places = codes.fill_null(-1).to_numpy()
+            index = pd.Index(texts.to_pandas(), dtype="str")
+            found = pd.Categorical.from_codes(places, index).remove_unused_categories()
+            columns[name] = pd.Series(found)
+        else:
+            columns[name] = column.to_pandas()
+    return table.coerce(pd.DataFrame(columns))
+
+
+def _encode(events: pa.Table) -> tuple[pa.Table, dict[str, pa.Array]]:
+    """Replace words by their places among the sorted words, so that their order stays."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    words: dict[str, pa.Array] = {}
+    for name in ("bucket_at", *COLUMNS):
+        column = events[name]
+        if name in _WORDS:
+            column, words[name] = _sort_words(column)
+        columns[name] = column
+    return pa.table(columns), words
+
+
+def _decode(counted: pa.Table, words: dict[str, pa.Array]) -> pa.Table:
+    for place, name in enumerate(counted.column_names):
+        if name in words:
+            codes = counted[name].combine_chunks()
+            texts = pa.DictionaryArray.from_arrays(codes, words[name])
+            counted = counted.set_column(place, name, texts)
+    return counted
+
+
+def _sort_words(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.Array]:
+    """Return the place of each word among the distinct words in order, and these."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries()
+    if not column.num_chunks:
+        return pa.chunked_array([], pa.int32()), pa.array([], pa.string())
+    texts = column.chunk(0).dictionary
+    order = pc.sort_indices(texts)
+    rank: NDArray[np.int32] = np.empty(len(order), np.int32)
+    rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
+    ranks = pa.array(rank)
+    chunks = [ranks.take(chunk.indices) for chunk in column.chunks]
+    return pa.chunked_array(chunks, pa.int32()), texts.take(order).cast(pa.string())

@@ -34,7 +34,15 @@ from audit_analytics.source.client import (
 from audit_analytics.source.files import read_log
 from audit_analytics.source.ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
 from audit_analytics.source.windows import Reading, Window, plan_windows
-from audit_analytics.store import ALL, Manifest, Redaction, Store, WindowWriter, lock_store
+from audit_analytics.store import (
+    ALL,
+    Manifest,
+    Redaction,
+    Rollups,
+    Store,
+    WindowWriter,
+    lock_store,
+)
 from audit_analytics.sync_result import Progress, SyncResult
 
 if TYPE_CHECKING:
@@ -140,6 +148,7 @@ def sync(
             run.read_windows(run.plan(since, now, until), workers or settings.sync.workers)
             if oldest:
                 run.result.removed_count = store.remove_before(oldest)
+                run.remove_counts()
     return run.result
 
 
@@ -213,11 +222,12 @@ class _Run:
         self._progress = progress
         self._stop = stop
         self._lock = threading.Lock()
-        self._catalogue: Catalogue = load_catalogue(settings.catalogue)
+        self._counting = threading.Lock()
+        self._rollups = Rollups(store, load_catalogue(settings.catalogue))
         self._filters: list[tuple[str, ...]] = [()]
         self._scope = ALL
         if sensitive_only:
-            apis = self._catalogue.sensitive_apis()
+            apis = self._rollups.catalogue.sensitive_apis()
             self._filters = split_filters(apis)
             self._scope = f"sensitive-{hashlib.sha256(' '.join(apis).encode()).hexdigest()[:8]}"
         key = settings.read_hash_key()
@@ -281,6 +291,10 @@ class _Run:
             name: number - before.get(name, 0) for name, number in self._client.counts.items()
         }
 
+    def remove_counts(self) -> None:
+        """Remove the counts of what was removed."""
+        self._rollups.remove_days({start.date() for start in self._store.list_starts()})
+
     def _give_up(self, failures: int, window: Window) -> None:
         reason = self.result.failed.get(window, "")
         self.result.stopped = self.result.stopped or RemoteError(
@@ -333,12 +347,15 @@ class _Run:
             read_at=datetime.fromtimestamp(self._clock(), UTC),
             scope=self._scope,
             version=audit_analytics.__version__,
+            catalogue=self._rollups.catalogue.digest(),
         )
         with WindowWriter(self._store, draft, self._redaction) as writer:
             for items, pages in self._read_batches(window):
-                log = _flatten(items, str(window), self._catalogue)
+                log = _flatten(items, str(window), self._rollups.catalogue)
                 writer.add(log.events, log.rejects, pages=pages)
             manifest = writer.commit()
+        with self._counting:
+            self._rollups.refresh_window(manifest)
         with self._lock:
             self.result.stored.append(manifest)
             self._rows += manifest.rows_count

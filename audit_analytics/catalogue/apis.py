@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 import tomllib
 import unicodedata
@@ -216,6 +217,25 @@ class Catalogue:
         True
         """
         return sorted(match.api for match in self if match.severity in SENSITIVE)
+
+    def digest(self) -> str:
+        """Return a fingerprint of what the catalogue says about every API.
+
+        Returns
+        -------
+        str
+            16 hexadecimal digits; the same for the same APIs, patterns and severities.
+
+        Examples
+        --------
+        >>> Catalogue.default().digest() == Catalogue().digest()
+        True
+        """
+        known = sorted(f"{match.api}\t{match.category}\t{match.severity}" for match in self)
+        own = [f"{rule.category}\t{rule.severity}\t{rule.pattern.pattern}" for rule in self._rules]
+        single = [f"{api}\t{severity}" for api, severity in sorted(self._severities.items())]
+        text = "\n".join([*known, "", *own, "", *single])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __iter__(self) -> Iterator[Match]:
         """Yield every catalogued API."""

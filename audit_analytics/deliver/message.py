@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.buckets import load_zone
 from audit_analytics.deliver.mask import Masker
-from audit_analytics.report.escape import inert
 from audit_analytics.language import ngettext
+from audit_analytics.report.escape import inert
 from audit_analytics.schema import SEVERITIES
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,6 +35,8 @@ class Panel:
         ``calls``, ``sensitive``, ``token`` and one entry per class of ERROR_CLASSES.
     api_calls : pandas.DataFrame
         ``app`` and ``hour`` (positions), ``api``, ``calls_count``, one row per app, hour and API.
+    untaught : numpy.ndarray of bool of shape (n_apps, n_hours), optional
+        Hours of an app that are no example of what is usual for it; none if not given.
     """
 
     grid: Grid
@@ -42,6 +44,27 @@ class Panel:
     first_hour: NDArray[np.intp]
     counts: dict[str, NDArray[np.float64]]
     api_calls: pd.DataFrame
+    untaught: NDArray[np.bool_] | None = None
+
+    def leave_out(self, hours: pd.DataFrame) -> Panel:
+        """Keep some hours of some apps out of every baseline.
+
+        Parameters
+        ----------
+        hours : pandas.DataFrame
+            ``bucket_at`` and ``app_id``; what is not in the panel is passed over.
+
+        Returns
+        -------
+        Panel
+            The same counts.
+        """
+        app = self.apps.get_indexer(pd.Index(hours["app_id"].astype("str")))
+        hour = self.grid.hours.get_indexer(pd.DatetimeIndex(hours["bucket_at"]))
+        inside = (app >= 0) & (hour >= 0)
+        untaught = np.zeros((len(self.apps), len(self.grid.hours)), dtype=bool)
+        untaught[app[inside], hour[inside]] = True
+        return replace(self, untaught=untaught)
 
     def weights(self, scored: int) -> NDArray[np.float64]:
         """Return the weight of every app's hours in the baseline of one scored week.
@@ -54,11 +77,13 @@ class Panel:
         Returns
         -------
         numpy.ndarray of shape (n_apps, n_hours)
-            0 before the day the app was first seen.
+            0 before the day the app was first seen, and in hours left out.
         """
         day = self.grid.day
         first_day = np.where(self.first_hour < 0, 0, day[np.clip(self.first_hour, 0, len(day) - 1)])
         alive = day[None, :] >= first_day[:, None]
+        if self.untaught is not None:
+            alive &= ~self.untaught
         return np.asarray(self.grid.weights(scored)[None, :] * alive)
 
     def history_days(self, scored: int) -> NDArray[np.intp]:

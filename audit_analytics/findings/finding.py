@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.buckets import Week, format_local, format_utc
-from audit_analytics.findings.explain import explain_hit, name_entity
+from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
+from audit_analytics.findings.history import make_key
+from audit_analytics.findings.scope import scope_of_hit
+from audit_analytics.findings.suppression import suggest_suppression
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Case, EvidenceSource, Hit
 
 MAX_EVIDENCE: Final = 20
 MAX_CONTRIBUTORS: Final = 5
-SUPPRESSION_DAYS: Final = 90
 MIN_EXPECTED: Final = 0.5
 RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
 
@@ -48,6 +49,8 @@ class Finding:
     ----------
     finding_id : str
         Stable over re-runs: a hash of entity and week.
+    key : str
+        The same week after week: a hash of entity and kind.
     rank : int
         From 1, the most severe first.
     entity_type, entity : str
@@ -92,9 +95,23 @@ class Finding:
         Guidance.
     suppression : str
         A ready-made entry, TOML.
+    status : str
+        Against the week before: ``new``, ``continuing``, ``unknown`` without a report of it, or
+        ``suppressed``.
+    since_week : str or None
+        ISO week of the first report that had it; None where that is not known.
+    previous : dict or None
+        The finding about the same entity in the report of the week before.
+    verdict : dict or None
+        What a person decided about it.
+    past_weeks : list of dict
+        The calls it is about in the same hours of the weeks before and, last, of this one.
+    suppressed_by : list of str
+        Ids of the suppressions that took reasons from it.
     """
 
     finding_id: str
+    key: str
     rank: int
     entity_type: str
     entity: str
@@ -126,6 +143,12 @@ class Finding:
     known_benign: list[str]
     next_steps: list[str]
     suppression: str
+    status: str = "unknown"
+    since_week: str | None = None
+    previous: dict[str, Any] | None = None
+    verdict: dict[str, Any] | None = None
+    past_weeks: list[dict[str, Any]] = field(default_factory=list)
+    suppressed_by: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as plain values.
@@ -216,15 +239,15 @@ def _merge(
     guidance = GUIDANCE[first.detector]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
     techniques = dict.fromkeys(t for name in detectors for t in GUIDANCE[name].techniques)
-    clause = explain_hit(first, week.zone)
     return Finding(
         finding_id=_identify(first, week),
+        key=make_key(first.entity_type, first.entity, first.kind),
         rank=0,
         entity_type=first.entity_type,
         entity=first.entity,
         kind=first.kind,
         title=guidance.title,
-        sentence=f"{name_entity(first)} {clause}.",
+        sentence=explain_hit(first, week.zone),
         start_at=format_utc(first.start_at),
         end_at=format_utc(first.end_at),
         start_local=format_local(first.start_at, week.zone),
@@ -243,19 +266,7 @@ def _merge(
         policy_severity=_policy_severity(evidence.groups),
         severity=severity,
         detectors=detectors,
-        reasons=[
-            {
-                "detector": hit.detector,
-                "text": explain_hit(hit, week.zone),
-                "observed": hit.observed,
-                "expected": _round(hit.expected),
-                "low": hit.low,
-                "high": hit.high,
-                "unit": hit.unit,
-                "p": _round(hit.p),
-            }
-            for hit in hits
-        ],
+        reasons=[_give_reason(hit, week) for hit in hits],
         contributors={
             "apis": _top(evidence.groups, "api"),
             "ips": _top(evidence.groups, "ip"),
@@ -264,13 +275,29 @@ def _merge(
         evidence={
             "ids": [str(value) for value in evidence.rows["id"]],
             "more_count": evidence.calls_count - len(evidence.rows),
-            "rows": [_show_event(row, week.zone) for _, row in evidence.rows.iterrows()],
+            "rows": [show_event(row, week.zone) for _, row in evidence.rows.iterrows()],
         },
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=list(guidance.benign),
         next_steps=list(guidance.steps),
-        suppression=_write_suppression(first, detectors, week),
+        suppression=suggest_suppression(hits, week),
     )
+
+
+def _give_reason(hit: Hit, week: Week) -> dict[str, Any]:
+    return {
+        "detector": hit.detector,
+        "kind": hit.kind,
+        "alone": hit.alone,
+        "text": explain_hit(hit, week.zone),
+        "observed": hit.observed,
+        "expected": _round(hit.expected),
+        "low": hit.low,
+        "high": hit.high,
+        "unit": hit.unit,
+        "p": _round(hit.p),
+        **scope_of_hit(hit).to_dict(),
+    }
 
 
 def _identify(hit: Hit, week: Week) -> str:
@@ -319,7 +346,21 @@ def _top_codes(groups: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _show_event(row: pd.Series, zone: str) -> dict[str, Any]:
+def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
+    """Write an event as evidence.
+
+    Parameters
+    ----------
+    row : pandas.Series
+        A row of table :data:`audit_analytics.schema.EVENTS`.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    dict of str to Any
+        Plain values; ``local`` is on the tenant's clocks.
+    """
     return {
         "id": str(row["id"]),
         "at": format_utc(row["at"]),
@@ -331,22 +372,3 @@ def _show_event(row: pd.Series, zone: str) -> dict[str, Any]:
         "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
         "outcome": str(row["outcome"]),
     }
-
-
-def _quote_toml(text: str) -> str:
-    # a JSON string is a TOML string but for two things: TOML knows no surrogate pairs, no raw DEL
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _write_suppression(hit: Hit, detectors: list[str], week: Week) -> str:
-    expires = (week.end_at + pd.Timedelta(days=SUPPRESSION_DAYS)).tz_convert(week.zone).date()
-    lines = [
-        "[[suppress]]",
-        f"entity_type = {_quote_toml(hit.entity_type)}",
-        f"entity = {_quote_toml(hit.entity)}",
-        f"detectors = [{', '.join(_quote_toml(name) for name in detectors)}]",
-        'owner = ""',
-        'reason = ""',
-        f"expires = {expires}",
-    ]
-    return "\n".join(lines)

@@ -69,7 +69,6 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     rows: list[dict[str, Any]] = []
     for ip, hit in chosen[:MAX_ROWS]:
         own = week[week["ip"] == ip]
-        reason = explain_hit(hit, data.week.zone)
         rows.append(
             {
                 "ip": ip,
@@ -78,7 +77,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
                 "calls_count": int(own["calls_count"].sum()),
                 "auth_failures_count": int(own["auth_count"].sum()),
                 "first_seen_at": format_utc(first_seen[ip]),
-                "why": f"{hit.entity} {reason}" if hit.entity_type == "app" else reason,
+                "why": explain_hit(hit, data.week.zone),
                 "finding_id": finding_of.get((hit.entity_type, hit.entity)),
             }
         )

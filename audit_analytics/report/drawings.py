@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
-from audit_analytics.findings.explain import show_api
-from audit_analytics.report.phrases import translate as _
+from audit_analytics.findings.wording import show_api
+from audit_analytics.language import _
 from audit_analytics.report.wording import name_code
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
-from audit_analytics.findings.explain import show_api
+from audit_analytics.findings.wording import show_api
 from audit_analytics.report import escape, wording
 from audit_analytics.report.drawings import draw_finding, draw_report
 from audit_analytics.report.phrases import install_phrases

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from audit_analytics.cases import Hit
     from audit_analytics.config import Settings
     from audit_analytics.detect import Detection
-    from audit_analytics.findings import Finding
+    from audit_analytics.findings import Finding, FollowUp
     from audit_analytics.rollup import Rollup
 
 
@@ -35,9 +35,11 @@ class ReportInput:
     detection : Detection
         What the engine found.
     hits : list of Hit
-        From engine and rules.
+        From engine and rules, but for those that are suppressed.
     findings : list of Finding
         Ranked.
+    follow_up : FollowUp
+        What became of them from week to week, and what was suppressed.
     """
 
     week: Week
@@ -48,6 +50,7 @@ class ReportInput:
     detection: Detection
     hits: list[Hit]
     findings: list[Finding]
+    follow_up: FollowUp
 
     def in_week(self, table: pd.DataFrame, column: str, *, back: int = 0) -> pd.DataFrame:
         """Return the rows of the report week, or of one before it.

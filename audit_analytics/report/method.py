@@ -31,6 +31,6 @@ DETECTORS: Final = (
 LIMITS: Final = (
     "The log names apps and addresses, never people; an app's secret used by somebody else looks like the app.",
     "An app with under 7 days of history is not compared with its past; rules still apply to it.",
-    "Expected counts come from the weeks before; what was already going on then is taken for normal.",
+    "Expected counts come from the weeks before; what was already going on then is taken for normal, unless it was found and confirmed or suppressed.",
     "E is how many cases this extreme an ordinary week brings, estimated from the weeks before.",
 )

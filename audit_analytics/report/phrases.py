@@ -1,7 +1,6 @@
-"""Sentences of the report, whole, with named placeholders, so that they can be translated.
+"""Translated sentences in templates: Jinja's ``{% trans %}`` and ``_()``.
 
-Templates say them with Jinja's ``{% trans %}`` and ``_()``, modules with :func:`translate`. Values
-are escaped for the format on their way into a sentence, so that no template can forget it.
+Values are escaped for the format on their way into a sentence, so that no template can forget it.
 """
 
 from __future__ import annotations
@@ -10,49 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from audit_analytics.language import translations
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jinja2 import Environment
-
-
-def mark(text: str) -> str:
-    """Mark a text that is translated where it is shown.
-
-    Parameters
-    ----------
-    text : str
-        English text; a literal.
-
-    Returns
-    -------
-    str
-        The same text.
-    """
-    return text
-
-
-def translate(text: str, /, **values: object) -> str:
-    """Say a text in the language of the report.
-
-    Parameters
-    ----------
-    text : str
-        English text; a literal.
-    **values : object
-        Values of ``{name}`` placeholders, formatted already.
-
-    Returns
-    -------
-    str
-        The text with its values.
-
-    Examples
-    --------
-    >>> translate("up to {number}", number=5)
-    'up to 5'
-    """
-    return text.format(**values) if values else text
 
 
 def install_phrases(environment: Environment, escape: Callable[[object], object]) -> None:
@@ -71,10 +33,10 @@ def install_phrases(environment: Environment, escape: Callable[[object], object]
         return Markup(text % shown)  # noqa: S704 - the text is ours, the values are escaped
 
     def gettext(text: str, /, **values: object) -> Markup:
-        return fill(translate(text), values)
+        return fill(translations().gettext(text), values)
 
     def ngettext(one: str, many: str, num: int, /, **values: object) -> Markup:
-        return fill(translate(one if num == 1 else many), {"num": num, **values})
+        return fill(translations().ngettext(one, many, num), {"num": num, **values})
 
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from audit_analytics.report.phrases import mark
-from audit_analytics.report.phrases import translate as _
+from audit_analytics.language import _, mark
 
 NONE: Final = "\N{EN DASH}"
 """What stands where there is no value."""

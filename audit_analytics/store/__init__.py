@@ -1,23 +1,28 @@
 """Keep fetched events on disk: one Parquet file a window, each complete or not there."""
 
+from audit_analytics.store.evidence import StoreEvidence
 from audit_analytics.store.folder import Store, Stored, StoreUnusable
 from audit_analytics.store.lock import StoreLocked, lock_store
 from audit_analytics.store.manifest import ALL, Manifest, StoreTooNew
-from audit_analytics.store.reader import read_store, read_stored_rejects
+from audit_analytics.store.reader import read_calls, read_store, read_stored_rejects
 from audit_analytics.store.redaction import Redaction
+from audit_analytics.store.rollups import Rollups
 from audit_analytics.store.writer import WindowWriter
 
 __all__ = [
     "ALL",
     "Manifest",
     "Redaction",
+    "Rollups",
     "Store",
+    "StoreEvidence",
     "StoreLocked",
     "StoreTooNew",
     "StoreUnusable",
     "Stored",
     "WindowWriter",
     "lock_store",
+    "read_calls",
     "read_store",
     "read_stored_rejects",
 ]

@@ -4,6 +4,7 @@
 
     STORE/day=2026-03-02/09-00-00.parquet    the window that begins at 09:00 UTC, with its manifest
     STORE/.partial/                          windows being written; removed by the next sync
+    STORE/.rollup/                           hourly counts of the windows (see ``rollups``)
     STORE/.lock  STORE/.key                  who is writing; key of the hashes
 
 A window is stored when its file is there. A file is written beside, flushed to the disk and moved
@@ -84,8 +85,8 @@ class Store:
         with explains_failure(self.folder):
             # Parents made on the way would get the mode of the umask, so one at a time.
             self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self.folder.mkdir(mode=0o700, exist_ok=True)
-            (self.folder / PARTIAL).mkdir(mode=0o700, exist_ok=True)
+            make_private(self.folder)
+            make_private(self.folder / PARTIAL)
 
     def path_of(self, start: datetime) -> Path:
         """Return where the window that begins at some time is stored.
@@ -314,6 +315,17 @@ def open_private(path: Path) -> BinaryIO:
         Open for writing bytes.
     """
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder for its owner only, if it is not there.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; its parent must exist.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def move_into_place(file: BinaryIO, beside: Path, path: Path) -> None:

@@ -58,6 +58,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Items that could not be read, by reason.
     redaction : dict of str to str
         What was kept, and a fingerprint of the key of the hashes.
+    catalogue : str
+        Fingerprint of the catalogue the events were matched with; empty if not noted.
     format : int
         Version of the stored form.
     version : str
@@ -76,6 +78,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     last_at: datetime | None = None
     reject_reasons: dict[str, int] = {}
     redaction: dict[str, str] = {}
+    catalogue: str = ""
     format: int = FORMAT
     version: str = ""
 

@@ -1,4 +1,4 @@
-"""Read events out of a store."""
+"""Read events and hourly counts out of a store."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from audit_analytics.rollup import Rollup, to_frame
 from audit_analytics.schema import EVENTS, REJECTS, Table
+from audit_analytics.store.counting import DuckEngine
 from audit_analytics.store.folder import Store
 from audit_analytics.store.manifest import Manifest, read_rejects
+from audit_analytics.store.rollups import KINDS, Rollups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
     from pathlib import Path
+
+    from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store.counting import Engine
 
 _WORDS = [column.name for column in EVENTS.columns if column.dtype == "category"]
 
@@ -72,7 +78,7 @@ def read_store(
         except (OSError, pa.ArrowException):
             # Gone by now (another process replaced it), or damaged behind its footer.
             damaged += 1
-    events = _join(tables)[wanted] if tables else EVENTS.empty()[wanted]
+    events = join_windows(tables)[wanted] if tables else EVENTS.empty()[wanted]
     events.attrs["store"] = {
         "windows_count": len(tables),
         "damaged_count": damaged,
@@ -105,6 +111,36 @@ def read_stored_rejects(
     return REJECTS.coerce(pd.DataFrame(rows, columns=REJECTS.names))
 
 
+def read_calls(
+    store: Store, windows: list[Manifest], catalogue: Catalogue, *, engine: Engine | None = None
+) -> Rollup:
+    """Read the hourly counts of a store; hours that are not counted yet are counted first.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    windows : list of Manifest
+        All of its windows, in order of time.
+    catalogue : Catalogue
+        The APIs and their sensitivity, as they stand now.
+    engine : Engine, optional
+        Counts events; DuckDB unless given.
+
+    Returns
+    -------
+    Rollup
+        Counts of whole hours. They are kept in the store where it can be written.
+    """
+    rollups = Rollups(store, catalogue, engine or DuckEngine())
+    days = [counts.tables for counts in rollups.refresh(windows, saving="try")]
+    by_api, by_ip = (
+        to_frame([tables[kind] for tables in days], table) if days else table.empty()
+        for kind, table in KINDS.items()
+    )
+    return Rollup(by_api, by_ip, "1h")
+
+
 def _read_window(
     store: Store,
     manifest: Manifest,
@@ -124,7 +160,19 @@ def _read_window(
     return table
 
 
-def _join(tables: list[pa.Table]) -> pd.DataFrame:
+def join_windows(tables: list[pa.Table]) -> pd.DataFrame:
+    """Join the rows of windows.
+
+    Parameters
+    ----------
+    tables : list of pyarrow.Table
+        Columns of ``SCHEMA``, at least one table; ``at`` and ``id`` among them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Those columns of table ``schema.EVENTS``, sorted by (at, id); no id is there twice.
+    """
     table = pa.concat_tables(tables)
     table = table.take(pc.sort_indices(table, [("at", "ascending"), ("id", "ascending")]))
     frame = table.unify_dictionaries().to_pandas()

@@ -66,6 +66,16 @@ def _evidence(entity: str, api: str, count: int) -> dict[str, Any]:
     return {"ids": [row["id"] for row in rows], "more_count": 1300, "rows": rows}
 
 
+def _scope(kind: str, start: str, entity: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "alone": True,
+        "start_at": start,
+        "end_at": start.replace(":00:00Z", ":59:00Z"),
+        "scope": {"app_id": [entity]},
+    }
+
+
 def make_finding(  # noqa: PLR0917 - one row of the table in make_report
     rank: int,
     entity: str = "cli_a2f7c91e0b44d01c",
@@ -81,6 +91,7 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
     position = (day - 16) * 24 + hour + 8
     return {
         "finding_id": f"f-{rank:012x}",
+        "key": f"k-{rank:012x}",
         "rank": rank,
         "entity_type": "app",
         "entity": entity,
@@ -118,6 +129,7 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
                 "high": 9.4,
                 "unit": "calls in an hour",
                 "p": 0.0000121,
+                **_scope(kind, start, entity),
             },
             {
                 "detector": "rule:permission_probing",
@@ -128,6 +140,7 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
                 "high": 10,
                 "unit": "APIs in an hour",
                 "p": None,
+                **_scope(kind, start, entity),
             },
         ],
         "contributors": {
@@ -165,6 +178,16 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
             f'[[suppress]]\ndetector = "ERR"\nentity = "{entity}"\n'
             'owner = ""\nreason = ""\nexpires = 2027-02-16\n'
         ),
+        "status": "continuing" if rank == 2 else "new",
+        "since_week": "2026-W45" if rank == 2 else "2026-W47",
+        "previous": _earlier(entity, kind, title) if rank == 2 else None,
+        "verdict": None,
+        "past_weeks": [
+            {"week": "2026-W45", "calls_count": None},
+            {"week": "2026-W46", "calls_count": 3},
+            {"week": "2026-W47", "calls_count": 1320},
+        ],
+        "suppressed_by": [],
         "series": _series(position % 167, 400, 0.05, "refused calls an hour"),
     }
 
@@ -176,6 +199,25 @@ def _listed(names: list[str], severity: str | None = None) -> dict[str, Any]:
         for n in names
     ]
     return {"count": len(rows), "rows": rows}
+
+
+def _earlier(entity: str, kind: str, title: str) -> dict[str, Any]:
+    return {
+        "finding_id": "f-00000000aaaa",
+        "kind": kind,
+        "title": title,
+        "severity": "high",
+        "rank": 3,
+        "sentence": f"{entity} called 12 times on Tue 10 Nov; 0 were expected.",
+        "week": "2026-W46",
+        "suppressed": False,
+        "verdict": {
+            "verdict": "true",
+            "note": "nobody knows of it",
+            "owner": "ops",
+            "created": "2026-11-17",
+        },
+    }
 
 
 def make_report() -> dict[str, Any]:
@@ -255,6 +297,42 @@ def make_report() -> dict[str, Any]:
         ),
         "budget_per_week": 10,
         "findings": findings,
+        "compared_with": {
+            "week": "2026-W46",
+            "status": "compared",
+            "text": "Compared with the report of 2026-W46.",
+        },
+        "resolved": [
+            _earlier("cli_a0c3be55912d4b8e", "volume", "Unusual number of calls")
+            | {
+                "key": "k-00000000bbbb",
+                "entity_type": "app",
+                "entity": "cli_a0c3be55912d4b8e",
+                "since_week": None,
+            }
+        ],
+        "suppressed": [
+            make_finding(1, "cli_a12ffe0091d2c3b4")
+            | {"status": "suppressed", "suppressed_by": ["s-0000cafe"], "series": None}
+        ],
+        "suppressions": [
+            {
+                "suppression_id": "s-0000cafe",
+                "entity_type": "app",
+                "entity": "cli_a12ffe0091d2c3b4",
+                "detectors": ["ERR"],
+                "apis": [],
+                "networks": [],
+                "owner": "ops@example.com",
+                "reason": "backfill of the archive",
+                "created": "2026-11-16",
+                "expires": "2026-12-31",
+                "finding": "f-00000000aaaa",
+                "status": "active",
+                "hits_count": 1,
+                "last_hit_at": START,
+            }
+        ],
         "unusual_ips": [
             {
                 "ip": "203.0.113.77",

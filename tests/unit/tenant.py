@@ -18,8 +18,7 @@ from audit_analytics.detect import (
     build_panel,
     set_aside_stuffing,
 )
-from audit_analytics.detect.novelty import find_new_apis, find_new_networks
-from audit_analytics.rollup import Rollup, rollup
+from audit_analytics.rollup import Rollup
 
 ZONE = "Asia/Shanghai"
 WEEK = parse_week("2026-W46", zone=ZONE)
@@ -66,7 +65,9 @@ def make_events(*parts: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([part.astype({"object": "Int64"}) for part in parts], ignore_index=True)
     table = table.sort_values("at", kind="stable", ignore_index=True)
     networks = {ip: network_of(ip) for ip in table["ip"].unique()}
+    given = table.get("response_code", pd.Series(pd.NA, index=table.index, dtype="Int64"))
     codes = {"ok": 0, "auth": 99991663, "permission": 99991672, "rate_limit": 99991400}
+    usual = table["outcome"].map(lambda name: codes.get(name, 1))
     return schema.EVENTS.coerce(
         table.assign(
             id=[f"{i:019d}" for i in range(len(table))],
@@ -75,7 +76,7 @@ def make_events(*parts: pd.DataFrame) -> pd.DataFrame:
             method=table["api"].str.partition("/")[0],
             path="/" + table["api"].str.partition("/")[2],
             http_status=pd.array([200] * len(table), dtype="Int16"),
-            response_code=table["outcome"].map(lambda name: codes.get(name, 1)).astype("Int64"),
+            response_code=given.fillna(usual).astype("Int64"),
             payload_keys="",
             payload_bytes=0,
             source="tenant",
@@ -129,21 +130,20 @@ def quiet_tenant(*, apps: int = 12, weeks: int = 5, seed: int = 0) -> pd.DataFra
 
 
 def build_input(
-    events: pd.DataFrame, *, deny_networks: tuple[str, ...] = (), **rules: float
+    events: pd.DataFrame,
+    *,
+    deny_networks: tuple[str, ...] = (),
+    own_apps: tuple[str, ...] = (),
+    **rules: float,
 ) -> RuleInput:
     """Run the stages before the rules."""
-    counted = rollup(events)
-    settings = RuleSettings(**rules)
-    panel, by_api, by_ip = build_tenant(events, counted, settings.auth_failure_apps)
-    return RuleInput(
-        panel=panel,
-        by_api=counted.by_api,
-        by_ip=counted.by_ip,
-        networks=find_new_networks(panel, by_ip),
-        apis=find_new_apis(panel, by_api),
-        week=WEEK,
-        settings=settings,
+    return RuleInput.from_events(
+        events,
+        week=WEEK.iso,
+        settings=RuleSettings(**rules),
+        zone=ZONE,
         deny_networks=deny_networks,
+        own_apps=own_apps,
     )
 
 

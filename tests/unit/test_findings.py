@@ -14,8 +14,9 @@ from audit_analytics.detect.engine import APP_GROUPS
 from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
 from audit_analytics.detect.rules import RULES
 from audit_analytics.findings import FrameEvidence, explain_hit, merge_findings
-from audit_analytics.findings.explain import _CLAUSES, format_span
+from audit_analytics.findings.explain import SENTENCES
 from audit_analytics.findings.guidance import GUIDANCE, TECHNIQUES
+from audit_analytics.findings.wording import format_span
 
 NOON = local("2026-11-11 12:00")
 EVENTS = make_events(
@@ -82,11 +83,11 @@ def merge(hits, cases=(), events=EVENTS):
     )
 
 
-def test_every_detector_has_a_clause_and_guidance_and_no_other_has():
+def test_every_detector_has_a_sentence_and_guidance_and_no_other_has():
     sources = {inspect.getsource(inspect.getmodule(rule.__wrapped__)) for rule in RULES}
     rules = {name for source in sources for name in re.findall(r'"(rule:\w+)"', source)}
     assert len(rules) == len(RULES)
-    assert rules | set(APP_GROUPS) | set(IP_GROUPS) | {"FOREST"} == set(GUIDANCE) == set(_CLAUSES)
+    assert rules | set(APP_GROUPS) | set(IP_GROUPS) | {"FOREST"} == set(GUIDANCE) == set(SENTENCES)
 
 
 @pytest.mark.parametrize("name", GUIDANCE)
@@ -240,16 +241,19 @@ def test_spans_read_well(start, end, text):
 
 
 @pytest.mark.parametrize(
-    ("hit", "clause"),
+    ("hit", "sentence"),
     [
-        (VOLUME, "called 40 times between 12:00 and 13:00 on Wed 11 Nov; 0 to 6 were expected"),
+        (
+            VOLUME,
+            "cli_a called 40 times between 12:00 and 13:00 on Wed 11 Nov; 0 to 6 were expected.",
+        ),
         (
             replace(VOLUME, observed=1.0, high=0.0),
-            "called 1 time between 12:00 and 13:00 on Wed 11 Nov; 0 were expected",
+            "cli_a called 1 time between 12:00 and 13:00 on Wed 11 Nov; 0 were expected.",
         ),
         (
             replace(VOLUME, low=1.0, high=1.0, observed=4312.0),
-            "called 4,312 times between 12:00 and 13:00 on Wed 11 Nov; 1 was expected",
+            "cli_a called 4,312 times between 12:00 and 13:00 on Wed 11 Nov; 1 was expected.",
         ),
         (
             replace(
@@ -258,7 +262,7 @@ def test_spans_read_well(start, end, text):
                 facts={"quiet_days": 31},
                 observed=1.0,
             ),
-            "woke on Wed 11 Nov at 12:00 after 31 days without a call: 1 call",
+            "cli_a woke on Wed 11 Nov at 12:00 after 31 days without a call: 1 call.",
         ),
         (
             replace(
@@ -267,7 +271,7 @@ def test_spans_read_well(start, end, text):
                 observed=1.0,
                 facts={"share": 0.256},
             ),
-            "was rate-limited 1 time between 12:00 and 13:00 on Wed 11 Nov (26% of its calls)",
+            "cli_a was rate-limited 1 time between 12:00 and 13:00 on Wed 11 Nov (26 % of its calls).",
         ),
         (
             replace(
@@ -277,9 +281,9 @@ def test_spans_read_well(start, end, text):
                 end_at=local("2026-11-12"),
                 facts={"groups": []},
             ),
-            "was a little unusual in several ways on Wed 11 Nov: everything taken together",
+            "cli_a was a little unusual in several ways on Wed 11 Nov: everything taken together.",
         ),
     ],
 )
-def test_clauses_read_well(hit, clause):
-    assert explain_hit(hit, ZONE) == clause
+def test_sentences_read_well(hit, sentence):
+    assert explain_hit(hit, ZONE) == sentence

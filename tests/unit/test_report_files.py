@@ -420,20 +420,40 @@ GOLDEN = r"""{
  "expected_per_week": null,
  "finding_id": "f-000000000004",
  "history_days": 28,
+ "key": "k-000000000004",
  "kind": "error_burst",
  "observed": 404,
  "p": null,
+ "past_weeks": [
+  {
+   "calls_count": null,
+   "week": "2026-W45"
+  },
+  {
+   "calls_count": 3,
+   "week": "2026-W46"
+  },
+  {
+   "calls_count": 1320,
+   "week": "2026-W47"
+  }
+ ],
  "policy_severity": "high",
+ "previous": null,
  "q": null,
  "rank": 4,
  "rarity": null,
  "ratio": null,
  "sentence": "App cli_a9\u202e was refused 404 times in two hours where its history makes about 3 likely; 38 different APIs were tried, which it had never called before.",
  "severity": "medium",
+ "since_week": "2026-W47",
  "start_at": "2026-11-16T00:00:00Z",
  "start_local": "2026-11-16 08:00",
+ "status": "new",
+ "suppressed_by": [],
  "suppression": "[[suppress]]\ndetector = \"ERR\"\nentity = \"cli_a9\u202e\"\nowner = \"\"\nreason = \"\"\nexpires = 2027-02-16\n",
  "title": "Error burst (permission)",
- "unit": "refused calls in an hour"
+ "unit": "refused calls in an hour",
+ "verdict": null
 }
 """

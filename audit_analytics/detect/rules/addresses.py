@@ -20,23 +20,13 @@ UNKNOWN: Final = "unknown"
 """Entity of calls that came without an address."""
 
 
-def _name_place(network: str, addresses: tuple[str, ...]) -> tuple[str, str]:
-    """Return entity type and entity: the address if there is one, else its network."""
-    if len(addresses) == 1 and addresses[0]:
-        return "ip", addresses[0]
-    return "network", network or UNKNOWN
-
-
-def _locate(kind: str, entity: str) -> dict[str, tuple[str, ...]]:
-    return {kind: ("" if entity == UNKNOWN else entity,)}
-
-
-def _count_places(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.groupby("network", observed=True).agg(
+def _count_places(rows: pd.DataFrame, place: str) -> pd.DataFrame:
+    return rows.groupby(place, observed=True).agg(
         apps=("app_id", list_names),
         addresses=("ip", list_names),
         first_at=("first_at", "min"),
         last_at=("last_at", "max"),
+        calls=("calls_count", "sum"),
         auth=("auth_count", "sum"),
     )
 
@@ -45,8 +35,8 @@ def _count_places(rows: pd.DataFrame) -> pd.DataFrame:
 def find_auth_failures(data: RuleInput) -> Iterator[Hit]:
     """Find networks from which several apps fail to authenticate within an hour.
 
-    Calls without an app id, or without an address, count as well; addresses of one network are
-    one finding.
+    Calls without an app id, or without an address, count as well; an address a try is one
+    finding about their network. Addresses that each tried enough apps are findings of their own.
 
     Examples
     --------
@@ -59,36 +49,43 @@ def find_auth_failures(data: RuleInput) -> Iterator[Hit]:
     >>> [(hit.entity, hit.observed) for hit in find_auth_failures(load(log))]
     [('203.0.113.0/24', 6.0)]
     """
-    settings = data.settings
-    stuffed = find_stuffing(
-        data.every_ip, apps=settings.auth_failure_apps, calls=settings.auth_failure_calls
+    most, calls = data.settings.auth_failure_apps, data.settings.auth_failure_calls
+    stuffed = data.in_week(find_stuffing(data.every_ip, apps=most, calls=calls))
+    tried = stuffed.groupby("ip", observed=True)["app_id"].nunique()
+    busy = stuffed["ip"].isin(tried.index[tried >= most]) & (stuffed["ip"] != "")
+    alone = stuffed["network"].isin(stuffed.loc[~busy, "network"].unique())
+    addresses, networks = (
+        _count_places(stuffed[~alone], "ip"),
+        _count_places(stuffed[alone], "network"),
     )
-    for place in _count_places(data.in_week(stuffed)).itertuples():
-        kind, entity = _name_place(str(place.Index), place.addresses)
-        names = [name for name in place.apps if name]
-        yield Hit(
-            detector="rule:auth_failures",
-            kind="unusual_ip",
-            entity_type=kind,
-            entity=entity,
-            start_at=place.first_at,
-            end_at=place.last_at + SECOND,
-            observed=float(len(names)) if names else float(place.auth),
-            unit="apps failing to authenticate" if names else "failures without an app id",
-            severity="high",
-            facts={
-                "apps": names,
-                "failures": int(place.auth),
-                "addresses": len(place.addresses),
-                "nameless": "" in place.apps,
-            },
-            where={**_locate(kind, entity), "outcome": ("auth",)},
-        )
+    for kind, table in (("ip", addresses), ("network", networks)):
+        for place in table.itertuples():
+            one = len(place.addresses) == 1 and place.addresses[0] != ""
+            column, name = ("ip", place.addresses[0]) if one else (kind, str(place.Index))
+            named = [app_id for app_id in place.apps if app_id]
+            yield Hit(
+                detector="rule:auth_failures",
+                kind="unusual_ip",
+                entity_type=column,
+                entity=name or UNKNOWN,
+                start_at=place.first_at,
+                end_at=place.last_at + SECOND,
+                observed=float(len(named) or place.auth),
+                unit="apps failing to authenticate" if named else "failures without an app id",
+                severity="high",
+                facts={
+                    "apps": named,
+                    "failures": int(place.auth),
+                    "addresses": len(place.addresses),
+                    "nameless": "" in place.apps,
+                },
+                where={column: (name,), "outcome": ("auth",)},
+            )
 
 
 @rule
 def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
-    """Find networks, new to the tenant this week, that several apps call from.
+    """Find addresses on networks new to the tenant this week that several apps call from.
 
     Examples
     --------
@@ -108,22 +105,21 @@ def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
         return
     week, past = data.in_week(data.by_ip), data.before_week(data.by_ip)
     fresh = week[~is_known(week, past, ["network"]) & ~week["network"].isin(NO_PLACE)]
-    apps = fresh.groupby("network", observed=True)["app_id"].nunique()
-    shared = apps.index[apps >= data.settings.shared_ip_apps]
-    for place in _count_places(fresh[fresh["network"].isin(shared)]).itertuples():
-        kind, entity = _name_place(str(place.Index), place.addresses)
+    apps = fresh.groupby("ip", observed=True)["app_id"].nunique()
+    shared = fresh[fresh["ip"].isin(apps.index[apps >= data.settings.shared_ip_apps])]
+    for place in _count_places(shared, "ip").itertuples():
         yield Hit(
             detector="rule:shared_ip",
             kind="unusual_ip",
-            entity_type=kind,
-            entity=entity,
+            entity_type="ip",
+            entity=str(place.Index),
             start_at=place.first_at,
             end_at=place.last_at + SECOND,
             observed=float(len(place.apps)),
-            unit="apps on one new address" if kind == "ip" else "apps on one new network",
+            unit="apps on one new address",
             severity="medium",
-            facts={"apps": list(place.apps), "addresses": len(place.addresses)},
-            where=_locate(kind, entity),
+            facts={"apps": list(place.apps)},
+            where={"ip": (str(place.Index),)},
         )
 
 
@@ -147,17 +143,7 @@ def find_denied_network(data: RuleInput) -> Iterator[Hit]:
     week = data.in_week(data.every_ip)
     ips = week["ip"].astype("str")
     denied = {ip: network for ip in ips.unique() if (network := _find_listed(ip, listed))}
-    places = (
-        week[ips.isin(denied)]
-        .groupby("ip", observed=True)
-        .agg(
-            apps=("app_id", list_names),
-            first_at=("first_at", "min"),
-            last_at=("last_at", "max"),
-            calls=("calls_count", "sum"),
-        )
-    )
-    for place in places.itertuples():
+    for place in _count_places(week[ips.isin(denied)], "ip").itertuples():
         yield Hit(
             detector="rule:denied_network",
             kind="unusual_ip",

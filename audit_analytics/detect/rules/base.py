@@ -265,7 +265,8 @@ def rule(
         return list(find(data if isinstance(data, RuleInput) else RuleInput.from_events(data)))
 
     summary, _, examples = inspect.cleandoc(find.__doc__ or "").partition("\nExamples\n")
-    run.__doc__ = f"{summary}\n{_SECTIONS}" + (f"\nExamples\n{examples}\n" if examples else "")
+    parts = [summary, _SECTIONS, f"Examples\n{examples}" if examples else ""]
+    run.__doc__ = "\n\n".join(part.strip() for part in parts).rstrip()
     return run
 
 
@@ -327,7 +328,9 @@ def is_known(table: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.Se
     pandas.Series of bool of shape (n_rows,)
         With the index of `table`.
     """
-    seen = pd.MultiIndex.from_frame(known[keys].drop_duplicates().astype("str"))
+    # most of the past is about other names
+    near = known[known[keys[-1]].isin(table[keys[-1]].unique())]
+    seen = pd.MultiIndex.from_frame(near[keys].drop_duplicates().astype("str"))
     rows = pd.MultiIndex.from_frame(table[keys].astype("str"))
     return pd.Series(rows.isin(seen), index=table.index)
 

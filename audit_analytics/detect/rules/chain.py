@@ -72,9 +72,9 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     if not data.has_history:
         return
     within = data.settings.chain_hours * HOUR
-    calls = _list_steps(data.by_api[data.by_api["ok_count"] > 0])
     pairs = data.new_pairs(data.apis)[["app_id", "name"]].rename(columns={"name": "api"})
-    calls = calls[calls["app_id"].isin(pairs["app_id"])]
+    by_api = data.by_api[data.by_api["app_id"].isin(pairs["app_id"])]
+    calls = _list_steps(by_api[by_api["ok_count"] > 0])
     week = calls[calls["at"] >= data.week.hours[0]]
     week = week.assign(new=is_known(week, pairs, ["app_id", "api"]))
     places = data.new_pairs(data.networks).groupby("app_id")["first_at"].min()

@@ -1,0 +1,274 @@
+"""Earlier reports: what was found before, and which of this week's findings is new.
+
+A finding is told apart from week to week by its entity and kind. Without a report of the week
+before nothing is called new: it might have been there all along.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit_analytics.findings.reports import list_reports, read_report
+from audit_analytics.findings.scope import Scope, count_calls, cover_reason, read_scope, shift_scope
+from audit_analytics.language import _
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from audit_analytics.buckets import Week
+    from audit_analytics.findings.finding import Finding
+    from audit_analytics.findings.verdicts import Verdict
+
+
+def make_key(entity_type: str, entity: str, kind: str) -> str:
+    """Return what tells a finding from others, the same week after week.
+
+    Parameters
+    ----------
+    entity_type, entity, kind : str
+        Whom it is about, and what it is.
+
+    Returns
+    -------
+    str
+        ``k-`` and twelve hexadecimal digits.
+
+    Examples
+    --------
+    >>> make_key("app", "cli_a1", "volume")
+    'k-e1cb41b5c1a4'
+    """
+    text = f"{entity_type}\x1f{entity}\x1f{kind}"
+    return "k-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastReports:
+    """What earlier reports say.
+
+    Parameters
+    ----------
+    last : dict of str to Any or None
+        The report of the week before, if there is one.
+    status : str
+        ``compared``, ``absent`` (no report of the week before) or ``empty`` (its log was).
+    week : str
+        ISO week of the week before.
+    suppressed : list of Scope
+        Calls of earlier findings that were suppressed.
+    """
+
+    last: dict[str, Any] | None
+    status: str
+    week: str
+    suppressed: list[Scope] = field(default_factory=list)
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Return last week's findings, suppressed ones included.
+
+        Returns
+        -------
+        list of dict
+            As they stand in the report; one that was partly suppressed comes last as it was shown.
+        """
+        return [*self.last["suppressed"], *self.last["findings"]] if self.last else []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the report says about the comparison.
+
+        Returns
+        -------
+        dict of str to Any
+            ``week``, ``status`` and ``text``.
+        """
+        texts = {
+            "compared": _("Compared with the report of {week}.", week=self.week),
+            "absent": _(
+                "There is no report of {week} to compare with: which findings are new cannot be "
+                "said.",
+                week=self.week,
+            ),
+            "empty": _(
+                "The log of {week} was empty: which findings are new cannot be said.",
+                week=self.week,
+            ),
+        }
+        return {"week": self.week, "status": self.status, "text": texts[self.status]}
+
+
+def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: int) -> PastReports:
+    """Read the reports of the weeks before.
+
+    Parameters
+    ----------
+    previous : pathlib.Path or mapping, optional
+        Folder of the reports, one findings.json, or a report dict.
+    week : Week
+        The report week.
+    weeks : int
+        How many weeks back history goes.
+
+    Returns
+    -------
+    PastReports
+        Reports of other weeks, later ones or another zone's are not looked at.
+
+    Raises
+    ------
+    InputError
+        A report cannot be read, or `previous` does not exist.
+    """
+    names = [week.shifted(-back).iso for back in range(1, weeks + 1)]
+    if previous is None:
+        reports = []
+    elif isinstance(previous, Path) and not previous.is_file():
+        reports = [read_report(p) for p in list_reports(previous) if p.parent.name in names]
+    else:
+        reports = [read_report(previous) if isinstance(previous, Path) else dict(previous)]
+    known = {r["week"]["iso"]: r for r in reports if r["tenant_zone"] == week.zone}
+    last = known.get(names[0])
+    if last is not None and last["coverage"]["week_status"] == "empty":
+        last, status = None, "empty"
+    else:
+        status = "absent" if last is None else "compared"
+    return PastReports(
+        last=last,
+        status=status,
+        week=names[0],
+        suppressed=[
+            scope
+            for back, name in enumerate(names, start=1)
+            if name in known
+            for row in known[name]["suppressed"]
+            for reason in row["reasons"]
+            for scope in [cover_reason(reason, until=week.shifted(-back).end_at)]
+            if scope.start_at < scope.end_at
+        ],
+    )
+
+
+def place_findings(
+    findings: Sequence[Finding],
+    past: PastReports,
+    *,
+    week: Week,
+    verdicts: Mapping[str, Verdict],
+) -> list[Finding]:
+    """Say of each finding whether it is new, since when it goes on, and what was decided.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        This week's findings.
+    past : PastReports
+        What earlier reports say.
+    week : Week
+        The report week.
+    verdicts : mapping of str to Verdict
+        The last verdict on each finding, by its id.
+
+    Returns
+    -------
+    list of Finding
+        With ``status`` (``new``, ``continuing``, or ``unknown`` without a report of the week
+        before), ``since_week``, ``previous`` and ``verdict``.
+    """
+    by_key = {row["key"]: row for row in past.findings}
+    by_entity = {(row["entity_type"], row["entity"]): row for row in past.findings}
+    placed = []
+    for finding in findings:
+        before = by_key.get(finding.key)
+        if past.status != "compared":
+            status, since = "unknown", None
+        elif before is None:
+            status, since = "new", week.iso
+        else:
+            status, since = "continuing", before["since_week"] or past.week
+        row = before or by_entity.get((finding.entity_type, finding.entity))
+        verdict = verdicts.get(finding.finding_id)
+        placed.append(
+            replace(
+                finding,
+                status=status,
+                since_week=since,
+                previous=_sum_up(row, past.week, verdicts) if row else None,
+                verdict=verdict.to_dict() if verdict else None,
+            )
+        )
+    return placed
+
+
+def list_resolved(
+    past: PastReports, findings: Sequence[Finding], verdicts: Mapping[str, Verdict]
+) -> list[dict[str, Any]]:
+    """List last week's findings that are no longer there.
+
+    Parameters
+    ----------
+    past : PastReports
+        What earlier reports say.
+    findings : sequence of Finding
+        This week's findings, suppressed ones included.
+    verdicts : mapping of str to Verdict
+        The last verdict on each finding, by its id.
+
+    Returns
+    -------
+    list of dict
+        By their rank of last week; what was suppressed then is not listed.
+    """
+    still = {finding.key for finding in findings}
+    gone = [
+        row for row in past.findings if row["key"] not in still and row["status"] != "suppressed"
+    ]
+    keep = ("key", "entity_type", "entity", "since_week")
+    return [_sum_up(row, past.week, verdicts) | {name: row[name] for name in keep} for row in gone]
+
+
+def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    names = ("finding_id", "kind", "title", "severity", "rank", "sentence")
+    verdict = verdicts.get(row["finding_id"])
+    return {name: row[name] for name in names} | {
+        "week": week,
+        "suppressed": row["status"] == "suppressed",
+        "verdict": verdict.to_dict() if verdict else None,
+    }
+
+
+def count_past_weeks(
+    finding: Finding, by_api: pd.DataFrame, by_ip: pd.DataFrame, *, week: Week, weeks: int
+) -> list[dict[str, Any]]:
+    """Count the calls a finding is about, and the same ones in the weeks before.
+
+    Parameters
+    ----------
+    finding : Finding
+        A finding; its first reason says which calls.
+    by_api, by_ip : pandas.DataFrame
+        The hourly rollup, ordered by ``bucket_at``.
+    week : Week
+        The report week.
+    weeks : int
+        How many weeks back.
+
+    Returns
+    -------
+    list of dict
+        ``week`` and ``calls_count`` in the same hours of each week, the oldest first and the
+        report week last; None for weeks before the log begins.
+    """
+    now = read_scope(finding.reasons[0])
+    begin = by_api["bucket_at"].min()
+    rows = []
+    for back in range(weeks, -1, -1):
+        scope = shift_scope(now, week, -back)
+        known = scope.start_at >= begin
+        count = count_calls(scope, by_api, by_ip) if known else None
+        rows.append({"week": week.shifted(-back).iso, "calls_count": count})
+    return rows

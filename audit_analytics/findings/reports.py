@@ -1,0 +1,196 @@
+"""Reports of earlier runs on disk: read them, and find a finding in them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from audit_analytics.cases import Hit
+from audit_analytics.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+ID_LENGTH: Final = 4
+"""Least characters of an id that name a finding; fewer digits are a rank."""
+
+FILE: Final = "findings.json"
+_NEEDED: Final = (
+    "finding_id",
+    "key",
+    "entity_type",
+    "entity",
+    "kind",
+    "title",
+    "sentence",
+    "severity",
+    "rank",
+    "reasons",
+    "since_week",
+    "status",
+)
+_NEEDED_OF_REASONS: Final = (
+    "detector",
+    "kind",
+    "start_at",
+    "end_at",
+    "scope",
+    "alone",
+    "observed",
+    "unit",
+    "p",
+    "text",
+)
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a findings.json of an earlier run.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict of str to Any
+        The report dict.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is no report of this version.
+    """
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    except ValueError:
+        raise InputError(f"{path}: is no JSON; remove it, or write the report anew") from None
+    try:
+        rows = [*report["findings"], *report["suppressed"]]
+        complete = (
+            all(name in row for row in rows for name in _NEEDED)
+            and all(n in r for row in rows for r in row["reasons"] for n in _NEEDED_OF_REASONS)
+            and {"week_status"} <= report["coverage"].keys()
+            and {"iso"} <= report["week"].keys()
+            and {"tenant_zone", "suppressions"} <= report.keys()
+        )
+    except (KeyError, TypeError, AttributeError):
+        complete = False
+    if not complete:
+        raise InputError(
+            f"{path}: is no report of this version; write it anew with: audit-analytics weekly, "
+            "--week and --out"
+        )
+    return dict(report)
+
+
+def list_reports(folder: Path) -> list[Path]:
+    """List the reports of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the reports, one folder a week.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Each week's findings.json, the latest week first.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder; name the folder of the reports")
+    weeks = "[12][0-9][0-9][0-9]-W[0-5][0-9]"
+    return sorted(folder.glob(f"{weeks}/{FILE}"), reverse=True)
+
+
+def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Find a finding in the reports of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the reports.
+    text : str
+        Its id, the first four or more characters of its id, or its rank in the latest report.
+
+    Returns
+    -------
+    report, finding : dict
+        The latest report that holds it, and the finding; suppressed ones are found, too.
+
+    Raises
+    ------
+    InputError
+        There is no such finding, or several.
+    """
+    paths = list_reports(folder)
+    if not paths:
+        raise InputError(f"{folder}: holds no report; write one with: audit-analytics weekly")
+    if text.isascii() and text.isdigit() and len(text) < ID_LENGTH:
+        return _find_rank(paths[0], int(text))
+    digits = text.removeprefix("f-")
+    if len(digits) < ID_LENGTH:
+        raise InputError(f"finding {text!r}: is too short; give four characters of the id, or more")
+    found: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {}
+    for path in paths:
+        report = read_report(path)
+        for row in (*report["findings"], *report["suppressed"]):
+            if row["finding_id"].removeprefix("f-").startswith(digits):
+                found.setdefault(row["finding_id"], (report, row))
+    if not found:
+        raise InputError(
+            f"finding {text!r}: is in none of the {len(paths):,} reports of {folder}; ids stand in "
+            "findings.json and findings.csv"
+        )
+    if len(found) > 1:
+        raise InputError(f"finding {text!r}: may be {' or '.join(sorted(found))}; give more of it")
+    return found.popitem()[1]
+
+
+def _find_rank(path: Path, rank: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    report = read_report(path)
+    for row in report["findings"]:
+        if row["rank"] == rank:
+            return report, row
+    raise InputError(f"{path}: has {len(report['findings']):,} findings, none of rank {rank}")
+
+
+def read_hits(finding: Mapping[str, Any]) -> list[Hit]:
+    """Read the hits back from which a finding was made.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+
+    Returns
+    -------
+    list of Hit
+        One per reason, without the facts its sentence was made from.
+    """
+    return [
+        Hit(
+            detector=reason["detector"],
+            kind=reason["kind"],
+            entity_type=finding["entity_type"],
+            entity=finding["entity"],
+            start_at=pd.Timestamp(reason["start_at"]),
+            end_at=pd.Timestamp(reason["end_at"]),
+            observed=reason["observed"],
+            unit=reason["unit"],
+            p=reason["p"],
+            alone=reason["alone"],
+            where={column: tuple(values) for column, values in reason["scope"].items()},
+        )
+        for reason in finding["reasons"]
+    ]

@@ -1,0 +1,272 @@
+"""Tell findings in a terminal: plain prose, 80 columns, nothing in it can act.
+
+Every text that may come from the log is escaped when it is put into a line.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any, Final
+
+from audit_analytics.findings.wording import show_api
+from audit_analytics.language import _, ngettext
+from audit_analytics.report import wording
+from audit_analytics.report.escape import NAME_LIMIT, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+WIDTH: Final = 80
+LABEL: Final = 16
+
+
+def tell_finding(
+    finding: Mapping[str, Any],
+    report: Mapping[str, Any],
+    *,
+    rows: Sequence[Mapping[str, Any]],
+    more_count: int,
+) -> str:
+    """Tell the whole story of a finding.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+    report : mapping of str to Any
+        Its report.
+    rows : sequence of mapping
+        Evidence to show, as in ``finding["evidence"]["rows"]``.
+    more_count : int
+        How many calls there are beyond these.
+
+    Returns
+    -------
+    str
+        Lines of at most 80 columns, but for names that are longer themselves.
+    """
+    parts = [
+        _wrap(_heading(finding, report)),
+        _wrap(finding["sentence"], indent="  "),
+        _facts(finding, report["tenant_zone"]),
+        _section(_("Why"), [f"{r['detector']}: {r['text']}" for r in finding["reasons"]]),
+        _section(_("Who and what"), _contributors(finding["contributors"])),
+        _evidence(finding, rows, more_count, report["tenant_zone"]),
+        _section(_("Known harmless causes"), finding["known_benign"]),
+        _section(_("Check next"), finding["next_steps"], numbered=True),
+        _section(
+            "ATT&CK",
+            [
+                f"{t['id']} {t['name']} ({_('version {v}', v=t['version'])})"
+                for t in finding["attack"]
+            ],
+        ),
+        _suppression(finding),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    values = {
+        "finding_id": finding["finding_id"],
+        "week": report["week"]["iso"],
+        "title": finding["title"],
+        "rank": finding["rank"],
+    }
+    if finding["status"] == "suppressed":
+        return _("{finding_id}, suppressed in week {week}: {title}", **values)
+    return _("{finding_id}, rank {rank} of week {week}: {title}", **values)
+
+
+def _facts(finding: Mapping[str, Any], zone: str) -> str:
+    window = _(
+        "{start} to {end} ({zone})",
+        start=finding["start_local"],
+        end=finding["end_local"],
+        zone=zone,
+    )
+    facts = [
+        (_("Whom"), f"{finding['entity']} ({finding['entity_type']})"),
+        (_("When"), window),
+        (_("Severity"), finding["severity"]),
+        (_("Rarity"), _rarity(finding)),
+        (_("Policy"), finding["policy_severity"]),
+        (_("Observed"), f"{wording.number(finding['observed'])} {finding['unit']}"),
+        (_("Expected"), _expected(finding)),
+        (_("Weeks before"), _past_weeks(finding["past_weeks"])),
+        (_("Status"), _status(finding)),
+    ]
+    if finding["previous"]:
+        facts.append((_("Last week"), _previous(finding["previous"])))
+    if finding["verdict"]:
+        facts.append((_("Verdict"), _verdict(finding["verdict"])))
+    return "\n".join(
+        _wrap(text, indent=label.ljust(LABEL), following=" " * LABEL) for label, text in facts
+    )
+
+
+def _rarity(finding: Mapping[str, Any]) -> str:
+    if finding["rarity"] is None:
+        return wording.rarity(None)
+    return f"{finding['rarity']}: {wording.rarity(finding['expected_per_week'])}"
+
+
+def _expected(finding: Mapping[str, Any]) -> str:
+    history = ngettext("{n} day of history", "{n} days of history", finding["history_days"])
+    if finding["expected"] is None:
+        return _("no number: a rule or a mixture found it; {history}", history=history)
+    values = {"expected": wording.number(finding["expected"]), "history": history}
+    low, high = finding["expected_low"], finding["expected_high"]
+    if low is None and high is None:
+        return _("{expected}, from {history}", **values)
+    return _(
+        "{expected} (95 % interval {interval}), from {history}",
+        interval=wording.interval(low, high),
+        **values,
+    )
+
+
+def _past_weeks(weeks: Sequence[Mapping[str, Any]]) -> str:
+    texts = [
+        _("{week}: {calls}", week=row["week"], calls=wording.number(row["calls_count"]))
+        for row in weeks
+    ]
+    return _("calls in the same hours, {weeks}", weeks=_(", ").join(texts))
+
+
+def _status(finding: Mapping[str, Any]) -> str:
+    since = finding["since_week"]
+    texts = {
+        "new": _("new this week"),
+        "continuing": _("continuing since {week}", week=since),
+        "unknown": _("not known: there was no report of the week before to compare with"),
+        "suppressed": _("suppressed by {ids}", ids=_(", ").join(finding["suppressed_by"])),
+    }
+    return texts[finding["status"]]
+
+
+def _previous(previous: Mapping[str, Any]) -> str:
+    values = {"finding_id": previous["finding_id"], "sentence": previous["sentence"]}
+    if previous["verdict"]:
+        values["verdict"] = _verdict(previous["verdict"])
+        return _("{finding_id}: {sentence} Verdict: {verdict}", **values)
+    return _("{finding_id}: {sentence}", **values)
+
+
+def _verdict(verdict: Mapping[str, Any]) -> str:
+    names = {"true": _("confirmed"), "benign": _("harmless")}
+    values = {"verdict": names[verdict["verdict"]], "day": verdict["created"]}
+    if verdict["note"]:
+        return _("{verdict} on {day}: {note}", note=verdict["note"], **values)
+    return _("{verdict} on {day}", **values)
+
+
+def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
+    rows = [(show_api(row["name"]), row) for row in contributors["apis"]]
+    rows += [(row["name"], row) for key in ("ips", "codes") for row in contributors[key]]
+    return [
+        _(
+            "{name}: {calls}",
+            name=terminal(name, NAME_LIMIT),
+            calls=ngettext("{n} call", "{n} calls", row["calls_count"]),
+        )
+        for name, row in rows
+    ]
+
+
+def _evidence(
+    finding: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    more_count: int,
+    zone: str,
+) -> str:
+    lines = [_("Evidence (times in {zone})", zone=zone)]
+    for row in rows:
+        code = "-" if row["response_code"] is None else str(row["response_code"])
+        who = row["app_id"] if finding["entity_type"] != "app" else row["ip"]
+        lines.append(f"  {row['local']}  {terminal(who, NAME_LIMIT):<20}  {row['outcome']} {code}")
+        lines.append(f"    {terminal(show_api(row['api']), NAME_LIMIT)}")
+        lines.append(f"    {terminal(row['id'], NAME_LIMIT)}")
+    if not rows:
+        lines.append("  " + _("none: it is about calls that were not made"))
+    if more_count:
+        lines.append("  " + ngettext("and {n} more call", "and {n} more calls", more_count))
+    return "\n".join(lines)
+
+
+def _suppression(finding: Mapping[str, Any]) -> str:
+    command = f"audit-analytics suppress {finding['finding_id']} --reason ... --until ..."
+    lines = [_("If this is expected, suppress it with"), f"  {command}", _("which writes")]
+    return "\n".join([*lines, *(f"  {terminal(x)}" for x in finding["suppression"].splitlines())])
+
+
+def _section(title: str, texts: Iterable[str], *, numbered: bool = False) -> str:
+    lines = [
+        _wrap(
+            text, indent=f"  {n}. " if numbered else "  ", following="     " if numbered else "    "
+        )
+        for n, text in enumerate(texts, start=1)
+    ]
+    return "\n".join([title, *lines]) if lines else ""
+
+
+def _wrap(text: str, *, indent: str = "", following: str | None = None) -> str:
+    return textwrap.fill(
+        terminal(text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent if following is None else following,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def tell_replay(
+    entry: Mapping[str, Any], found: Sequence[tuple[str, Mapping[str, Any], int, bool]]
+) -> str:
+    """Say what a suppression would have hidden.
+
+    Parameters
+    ----------
+    entry : mapping of str to Any
+        The suppression's fields and its ``suppression_id``.
+    found : sequence of (str, mapping, int, bool)
+        ISO week, finding, how many of its reasons are covered, and whether it would be hidden.
+
+    Returns
+    -------
+    str
+        The suppression, one paragraph a finding, and how many would have been hidden.
+    """
+    named = [entry["entity"], *entry["detectors"], *entry["apis"], *entry["networks"]]
+    head = _(
+        "{suppression_id} ({scope}), until {expires}: {reason}",
+        suppression_id=entry["suppression_id"],
+        scope=_(", ").join(name for name in named if name),
+        expires=entry["expires"],
+        reason=entry["reason"],
+    )
+    lines = [_wrap(head)]
+    for week, finding, count, hidden in found:
+        values = {
+            "week": week,
+            "finding_id": finding["finding_id"],
+            "severity": finding["severity"],
+            "sentence": finding["sentence"],
+            "count": count,
+            "all": len(finding["reasons"]),
+        }
+        if hidden:
+            text = _("{week}  {finding_id}  {severity}  hidden: {sentence}", **values)
+        else:
+            text = _(
+                "{week}  {finding_id}  {severity}  stays without {count} of its {all} reasons: "
+                "{sentence}",
+                **values,
+            )
+        lines.append(_wrap(text, indent="  ", following="    "))
+    total = sum(hidden for *_rest, hidden in found)
+    lines.append(
+        "  " + ngettext("would have hidden {n} finding", "would have hidden {n} findings", total)
+    )
+    return "\n".join(lines)

@@ -1,0 +1,223 @@
+"""Count the events of stored windows hour by hour: the engines that can do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Protocol
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from audit_analytics import schema
+from audit_analytics.rollup import COLUMNS, count_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store.folder import Store
+    from audit_analytics.store.manifest import Manifest
+
+BATCH_ROWS: Final = 1_000_000
+"""Rows counted at once; the densest hour the API can give has 600,000."""
+
+_WORDS: Final = [c.name for c in schema.EVENTS.columns if c.dtype == "category"]
+
+
+@dataclass(frozen=True)
+class HourCounts:
+    """The counts of some hours.
+
+    Parameters
+    ----------
+    by_api, by_ip : pyarrow.Table
+        Tables :data:`audit_analytics.schema.CALLS_BY_API` and ``CALLS_BY_IP``.
+    damaged : list of datetime.datetime
+        Where the windows begin whose events cannot be read.
+    """
+
+    by_api: pa.Table
+    by_ip: pa.Table
+    damaged: list[datetime]
+
+
+class Engine(Protocol):
+    """Counts the events of stored windows."""
+
+    @property
+    def batch_rows(self) -> int:
+        """Return how many rows are counted at once, at least one hour."""
+        ...
+
+    @property
+    def workers(self) -> int:
+        """Return how many batches are counted at once."""
+        ...
+
+    def count(
+        self,
+        store: Store,
+        windows: Sequence[Manifest],
+        start: datetime,
+        end: datetime,
+        catalogue: Catalogue,
+    ) -> HourCounts:
+        """Count the events of ``[start, end)``, whole hours.
+
+        Parameters
+        ----------
+        store : Store
+            The store.
+        windows : sequence of Manifest
+            The windows that overlap the span, in order of time.
+        start, end : datetime.datetime
+            The span.
+        catalogue : Catalogue
+            The APIs and their sensitivity, as they stand now.
+
+        Returns
+        -------
+        HourCounts
+            The counts.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class DuckEngine:
+    """Counts with DuckDB in this process.
+
+    Parameters
+    ----------
+    batch_rows : int, default BATCH_ROWS
+        Rows counted at once, at least one hour.
+    workers : int, default 2
+        Batches counted at once.
+    """
+
+    batch_rows: int = BATCH_ROWS
+    workers: int = 2
+
+    def count(
+        self,
+        store: Store,
+        windows: Sequence[Manifest],
+        start: datetime,
+        end: datetime,
+        catalogue: Catalogue,
+    ) -> HourCounts:
+        """Count the events of ``[start, end)``, whole hours.
+
+        Parameters
+        ----------
+        store : Store
+            The store.
+        windows : sequence of Manifest
+            The windows that overlap the span, in order of time.
+        start, end : datetime.datetime
+            The span.
+        catalogue : Catalogue
+            The APIs and their sensitivity, as they stand now.
+
+        Returns
+        -------
+        HourCounts
+            The counts.
+        """
+        digest = catalogue.digest()
+        overlapping = any(later.start < earlier.end for earlier, later in pairwise(windows))
+        columns = [*COLUMNS, *(["id"] if overlapping else [])]
+        tables, damaged = [_NO_EVENTS.select(columns)], []
+        for window in windows:
+            try:
+                table = _read(store, window, columns, start, end)
+            except (OSError, pa.ArrowException):
+                # gone by now (another process replaced it), or damaged behind its footer
+                damaged.append(window.start)
+                continue
+            tables.append(table if window.catalogue == digest else _match_again(table, catalogue))
+        events = pa.concat_tables(tables, promote_options="permissive")
+        if overlapping:
+            events = events.filter(pa.array(~pd.Series(events["id"].to_pandas()).duplicated()))
+        at = pc.floor_temporal(events["at"], unit="hour")
+        return HourCounts(*count_calls(events.append_column("bucket_at", at)), damaged)
+
+
+def _read(
+    store: Store, window: Manifest, columns: list[str], start: datetime, end: datetime
+) -> pa.Table:
+    with store.path_of(window.start).open("rb") as file:
+        words = [name for name in _WORDS if name in columns]
+        table = pq.ParquetFile(file, read_dictionary=words).read(columns=columns)
+    # a row outside its window is in another one too
+    start, end = max(start, window.start), min(end, window.end)
+    first, last = window.first_at or start, window.last_at or start
+    if first < start or last >= end:
+        at = table["at"]
+        from_start = pc.greater_equal(at, pa.scalar(start, at.type))
+        table = table.filter(pc.and_(from_start, pc.less(at, pa.scalar(end, at.type))))
+    return table.replace_schema_metadata(None)
+
+
+def describe_apis(names: list[str], catalogue: Catalogue) -> dict[str, list[str]]:
+    """Say what today's catalogue says about APIs that were matched with another one.
+
+    Parameters
+    ----------
+    names : list of str
+        APIs as stored.
+    catalogue : Catalogue
+        The APIs and their sensitivity, as they stand now.
+
+    Returns
+    -------
+    dict of str to list of str
+        ``api``, ``category`` and ``severity`` of each. An API outside the catalogue keeps its name.
+
+    Examples
+    --------
+    >>> from audit_analytics.catalogue import Catalogue
+    >>> describe_apis(["GET/open-apis/contact/v3/users/:id"], Catalogue.default())["api"]
+    ['GET/open-apis/contact/v3/users/:user_id']
+    """
+    matches = [catalogue.match(name) for name in names]
+    return {
+        "api": [m.api if m.known else name for m, name in zip(matches, names, strict=True)],
+        "category": [match.category for match in matches],
+        "severity": [match.severity for match in matches],
+    }
+
+
+def _match_again(events: pa.Table, catalogue: Catalogue) -> pa.Table:
+    apis = events["api"].unify_dictionaries()
+    if not apis.num_chunks:
+        return events
+    said = describe_apis(apis.chunk(0).dictionary.to_pylist(), catalogue)
+    for name, values in said.items():
+        texts = pa.array(values, pa.string())
+        column = pa.chunked_array([texts.take(chunk.indices) for chunk in apis.chunks], pa.string())
+        events = events.set_column(
+            events.column_names.index(name), name, column.dictionary_encode()
+        )
+    return events
+
+
+_NO_EVENTS: Final = pa.table(
+    {
+        name: pa.array(
+            [],
+            pa.timestamp("us", "UTC")
+            if name == "at"
+            else pa.int64()
+            if name == "object"
+            else pa.string()
+            if name == "id"
+            else pa.dictionary(pa.int32(), pa.string()),
+        )
+        for name in (*COLUMNS, "id")
+    }
+)

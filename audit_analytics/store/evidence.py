@@ -1,0 +1,152 @@
+"""Find the rows behind hits in a store: only the hours and the entity they speak about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
+from audit_analytics.rollup import connect_duckdb
+from audit_analytics.schema import EVENTS
+from audit_analytics.source.log import concat_events
+from audit_analytics.store.counting import describe_apis
+from audit_analytics.store.manifest import SCHEMA
+from audit_analytics.store.reader import join_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from audit_analytics.cases import Hit
+    from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store.folder import Store
+    from audit_analytics.store.manifest import Manifest
+
+_COUNT: Final = f"SELECT {', '.join(EVIDENCE_GROUPS)}, COUNT(*) AS calls_count FROM events WHERE "  # noqa: S608 - names from our own tables
+_SHOW: Final = f"SELECT {', '.join(f'events.{name}' for name in EVENTS.names)} FROM events WHERE "  # noqa: S608 - as above
+_COUNTS: Final = pa.schema(
+    [SCHEMA.field(name) for name in EVIDENCE_GROUPS] + [("calls_count", pa.int64())],
+    metadata=SCHEMA.metadata,
+)
+
+
+@dataclass(frozen=True)
+class StoreEvidence:
+    """Fetches the rows behind hits from a store.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    windows : list of Manifest
+        Its windows, in order of time.
+    catalogue : Catalogue
+        The APIs and their sensitivity, as they stand now.
+    """
+
+    store: Store
+    windows: list[Manifest]
+    catalogue: Catalogue
+
+    def fetch(
+        self,
+        hits: Sequence[Hit],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        rows_max: int,
+    ) -> Evidence:
+        """Fetch the rows behind the hits of one entity.
+
+        Parameters
+        ----------
+        hits : sequence of Hit
+            The hits; whose rows are shown first comes first.
+        start, end : pandas.Timestamp
+            Only rows in ``[start, end)``.
+        rows_max : int
+            How many rows to return; all are counted.
+
+        Returns
+        -------
+        Evidence
+            Rows and counts; of a window that cannot be read there are none.
+        """
+        spans = [(max(hit.start_at, start), min(hit.end_at, end)) for hit in hits]
+        tests = [_test(hit, *span) for hit, span in zip(hits, spans, strict=True)]
+        anyone = " OR ".join(f"({text})" for text, _ in tests)
+        values = [value for _, own in tests for value in own]
+        windows = [w for w in self.windows if any(w.start < e and w.end > s for s, e in spans)]
+        counted = self._query(f"{_COUNT}{anyone} GROUP BY ALL", values, windows, _COUNTS)
+        counts = counted.to_pandas().groupby(list(EVIDENCE_GROUPS), dropna=False, as_index=False)
+        rows = EVENTS.empty()
+        for (text, own), (first, last) in zip(tests, spans, strict=True):
+            if len(rows) < rows_max:
+                inside = [w for w in windows if w.start < last and w.end > first]
+                rows = concat_events([rows, self._find_rows(text, own, inside, rows_max)])
+                rows = rows[~rows["id"].duplicated()]
+        return Evidence(rows=rows.head(rows_max), groups=counts.sum())
+
+    def _find_rows(
+        self, test: str, values: list[Any], windows: list[Manifest], rows_max: int
+    ) -> pd.DataFrame:
+        """Return the first rows, a day at a time: mostly the first day has enough."""
+        text = f"{_SHOW}{test} ORDER BY events.at, id LIMIT {rows_max}"
+        parts = [SCHEMA.empty_table()]
+        for _, day in groupby(windows, key=lambda window: window.start.date()):
+            parts.append(self._query(text, values, list(day), SCHEMA))
+            if sum(len(part) for part in parts) >= rows_max:
+                break
+        return join_windows(parts).head(rows_max)
+
+    def _query(
+        self, text: str, values: list[Any], windows: list[Manifest], schema: pa.Schema
+    ) -> pa.Table:
+        """Query windows together; where one of them cannot be read, without it."""
+        if not windows:
+            return schema.empty_table()
+        paths = [str(self.store.path_of(window.start)) for window in windows]
+        digest = self.catalogue.digest()
+        try:
+            with connect_duckdb(threads=2) as connection:
+                connection.read_parquet(paths).create_view("stored")
+                source = "stored"
+                if any(window.catalogue != digest for window in windows):
+                    source = self._match_again(connection)
+                connection.execute(f"CREATE VIEW events AS SELECT * FROM {source}")  # noqa: S608
+                return connection.sql(text, params=values).to_arrow_table().cast(schema)
+        except duckdb.Error:
+            half = len(windows) // 2
+            if not half:
+                return schema.empty_table()
+            halves = (windows[:half], windows[half:])
+            return pa.concat_tables([self._query(text, values, w, schema) for w in halves])
+
+    def _match_again(self, connection: duckdb.DuckDBPyConnection) -> str:
+        """Let the events say of their APIs what today's catalogue says, as the counts do."""
+        found = connection.sql("SELECT DISTINCT api FROM stored WHERE api IS NOT NULL").fetchall()
+        names = [name for (name,) in found]
+        said = describe_apis(names, self.catalogue)
+        connection.register("names", pa.table({"name": pa.array(names, pa.string()), **said}))
+        connection.execute(
+            "CREATE VIEW matched AS SELECT stored.* REPLACE (coalesce(names.api, stored.api) AS api, "
+            "coalesce(names.category, stored.category) AS category, "
+            "coalesce(names.severity, stored.severity) AS severity) "
+            "FROM stored LEFT JOIN names ON stored.api = names.name"
+        )
+        return "matched"
+
+
+def _test(hit: Hit, start: pd.Timestamp, end: pd.Timestamp) -> tuple[str, list[Any]]:
+    """Return the condition of a hit's rows; what an attacker could write is a parameter of it."""
+    conditions = ["events.at >= ? AND events.at < ?"]
+    values: list[Any] = [start.to_pydatetime(), end.to_pydatetime()]
+    for column, wanted in hit.where.items():
+        conditions.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+        values += wanted
+    return " AND ".join(conditions), values

@@ -1,0 +1,367 @@
+"""Keep the hourly counts of a store beside its events, and bring them up to date.
+
+::
+
+    STORE/.rollup/calls_by_api/day=2026-03-02.parquet
+    STORE/.rollup/calls_by_ip/day=2026-03-02.parquet
+
+An hour is counted again when a window of it is read again, and every hour when the SQL or the
+catalogue changes: each file says in its footer what its hours were counted from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from audit_analytics import schema
+from audit_analytics.rollup import SQL
+from audit_analytics.store.counting import DuckEngine
+from audit_analytics.store.folder import (
+    PARTIAL,
+    StoreUnusable,
+    explains_failure,
+    make_private,
+    move_into_place,
+    open_private,
+)
+from audit_analytics.store.lock import StoreLocked, lock_store
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator
+    from pathlib import Path
+
+    from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store.counting import Engine, HourCounts
+    from audit_analytics.store.folder import Store
+    from audit_analytics.store.manifest import Manifest
+
+    Hours = dict[datetime, list[Manifest]]
+    Saving = Literal["wait", "try", "held"]
+
+KINDS: Final = {"calls_by_api": schema.CALLS_BY_API, "calls_by_ip": schema.CALLS_BY_IP}
+"""The two tables by the name of their folder."""
+
+ROLLUP_KEY: Final = b"audit_analytics.rollup"
+FORMAT: Final = 1
+WAIT_SECONDS: Final = 60.0
+HOUR: Final = timedelta(hours=1)
+
+_FOLDER: Final = ".rollup"
+_log = logging.getLogger(__name__)
+_WORDS: Final = ["app_id", "api", "category", "severity", "ip", "network"]
+
+
+class RollupManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a file of counts was counted from.
+
+    Parameters
+    ----------
+    version : str
+        Fingerprint of form, SQL and catalogue.
+    hours : dict of str to str
+        Fingerprint of the windows of each hour (``2026-03-02T09``).
+    """
+
+    version: str = ""
+    hours: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class DayCounts:
+    """The counts of one day.
+
+    Parameters
+    ----------
+    day : datetime.date
+        The day, UTC.
+    tables : dict of str to pyarrow.Table
+        Both tables of ``KINDS``, ordered by their keys.
+    counted : list of datetime.datetime
+        Hours that were not up to date and were counted now.
+    damaged : list of datetime.datetime
+        Where the windows begin whose events cannot be read; tried again next time.
+    """
+
+    day: date
+    tables: dict[str, pa.Table]
+    counted: list[datetime]
+    damaged: list[datetime]
+
+
+@dataclass(frozen=True)
+class Rollups:
+    """The hourly counts of a store.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    catalogue : Catalogue
+        The APIs and their sensitivity, as they stand now.
+    engine : Engine, optional
+        Counts events; DuckDB unless given.
+    """
+
+    store: Store
+    catalogue: Catalogue
+    engine: Engine = field(default_factory=DuckEngine)
+
+    @cached_property
+    def version(self) -> str:
+        """Return the fingerprint of form, SQL and catalogue.
+
+        Returns
+        -------
+        str
+            16 hexadecimal digits.
+        """
+        text = f"{FORMAT}\n{SQL.template}\n{self.catalogue.digest()}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def path_of(self, kind: str, day: date) -> Path:
+        """Return where the counts of a day are kept.
+
+        Parameters
+        ----------
+        kind : {'calls_by_api', 'calls_by_ip'}
+            Which table.
+        day : datetime.date
+            The day, UTC.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+        """
+        return self.store.folder / _FOLDER / kind / f"day={day}.parquet"
+
+    def refresh(
+        self,
+        manifests: Iterable[Manifest],
+        *,
+        days: Container[date] | None = None,
+        saving: Saving = "wait",
+    ) -> Iterator[DayCounts]:
+        """Bring the counts up to date and yield them, a day at a time.
+
+        Parameters
+        ----------
+        manifests : iterable of Manifest
+            All windows of the days in question, in order of time.
+        days : container of datetime.date, optional
+            Only these days; all days of the windows unless given.
+        saving : {'wait', 'try', 'held'}, default 'wait'
+            Whether to wait for the lock of the store before a day is written, to leave it
+            unwritten where another process has the lock or nothing can be written, or that the
+            caller holds the lock.
+
+        Yields
+        ------
+        DayCounts
+            Both tables of one day.
+
+        Raises
+        ------
+        StoreLocked
+            Another process kept the lock for a minute.
+        StoreUnusable
+            The counts cannot be written.
+        """
+        with ThreadPoolExecutor(self.engine.workers, thread_name_prefix="rollup") as pool:
+            for day, hours in sort_into_hours(manifests).items():
+                if days is None or day in days:
+                    yield self._refresh_day(day, hours, pool, saving)
+
+    def refresh_window(self, window: Manifest) -> None:
+        """Count the hours of a window that was just stored. Hold the lock.
+
+        Parameters
+        ----------
+        window : Manifest
+            The window.
+
+        Raises
+        ------
+        StoreUnusable
+            The counts cannot be written.
+        """
+        days = sort_into_hours([window])
+        start = datetime.combine(min(days), time(), UTC)
+        end = datetime.combine(max(days), time(), UTC) + timedelta(days=1)
+        stored = self.store.scan(start, end)
+        for _ in self.refresh(stored.manifests, days=days, saving="held"):
+            pass
+
+    def remove_days(self, kept: Iterable[date]) -> int:
+        """Remove the counts of days whose events are gone. Hold the lock.
+
+        Parameters
+        ----------
+        kept : iterable of datetime.date
+            Days that have windows.
+
+        Returns
+        -------
+        int
+            Days removed.
+
+        Raises
+        ------
+        StoreUnusable
+            They cannot be removed.
+        """
+        names = {f"day={day}.parquet" for day in kept}
+        found = (self.store.folder / _FOLDER).glob("*/day=*.parquet")
+        gone = [path for path in found if path.name not in names]
+        with explains_failure(self.store.folder):
+            for path in gone:
+                path.unlink()
+        return len({path.name for path in gone})
+
+    def read_day(self, kind: str, day: date) -> tuple[RollupManifest, pa.Table | None]:
+        """Read the counts of a day as they are stored.
+
+        Parameters
+        ----------
+        kind : {'calls_by_api', 'calls_by_ip'}
+            Which table.
+        day : datetime.date
+            The day, UTC.
+
+        Returns
+        -------
+        RollupManifest and pyarrow.Table or None
+            What was counted; without hours and None if there is no such file or it is damaged.
+        """
+        words = [name for name in _WORDS if name in KINDS[kind].names]
+        try:
+            with self.path_of(kind, day).open("rb") as file:
+                parquet = pq.ParquetFile(file, read_dictionary=words)
+                note = (parquet.metadata.metadata or {})[ROLLUP_KEY]
+                manifest = msgspec.json.decode(note, type=RollupManifest)
+                return manifest, parquet.read().replace_schema_metadata(None)
+        except (OSError, KeyError, pa.ArrowException, msgspec.MsgspecError):
+            return RollupManifest(), None
+
+    def _refresh_day(
+        self, day: date, hours: Hours, pool: ThreadPoolExecutor, saving: Saving
+    ) -> DayCounts:
+        stored = {kind: self.read_day(kind, day) for kind in KINDS}
+        wanted = {_name(hour): _fingerprint(windows) for hour, windows in hours.items()}
+        known = [m.hours if m.version == self.version else {} for m, _ in stored.values()]
+        fresh = [h for h in hours if all(k.get(_name(h)) == wanted[_name(h)] for k in known)]
+        stale = sorted(hours.keys() - set(fresh))
+        parts: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
+        for kind, (_, table) in stored.items():
+            if fresh and table is not None:
+                at = table["bucket_at"]
+                parts[kind].append(table.filter(pc.is_in(at, pa.array(fresh, at.type))))
+        damaged: list[datetime] = []
+        for counted in pool.map(lambda batch: self._count(batch, hours), self._batch(stale, hours)):
+            damaged += counted.damaged
+            parts["calls_by_api"].append(counted.by_api)
+            parts["calls_by_ip"].append(counted.by_ip)
+        counts = DayCounts(day, {kind: _join(parts[kind]) for kind in KINDS}, stale, damaged)
+        if stale or any(k.keys() - wanted.keys() for k in known):
+            sound = [h for h in hours if not any(w.start in damaged for w in hours[h])]
+            noted = {_name(h): wanted[_name(h)] for h in sound}
+            self._save(counts, RollupManifest(version=self.version, hours=noted), saving)
+        return counts
+
+    def _batch(self, stale: list[datetime], hours: Hours) -> Iterator[list[datetime]]:
+        """Cut the hours into stretches that fit into memory together."""
+        batch: list[datetime] = []
+        rows = 0
+        for hour in stale:
+            more = sum(window.rows_count for window in hours[hour])
+            if batch and (rows + more > self.engine.batch_rows or hour - batch[-1] != HOUR):
+                yield batch
+                batch, rows = [], 0
+            batch.append(hour)
+            rows += more
+        if batch:
+            yield batch
+
+    def _count(self, batch: list[datetime], hours: Hours) -> HourCounts:
+        windows = {window.start: window for hour in batch for window in hours[hour]}
+        in_order = [windows[start] for start in sorted(windows)]
+        return self.engine.count(self.store, in_order, batch[0], batch[-1] + HOUR, self.catalogue)
+
+    def _save(self, counts: DayCounts, manifest: RollupManifest, saving: Saving) -> None:
+        folder = self.store.folder
+        wait = WAIT_SECONDS if saving == "wait" else 0.0
+        try:
+            with nullcontext() if saving == "held" else lock_store(folder, wait_seconds=wait):
+                for kind, table in counts.tables.items():
+                    self._write(self.path_of(kind, counts.day), table, manifest)
+        except (StoreLocked, StoreUnusable) as error:
+            if saving != "try":
+                raise
+            _log.info("counts of %s are not kept: %s", counts.day, error)
+
+    def _write(self, path: Path, table: pa.Table, manifest: RollupManifest) -> None:
+        folder = self.store.folder
+        beside = folder / PARTIAL / f"{path.parent.name}-{path.stem}-{secrets.token_hex(4)}"
+        noted = table.replace_schema_metadata({ROLLUP_KEY: msgspec.json.encode(manifest)})
+        with explains_failure(folder):
+            make_private(path.parent.parent)
+            try:
+                with open_private(beside) as file:
+                    pq.write_table(noted, file, compression="zstd")
+                    move_into_place(file, beside, path)
+            finally:
+                beside.unlink(missing_ok=True)
+
+
+def sort_into_hours(manifests: Iterable[Manifest]) -> dict[date, Hours]:
+    """Sort windows into the days and hours they overlap.
+
+    Parameters
+    ----------
+    manifests : iterable of Manifest
+        The windows, in order of time.
+
+    Returns
+    -------
+    dict of datetime.date to dict of datetime.datetime to list of Manifest
+        The windows of each hour of each day, in order of time.
+    """
+    hours: Hours = defaultdict(list)
+    for window in manifests:
+        hour = window.start.replace(minute=0, second=0, microsecond=0)
+        while hour < window.end:
+            hours[hour].append(window)
+            hour += HOUR
+    days: dict[date, Hours] = defaultdict(dict)
+    for hour in sorted(hours):
+        days[hour.date()][hour] = hours[hour]
+    return days
+
+
+def _name(hour: datetime) -> str:
+    return f"{hour:%Y-%m-%dT%H}"
+
+
+def _fingerprint(windows: list[Manifest]) -> str:
+    text = "\n".join(f"{w.start}|{w.end}|{w.read_at}|{w.rows_count}" for w in windows)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _join(parts: list[pa.Table]) -> pa.Table:
+    """Join parts of different hours in order of time; each is in the order of its keys."""
+    table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+    return table.take(pc.sort_indices(table["bucket_at"]))

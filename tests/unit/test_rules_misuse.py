@@ -1,0 +1,294 @@
+"""Rules about stolen secrets: single writes, chains, refused addresses, this tool's own app."""
+
+import inspect
+
+import pandas as pd
+import pytest
+from tenant import (
+    DAY,
+    EXPORT,
+    FIRST,
+    HOUR,
+    SEND,
+    TOKEN,
+    WEEK,
+    build_input,
+    calls,
+    clock,
+    hourly,
+    local,
+    make_events,
+    spread,
+)
+
+from audit_analytics.detect.rules import RULES, run_rules
+from audit_analytics.detect.rules.addresses import find_auth_failures
+from audit_analytics.detect.rules.chain import find_chain
+from audit_analytics.detect.rules.errors import find_error_burst, find_outage, find_probing
+from audit_analytics.detect.rules.networks import find_refused_address
+from audit_analytics.detect.rules.own import find_own_misuse
+from audit_analytics.detect.rules.sensitive import find_first_sensitive, find_high_impact_write
+from audit_analytics.errors import DataIncompleteError, InputError
+
+NOON = local("2026-11-11 12:00")
+PAST = local("2026-11-03 12:00")
+AWAY = "203.0.113.7"
+ROLE = {
+    "api": "POST/open-apis/contact/v3/functional_roles",
+    "category": "role_grant",
+    "severity": "critical",
+}
+CHATS = {"api": "GET/open-apis/im/v1/chats", "category": "chat_enum", "severity": "medium"}
+MESSAGES = {"api": "GET/open-apis/im/v1/messages", "category": "message_read", "severity": "high"}
+REPLY = {"api": SEND, "category": "message_send", "severity": "low"}
+AUDIT = {
+    "api": "GET/open-apis/admin/v1/audit_infos",
+    "category": "audit_access",
+    "severity": "high",
+}
+
+
+def run(rule, *parts, history=True, own_apps=(), **rules):
+    start = FIRST if history else WEEK.start_at
+    events = make_events(clock(start), *parts)
+    return rule(build_input(events, own_apps=own_apps, **rules))
+
+
+def about(hits):
+    return [(hit.entity, hit.observed, hit.alone) for hit in hits]
+
+
+def old(app, **columns):
+    """Make an app with a past."""
+    return calls(app, hourly(FIRST, WEEK.end_at), **columns)
+
+
+def test_one_write_of_high_impact_is_enough():
+    member = {"api": "POST/open-apis/drive/v1/permissions/:token/members", "severity": "high"}
+    hits = run(
+        find_high_impact_write,
+        calls("cli_a", [NOON], **ROLE),
+        calls("cli_denied", [NOON], outcome="permission", **ROLE),
+        calls("cli_known", [PAST, NOON], **ROLE),
+        calls("cli_member", [NOON], category="drive_permission", **member),
+        calls("cli_approves", [NOON], **{**member, "category": "approval_action"}),
+        calls("cli_reads", [NOON], **{**ROLE, "api": "GET/open-apis/contact/v3/functional_roles"}),
+    )
+    assert about(hits) == [("cli_a", 1, True), ("cli_member", 1, True)]
+    assert {hit.severity for hit in hits} == {"high"}
+    assert run(find_high_impact_write, calls("cli_a", [NOON], **ROLE), history=False) == []
+
+
+def test_one_more_api_of_a_kind_that_the_app_is_used_for_only_supports():
+    pay = {"category": "payroll_read", "severity": "critical"}
+    one, two = "GET/open-apis/payroll/v1/a", "GET/open-apis/payroll/v1/b"
+    hits = run(
+        find_first_sensitive,
+        calls("cli_a", [NOON], api=two, **pay),
+        calls("cli_pays", [PAST, NOON], api=one, **pay),
+        calls("cli_pays", [NOON], api=two, **pay),
+        calls("cli_tried", [PAST], api=one, outcome="permission", **pay),
+        calls("cli_tried", [NOON], api=two, **pay),
+    )
+    assert about(hits) == [("cli_a", 1, True), ("cli_pays", 1, False), ("cli_tried", 1, True)]
+
+
+def chain(app, *, order=(CHATS, MESSAGES, REPLY), at=NOON, every=HOUR, **columns):
+    return [calls(app, [at + n * every], **{**step, **columns}) for n, step in enumerate(order)]
+
+
+def test_a_chain_of_discovering_collecting_and_sending():
+    hits = run(
+        find_chain,
+        *(old(f"cli_{name}") for name in ("a", "denied", "slow", "backwards", "usual", "partly")),
+        *chain("cli_a"),
+        *chain("cli_denied", outcome="permission"),
+        *chain("cli_slow", every=13 * HOUR),
+        *chain("cli_backwards", order=(REPLY, MESSAGES, CHATS)),
+        # what an app did before is its job, with whatever APIs
+        *chain("cli_usual", at=PAST, order=({**CHATS, "api": "GET/x"}, MESSAGES, REPLY)),
+        *chain("cli_usual"),
+        # one new API alone is a release
+        *chain("cli_partly", at=PAST, every=30 * HOUR, order=(CHATS, REPLY)),
+        *chain("cli_partly"),
+        *chain("cli_young"),
+    )
+    assert about(hits) == [("cli_a", 3, True)]
+    assert hits[0].facts["apis"] == [CHATS["api"], MESSAGES["api"], REPLY["api"]]
+    assert (hits[0].facts["hours"], hits[0].facts["new_steps"]) == (2, 3)
+
+
+def test_from_a_new_network_one_new_api_makes_a_chain():
+    def scene(ip):
+        yield old("cli_a")
+        yield from chain("cli_a", at=PAST, every=30 * HOUR, order=(CHATS, REPLY))
+        yield from chain("cli_a", ip=ip)
+
+    assert about(run(find_chain, *scene(AWAY))) == [("cli_a", 3, True)]
+    assert run(find_chain, *scene("10.0.0.1")) == []
+
+
+def test_a_new_api_counts_though_the_app_also_takes_an_old_one():
+    later = {**CHATS, "api": "GET/open-apis/im/v1/chats/search"}
+    hits = run(
+        find_chain,
+        old("cli_a"),
+        calls("cli_a", [PAST], **REPLY),
+        calls("cli_a", [PAST + 2 * DAY], **later),
+        *chain("cli_a", order=(CHATS, later, MESSAGES, REPLY)),
+    )
+    assert hits[0].facts["apis"][0] == CHATS["api"]
+
+
+def refused(app, at, ip, **columns):
+    return calls(app, at, ip=ip, outcome="permission", response_code=99991401, **columns)
+
+
+def token(app, at, ip, **columns):
+    return calls(app, at, ip=ip, api=TOKEN, category="token_issuance", **columns)
+
+
+def test_a_refused_address_after_a_token_was_obtained_there():
+    later = [NOON + HOUR]
+    hits = run(
+        find_refused_address,
+        *(old(f"cli_{name}") for name in ("a", "borrowed", "here", "scope", "failed")),
+        token("cli_a", [NOON], AWAY),
+        refused("cli_a", later, AWAY),
+        refused("cli_borrowed", later, AWAY),  # the token was obtained elsewhere
+        token("cli_here", [NOON], "10.0.0.1"),
+        refused("cli_here", later, "10.0.0.1"),  # the allow list lacks the app's own address
+        token("cli_scope", [NOON], AWAY),
+        calls("cli_scope", later, ip=AWAY, outcome="permission"),  # refused for another reason
+        token("cli_failed", [NOON], AWAY, outcome="auth"),
+        refused("cli_failed", later, AWAY),
+    )
+    assert about(hits) == [
+        ("cli_a", 1, True),
+        ("cli_borrowed", 1, False),
+        ("cli_failed", 1, False),
+    ]
+    assert hits[0].start_at == NOON
+
+
+def test_own_app_is_told_when_it_calls_something_else_or_from_elsewhere():
+    delivery = [PAST, NOON]
+    own = [
+        old("cli_own", **AUDIT),
+        token("cli_own", [NOON], "10.0.0.1"),
+        calls("cli_own", delivery, **REPLY),
+    ]
+    assert about(run(find_own_misuse, *own, own_apps=("cli_own",))) == [("cli_own", 1, False)]
+    misused = [
+        calls("cli_own", [NOON], api=EXPORT, category="doc_export", severity="high"),
+        calls("cli_own", [NOON], ip=AWAY, **AUDIT),
+    ]
+    hits = run(find_own_misuse, *own, *misused, own_apps=("cli_own",))
+    told = [hit for hit in hits if hit.alone]
+    assert [hit.facts for hit in told] == [
+        {"apis": [EXPORT], "networks": []},
+        {"apis": [], "networks": ["203.0.113.0/24"]},
+    ]
+    assert {hit.severity for hit in told} == {"high"}
+    assert run(find_own_misuse, *own, *misused) == []  # no app is known to be this tool
+
+
+def test_a_new_own_app_has_no_network_that_it_was_not_seen_on():
+    events = calls("cli_own", [NOON, NOON + DAY], ip=["10.0.0.1", AWAY], **AUDIT)
+    assert run(find_own_misuse, events, own_apps=("cli_own",)) == []
+
+
+def test_an_own_app_among_those_tried_counts():
+    parts = [calls(f"cli_{n}", [NOON], ip=AWAY, outcome="auth") for n in range(5)]
+    assert about(run(find_auth_failures, *parts, own_apps=("cli_0",))) == [(AWAY, 5, True)]
+
+
+@pytest.mark.parametrize("network", ["203.0.113.{}", "2001:db8:7:{}::1"])
+def test_an_address_a_try_is_one_finding_about_the_network_and_no_outage(network):
+    # every app fails, as in an outage: but not where it lives
+    apps = [f"cli_{n:02d}" for n in range(20)]
+    tried = [
+        calls(app, spread(NOON, 9), ip=network.format(n), outcome="auth")
+        for n, app in enumerate(apps, 1)
+    ]
+    events = make_events(clock(), *(old(app) for app in apps), *tried)
+    hits = run_rules(build_input(events))
+    assert [(hit.detector, hit.entity_type, hit.observed) for hit in hits if hit.alone] == [
+        ("rule:auth_failures", "network", 20),
+        # nobody was served there, and yet it is a new place
+    ]
+    (hit,) = find_auth_failures(build_input(events))
+    assert (hit.facts["addresses"], hit.facts["failures"]) == (20, 180)
+    assert build_input(events).panel.counts["auth"].sum() == 0
+
+
+def test_an_outage_is_no_stuffing_of_the_network_that_all_apps_live_on():
+    apps = [f"cli_{n:02d}" for n in range(20)]
+    failed = [
+        calls(app, spread(NOON, 9), ip=f"10.0.0.{n}", outcome="auth") for n, app in enumerate(apps)
+    ]
+    data = build_input(make_events(*(old(app) for app in apps), *failed))
+    assert find_auth_failures(data) == []
+    assert [hit.facts["outcome"] for hit in find_outage(data)] == ["auth"]
+    assert find_error_burst(data) == []
+
+
+def test_failures_without_an_app_id_or_an_address():
+    def fail(app, count, ip, at=NOON):
+        return calls(app, spread(at, count), ip=ip, outcome="auth")
+
+    assert about(run(find_auth_failures, fail("", 50, AWAY))) == [(AWAY, 50, True)]
+    assert run(find_auth_failures, fail("", 49, AWAY)) == []
+    mixed = [fail(f"cli_{n}", 1, AWAY) for n in range(4)]
+    assert about(run(find_auth_failures, *mixed, fail("", 10, AWAY))) == [(AWAY, 4, True)]
+    assert run(find_auth_failures, *mixed) == []
+    blank = [fail(f"cli_{n}", 2, "") for n in range(5)]
+    (hit,) = run(find_auth_failures, *blank)
+    assert (hit.entity_type, hit.entity, hit.where["network"]) == ("network", "unknown", ("",))
+
+
+def test_addresses_of_one_network_that_each_tried_enough_are_findings_of_their_own():
+    tried = [
+        calls(f"cli_{n}", [NOON], ip=ip, outcome="auth")
+        for n in range(5)
+        for ip in ("203.0.113.1", "203.0.113.2")
+    ]
+    assert [h.entity for h in run(find_auth_failures, *tried)] == ["203.0.113.1", "203.0.113.2"]
+
+
+def probe(app):
+    tried = [f"GET/open-apis/x/v1/{n}" for n in range(10)]
+    return calls(app, spread(NOON, 10), api=tried, outcome="permission")
+
+
+def test_of_a_rule_set_off_too_often_the_worst_are_told_and_the_rest_counted():
+    forged = [probe(f"cli_forged_{n:02d}") for n in range(25)]
+    data = build_input(make_events(clock(), *forged, old("cli_real"), probe("cli_real")))
+    hits = [hit for hit in run_rules(data) if hit.detector == "rule:probing"]
+    assert len(find_probing(data)) == 26
+    assert len(hits) == 21
+    assert hits[0].entity == "cli_real"  # an app with a past before forged newcomers
+    assert hits[-1].facts == {"more": 6, "entity_type": "app", "entities": 6}
+    assert len(hits[-1].where["app_id"]) == 6
+    told = {hit.entity for hit in hits[:-1]}
+    assert told.isdisjoint(hits[-1].where["app_id"])
+
+
+def test_up_to_the_limit_everything_is_told():
+    forged = [probe(f"cli_forged_{n:02d}") for n in range(3)]
+    data = build_input(make_events(clock(), *forged), findings_per_rule=3)
+    hits = [hit for hit in run_rules(data) if hit.detector == "rule:probing"]
+    assert [hit.entity for hit in hits] == ["cli_forged_00", "cli_forged_01", "cli_forged_02"]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_a_rule_takes_events_alone_and_says_how_in_its_docstring(rule):
+    assert rule(make_events(probe("cli_a"))) == rule(build_input(make_events(probe("cli_a"))))
+    assert "Examples\n--------" in inspect.getdoc(rule)
+
+
+def test_a_rule_says_what_it_cannot_judge():
+    with pytest.raises(DataIncompleteError, match="no events"):
+        find_probing(make_events(probe("cli_a")).iloc[:0])
+    with pytest.raises(InputError, match="lacks"):
+        find_probing(pd.DataFrame({"at": pd.DatetimeIndex(["2026-11-11"], tz="UTC")}))
