@@ -311,6 +311,11 @@ class Columns:
 def pause_collector() -> Iterator[None]:
     """Keep the cycle collector from walking over many short-lived objects without cycles.
 
+    Yields
+    ------
+    None
+        The collector is off until the block ends, unless it was off before.
+
     Examples
     --------
     >>> with pause_collector():
