@@ -50,8 +50,9 @@ _PROSE: Final = re.compile(
     r"(?:\\*[\"'\u201c\u300c][^\"'\u201d\u300d]*|[^\s\"'\u201c\u300c,;\uff0c\u3002*]+)",
     re.IGNORECASE,
 )
+# Base64 and its like, but no route: METHOD/path or a path.
 _RANDOM_WORD: Final = re.compile(
-    r"(?<![\w+./:-])(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[\w+/-]{16,}={0,2}(?![\w./:-])"
+    r"(?<![\w+./:-])(?!/|(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS)/)(?=[\w+/-]*\d)(?=[\w+/-]*[a-z])(?=[\w+/-]*[A-Z])[\w+/-]{16,}={0,2}(?![\w./:-])"
 )
 _OPENING: Final = re.compile(_QUOTE)
 _STRUCTURE: Final = re.compile(rf"(?<!\\){_QUOTE}|[\[\]{{}}]")

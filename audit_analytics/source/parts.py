@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
+from audit_analytics.source.columns import pause_collector
 from audit_analytics.source.flatten import EventBuilder, PackedLog
 from audit_analytics.source.frames import read_parquet
 from audit_analytics.source.text import TextReader, has_lines
@@ -172,7 +173,7 @@ def read_part(part: Part, catalogue: Catalogue | None = None) -> tuple[PackedLog
     rows = 0
     for piece in part:
         try:
-            with piece.path.open("rb") as file:
+            with piece.path.open("rb") as file, pause_collector():
                 rows = _read_piece(file, piece, builder)
         except _UNREADABLE as error:
             reason = error.strerror if isinstance(error, OSError) else None

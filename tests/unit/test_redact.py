@@ -131,6 +131,9 @@ def test_any_text_is_masked_without_error_and_once(text):
         ("\u5bc6\u7801\u662fabc \u8c22\u8c22", "\u5bc6\u7801\u662f*** \u8c22\u8c22"),
         ("got Zq81hT0pS3cr3tV4lue back", "got *** back"),
         ('{"id":"739184","api_key":"GET/open-apis/im/v1/chats/:chat_id"}',) * 2,
+        ('{"api_key":"POST/open-apis/auth/v3/tenant_access_token/internal"}',) * 2,
+        ('{"path":"/open-apis/drive/v1/files/boxcnAb12Cd34Ef56Gh78"}',) * 2,
+        ('"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY="', '"***"'),
         ("token refused in line 7", "token refused in line 7"),
     ],
 )
