@@ -176,5 +176,10 @@ def draw_midnights(ax: Axes, places: Iterable[float]) -> None:
     """Draw a vertical line at every place, all of them one path: small as SVG."""
     x = [value for place in places for value in (place, place, np.nan)]
     y = [0, 1, np.nan] * (len(x) // 3)
-    style: dict[str, Any] = {"color": COLOURS["grid"], "linewidth": 0.8, "zorder": 0, "clip_on": False}
+    style: dict[str, Any] = {
+        "color": COLOURS["grid"],
+        "linewidth": 0.8,
+        "zorder": 0,
+        "clip_on": False,
+    }
     ax.plot(x, y, transform=ax.get_xaxis_transform(), **style)
