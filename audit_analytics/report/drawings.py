@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 KINDS: Final = ("apps", "networks", "ips", "apis")
 """What can be new in a week, in the order of its plot."""
 
+MAX_MARKS: Final = 30
+"""Findings marked on the timeline: more would hide it."""
+
 
 def draw_report(report: Mapping[str, Any]) -> dict[str, Markup]:
     """Draw the week and the plots of the three answers.
@@ -44,7 +47,7 @@ def _draw_week(report: Mapping[str, Any]) -> dict[str, Markup]:
 
     zone = report["tenant_zone"]
     ax = plots.new_axes(1040, 290, margins=(52, 14, 76, 28))
-    plots.timeline(report["series"], findings=report["findings"], zone=zone, ax=ax)
+    plots.timeline(report["series"], findings=report["findings"][:MAX_MARKS], zone=zone, ax=ax)
     label = _("Calls and errors an hour over the week, with gaps in the log and findings marked")
     drawn = {"timeline": _finish(ax, "timeline", label)}
     grid = {**report["heatmap"], "missing": report["series"]["missing"]}

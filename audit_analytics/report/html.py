@@ -33,7 +33,9 @@ class Detail(NamedTuple):
     Parameters
     ----------
     cards : int
-        Findings told in full; the others stand in the overview alone.
+        Findings with a card; the others stand in the overview alone.
+    full : int
+        Cards with contributors, reasons and evidence.
     plots : int
         Findings with a plot.
     evidence : int
@@ -41,18 +43,20 @@ class Detail(NamedTuple):
     """
 
     cards: int
+    full: int
     plots: int
     evidence: int
 
 
 DETAILS: Final = (
-    Detail(60, 30, 8),
-    Detail(60, 30, 4),
-    Detail(60, 20, 2),
-    Detail(60, 10, 0),
-    Detail(40, 10, 0),
-    Detail(20, 10, 0),
-    Detail(10, 5, 0),
+    Detail(60, 60, 30, 8),
+    Detail(60, 40, 30, 4),
+    Detail(60, 20, 25, 3),
+    Detail(60, 15, 15, 3),
+    Detail(60, 10, 10, 3),
+    Detail(40, 10, 10, 2),
+    Detail(20, 5, 5, 2),
+    Detail(10, 3, 3, 0),
 )
 """From all to least; the page takes the first that keeps it under :data:`LIMIT_BYTES`."""
 
