@@ -31,6 +31,7 @@ def count_by_hand(events: pd.DataFrame, table: schema.Table) -> pd.DataFrame:
     for key, group in texts.groupby([bucket, *keys]):
         ok = group[group["outcome"] == "ok"]
         counts = [int((group["outcome"] == name).sum()) for name in schema.OUTCOMES]
+        counts.append(int((group["response_code"] == 99991401).sum()))
         distinct = [group["object"].nunique(), ok["object"].nunique()]
         rows.append([*key, len(group), *counts, *distinct, group["at"].min(), group["at"].max()])
     return table.coerce(pd.DataFrame(rows, columns=table.names))
