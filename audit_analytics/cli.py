@@ -73,6 +73,8 @@ def weekly(
     if len(report.rejects):
         write_rejects(report.rejects, folder / "rejects.jsonl")
         click.echo(f"Rejected rows and why: {folder / 'rejects.jsonl'}", err=True)
+    for note in report.notes():
+        click.echo(note, err=True)
     click.echo(paths["report.html"])
     for line in report.lines():
         click.echo(line)
