@@ -10,6 +10,8 @@ from pydantic import BaseModel
 
 import audit_analytics
 from audit_analytics.config import RedactionSettings, RuleSettings, Settings, SyncSettings
+from audit_analytics.findings.suppression import Suppression
+from audit_analytics.findings.verdicts import Verdict, VerdictCalls
 
 CHECKS = {
     "GL03",  # no double blank lines
@@ -70,7 +72,10 @@ def test_docstring_is_complete(name):
     assert errors == []
 
 
-@pytest.mark.parametrize("model", [Settings, RuleSettings, SyncSettings, RedactionSettings])
+@pytest.mark.parametrize(
+    "model",
+    [Settings, RuleSettings, SyncSettings, RedactionSettings, Suppression, Verdict, VerdictCalls],
+)
 def test_every_setting_says_what_it_does(model):
     silent = [
         name

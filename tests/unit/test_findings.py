@@ -84,7 +84,7 @@ def merge(hits, cases=(), events=EVENTS):
 
 
 def test_every_detector_has_a_sentence_and_guidance_and_no_other_has():
-    sources = {inspect.getsource(inspect.getmodule(rule.__wrapped__)) for rule in RULES}
+    sources = {inspect.getsource(inspect.getmodule(rule)) for rule in RULES}
     rules = {name for source in sources for name in re.findall(r'"(rule:\w+)"', source)}
     assert len(rules) == len(RULES)
     assert rules | set(APP_GROUPS) | set(IP_GROUPS) | {"FOREST"} == set(GUIDANCE) == set(SENTENCES)

@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rules.base import NO_PLACE, SECOND, is_known, list_names, rule
+from audit_analytics.detect.rules.base import NO_PLACE, SECOND, gather, is_known, rule
 from audit_analytics.detect.stuffing import find_stuffing
 
 if TYPE_CHECKING:
@@ -21,13 +21,16 @@ UNKNOWN: Final = "unknown"
 
 
 def _count_places(rows: pd.DataFrame, place: str) -> pd.DataFrame:
-    return rows.groupby(place, observed=True).agg(
-        apps=("app_id", list_names),
-        addresses=("ip", list_names),
+    counts = rows.groupby(place, observed=True).agg(
         first_at=("first_at", "min"),
         last_at=("last_at", "max"),
         calls=("calls_count", "sum"),
         auth=("auth_count", "sum"),
+    )
+    apps, addresses = (gather(rows, [place], column) for column in ("app_id", "ip"))
+    return counts.assign(
+        apps=[sorted(apps[name]) for name in counts.index],
+        addresses=[addresses[name] for name in counts.index],
     )
 
 

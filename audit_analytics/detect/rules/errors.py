@@ -9,7 +9,7 @@ import numpy as np
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import outage_excess, usual_rate
 from audit_analytics.detect.panel import ERROR_CLASSES
-from audit_analytics.detect.rules.base import HOUR, list_names, rule, top_rows
+from audit_analytics.detect.rules.base import HOUR, gather, rule, top_rows
 from audit_analytics.detect.surprise import WeekFrame
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def find_probing(data: RuleInput) -> Iterator[Hit]:
     hours = denied.groupby(["app_id", "bucket_at"], observed=True, as_index=False).size()
     top = top_rows(hours[hours["size"] >= data.settings.probing_apis], ["app_id"], "size")
     named = denied.merge(top, on=["app_id", "bucket_at"])
-    names = named.groupby("app_id", observed=True)["api"].agg(list_names)
+    names = gather(named, ["app_id"], "api")
     for row in top.itertuples():
         yield Hit(
             detector="rule:probing",
@@ -92,7 +92,7 @@ def find_probing(data: RuleInput) -> Iterator[Hit]:
             observed=float(row.size),
             unit="distinct denied APIs in an hour",
             severity="high",
-            facts={"apis": list(names[row.app_id])},
+            facts={"apis": sorted(names[row.app_id])},
             where={"app_id": (str(row.app_id),), "outcome": ("permission",)},
         )
 

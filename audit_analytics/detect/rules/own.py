@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rules.base import NO_PLACE, SECOND, is_known, list_names, rule
+from audit_analytics.detect.rules.base import NO_PLACE, SECOND, is_known, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def _find_other_apis(data: RuleInput) -> Iterator[Hit]:
     known = is_known(used, data.before_week(other), ["app_id", "api"])
     alone = ~known | used["severity"].isin(schema.SENSITIVE)
     for (app_id, stands), rows in used.groupby(["app_id", alone], observed=True):
-        apis = list_names(rows["api"])
+        apis = sorted(rows["api"].astype("str").unique())
         found = [name for name in schema.SEVERITIES if name in set(rows["severity"].astype("str"))]
         yield Hit(
             detector="rule:own_app",
@@ -58,8 +58,8 @@ def _find_other_apis(data: RuleInput) -> Iterator[Hit]:
             unit="calls in the week",
             severity=max(["medium", *found], key=schema.SEVERITIES.index),
             alone=bool(stands),
-            facts={"apis": list(apis), "networks": []},
-            where={"app_id": (str(app_id),), "api": apis},
+            facts={"apis": apis, "networks": []},
+            where={"app_id": (str(app_id),), "api": tuple(apis)},
         )
 
 
@@ -72,7 +72,7 @@ def _find_new_networks(data: RuleInput) -> Iterator[Hit]:
     old = [app_id for app_id, at in seen_at.items() if data.is_known_since(at)]
     new = week[week["app_id"].isin(old) & ~is_known(week, past, ["app_id", "network"])]
     for app_id, rows in new.groupby("app_id", observed=True):
-        networks = list_names(rows["network"])
+        networks = sorted(rows["network"].astype("str").unique())
         yield Hit(
             detector="rule:own_app",
             kind="unusual_ip",
@@ -83,6 +83,6 @@ def _find_new_networks(data: RuleInput) -> Iterator[Hit]:
             observed=float(rows["calls_count"].sum()),
             unit="calls in the week",
             severity="high",
-            facts={"apis": [], "networks": list(networks)},
-            where={"app_id": (str(app_id),), "network": networks},
+            facts={"apis": [], "networks": networks},
+            where={"app_id": (str(app_id),), "network": tuple(networks)},
         )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rules.base import DAY, HOUR, SECOND, is_known, list_names, rule
+from audit_analytics.detect.rules.base import DAY, HOUR, SECOND, gather, is_known, rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,16 +43,21 @@ def _find_served(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["calls_count"] > table["permission_count"]]
 
 
+def _sum_uses(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    return table.groupby(keys, observed=True, as_index=False).agg(
+        first_at=("first_at", "min"),
+        last_at=("last_at", "max"),
+        calls=("calls", "sum"),
+        denied=("denied", "sum"),
+    )
+
+
 def _count_first_uses(data: RuleInput) -> pd.DataFrame:
     """Count the week's calls of each sensitive API that an app was never served before."""
     week = data.in_week(data.by_api)
     used = week[week["severity"].isin(schema.SENSITIVE)]
-    used = used.groupby([*_APP_API, "category", "severity"], observed=True, as_index=False).agg(
-        first_at=("first_at", "min"),
-        last_at=("last_at", "max"),
-        calls=("calls_count", "sum"),
-        denied=("permission_count", "sum"),
-    )
+    used = used.rename(columns={"calls_count": "calls", "permission_count": "denied"})
+    used = _sum_uses(used, [*_APP_API, "category", "severity"])
     return used[~is_known(used, _find_served(data.before_week(data.by_api)), _APP_API)]
 
 
@@ -87,21 +92,23 @@ def find_first_sensitive(data: RuleInput) -> Iterator[Hit]:
     kind_is_new = ~is_known(new, served, ["app_id", "category"])
     critical = (new["severity"] == "critical") & (new["calls"] > new["denied"]) & kind_is_new
     new = new.assign(critical=critical).sort_values(["first_at", "api"])
-    for (app_id, alone), rows in new.groupby(["app_id", "critical"], observed=True):
-        apis = tuple(rows["api"].astype("str"))
+    keys = ["app_id", "critical"]
+    named = gather(new, keys, "api")
+    for use in _sum_uses(new, keys).itertuples():
+        apis = tuple(named[use.app_id, use.critical])
         yield Hit(
             detector="rule:first_sensitive",
             kind="sensitive_api",
             entity_type="app",
-            entity=str(app_id),
-            start_at=rows["first_at"].min(),
-            end_at=rows["last_at"].max() + SECOND,
-            observed=float(rows["calls"].sum()),
+            entity=str(use.app_id),
+            start_at=use.first_at,
+            end_at=use.last_at + SECOND,
+            observed=float(use.calls),
             unit="calls in the week",
-            severity="high" if alone else "medium",
-            alone=bool(alone),
-            facts={"apis": list(apis), "critical": bool(alone)},
-            where={"app_id": (str(app_id),), "api": apis},
+            severity="high" if use.critical else "medium",
+            alone=bool(use.critical),
+            facts={"apis": list(apis), "critical": bool(use.critical)},
+            where={"app_id": (str(use.app_id),), "api": apis},
         )
 
 
@@ -127,21 +134,22 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
         return
     new = _count_first_uses(data)
     new = new[(new["calls"] > new["denied"]) & _is_high_impact(new)]
-    for app_id, rows in new.sort_values(["first_at", "api"]).groupby("app_id", observed=True):
-        apis = tuple(rows["api"].astype("str"))
-        answered = rows["calls"] - rows["denied"]
+    new = new.sort_values(["first_at", "api"])
+    named, kinds = (gather(new, ["app_id"], column) for column in ("api", "category"))
+    for use in _sum_uses(new, ["app_id"]).itertuples():
+        apis = tuple(named[use.app_id])
         yield Hit(
             detector="rule:high_impact_write",
             kind="sensitive_api",
             entity_type="app",
-            entity=str(app_id),
-            start_at=rows["first_at"].min(),
-            end_at=rows["last_at"].max() + SECOND,
-            observed=float(answered.sum()),
+            entity=str(use.app_id),
+            start_at=use.first_at,
+            end_at=use.last_at + SECOND,
+            observed=float(use.calls - use.denied),
             unit="calls in the week",
             severity="high",
-            facts={"apis": list(apis), "categories": list(list_names(rows["category"]))},
-            where={"app_id": (str(app_id),), "api": apis},
+            facts={"apis": list(apis), "categories": sorted(kinds[use.app_id])},
+            where={"app_id": (str(use.app_id),), "api": apis},
         )
 
 
@@ -204,28 +212,23 @@ def find_audit_access(data: RuleInput) -> Iterator[Hit]:
     """
     readers = data.by_api[data.by_api["category"] == "audit_access"]
     before = set(_find_served(data.before_week(readers))["app_id"].astype("str"))
-    apps = (
-        data.in_week(readers)
-        .groupby("app_id", observed=True)
-        .agg(
-            first_at=("first_at", "min"),
-            last_at=("last_at", "max"),
-            calls=("calls_count", "sum"),
-            apis=("api", list_names),
-        )
+    week = data.in_week(readers).rename(
+        columns={"calls_count": "calls", "permission_count": "denied"}
     )
-    for app in apps.itertuples():
+    named = gather(week, ["app_id"], "api")
+    for use in _sum_uses(week, ["app_id"]).itertuples():
+        apis = tuple(sorted(named[use.app_id]))
         yield Hit(
             detector="rule:audit_access",
             kind="sensitive_api",
             entity_type="app",
-            entity=str(app.Index),
-            start_at=app.first_at,
-            end_at=app.last_at + SECOND,
-            observed=float(app.calls),
+            entity=str(use.app_id),
+            start_at=use.first_at,
+            end_at=use.last_at + SECOND,
+            observed=float(use.calls),
             unit="calls in the week",
             severity="high",
-            alone=str(app.Index) not in before,
-            facts={"apis": list(app.apis)},
-            where={"app_id": (str(app.Index),), "api": app.apis},
+            alone=str(use.app_id) not in before,
+            facts={"apis": list(apis)},
+            where={"app_id": (str(use.app_id),), "api": apis},
         )
