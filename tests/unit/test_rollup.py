@@ -17,6 +17,7 @@ ROWS = st.lists(
         st.sampled_from([READ, EXPORT, ""]),
         st.sampled_from(schema.OUTCOMES),
         st.sampled_from([None, 1, 2, -(2**63), 2**63 - 1]),
+        st.sampled_from([0, 99991400, 99991401]),
     ),
     min_size=1,
     max_size=40,
@@ -30,17 +31,20 @@ def count_by_hand(events: pd.DataFrame, table: schema.Table) -> pd.DataFrame:
     texts = events.astype(dict.fromkeys(keys, "str"))
     for key, group in texts.groupby([bucket, *keys]):
         ok = group[group["outcome"] == "ok"]
+        refused = int((group["response_code"] == 99991401).sum())
         counts = [int((group["outcome"] == name).sum()) for name in schema.OUTCOMES]
         counts.append(int((group["response_code"] == 99991401).sum()))
         distinct = [group["object"].nunique(), ok["object"].nunique()]
-        rows.append([*key, len(group), *counts, *distinct, group["at"].min(), group["at"].max()])
+        rows.append(
+            [*key, len(group), *counts, refused, *distinct, group["at"].min(), group["at"].max()]
+        )
     return table.coerce(pd.DataFrame(rows, columns=table.names))
 
 
 @settings(max_examples=8, deadline=None)
 @given(rows=ROWS)
 def test_counts_are_exact(rows):
-    second, app, ip, api, outcome, thing = zip(*rows, strict=True)
+    second, app, ip, api, outcome, thing, code = zip(*rows, strict=True)
     start = local("2026-11-09 00:00")
     events = make_events(
         calls(
@@ -51,6 +55,7 @@ def test_counts_are_exact(rows):
             api=list(api),
             outcome=list(outcome),
             object=pd.array(list(thing), dtype="Int64"),
+            response_code=pd.array(list(code), dtype="Int64"),
         )
     )
     counted = rollup(events)
