@@ -33,7 +33,6 @@ def count_by_hand(events: pd.DataFrame, table: schema.Table) -> pd.DataFrame:
         ok = group[group["outcome"] == "ok"]
         refused = int((group["response_code"] == 99991401).sum())
         counts = [int((group["outcome"] == name).sum()) for name in schema.OUTCOMES]
-        counts.append(int((group["response_code"] == 99991401).sum()))
         distinct = [group["object"].nunique(), ok["object"].nunique()]
         rows.append(
             [*key, len(group), *counts, refused, *distinct, group["at"].min(), group["at"].max()]
