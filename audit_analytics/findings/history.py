@@ -47,7 +47,7 @@ def make_key(entity_type: str, entity: str, kind: str) -> str:
     Examples
     --------
     >>> make_key("app", "cli_a1", "volume")
-    'k-e1cb41b5c1a4'
+    'k-960b17a73190'
     """
     text = f"{entity_type}\x1f{entity}\x1f{kind}"
     return "k-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
