@@ -15,6 +15,7 @@ from audit_analytics.cli_common import CONFIG, FOLDER, VERBOSE, reports_errors
 from audit_analytics.cli_drill import drill
 from audit_analytics.cli_fetch import doctor, serve, status, sync
 from audit_analytics.cli_findings import explain, replay, suppress, verdict
+from audit_analytics.cli_scale import rollup, store
 from audit_analytics.errors import DataIncompleteError
 
 EXIT_FOUND = 1
@@ -144,5 +145,5 @@ def _write_company(
 
 
 simulate.add_command(serve)
-for _command in (sync, status, doctor, drill, explain, suppress, verdict, replay):
+for _command in (sync, status, doctor, drill, explain, suppress, verdict, replay, rollup, store):
     main.add_command(_command)
