@@ -16,6 +16,7 @@ from audit_analytics.cli_deliver import deliver, deliver_after
 from audit_analytics.cli_drill import drill
 from audit_analytics.cli_fetch import doctor, serve, status, sync
 from audit_analytics.cli_findings import explain, replay, suppress, verdict
+from audit_analytics.cli_scale import rollup, store
 from audit_analytics.errors import DataIncompleteError
 
 EXIT_FOUND = 1
@@ -89,6 +90,8 @@ def weekly(
     if len(report.rejects):
         write_rejects(report.rejects, folder / "rejects.jsonl")
         click.echo(f"Rejected rows and why: {folder / 'rejects.jsonl'}", err=True)
+    for note in report.notes():
+        click.echo(note, err=True)
     click.echo(paths["report.html"])
     for line in report.lines():
         click.echo(line)
@@ -170,5 +173,7 @@ for _command in (
     suppress,
     verdict,
     replay,
+    rollup,
+    store,
 ):
     main.add_command(_command)

@@ -11,14 +11,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from audit_analytics.findings.reports import list_reports, read_report
-from audit_analytics.findings.scope import Scope, count_calls, cover_reason, read_scope, shift_scope
+from audit_analytics.findings.scope import (
+    IndexedCalls,
+    Scope,
+    cover_reason,
+    read_scope,
+    shift_scope,
+)
 from audit_analytics.language import _
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    import pandas as pd
 
     from audit_analytics.buckets import Week
     from audit_analytics.findings.finding import Finding
@@ -41,7 +47,7 @@ def make_key(entity_type: str, entity: str, kind: str) -> str:
     Examples
     --------
     >>> make_key("app", "cli_a1", "volume")
-    'k-e1cb41b5c1a4'
+    'k-960b17a73190'
     """
     text = f"{entity_type}\x1f{entity}\x1f{kind}"
     return "k-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
@@ -242,7 +248,7 @@ def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) 
 
 
 def count_past_weeks(
-    finding: Finding, by_api: pd.DataFrame, by_ip: pd.DataFrame, *, week: Week, weeks: int
+    finding: Finding, by_api: IndexedCalls, by_ip: IndexedCalls, *, week: Week, weeks: int
 ) -> list[dict[str, Any]]:
     """Count the calls a finding is about, and the same ones in the weeks before.
 
@@ -250,8 +256,8 @@ def count_past_weeks(
     ----------
     finding : Finding
         A finding; its first reason says which calls.
-    by_api, by_ip : pandas.DataFrame
-        The hourly rollup, ordered by ``bucket_at``.
+    by_api, by_ip : IndexedCalls
+        The hourly rollup of the whole log.
     week : Week
         The report week.
     weeks : int
@@ -264,11 +270,12 @@ def count_past_weeks(
         report week last; None for weeks before the log begins.
     """
     now = read_scope(finding.reasons[0])
-    begin = by_api["bucket_at"].min()
+    table = by_ip if {"ip", "network"} & now.where.keys() else by_api
+    begin = pd.Timestamp(table.hours[0], unit="us", tz="UTC")
     rows = []
     for back in range(weeks, -1, -1):
         scope = shift_scope(now, week, -back)
         known = scope.start_at >= begin
-        count = count_calls(scope, by_api, by_ip) if known else None
+        count = table.count(scope) if known else None
         rows.append({"week": week.shifted(-back).iso, "calls_count": count})
     return rows

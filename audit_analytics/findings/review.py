@@ -13,6 +13,7 @@ from audit_analytics.findings.history import (
     read_past,
 )
 from audit_analytics.findings.partition import SplitHits, list_suppressions
+from audit_analytics.findings.scope import index_calls
 from audit_analytics.findings.suppression import Suppression, read_suppressions
 from audit_analytics.findings.verdicts import Verdict, list_confirmed, read_verdicts
 
@@ -128,12 +129,14 @@ class Review:
             for hit, _ in split.suppressed
         }
 
+        calls = index_calls(by_api), index_calls(by_ip)
+
         def complete(found: Sequence[Finding]) -> list[Finding]:
             placed = place_findings(found, self.past, week=week, verdicts=self.verdicts)
             return [
                 replace(
                     finding,
-                    past_weeks=count_past_weeks(finding, by_api, by_ip, week=week, weeks=weeks),
+                    past_weeks=count_past_weeks(finding, *calls, week=week, weeks=weeks),
                     suppressed_by=by.get((finding.entity_type, finding.entity), []),
                 )
                 for finding in placed

@@ -38,7 +38,9 @@ NEW_PAIRS: Final = (
 """Detectors whose hits begin something that was not there before."""
 
 _COUNTS: Final = [f"{name}_count" for name in schema.OUTCOMES]
-_PAIR: Final = ["bucket_at", "app_id"]
+_WORDS: Final = ("app_id", "api", "severity", "category", "ip", "network")
+_HOUR: Final = 3_600_000_000
+"""Microseconds of an hour."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,24 +153,94 @@ def cover_reason(reason: Mapping[str, Any], *, until: pd.Timestamp) -> Scope:
     return replace(scope, end_at=until if new else min(scope.end_at, until))
 
 
-def count_calls(scope: Scope, by_api: pd.DataFrame, by_ip: pd.DataFrame) -> int:
-    """Count the calls of a scope, in whole hours.
+@dataclass(frozen=True, eq=False)
+class IndexedCalls:
+    """One table of the hourly rollup, laid out so that scopes by the hundred are found in it.
 
     Parameters
     ----------
-    scope : Scope
-        Which calls.
-    by_api, by_ip : pandas.DataFrame
-        The hourly rollup, ordered by ``bucket_at``.
+    hours : numpy.ndarray of int64 of shape (n_rows,)
+        Start of each row's hour in microseconds, rising.
+    counts : numpy.ndarray of int64 of shape (n_rows, n_outcomes)
+        Calls by outcome.
+    codes : dict of str to numpy.ndarray of shape (n_rows,)
+        For each word column the number of its word.
+    words : dict of str to dict
+        For each word column the number of every word.
+    """
+
+    hours: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    codes: dict[str, NDArray[np.int64]]
+    words: dict[str, dict[str, int]]
+
+    def find(self, scope: Scope) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Find the rows that hold calls of a scope.
+
+        Parameters
+        ----------
+        scope : Scope
+            Which calls; columns this table lacks are passed over.
+
+        Returns
+        -------
+        rows : numpy.ndarray of shape (n,)
+            Positions of the rows.
+        outcomes : numpy.ndarray of shape (m,)
+            Positions of the outcomes in ``schema.OUTCOMES`` under which the calls are counted.
+        """
+        edges = [scope.start_at.floor("h"), scope.end_at.ceil("h")]
+        first, last = np.searchsorted(self.hours, pd.DatetimeIndex(edges).as_unit("us").asi8)
+        named = scope.where.get("outcome", schema.OUTCOMES)
+        outcomes = np.flatnonzero([name in named for name in schema.OUTCOMES])
+        mask = self.counts[first:last, outcomes].any(axis=1)
+        for column, values in scope.where.items():
+            if column in self.codes:
+                wanted = [self.words[column].get(value, -1) for value in values]
+                mask &= np.isin(self.codes[column][first:last], wanted)
+        return first + np.flatnonzero(mask), outcomes
+
+    def count(self, scope: Scope) -> int:
+        """Count the calls of a scope, in whole hours.
+
+        Parameters
+        ----------
+        scope : Scope
+            Which calls.
+
+        Returns
+        -------
+        int
+            Calls.
+        """
+        rows, outcomes = self.find(scope)
+        return int(self.counts[np.ix_(rows, outcomes)].sum())
+
+
+def index_calls(table: pd.DataFrame) -> IndexedCalls:
+    """Lay out a table of the hourly rollup.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_API` or ``CALLS_BY_IP``, ordered by
+        ``bucket_at``.
 
     Returns
     -------
-    int
-        Calls.
+    IndexedCalls
+        The same counts.
     """
-    table = by_ip if {"ip", "network"} & scope.where.keys() else by_api
-    rows, outcomes = _match(table, scope)
-    return int(table.iloc[rows][[_COUNTS[i] for i in outcomes]].to_numpy().sum())
+    columns = {name: table[name].array for name in _WORDS if name in table.columns}
+    return IndexedCalls(
+        hours=pd.DatetimeIndex(table["bucket_at"]).as_unit("us").asi8,
+        counts=table[_COUNTS].to_numpy(dtype="int64", copy=True),
+        codes={name: np.asarray(column.codes, dtype="int64") for name, column in columns.items()},
+        words={
+            name: {str(word): code for code, word in enumerate(column.categories)}
+            for name, column in columns.items()
+        },
+    )
 
 
 def leave_out_calls(
@@ -196,52 +268,53 @@ def leave_out_calls(
         ``bucket_at`` and ``app_id`` of the hours that lost calls, and of those that scopes of
         nothing but an app name: a silence is no example of what is usual either.
     """
-    tables, lost = (by_api, by_ip), []
-    counts = [table[_COUNTS].to_numpy().copy() for table in tables]
+    if not scopes:
+        return by_api, by_ip, _make_pairs(np.array([], dtype="int64"), [])
+    tables = [index_calls(by_api), index_calls(by_ip)]
+    apps = sorted({word for table in tables for word in table.words["app_id"]})
+    pairs = [_number_pairs(table, apps) for table in tables]
+    lost = [np.array([], dtype="int64")]
     for scope in scopes:
         if not scope.where:
             continue  # it names nothing, and must not take the whole tenant with it
-        found = [_match(table, scope) for table in tables]
-        keys = [
-            pd.MultiIndex.from_frame(table.iloc[rows][_PAIR].astype({"app_id": "str"}))
-            for table, (rows, _) in zip(tables, found, strict=True)
-        ]
-        shared = keys[0].intersection(keys[1]).unique()
-        lost += [shared.to_frame(index=False, name=_PAIR), _list_hours(scope)]
-        for table_counts, key, (rows, outcomes) in zip(counts, keys, found, strict=True):
-            table_counts[np.ix_(rows[key.isin(shared)], outcomes)] = 0
-    if not any(len(hours) for hours in lost):
-        return by_api, by_ip, pd.DataFrame({name: by_api[name].iloc[:0] for name in _PAIR})
-    hours = pd.concat(lost, ignore_index=True).drop_duplicates(ignore_index=True)
-    left = [_replace_counts(table, kept) for table, kept in zip(tables, counts, strict=True)]
-    return left[0], left[1], hours
+        found = [table.find(scope) for table in tables]
+        mine = [pair[rows] for pair, (rows, _) in zip(pairs, found, strict=True)]
+        shared = np.intersect1d(mine[0], mine[1])
+        for table, pair, (rows, outcomes) in zip(tables, mine, found, strict=True):
+            table.counts[np.ix_(rows[np.isin(pair, shared)], outcomes)] = 0
+        lost += [shared, _list_hours(scope, apps)]
+    hours = _make_pairs(np.unique(np.concatenate(lost)), apps)
+    if hours.empty:
+        return by_api, by_ip, hours
+    return _replace_counts(by_api, tables[0]), _replace_counts(by_ip, tables[1]), hours
 
 
-def _list_hours(scope: Scope) -> pd.DataFrame:
-    """List every hour of a scope that names apps and nothing else."""
-    apps = scope.where["app_id"] if scope.where.keys() == {"app_id"} else ()
+def _number_pairs(table: IndexedCalls, apps: list[str]) -> NDArray[np.int64]:
+    """Return one number for the hour and the app of each row, the same in both tables."""
+    place = {app: number for number, app in enumerate(apps)}
+    numbers = np.array([place[word] for word in table.words["app_id"]], dtype="int64")
+    return np.asarray(table.hours // _HOUR * len(apps) + numbers[table.codes["app_id"]])
+
+
+def _list_hours(scope: Scope, apps: list[str]) -> NDArray[np.int64]:
+    """Return the pairs of every hour of a scope that names apps and nothing else."""
+    if scope.where.keys() != {"app_id"}:
+        return np.array([], dtype="int64")
+    numbers = [apps.index(app) for app in scope.where["app_id"] if app in apps]
     hours = pd.date_range(scope.start_at.floor("h"), scope.end_at, freq="h", inclusive="left")
-    return pd.MultiIndex.from_product([hours, apps]).to_frame(index=False, name=_PAIR)
+    at = hours.as_unit("us").asi8 // _HOUR * len(apps)
+    return np.asarray(np.add.outer(at, np.array(numbers, dtype="int64")).ravel())
 
 
-def _match(table: pd.DataFrame, scope: Scope) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the positions of the rows that hold such calls, and of the counts they stand in."""
-    # hours are found by bisection: a walk over the whole history for each scope would take longest
-    edges = pd.DatetimeIndex([scope.start_at.floor("h"), scope.end_at.ceil("h")])
-    first, last = table["bucket_at"].array.searchsorted(edges.array)
-    part = table.iloc[first:last]
-    named = scope.where.get("outcome", schema.OUTCOMES)
-    outcomes = np.flatnonzero([name in named for name in schema.OUTCOMES])
-    mask = part[[_COUNTS[i] for i in outcomes]].to_numpy().any(axis=1)
-    for column, values in scope.where.items():
-        if column in part.columns:
-            mask &= part[column].isin(values).to_numpy()
-    return first + np.flatnonzero(mask), outcomes
+def _make_pairs(pairs: NDArray[np.int64], apps: list[str]) -> pd.DataFrame:
+    hour, app = np.divmod(pairs, max(len(apps), 1))
+    at = pd.to_datetime(hour * _HOUR, unit="us", utc=True).as_unit("us")
+    return pd.DataFrame({"bucket_at": at, "app_id": [apps[number] for number in app]})
 
 
-def _replace_counts(table: pd.DataFrame, counts: NDArray[np.int64]) -> pd.DataFrame:
-    total = counts.sum(axis=1)
-    columns = dict(zip(_COUNTS, counts.T, strict=True))
+def _replace_counts(table: pd.DataFrame, left: IndexedCalls) -> pd.DataFrame:
+    total = left.counts.sum(axis=1)
+    columns = dict(zip(_COUNTS, left.counts.T, strict=True))
     return table.assign(calls_count=total, **columns)[total > 0]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from audit_analytics.language import _, ngettext
 from audit_analytics.report import write_report
 from audit_analytics.report.escape import terminal
 
@@ -116,6 +117,42 @@ class Report:
             f"{finding['rank']:>3}  {finding['severity']:<8}  {terminal(finding['sentence'])}"
             for finding in self.data["findings"]
         ]
+
+    def notes(self) -> list[str]:
+        """Return what to know beside the findings, safe to print to a terminal.
+
+        Returns
+        -------
+        list of str
+            What the week was compared with, what is resolved or suppressed, and suppressions
+            that have expired.
+        """
+        data = self.data
+        notes = [data["compared_with"]["text"]]
+        resolved, suppressed = len(data["resolved"]), len(data["suppressed"])
+        if resolved:
+            text = ngettext(
+                "{n} finding of {week} is resolved.",
+                "{n} findings of {week} are resolved.",
+                resolved,
+                week=data["compared_with"]["week"],
+            )
+            notes.append(text)
+        if suppressed:
+            notes.append(
+                ngettext("{n} finding is suppressed.", "{n} findings are suppressed.", suppressed)
+            )
+        notes += [
+            _(
+                "The suppression {suppression_id} expired on {day} and covers nothing since: {reason}",
+                suppression_id=entry["suppression_id"],
+                day=entry["expires"],
+                reason=entry["reason"],
+            )
+            for entry in data["suppressions"]
+            if entry["status"] == "expired"
+        ]
+        return [terminal(note) for note in notes]
 
     def _repr_html_(self) -> str:
         from audit_analytics.report.html import render_notebook  # noqa: PLC0415 - loads matplotlib

@@ -213,7 +213,7 @@ _NO_EVENTS: Final = pa.table(
             pa.timestamp("us", "UTC")
             if name == "at"
             else pa.int64()
-            if name == "object"
+            if name in {"object", "response_code"}
             else pa.string()
             if name == "id"
             else pa.dictionary(pa.int32(), pa.string()),

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 
 from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
 from audit_analytics.rollup import connect_duckdb
 from audit_analytics.schema import EVENTS
-from audit_analytics.source.log import concat_events
 from audit_analytics.store.counting import describe_apis
 from audit_analytics.store.manifest import SCHEMA
-from audit_analytics.store.reader import join_windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from audit_analytics.cases import Hit
     from audit_analytics.catalogue import Catalogue
@@ -84,25 +81,35 @@ class StoreEvidence:
         windows = [w for w in self.windows if any(w.start < e and w.end > s for s, e in spans)]
         counted = self._query(f"{_COUNT}{anyone} GROUP BY ALL", values, windows, _COUNTS)
         counts = counted.to_pandas().groupby(list(EVIDENCE_GROUPS), dropna=False, as_index=False)
-        rows = EVENTS.empty()
+        rows = SCHEMA.empty_table()
         for (text, own), (first, last) in zip(tests, spans, strict=True):
-            if len(rows) < rows_max:
+            if len(rows) < rows_max and len(counted):
                 inside = [w for w in windows if w.start < last and w.end > first]
-                rows = concat_events([rows, self._find_rows(text, own, inside, rows_max)])
-                rows = rows[~rows["id"].duplicated()]
-        return Evidence(rows=rows.head(rows_max), groups=counts.sum())
+                rows = pa.concat_tables([rows, self._find_rows(text, own, inside, rows_max)])
+                again = pd.Series(rows["id"].to_pandas()).duplicated()
+                rows = rows.filter(pa.array(~again, pa.bool_()))
+        shown = EVENTS.coerce(rows.slice(0, rows_max).to_pandas())
+        return Evidence(rows=shown, groups=counts.sum())
 
     def _find_rows(
         self, test: str, values: list[Any], windows: list[Manifest], rows_max: int
-    ) -> pd.DataFrame:
-        """Return the first rows, a day at a time: mostly the first day has enough."""
+    ) -> pa.Table:
+        """Return the first rows; mostly the first day has enough, and the others are not read."""
         text = f"{_SHOW}{test} ORDER BY events.at, id LIMIT {rows_max}"
-        parts = [SCHEMA.empty_table()]
-        for _, day in groupby(windows, key=lambda window: window.start.date()):
-            parts.append(self._query(text, values, list(day), SCHEMA))
-            if sum(len(part) for part in parts) >= rows_max:
-                break
-        return join_windows(parts).head(rows_max)
+        day = windows[0].start.date() if windows else None
+        count = sum(window.start.date() == day for window in windows)
+        found = SCHEMA.empty_table()
+        for part in (windows[:count], windows[count:]):
+            if len(found) < rows_max:
+                found = pa.concat_tables([found, self._query(text, values, part, SCHEMA)])
+        return found.sort_by([("at", "ascending"), ("id", "ascending")]).slice(0, rows_max)
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        connection = connect_duckdb(threads=2)
+        # many findings look into the same hours
+        connection.execute("SET parquet_metadata_cache = true")
+        return connection
 
     def _query(
         self, text: str, values: list[Any], windows: list[Manifest], schema: pa.Schema
@@ -112,14 +119,14 @@ class StoreEvidence:
             return schema.empty_table()
         paths = [str(self.store.path_of(window.start)) for window in windows]
         digest = self.catalogue.digest()
+        connection = self._connection
         try:
-            with connect_duckdb(threads=2) as connection:
-                connection.read_parquet(paths).create_view("stored")
-                source = "stored"
-                if any(window.catalogue != digest for window in windows):
-                    source = self._match_again(connection)
-                connection.execute(f"CREATE VIEW events AS SELECT * FROM {source}")  # noqa: S608
-                return connection.sql(text, params=values).to_arrow_table().cast(schema)
+            connection.read_parquet(paths).create_view("stored")
+            source = "stored"
+            if any(window.catalogue != digest for window in windows):
+                source = self._match_again(connection)
+            connection.execute(f"CREATE OR REPLACE VIEW events AS FROM {source}")
+            return connection.sql(text, params=values).to_arrow_table().cast(schema)
         except duckdb.Error:
             half = len(windows) // 2
             if not half:
@@ -134,7 +141,7 @@ class StoreEvidence:
         said = describe_apis(names, self.catalogue)
         connection.register("names", pa.table({"name": pa.array(names, pa.string()), **said}))
         connection.execute(
-            "CREATE VIEW matched AS SELECT stored.* REPLACE (coalesce(names.api, stored.api) AS api, "
+            "CREATE OR REPLACE VIEW matched AS SELECT stored.* REPLACE (coalesce(names.api, stored.api) AS api, "
             "coalesce(names.category, stored.category) AS category, "
             "coalesce(names.severity, stored.severity) AS severity) "
             "FROM stored LEFT JOIN names ON stored.api = names.name"

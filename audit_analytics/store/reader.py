@@ -78,7 +78,7 @@ def read_store(
         except (OSError, pa.ArrowException):
             # Gone by now (another process replaced it), or damaged behind its footer.
             damaged += 1
-    events = join_windows(tables)[wanted] if tables else EVENTS.empty()[wanted]
+    events = _join(tables)[wanted] if tables else EVENTS.empty()[wanted]
     events.attrs["store"] = {
         "windows_count": len(tables),
         "damaged_count": damaged,
@@ -160,19 +160,7 @@ def _read_window(
     return table
 
 
-def join_windows(tables: list[pa.Table]) -> pd.DataFrame:
-    """Join the rows of windows.
-
-    Parameters
-    ----------
-    tables : list of pyarrow.Table
-        Columns of ``SCHEMA``, at least one table; ``at`` and ``id`` among them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Those columns of table ``schema.EVENTS``, sorted by (at, id); no id is there twice.
-    """
+def _join(tables: list[pa.Table]) -> pd.DataFrame:
     table = pa.concat_tables(tables)
     table = table.take(pc.sort_indices(table, [("at", "ascending"), ("id", "ascending")]))
     frame = table.unify_dictionaries().to_pandas()

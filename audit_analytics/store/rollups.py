@@ -257,13 +257,34 @@ class Rollups:
         except (OSError, KeyError, pa.ArrowException, msgspec.MsgspecError):
             return RollupManifest(), None
 
+    def find_fresh(self, hours: Hours, manifests: list[RollupManifest]) -> list[datetime]:
+        """List the hours whose counts are up to date.
+
+        Parameters
+        ----------
+        hours : dict of datetime.datetime to list of Manifest
+            The windows of each hour.
+        manifests : list of RollupManifest
+            Of the files of counts; an hour must be up to date in all of them.
+
+        Returns
+        -------
+        list of datetime.datetime
+            Hours.
+        """
+        known = [m.hours if m.version == self.version else {} for m in manifests]
+        return [
+            hour
+            for hour, windows in hours.items()
+            if all(noted.get(_name(hour)) == _fingerprint(windows) for noted in known)
+        ]
+
     def _refresh_day(
         self, day: date, hours: Hours, pool: ThreadPoolExecutor, saving: Saving
     ) -> DayCounts:
         stored = {kind: self.read_day(kind, day) for kind in KINDS}
-        wanted = {_name(hour): _fingerprint(windows) for hour, windows in hours.items()}
-        known = [m.hours if m.version == self.version else {} for m, _ in stored.values()]
-        fresh = [h for h in hours if all(k.get(_name(h)) == wanted[_name(h)] for k in known)]
+        manifests = [manifest for manifest, _ in stored.values()]
+        fresh = self.find_fresh(hours, manifests)
         stale = sorted(hours.keys() - set(fresh))
         parts: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
         for kind, (_, table) in stored.items():
@@ -276,9 +297,9 @@ class Rollups:
             parts["calls_by_api"].append(counted.by_api)
             parts["calls_by_ip"].append(counted.by_ip)
         counts = DayCounts(day, {kind: _join(parts[kind]) for kind in KINDS}, stale, damaged)
-        if stale or any(k.keys() - wanted.keys() for k in known):
+        if stale or any(m.hours.keys() - set(map(_name, hours)) for m in manifests):
             sound = [h for h in hours if not any(w.start in damaged for w in hours[h])]
-            noted = {_name(h): wanted[_name(h)] for h in sound}
+            noted = {_name(h): _fingerprint(hours[h]) for h in sound}
             self._save(counts, RollupManifest(version=self.version, hours=noted), saving)
         return counts
 

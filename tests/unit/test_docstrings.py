@@ -16,6 +16,8 @@ from audit_analytics.config import (
     Settings,
     SyncSettings,
 )
+from audit_analytics.findings.suppression import Suppression
+from audit_analytics.findings.verdicts import Verdict, VerdictCalls
 
 CHECKS = {
     "GL03",  # no double blank lines
@@ -77,7 +79,17 @@ def test_docstring_is_complete(name):
 
 
 @pytest.mark.parametrize(
-    "model", [Settings, RuleSettings, SyncSettings, RedactionSettings, DeliverSettings]
+    "model",
+    [
+        Settings,
+        RuleSettings,
+        SyncSettings,
+        RedactionSettings,
+        DeliverSettings,
+        Suppression,
+        Verdict,
+        VerdictCalls,
+    ],
 )
 def test_every_setting_says_what_it_does(model):
     silent = [

@@ -5,7 +5,17 @@ from datetime import date
 
 import pandas as pd
 import pytest
-from tenant import DAY, EXPORT, HOUR, WEEK, calls, make_events, quiet_tenant, spread
+from tenant import (
+    DAY,
+    EXPORT,
+    HOUR,
+    WEEK,
+    build_tenant,
+    calls,
+    make_events,
+    quiet_tenant,
+    spread,
+)
 from test_engine import Distance
 
 import audit_analytics as aa
@@ -14,6 +24,7 @@ from audit_analytics.findings.history import read_past
 from audit_analytics.findings.reports import find_finding, read_report
 from audit_analytics.findings.suppression import Suppression, append_suppression
 from audit_analytics.findings.verdicts import append_verdict, judge_finding
+from audit_analytics.rollup import rollup
 
 LAST = WEEK.shifted(-1)
 WHO = "cli_03"
@@ -163,6 +174,8 @@ def test_a_suppressed_finding_is_told_apart_and_does_not_become_usual(log, tmp_p
     assert shown["previous"]["suppressed"]
     (told,) = data["suppressions"]
     assert (told["status"], told["hits_count"]) == ("expired", 0)
+    notes = " ".join(aa.Report(data, pd.DataFrame()).notes())
+    assert f"{entry.suppression_id} expired on 2026-11-08 and covers nothing" in notes
     assert told["last_hit_at"] == first.data["suppressions"][0]["last_hit_at"]
     assert row_of(data["resolved"]) is None
 
@@ -178,6 +191,17 @@ def test_what_no_suppression_covers_stays_and_is_rated_alone(log, tmp_path):
     assert left["suppressed_by"]
     assert left["expected_per_week"] >= whole["expected_per_week"]
     assert row_of(data["suppressed"], "cli_06")["detectors"] == [first]
+
+
+def test_hours_left_out_teach_nothing_instead_of_teaching_silence(log):
+    panel, *_ = build_tenant(log, rollup(log))
+    hour = panel.grid.hours[30]
+    hours = pd.DataFrame({"bucket_at": [hour, hour], "app_id": [WHO, "cli_unknown"]})
+    before, after = panel.weights(0), panel.leave_out(hours).weights(0)
+    place = panel.apps.get_loc(WHO), 30
+    assert before[place] > 0
+    assert after[place] == 0
+    assert (before != after).sum() == 1
 
 
 def test_the_weeks_before_are_counted_in_the_same_hours(found):

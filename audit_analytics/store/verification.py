@@ -1,0 +1,152 @@
+"""Check a store against its own manifests: counts, ids, ranges, and the counts of its hours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from audit_analytics.errors import InputError
+from audit_analytics.store.manifest import SCHEMA, read_manifest
+from audit_analytics.store.rollups import KINDS, sort_into_hours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from audit_analytics.store.manifest import Manifest
+    from audit_analytics.store.rollups import Rollups
+
+
+@dataclass
+class Verification:
+    """What a check found.
+
+    Parameters
+    ----------
+    windows_count, rows_count : int
+        What was checked.
+    hours_count : int
+        Hours whose kept counts were checked; those that are not up to date are left out, as they
+        are counted again before they are used.
+    problems : list of str
+        What is wrong: which file, what, and what to do.
+    """
+
+    windows_count: int = 0
+    rows_count: int = 0
+    hours_count: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = None) -> Verification:
+    """Read every row of a store and compare it with what its manifests say.
+
+    Parameters
+    ----------
+    rollups : Rollups
+        The store with its counts.
+    progress : callable, optional
+        Called with the name of each window.
+
+    Returns
+    -------
+    Verification
+        What was checked and what is wrong.
+
+    Raises
+    ------
+    StoreUnusable
+        There is no store, or it is empty.
+    StoreTooNew
+        It was written by a later version.
+    """
+    store = rollups.store
+    store.check()
+    found = Verification()
+    windows: list[Manifest] = []
+    rows_per_hour: dict[datetime, int] = {}
+    for start in store.list_starts():
+        path = store.path_of(start)
+        name = path.relative_to(store.folder).as_posix()
+        if progress:
+            progress(name)
+        try:
+            window = read_manifest(path)
+            table = pq.ParquetFile(path).read(columns=["id", "at"])
+            schema = pq.read_schema(path)
+        except InputError as error:
+            found.problems.append(str(error))
+            continue
+        except (OSError, pa.ArrowException):
+            found.problems.append(f"{name}: its rows cannot be read; fetch its time again: sync")
+            continue
+        found.windows_count += 1
+        found.rows_count += len(table)
+        windows.append(window)
+        found.problems += [f"{name}: {wrong}" for wrong in _check_window(start, window, table)]
+        missing = set(SCHEMA.names) - set(schema.names)
+        if missing:
+            found.problems.append(f"{name}: lacks the columns {', '.join(sorted(missing))}")
+        hours = pc.floor_temporal(table["at"], unit="hour").value_counts()
+        for count in hours.to_pylist():
+            rows_per_hour[count["values"]] = rows_per_hour.get(count["values"], 0) + count["counts"]
+    found.problems += _check_overlaps(windows)
+    for wrong in _check_counts(rollups, windows, rows_per_hour, found):
+        found.problems.append(wrong)
+    return found
+
+
+def _check_window(start: datetime, window: Manifest, table: pa.Table) -> Iterator[str]:
+    if window.start != start:
+        yield f"its manifest says it begins at {window.start}, its name says {start}"
+    if len(table) != window.rows_count:
+        yield f"holds {len(table):,} rows, its manifest says {window.rows_count:,}"
+    ids = table["id"]
+    empty = ids.null_count + pc.sum(pc.equal(ids, "")).as_py() if len(ids) else 0
+    if empty:
+        yield f"{empty:,} rows have no id"
+    distinct = pc.count_distinct(ids, mode="all").as_py()
+    if distinct != len(ids):
+        yield f"{len(ids) - distinct:,} ids are there twice"
+    span: dict[str, Any] = pc.min_max(table["at"]).as_py()
+    if span["min"] and (span["min"] < window.start or span["max"] >= window.end):
+        yield f"has rows from {span['min']} to {span['max']}, outside its range"
+    if (span["min"], span["max"]) != (window.first_at, window.last_at):
+        yield f"its manifest says {window.first_at} to {window.last_at}, its rows are of another time"
+
+
+def _check_overlaps(windows: list[Manifest]) -> Iterator[str]:
+    for earlier, later in pairwise(windows):
+        if later.start < earlier.end:
+            yield (
+                f"the windows of {earlier.start} and {later.start} overlap; "
+                "the next sync removes what is there twice"
+            )
+
+
+def _check_counts(
+    rollups: Rollups,
+    windows: list[Manifest],
+    rows_per_hour: dict[datetime, int],
+    found: Verification,
+) -> Iterator[str]:
+    for day, hours in sort_into_hours(windows).items():
+        for kind in KINDS:
+            manifest, table = rollups.read_day(kind, day)
+            fresh = rollups.find_fresh(hours, [manifest])
+            if table is None or not fresh:
+                continue
+            found.hours_count += len(fresh) if kind == "calls_by_api" else 0
+            totals = table.group_by("bucket_at").aggregate([("calls_count", "sum")]).to_pylist()
+            counted = {total["bucket_at"]: total["calls_count_sum"] for total in totals}
+            for hour in fresh:
+                if counted.get(hour, 0) != rows_per_hour.get(hour, 0):
+                    yield (
+                        f"{kind} of {hour}: counts {counted.get(hour, 0):,} calls, the events are "
+                        f"{rows_per_hour.get(hour, 0):,}; remove the folder .rollup and run: rollup"
+                    )

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from tenant import calls, make_events
+
+from audit_analytics.catalogue import Catalogue
+from audit_analytics.cli import main
+from audit_analytics.source.windows import Reading, Window, plan_windows
+from audit_analytics.store import (
+    Manifest,
+    Redaction,
+    Rollups,
+    Store,
+    WindowWriter,
+    read_calls,
+    read_store,
+    read_stored_rejects,
+)
+from audit_analytics.store.compaction import FILE_ROWS, compact_store
+from audit_analytics.store.manifest import MANIFEST_KEY
+from audit_analytics.store.verification import verify_store
+
+NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LATER = NINE + timedelta(days=5)
+SHIPPED = Catalogue.default()
+
+
+def write(store, start, count, *, end=None, read_at=None, rejects=None, **about):
+    store.create()
+    end = end or start + HOUR
+    draft = Manifest(start=start, end=end, read_at=read_at or end + 2 * HOUR, **about)
+    with WindowWriter(store, draft, Redaction("key")) as writer:
+        if count:
+            at = [pd.Timestamp(start) + n * ((end - start) / count) for n in range(count)]
+            events = make_events(calls("cli_a", at, object=list(range(count))))
+            writer.add(events.assign(id=f"{start:%d%H%M}-" + events["id"].astype("str")), rejects)
+        return writer.commit()
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(tmp_path / "store")
+    for n in range(20):
+        write(store, NINE + n * HOUR, n)
+    return store
+
+
+def edit(path, **about):
+    """Let a window's manifest say something else."""
+    table = pq.ParquetFile(path).read()
+    metadata = dict(pq.read_metadata(path).metadata)
+    manifest = msgspec.json.decode(metadata[MANIFEST_KEY], type=Manifest)
+    changed = msgspec.structs.replace(manifest, **about)
+    metadata[MANIFEST_KEY] = msgspec.json.encode(changed)
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+
+
+def verify(store):
+    return verify_store(Rollups(store, SHIPPED))
+
+
+def test_joined_windows_hold_the_same_rows_and_counts(store):
+    events, counts = read_store(store.folder), read_calls(store, store.scan().manifests, SHIPPED)
+    done = compact_store(store, LATER)
+    assert (done.before_count, done.after_count, done.rows_count) == (20, 2, len(events))
+    assert store.list_starts() == [NINE, NINE + 15 * HOUR], "one file a day"
+    pd.testing.assert_frame_equal(read_store(store.folder), events)
+    again = read_calls(store, store.scan().manifests, SHIPPED)
+    pd.testing.assert_frame_equal(again.by_api, counts.by_api)
+    pd.testing.assert_frame_equal(again.by_ip, counts.by_ip)
+    assert verify(store).problems == []
+    assert compact_store(store, LATER).rows_count == 0
+    assert store.path_of(NINE).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_sync_has_nothing_to_read_again_after_a_compaction(store):
+    compact_store(store, LATER)
+    readings = [Reading(Window(m.start, m.end), m.read_at) for m in store.scan().manifests]
+    end = NINE + 20 * HOUR
+    assert plan_windows(NINE, LATER, readings, until=end) == []
+
+
+def test_young_unsettled_and_differing_windows_stay_apart(store):
+    write(store, NINE + 2 * HOUR, 3, read_at=NINE + 3 * HOUR)
+    write(store, NINE + 5 * HOUR, 3, scope="sensitive-1")
+    write(store, NINE + 9 * HOUR, FILE_ROWS // 250_000)
+    edit(store.path_of(NINE + 9 * HOUR), rows_count=FILE_ROWS)
+    compact_store(store, NINE + 20 * HOUR + timedelta(days=2) - HOUR)
+    places = [(start - NINE) // HOUR for start in store.list_starts()]
+    assert places == [0, 2, 3, 5, 6, 9, 10, 15, 19]
+
+
+def test_rejects_and_their_counts_stay(tmp_path):
+    store = Store(tmp_path / "store")
+    rejects = pd.DataFrame({"source": "page", "row": [1], "reason": "no id", "raw": ""})
+    for n in range(3):
+        write(store, NINE + n * HOUR, 2, rejects=rejects)
+    before = read_stored_rejects(store.folder)
+    compact_store(store, LATER)
+    [manifest] = store.scan().manifests
+    assert (manifest.rejects_count, manifest.reject_reasons) == (3, {"no id": 3})
+    pd.testing.assert_frame_equal(read_stored_rejects(store.folder), before)
+
+
+def test_a_compaction_that_stops_half_way_loses_nothing(store, monkeypatch):
+    events = read_store(store.folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "remove_within", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            compact_store(store, LATER)
+    assert len(store.list_starts()) == 20
+    pd.testing.assert_frame_equal(read_store(store.folder), events)
+    counts = read_calls(store, store.scan().manifests, SHIPPED)
+    assert counts.by_api["calls_count"].sum() == len(events)
+    assert any("overlap" in problem for problem in verify(store).problems)
+    store.repair()
+    assert verify(store).problems == []
+    pd.testing.assert_frame_equal(read_store(store.folder), events)
+
+
+def test_a_sound_store_has_no_problems(store):
+    read_calls(store, store.scan().manifests, SHIPPED)
+    found = verify(store)
+    assert (found.windows_count, found.rows_count, found.hours_count) == (20, 190, 20)
+    assert found.problems == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rows_count": 7}, "holds 5 rows, its manifest says 7"),
+        ({"start": NINE}, "its name says"),
+        ({"end": NINE + 5 * HOUR + HOUR / 4}, "outside its range"),
+        ({"first_at": NINE}, "its rows are of another time"),
+        ({"end": NINE + 7 * HOUR}, "overlap"),
+    ],
+)
+def test_says_what_is_wrong_with_a_manifest(store, change, said):
+    edit(store.path_of(NINE + 5 * HOUR), **change)
+    assert any(said in problem for problem in verify(store).problems)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [("same", "4 ids are there twice"), ("", "5 rows have no id")]
+)
+def test_says_what_is_wrong_with_ids(store, value, said):
+    path = store.path_of(NINE + 5 * HOUR)
+    metadata = pq.read_metadata(path).metadata
+    table = pq.ParquetFile(path).read().to_pandas().assign(id=value)
+    schema = pq.read_schema(path).with_metadata(metadata)
+    pq.write_table(pq.ParquetFile(path).read().from_pandas(table, schema=schema), path)
+    assert any(said in problem for problem in verify(store).problems)
+
+
+def test_says_which_counts_differ_from_the_events(store):
+    windows = store.scan().manifests
+    read_calls(store, windows, SHIPPED)
+    path = store.folder / ".rollup" / "calls_by_ip" / "day=2026-03-02.parquet"
+    table = pq.ParquetFile(path).read()
+    metadata = pq.read_metadata(path).metadata
+    pq.write_table(table.slice(1).replace_schema_metadata(metadata), path)
+    [problem] = verify(store).problems
+    assert problem.startswith("calls_by_ip of 2026-03-02 10:00:00+00:00: counts 0 calls")
+
+
+def test_commands_say_what_they_did_and_exit_with_3_when_something_is_wrong(store):
+    run = CliRunner().invoke
+    folder = str(store.folder)
+    done = run(main, ["rollup", folder])
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "20 hours of 2 days counted; the others were up to date\n",
+    )
+    assert run(main, ["rollup", folder]).stdout.startswith("0 hours of 2 days")
+    done = run(main, ["store", "compact", folder])
+    assert (done.exit_code, done.stdout) == (0, "20 files are 2 now; 190 rows written\n")
+    done = run(main, ["store", "verify", folder])
+    assert (done.exit_code, done.stdout) == (0, "")
+    store.path_of(NINE).write_bytes(b"PAR1 cut off")
+    done = run(main, ["store", "verify", folder])
+    assert done.exit_code == 3
+    assert "09-00-00.parquet: cannot be read" in done.stdout
+    done = run(main, ["store", "verify", str(store.folder / "nowhere")])
+    assert (done.exit_code, "there is no store" in done.stderr) == (2, True)
