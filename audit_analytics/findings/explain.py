@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 GROUP_NAMES: Final = {
     "VOL": "number of calls",
+    "OBJ": "number of objects",
     "SENS": "calls of sensitive APIs",
     "TOK": "token requests",
     "ERR": "errors",
@@ -216,7 +217,28 @@ def _new_network(hit: Hit, zone: str) -> str:
     names = list_names(list(hit.facts["networks"]))
     place = _FOREIGN[hit.facts["foreign"]]
     calls = count_of(hit.observed, "call")
-    return f"called from {names}, {place}, for the first time {when}: {calls} within 24 hours"
+    said = f"called from {names}, {place}, for the first time {when}: {calls} within 24 hours"
+    gap = hit.facts.get("gap_seconds")
+    return f"{said}, one every {_gap(gap)} like a clock" if gap else said
+
+
+def _gap(seconds: float) -> str:
+    for unit, size in (("hour", 3600.0), ("minute", 60.0)):
+        if seconds >= 1.95 * size or (seconds >= 0.95 * size and unit == "hour"):
+            number = f"{seconds / size:.1f}".removesuffix(".0")
+            return unit if number == "1" else f"{number} {unit}s"
+    return count_of(seconds, "second")
+
+
+def _objects(hit: Hit, zone: str) -> str:
+    objects, when = count_of(hit.observed, "object"), format_span(hit.start_at, hit.end_at, zone)
+    return f"touched {objects} {when}; {_expected(hit)}"
+
+
+def _api_errors(hit: Hit, zone: str) -> str:
+    when, name = format_span(hit.start_at, hit.end_at, zone), OUTCOME_NAMES[hit.facts["label"]]
+    errors, apps = count_of(hit.observed, f"{name} error"), count_of(hit.facts["apps"], "app")
+    return f"gave {apps} {errors} {when} without the app hit worst; {_expected(hit)}"
 
 
 def _new_apis(hit: Hit, zone: str) -> str:
@@ -253,6 +275,7 @@ def _ip_failures(hit: Hit, zone: str) -> str:
 
 _CLAUSES: Final[dict[str, Callable[[Hit, str], str]]] = {
     "VOL": _counted("called"),
+    "OBJ": _objects,
     "SENS": _counted("called sensitive APIs"),
     "TOK": _counted("asked for a token"),
     "ERR": _errors,
@@ -263,6 +286,7 @@ _CLAUSES: Final[dict[str, Callable[[Hit, str], str]]] = {
     "NEWAPPS": _ip_new_apps,
     "AUTHAPPS": _ip_failing_apps,
     "AUTHFAIL": _ip_failures,
+    "APIERR": _api_errors,
     "rule:new_network": lambda hit, zone: (
         f"called from {hit.facts['network']}, foreign to the whole tenant, for the first time "
         f"{format_start(hit.start_at, zone)}"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.buckets import Week, format_local, format_utc
-from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings.explain import explain_hit, show_api
 from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
 
 if TYPE_CHECKING:
@@ -213,7 +213,9 @@ def _merge(
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
     techniques = dict.fromkeys(t for name in detectors for t in GUIDANCE[name].techniques)
     clause = explain_hit(first, week.zone)
-    name = "The platform" if first.entity_type == "tenant" else first.entity
+    name = {"tenant": "The platform", "api": show_api(first.entity)}.get(
+        first.entity_type, first.entity
+    )
     return Finding(
         finding_id=_identify(first, week),
         rank=0,

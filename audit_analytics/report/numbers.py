@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 TOP: Final = 10
 MAX_LISTED: Final = 50
 METRICS: Final = {
+    "OBJ": ("objects", "objects"),
     "TOK": ("token", "token requests"),
     "SENS": ("sensitive", "calls of sensitive APIs"),
 }
