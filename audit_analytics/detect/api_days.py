@@ -7,7 +7,7 @@ so that an API that fails for everybody is one finding about the API.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -158,12 +158,12 @@ def build_api_panel(panel: Panel) -> Panel:
 
 def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
     """Return scores of shape (n_apis, n_days, n_groups), NaN where there is too little history."""
-    frame = WeekFrame(apis, week)
-    extra = {
-        name: apis.counts["calls"] * expect_outage(WeekFrame(panel, week), name)
-        for name in ERROR_CLASSES
-    }
-    surprises = {"APIERR": score_classes(frame, extra)}
+    counts = dict(apis.counts)
+    for name in ERROR_CLASSES:
+        # while everything fails, no API has news of its own
+        outage = expect_outage(WeekFrame(panel, week), name) > 0
+        counts[name] = np.where(outage, 0.0, counts[name])
+    surprises = {"APIERR": score_classes(WeekFrame(replace(apis, counts=counts), week))}
     stacked = np.stack([surprises[name].score for name in GROUPS], axis=2)
     stacked[~apis.assessed(week)] = np.nan
     return stacked, surprises

@@ -107,14 +107,16 @@ def score_errors(frame: WeekFrame) -> Surprise:
     return score_classes(frame, extra)
 
 
-def score_classes(frame: WeekFrame, extra: Mapping[str, NDArray[np.float64]]) -> Surprise:
+def score_classes(
+    frame: WeekFrame, extra: Mapping[str, NDArray[np.float64]] | None = None
+) -> Surprise:
     """Score every error class and keep the most surprising one.
 
     Parameters
     ----------
     frame : WeekFrame
         The scored week.
-    extra : mapping of str to numpy.ndarray of shape (n_entities, n_hours)
+    extra : mapping of str to numpy.ndarray of shape (n_entities, n_hours), optional
         Errors of each class of ERROR_CLASSES that are expected besides the usual ones.
 
     Returns
@@ -125,7 +127,7 @@ def score_classes(frame: WeekFrame, extra: Mapping[str, NDArray[np.float64]]) ->
     best: Surprise | None = None
     for name in ERROR_CLASSES:
         counts = frame.panel.counts[name]
-        rate, more = usual_rate(frame, counts), extra[name]
+        rate, more = usual_rate(frame, counts), None if extra is None else extra[name]
         hourly = score_hours(frame, counts, fit_hourly(frame, counts), rate=rate, extra=more)
         daily = score_days(frame, counts, fit_daily(frame, counts), rate=rate, extra=more)
         found = hourly.or_greater(daily)
