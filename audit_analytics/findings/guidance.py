@@ -105,12 +105,31 @@ _SHARED = Guidance(
 
 GUIDANCE: Final = {
     "VOL": _VOLUME,
+    "OBJ": Guidance(
+        "Unusual number of objects",
+        ("T1213", "T1530"),
+        ("a backfill or migration", "a report that walks through everything once"),
+        (
+            "Look at which objects these are: a walk through all of them is an export.",
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
     "SENS": _SENSITIVE,
     "ERR": _ERRORS,
     "NEWNET": _NEW_NETWORK,
     "NEWAPPS": _SHARED,
     "AUTHAPPS": _SHARED,
     "AUTHFAIL": _SHARED,
+    "APIERR": Guidance(
+        "API fails for many apps",
+        (),
+        ("an incident of the platform in this API", "an API that was changed or withdrawn"),
+        (
+            "Check the platform's status page and the change log of this API.",
+            "Look at the response codes: one code for every app is the API's, not the apps'.",
+        ),
+    ),
     "TOK": Guidance(
         "Unusual number of token requests",
         ("T1528", "T1550.001"),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 TOP: Final = 10
 METRICS: Final = {
+    "OBJ": ("objects", "objects"),
     "TOK": ("token", "token requests"),
     "SENS": ("sensitive", "calls of sensitive APIs"),
 }
