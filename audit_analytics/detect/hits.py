@@ -25,19 +25,25 @@ CLEAR_P: Final = 0.005
 MAX_P: Final = 0.05
 """In a tenant of a few entities E alone would let ordinary days through."""
 
-TELLING: Final = ("NEWAPI", "NEWNET", "ERR", "SENS", "TOK", "API", "VOL")
+TELLING: Final = ("NEWAPI", "NEWNET", "ERR", "SENS", "TOK", "API", "OBJ", "VOL")
 """Which group speaks first when several are equally improbable: the more specific one."""
+
+CLEAR_RHYTHM: Final = 0.5
+"""People score 0.5 (RITA's experience), and the app's own rhythm is already taken off."""
 
 MAX_REASONS: Final = 4
 HOURLY_UNITS: Final = {
     "VOL": mark("calls in an hour"),
+    "OBJ": mark("distinct objects in an hour"),
     "SENS": mark("calls of sensitive APIs in an hour"),
     "TOK": mark("token requests in an hour"),
     "ERR": mark("errors in an hour"),
     "API": mark("calls of one API in an hour"),
+    "APIERR": mark("errors of all apps but the worst hit in an hour"),
 }
 DAILY_UNITS: Final = {
     "VOL": mark("calls in a day"),
+    "OBJ": mark("distinct objects in a day"),
     "SENS": mark("calls of sensitive APIs in a day"),
     "TOK": mark("token requests in a day"),
     "ERR": mark("errors in a day"),
@@ -45,6 +51,7 @@ DAILY_UNITS: Final = {
     "NEWAPPS": mark("apps new on this address in a day"),
     "AUTHAPPS": mark("apps failing to authenticate in a day"),
     "AUTHFAIL": mark("authentication failures in a day"),
+    "APIERR": mark("errors of all apps but the worst hit in a day"),
 }
 """Units by group; translated where they are shown."""
 
@@ -73,13 +80,17 @@ def find_hits(
     return [
         hit
         for case in detection.cases
-        if case.expected_per_week < budget and case.p < MAX_P
-        for hit in (
-            _explain_app(detection, case, severity_of_api)
-            if case.entity_type == "app"
-            else _explain_ip(detection, case)
-        )
+        if (case.expected_per_week < budget and case.p < MAX_P)
+        or (case.entity_type == "api" and case.entity in detection.api_days.failing)
+        for hit in _explain(detection, case, severity_of_api)
     ]
+
+
+def _explain(detection: Detection, case: Case, severity_of_api: Mapping[str, str]) -> Iterator[Hit]:
+    if case.entity_type == "app":
+        return _explain_app(detection, case, severity_of_api)
+    explain = _explain_ip if case.entity_type == "ip" else _explain_api
+    return explain(detection, case)
 
 
 def _explain_app(
@@ -88,7 +99,9 @@ def _explain_app(
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {name: detection.app_p[name][app].min() for name in APP_GROUPS}
     ranked = sorted(least, key=lambda name: (least[name], TELLING.index(name)))
-    clear = [name for name in ranked if least[name] <= CLEAR_P][:MAX_REASONS]
+    clear = [name for name in ranked if least[name] <= CLEAR_P]
+    # how many objects it was says less than any other reason does
+    clear = ([name for name in clear if name != "OBJ"] or clear)[:MAX_REASONS]
     worst = int(detection.app_p["joint"][app].argmin())
     if not clear and detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]:
         clear = ranked[:1]  # the past of a small tenant is too short for any p below CLEAR_P
@@ -166,9 +179,19 @@ def _explain_networks(detection: Detection, app: int, day: int) -> Iterator[Hit]
         expected=0.0,
         unit=mark("calls from new networks in 24 hours"),
         p=float(detection.app_p["NEWNET"][app, day]),
-        facts={"networks": list(names), "foreign": int(pairs["foreignness"].max())},
+        facts={
+            "networks": list(names),
+            "foreign": int(pairs["foreignness"].max()),
+            "gap_seconds": _find_beat(pairs),
+        },
         where={"app_id": (app_id,), "network": names},
     )
+
+
+def _find_beat(pairs: pd.DataFrame) -> float | None:
+    """Return the seconds between calls where they are regular enough to be worth saying."""
+    top = pairs.loc[pairs["rhythm"].idxmax()]
+    return float(top["gap_seconds"]) if top["rhythm"] >= CLEAR_RHYTHM else None
 
 
 def _explain_apis(
@@ -253,3 +276,36 @@ def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
                 facts={"apps": int(row["apps_count"]), "calls": int(row["calls_count"])},
                 where={"ip": (case.entity,), **outcome},
             )
+
+
+def _explain_api(detection: Detection, case: Case) -> Iterator[Hit]:
+    found, grid = detection.api_days, detection.panel.grid
+    api = int(found.panel.apps.get_loc(case.entity))
+    day = int(found.p["APIERR"][api].argmin())
+    surprise = found.surprises["APIERR"]
+    if not surprise.score[api, day]:
+        return
+    first, hours = int(surprise.hour[api, day]), int(surprise.hours[api, day])
+    mean = float(surprise.expected[api, day])
+    low, high = expect_interval(mean, float(surprise.size[api, day]))
+    label = str(surprise.label[api, day])
+    yield Hit(
+        detector="APIERR",
+        kind="error_burst",
+        entity_type="api",
+        entity=case.entity,
+        start_at=grid.hours[first],
+        end_at=grid.hours[first] + pd.Timedelta(hours=hours),
+        observed=float(surprise.observed[api, day]),
+        expected=mean,
+        low=low,
+        high=high,
+        unit=(HOURLY_UNITS if hours == 1 else DAILY_UNITS)["APIERR"],
+        p=float(found.p["APIERR"][api, day]),
+        facts={
+            "label": label,
+            "hours": hours,
+            "apps": found.count_apps(api, slice(first, first + hours), label),
+        },
+        where={"api": (case.entity,), "outcome": (label,)},
+    )

@@ -121,12 +121,34 @@ _SHARED = Guidance(
 
 GUIDANCE: Final = {
     "VOL": _VOLUME,
+    "OBJ": Guidance(
+        mark("Unusual number of objects"),
+        ("T1213", "T1530"),
+        (mark("a backfill or migration"), mark("a report that walks through everything once")),
+        (
+            mark("Look at which objects these are: a walk through all of them is an export."),
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
     "SENS": _SENSITIVE,
     "ERR": _ERRORS,
     "NEWNET": _NEW_NETWORK,
     "NEWAPPS": _SHARED,
     "AUTHAPPS": _SHARED,
     "AUTHFAIL": _SHARED,
+    "APIERR": Guidance(
+        mark("API fails for many apps"),
+        (),
+        (
+            mark("an incident of the platform in this API"),
+            mark("an API that was changed or withdrawn"),
+        ),
+        (
+            mark("Check the platform's status page and the change log of this API."),
+            mark("Look at the response codes: one code for every app is the API's, not the apps'."),
+        ),
+    ),
     "TOK": Guidance(
         mark("Unusual number of token requests"),
         ("T1528", "T1550.001"),

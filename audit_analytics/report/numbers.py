@@ -25,6 +25,7 @@ TOP: Final = 10
 METRICS: Final = {
     "TOK": ("token", mark("token requests an hour")),
     "SENS": ("sensitive", mark("calls of sensitive APIs an hour")),
+    "OBJ": ("objects", mark("objects an hour")),
 }
 CALLS: Final = mark("calls an hour")
 ERRORS: Final = {
