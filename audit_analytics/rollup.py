@@ -157,7 +157,7 @@ def _count(
 ) -> pa.Table:
     """Count by numbers that stand for whole keys: one wide number groups faster than five."""
     cells = _pack({key: len(words[key]) + 1 for key in keys})
-    columns = {name: events[name] for name in ("at", "outcome", "object")}
+    columns = {name: events[name] for name in ("at", "outcome", "response_code", "object")}
     for cell, sizes in cells.items():
         number = np.zeros(len(events), np.int64)
         for key, size in sizes.items():
