@@ -37,6 +37,9 @@ def main() -> None:
     metavar="2h",
     help="Tell only what went on since then: a span before the log's end, or an instant.",
 )
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), help="Language of the report (en if not set)."
+)
 @click.option("--budget", type=float, help="Alarms an ordinary week brings (10 if not set).")
 @click.option(
     "--fail-on",
@@ -63,6 +66,7 @@ def weekly(
     out: Path,
     week: str | None,
     since: str | None,
+    lang: str | None,
     budget: float | None,
     fail_on: str | None,
     ocsf: bool | None,
@@ -81,7 +85,8 @@ def weekly(
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.source.files import write_rejects
 
-    settings = load_settings(config, overrides={"budget_per_week": budget, "ocsf": ocsf})
+    overrides = {"lang": lang, "budget_per_week": budget, "ocsf": ocsf}
+    settings = load_settings(config, overrides=overrides)
     check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
     previous = out if out.is_dir() else None
@@ -91,15 +96,10 @@ def weekly(
     folder = out / f"{report.data['week']['iso']}{name}"
     paths = report.write(folder, ocsf=settings.ocsf)
     coverage = report.data["coverage"]
-    click.echo(
-        f"{coverage['rows_read_count']:,} rows read: {coverage['events_count']:,} events, "
-        f"{coverage['duplicates_count']:,} duplicates, {coverage['rejects_count']:,} rejected.",
-        err=True,
-    )
+    rejects_path = folder / "rejects.jsonl"
     if len(report.rejects):
-        write_rejects(report.rejects, folder / "rejects.jsonl")
-        click.echo(f"Rejected rows and why: {folder / 'rejects.jsonl'}", err=True)
-    for note in report.notes():
+        write_rejects(report.rejects, rejects_path)
+    for note in [*report.count_rows(rejects_path), *report.notes()]:
         click.echo(note, err=True)
     click.echo(paths["report.html"])
     for line in report.lines():

@@ -41,6 +41,7 @@ from audit_analytics.findings import (
     read_review,
     split_hits,
 )
+from audit_analytics.language import use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
@@ -167,10 +168,11 @@ def run_week(
         past: Path | Mapping[str, Any] | None = previous.data
     else:
         past = Path(previous) if previous is not None else None
-    data = judge_week(
-        log, week=week, settings=settings, since=since, detector=detector, previous=past
-    )
-    return Report(build_report(data), log.rejects)
+    with use_language(settings.lang):
+        data = judge_week(
+            log, week=week, settings=settings, since=since, detector=detector, previous=past
+        )
+        return Report(build_report(data), log.rejects)
 
 
 def judge_week(

@@ -12,6 +12,7 @@ from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.baseline import expect_interval
 from audit_analytics.detect.engine import APP_GROUPS, Detection
 from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,18 +32,29 @@ CLEAR_RHYTHM: Final = 0.5
 """People score 0.5 (RITA's experience), and the app's own rhythm is already taken off."""
 
 MAX_REASONS: Final = 4
-UNITS: Final = {
-    "VOL": "calls",
-    "OBJ": "distinct objects",
-    "SENS": "calls of sensitive APIs",
-    "TOK": "token requests",
-    "ERR": "errors",
-    "API": "calls of one API",
-    "NEWAPPS": "apps new on this address",
-    "AUTHAPPS": "apps failing to authenticate",
-    "AUTHFAIL": "authentication failures",
-    "APIERR": "errors of all apps but the worst hit",
+HOURLY_UNITS: Final = {
+    "VOL": mark("calls in an hour"),
+    "OBJ": mark("distinct objects in an hour"),
+    "APIERR": mark("errors of all apps but the worst hit in an hour"),
+    "SENS": mark("calls of sensitive APIs in an hour"),
+    "TOK": mark("token requests in an hour"),
+    "ERR": mark("errors in an hour"),
+    "API": mark("calls of one API in an hour"),
 }
+DAILY_UNITS: Final = {
+    "VOL": mark("calls in a day"),
+    "OBJ": mark("distinct objects in a day"),
+    "APIERR": mark("errors of all apps but the worst hit in a day"),
+    "SENS": mark("calls of sensitive APIs in a day"),
+    "TOK": mark("token requests in a day"),
+    "ERR": mark("errors in a day"),
+    "API": mark("calls of one API in a day"),
+    "NEWAPPS": mark("apps new on this address in a day"),
+    "AUTHAPPS": mark("apps failing to authenticate in a day"),
+    "AUTHFAIL": mark("authentication failures in a day"),
+}
+"""Units by group; translated where they are shown."""
+
 KINDS: Final = {"VOL": "volume", "TOK": "volume", "SENS": "sensitive_api", "ERR": "error_burst"}
 
 
@@ -137,7 +149,7 @@ def _explain_count(
         expected=mean,
         low=low,
         high=high,
-        unit=f"{UNITS[name]} in {'an hour' if hours == 1 else 'a day'}",
+        unit=(HOURLY_UNITS if hours == 1 else DAILY_UNITS)[name],
         p=float(detection.app_p[name][app, day]),
         facts={"label": label, "hours": hours},
         where=where,
@@ -165,7 +177,7 @@ def _explain_networks(detection: Detection, app: int, day: int) -> Iterator[Hit]
         end_at=pairs["first_at"].max() + pd.Timedelta(days=1),
         observed=float(pairs["calls_count"].sum()),
         expected=0.0,
-        unit="calls from new networks in 24 hours",
+        unit=mark("calls from new networks in 24 hours"),
         p=float(detection.app_p["NEWNET"][app, day]),
         facts={
             "networks": list(names),
@@ -199,7 +211,7 @@ def _explain_apis(
         end_at=pairs["first_at"].max() + pd.Timedelta(days=1),
         observed=float(len(names)),
         expected=0.0,
-        unit="APIs used for the first time in a day",
+        unit=mark("APIs used for the first time in a day"),
         p=float(detection.app_p["NEWAPI"][app, day]),
         facts={
             "apis": list(names),
@@ -228,7 +240,7 @@ def _explain_mixture(detection: Detection, app: int) -> Hit:
         start_at=grid.hours[first],
         end_at=grid.hours[first] + pd.Timedelta(hours=hours),
         observed=float(calls),
-        unit="calls in a day",
+        unit=mark("calls in a day"),
         p=float(detection.app_p["joint"][app, day]),
         facts={"groups": order},
         where={"app_id": (app_id,)},
@@ -259,7 +271,7 @@ def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
                 start_at=start,
                 end_at=start + pd.Timedelta(hours=int(grid.day_hours[int(row["day"])])),
                 observed=float(observed[name]),
-                unit=f"{UNITS[name]} in a day",
+                unit=DAILY_UNITS[name],
                 p=float(row[f"p_{name}"]),
                 facts={"apps": int(row["apps_count"]), "calls": int(row["calls_count"])},
                 where={"ip": (case.entity,), **outcome},
@@ -288,7 +300,7 @@ def _explain_api(detection: Detection, case: Case) -> Iterator[Hit]:
         expected=mean,
         low=low,
         high=high,
-        unit=f"{UNITS['APIERR']} in {'an hour' if hours == 1 else 'a day'}",
+        unit=(HOURLY_UNITS if hours == 1 else DAILY_UNITS)["APIERR"],
         p=float(found.p["APIERR"][api, day]),
         facts={
             "label": label,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib import rc_context
 
+from audit_analytics.language import _
 from audit_analytics.plots._style import (
     COLOURS,
+    SHORT_DAY,
     STYLE,
     count_hours,
     get_axes,
@@ -83,7 +85,9 @@ def finding_series(
     ax.locator_params(axis="y", nbins=3)
     ax.yaxis.set_major_formatter(write_number)
     ax.grid(axis="y")
-    show_days(ax, start, len(observed), zone, form="%a %d")
+    show_days(ax, start, len(observed), zone, form=SHORT_DAY)
     what = write_label(series["what"])
-    ax.set_title(f"{what[:1].upper()}{what[1:]} ({zone})", fontsize=10, pad=8)
+    ax.set_title(
+        _("{what} ({zone})", what=f"{what[:1].upper()}{what[1:]}", zone=zone), fontsize=10, pad=8
+    )
     return ax

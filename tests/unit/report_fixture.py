@@ -239,6 +239,7 @@ def make_report() -> dict[str, Any]:
     return {
         "schema_version": "1.0",
         "tool": {"name": "audit-analytics", "version": "0.1.0"},
+        "lang": "en",
         "tenant_zone": "Asia/Shanghai",
         "week": {
             "iso": "2026-W47",
