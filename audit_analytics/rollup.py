@@ -214,6 +214,8 @@ def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
     )
     # without it DuckDB hands instants back in the zone of the machine
     connection.execute("SET TimeZone = 'UTC'")
+    # a query of more than two seconds would draw over the output of the program
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 
