@@ -17,12 +17,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from audit_analytics import features as features
     from audit_analytics import plots as plots
+    from audit_analytics import rollup as rollup
     from audit_analytics.config import Settings as Settings
     from audit_analytics.config import load_settings as load_settings
     from audit_analytics.pipeline import analyze as analyze
     from audit_analytics.pipeline import load as load
     from audit_analytics.report.result import Report as Report
-    from audit_analytics.rollup import rollup as rollup
     from audit_analytics.simulate.company import simulate_company as simulate_company
 
 _HOMES = {
@@ -33,7 +33,8 @@ _HOMES = {
     "load": ("audit_analytics.pipeline", "load"),
     "load_settings": ("audit_analytics.config", "load_settings"),
     "plots": ("audit_analytics.plots", None),
-    "rollup": ("audit_analytics.rollup", "rollup"),
+    # the module: importing it would shadow a function of its name
+    "rollup": ("audit_analytics.rollup", None),
     "simulate_company": ("audit_analytics.simulate.company", "simulate_company"),
 }
 

@@ -33,6 +33,11 @@ def main() -> None:
 @click.option("--out", type=FOLDER, default=Path("reports"), show_default=True, help="Folder.")
 @click.option("--week", metavar="2026-W46", help="ISO week; the last complete one if not given.")
 @click.option(
+    "--since",
+    metavar="2h",
+    help="Tell only what went on since then: a span before the log's end, or an instant.",
+)
+@click.option(
     "--lang", type=click.Choice(["en", "zh"]), help="Language of the report (en if not set)."
 )
 @click.option("--budget", type=float, help="Alarms an ordinary week brings (10 if not set).")
@@ -60,6 +65,7 @@ def weekly(
     source: Path,
     out: Path,
     week: str | None,
+    since: str | None,
     lang: str | None,
     budget: float | None,
     fail_on: str | None,
@@ -70,7 +76,8 @@ def weekly(
     """Write the report of one week of the log in SOURCE.
 
     SOURCE is a file or a folder: pages as the API answers them, JSON lines of pages or items,
-    each also as .gz, or Parquet. Prints the path of the report and one line a finding.
+    each also as .gz, or Parquet. Prints the path of the report and one line a finding. With
+    --since, by cron every hour: the week in progress, and only what went on since then.
     """
     from audit_analytics import schema
     from audit_analytics.config import load_settings
@@ -83,8 +90,10 @@ def weekly(
     check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
     previous = out if out.is_dir() else None
-    report = run_week(source, week=week, settings=settings, previous=previous)
-    folder = out / report.data["week"]["iso"]
+    report = run_week(source, week=week, since=since, settings=settings, previous=previous)
+    since_at = report.data["week"]["since_at"]
+    name = "" if since_at is None else f"-since-{since_at.replace(':', '')}"
+    folder = out / f"{report.data['week']['iso']}{name}"
     paths = report.write(folder, ocsf=settings.ocsf)
     coverage = report.data["coverage"]
     rejects_path = folder / "rejects.jsonl"

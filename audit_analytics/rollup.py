@@ -157,7 +157,7 @@ def _count(
 ) -> pa.Table:
     """Count by numbers that stand for whole keys: one wide number groups faster than five."""
     cells = _pack({key: len(words[key]) + 1 for key in keys})
-    columns = {name: events[name] for name in ("at", "outcome", "object")}
+    columns = {name: events[name] for name in ("at", "outcome", "response_code", "object")}
     for cell, sizes in cells.items():
         number = np.zeros(len(events), np.int64)
         for key, size in sizes.items():
@@ -214,6 +214,8 @@ def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
     )
     # without it DuckDB hands instants back in the zone of the machine
     connection.execute("SET TimeZone = 'UTC'")
+    # a query of more than two seconds would draw over the output of the program
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 

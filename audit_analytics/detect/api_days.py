@@ -19,8 +19,6 @@ from audit_analytics.detect.panel import ERROR_CLASSES, Panel
 from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 GROUPS: Final = ("APIERR",)
@@ -109,15 +107,34 @@ def judge_api_days(panel: Panel) -> ApiDays:
         surprises=surprises,
         p={name: np.where(tested, values, 1.0).reshape(shape) for name, values in named.items()},
         tested=tested.reshape(shape),
-        failing=frozenset(_list_failing(panel)),
+        failing=list_failing(panel),
     )
 
 
-def _list_failing(panel: Panel) -> Iterator[str]:
-    frame = WeekFrame(panel, 0)
+def list_failing(panel: Panel, since: pd.Timestamp | None = None) -> frozenset[str]:
+    """List the APIs that failed for many apps at once.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    since : pandas.Timestamp, optional
+        Only hours that end after this instant count, UTC; the whole report week if not given.
+
+    Returns
+    -------
+    frozenset of str
+        Canonical APIs.
+    """
+    frame, grid = WeekFrame(panel, 0), panel.grid
+    asked = grid.week == 0
+    if since is not None:
+        asked &= np.asarray(grid.hours + pd.Timedelta(hours=1) > since)
+    failing: set[str] = set()
     for name in ERROR_CLASSES:
         found = find_api_failures(frame, name, expect_outage(frame, name))
-        yield from found["api"][panel.grid.week[found["hour"].to_numpy()] == 0]
+        failing |= set(found["api"][asked[found["hour"].to_numpy()]])
+    return frozenset(failing)
 
 
 def build_api_panel(panel: Panel) -> Panel:

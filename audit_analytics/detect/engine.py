@@ -8,14 +8,14 @@ only gate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Case
-from audit_analytics.detect.api_days import ApiDays, judge_api_days
+from audit_analytics.detect.api_days import ApiDays, judge_api_days, list_failing
 from audit_analytics.detect.calibrate import Calibrator, adjust_q, rate_groups
 from audit_analytics.detect.groups import score_groups
 from audit_analytics.detect.ip_days import count_ip_days, judge_ip_days
@@ -136,7 +136,7 @@ def detect_week(
     ip_days = judge_ip_days(count_ip_days(panel, by_ip if every_ip is None else every_ip, networks))
     api_days = judge_api_days(panel)
     tested = np.asarray(~np.isnan(current).all(axis=2) & calibrated)
-    return Detection(
+    detection = Detection(
         panel=panel,
         surprises=surprises,
         networks=networks,
@@ -147,8 +147,53 @@ def detect_week(
         tested=tested,
         api_days=api_days,
         ip_days=ip_days,
-        cases=_make_cases(panel, tested, app_p["joint"], ip_days, api_days),
     )
+    return replace(detection, cases=_make_cases(detection, _count_units(detection)))
+
+
+def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
+    """Forget the days that were over before an instant.
+
+    Parameters
+    ----------
+    detection : Detection
+        What the engine found out about a week.
+    since : pandas.Timestamp
+        An instant of that week, UTC.
+
+    Returns
+    -------
+    Detection
+        With nothing unusual on earlier days. E still counts the days of a whole week: runs
+        through the week share its alarm budget.
+    """
+    grid = detection.panel.grid
+    days = np.array(grid.days(0))
+    last_hour = grid.hours[grid.first_hour[days] + grid.day_hours[days] - 1]
+    over = np.asarray(last_hour + pd.Timedelta(hours=1) <= since)
+    api_days, ip_days = detection.api_days, detection.ip_days
+    limited = replace(
+        detection,
+        app_p={name: np.where(over, 1.0, p) for name, p in detection.app_p.items()},
+        tested=detection.tested & ~over,
+        ip_days=ip_days[~np.isin(ip_days["day"], days[over])].reset_index(drop=True),
+        api_days=replace(
+            api_days,
+            p={name: np.where(over, 1.0, p) for name, p in api_days.p.items()},
+            tested=api_days.tested & ~over,
+            failing=list_failing(detection.panel, since),
+        ),
+    )
+    return replace(limited, cases=_make_cases(limited, _count_units(detection)))
+
+
+def _count_units(detection: Detection) -> dict[str, int]:
+    """Count the days that were tested, of each family."""
+    return {
+        "app": int(detection.tested.sum()),
+        "ip": len(detection.ip_days),
+        "api": int(detection.api_days.tested.sum()),
+    }
 
 
 def _score_apps(
@@ -211,22 +256,16 @@ def _calibrate(
     return calibrator.p_value(past), calibrator.p_value(now)
 
 
-def _make_cases(
-    panel: Panel,
-    tested: NDArray[np.bool_],
-    joint: NDArray[np.float64],
-    ip_days: pd.DataFrame,
-    api_days: ApiDays,
-) -> list[Case]:
+def _make_cases(detection: Detection, units: dict[str, int]) -> list[Case]:
     """Return a case per entity with a day that was tested, by its least probable day."""
+    api_days, ip_days = detection.api_days, detection.ip_days
     families = {
-        "app": _list_days(panel.apps, joint, tested),
+        "app": _list_days(detection.panel.apps, detection.app_p["joint"], detection.tested),
         "ip": pd.DataFrame({"entity": ip_days["ip"], "p": ip_days["p"]}),
         "api": _list_days(api_days.panel.apps, api_days.p["joint"], api_days.tested),
     }
     days = pd.concat(families, names=["family"]).reset_index(level="family")
     days["q"] = adjust_q(days["p"].to_numpy(dtype=float))
-    units = {family: len(table) for family, table in families.items()}
     least = days.groupby(["family", "entity"])[["p", "q"]].min()
     cases = [
         Case(

@@ -35,15 +35,16 @@ MAX_REASONS: Final = 4
 HOURLY_UNITS: Final = {
     "VOL": mark("calls in an hour"),
     "OBJ": mark("distinct objects in an hour"),
+    "APIERR": mark("errors of all apps but the worst hit in an hour"),
     "SENS": mark("calls of sensitive APIs in an hour"),
     "TOK": mark("token requests in an hour"),
     "ERR": mark("errors in an hour"),
     "API": mark("calls of one API in an hour"),
-    "APIERR": mark("errors of all apps but the worst hit in an hour"),
 }
 DAILY_UNITS: Final = {
     "VOL": mark("calls in a day"),
     "OBJ": mark("distinct objects in a day"),
+    "APIERR": mark("errors of all apps but the worst hit in a day"),
     "SENS": mark("calls of sensitive APIs in a day"),
     "TOK": mark("token requests in a day"),
     "ERR": mark("errors in a day"),
@@ -51,7 +52,6 @@ DAILY_UNITS: Final = {
     "NEWAPPS": mark("apps new on this address in a day"),
     "AUTHAPPS": mark("apps failing to authenticate in a day"),
     "AUTHFAIL": mark("authentication failures in a day"),
-    "APIERR": mark("errors of all apps but the worst hit in a day"),
 }
 """Units by group; translated where they are shown."""
 

@@ -91,9 +91,13 @@ def _build_week(data: ReportInput, coverage: dict[str, Any]) -> dict[str, Any]:
     week = data.week
     return {
         "iso": week.iso,
+        "since_at": format_utc(week.since_at) if week.since_at is not None else None,
+        "since_local": (
+            format_local(week.since_at, week.zone) if week.since_at is not None else None
+        ),
         "start_at": format_utc(week.start_at),
         "end_at": format_utc(week.end_at),
         "start_local": format_local(week.start_at, week.zone),
         "end_local": format_local(week.end_at, week.zone),
-        "complete": coverage["week_status"] == "complete",
+        "complete": coverage["week_status"] == "complete" and week.since_at is None,
     }

@@ -41,7 +41,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         Part of the report dict.
     """
     grid, zone = data.detection.panel.grid, data.week.zone
-    in_week = grid.week == 0
+    asked, gap = data.asked_hours(), grid.gap & data.past_hours()
     gaps = [
         {
             "start_at": format_utc(start),
@@ -50,11 +50,11 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
             "end_local": format_local(end, zone),
             "hours_count": length,
         }
-        for first, length in _runs(grid.gap)
+        for first, length in _runs(gap)
         for start, end in [(grid.hours[first], grid.hours[first] + pd.Timedelta(hours=length))]
     ]
     week = data.in_week(data.calls.by_api, "bucket_at")
-    status = "empty" if week.empty else "gaps" if grid.gap[in_week].any() else "complete"
+    status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
     unknown = week[week["severity"] == "unknown"]
     per_api = (
         unknown.groupby(unknown["api"].astype("str"))
@@ -76,8 +76,8 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         "first_at": format_utc(first_at),
         "last_at": format_utc(last_at),
         "history_days": round(float(history), 1),
-        "hours_expected_count": int(in_week.sum()),
-        "hours_covered_count": int((~grid.gap[in_week]).sum()),
+        "hours_expected_count": int(asked.sum()),
+        "hours_covered_count": int((~gap[asked]).sum()),
         "gaps": gaps,
         "week_status": status,
         "unknown_apis": [

@@ -65,6 +65,7 @@ def _environment() -> Environment:
         "SHAPES": wording.SHAPES,
         "STATUS": wording.STATUS,
         "STATUS_SHAPES": wording.STATUS_SHAPES,
+        "STATUS_SINCE": wording.STATUS_SINCE,
     }
     install_phrases(environment, _escape_value)
     return environment

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 TOP: Final = 10
 METRICS: Final = {
+    "OBJ": ("objects", mark("objects an hour")),
     "TOK": ("token", mark("token requests an hour")),
     "SENS": ("sensitive", mark("calls of sensitive APIs an hour")),
-    "OBJ": ("objects", mark("objects an hour")),
 }
 CALLS: Final = mark("calls an hour")
 ERRORS: Final = {

@@ -8,10 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from audit_analytics.errors import InputError
 from audit_analytics.language import _, ngettext, say_number, use_language
 from audit_analytics.report import write_report
 from audit_analytics.report.columns import pad
+from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
 from audit_analytics.report.escape import terminal
+from audit_analytics.report.story import tell_finding
 from audit_analytics.report.wording import say_code
 
 _COLUMNS = [
@@ -68,6 +71,76 @@ class Report:
         for name in ("start_at", "end_at"):
             table[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
         return table
+
+    @cached_property
+    def evidence(self) -> pd.DataFrame:
+        """Return the log entries behind the findings, up to 20 each.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per finding and log entry, by rank and time; ``id`` is that of
+            :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC], ``local`` text in
+            the tenant's zone.
+        """
+        rows = [
+            row | {"finding_id": finding["finding_id"], "rank": finding["rank"]}
+            for finding in self.data["findings"]
+            for row in finding["evidence"]["rows"]
+        ]
+        table = pd.DataFrame(rows, columns=list(EVIDENCE_COLUMNS))
+        table["at"] = pd.to_datetime(table["at"], utc=True).astype("datetime64[us, UTC]")
+        return table
+
+    def finding(self, which: int | str) -> dict[str, Any]:
+        """Return everything about one finding.
+
+        Parameters
+        ----------
+        which : int or str
+            Its rank, or its id.
+
+        Returns
+        -------
+        dict of str to Any
+            The finding, as ``findings.schema.json`` describes it.
+
+        Raises
+        ------
+        InputError
+            The report has no such finding.
+        """
+        for row in self.data["findings"]:
+            if which in (row["rank"], row["finding_id"]):
+                found: dict[str, Any] = row
+                return found
+        count = len(self.data["findings"])
+        raise InputError(
+            f"the report of {self.data['week']['iso']} has no finding {which!r}; it has "
+            f"{count:,}: name a rank or an id of report.findings"
+        )
+
+    def explain(self, which: int | str) -> str:
+        """Tell the whole story of one finding.
+
+        Parameters
+        ----------
+        which : int or str
+            Its rank, or its id.
+
+        Returns
+        -------
+        str
+            Lines to print, safe for a terminal.
+
+        Raises
+        ------
+        InputError
+            The report has no such finding.
+        """
+        found = self.finding(which)
+        shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
+        return tell_finding(found, self.data, rows=shown, more_count=more)
 
     def write(self, out_dir: str | Path, *, ocsf: bool | None = None) -> dict[str, Path]:
         """Write the report in every format.

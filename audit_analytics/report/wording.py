@@ -32,6 +32,13 @@ STATUS: Final = {
 }
 """Short and long text of a week's status."""
 
+STATUS_SINCE: Final = {
+    "complete": (mark("Complete"), mark("every hour since then has events")),
+    "gaps": (mark("Gaps"), mark("some hours since then have no event at all")),
+    "empty": STATUS["empty"],
+}
+"""The same where only the last hours of a week in progress were asked for."""
+
 STATUS_SHAPES: Final = {"complete": "●", "gaps": "◐", "empty": "○"}
 """A shape a status."""
 

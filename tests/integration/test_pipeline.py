@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import audit_analytics as aa
-from audit_analytics.errors import DataIncompleteError
+from audit_analytics.errors import DataIncompleteError, InputError
 from audit_analytics.report import json_file
 from audit_analytics.schema import EVENTS
 
@@ -81,6 +81,23 @@ def test_the_findings_are_a_table(sample_report):
     assert table["rank"].is_monotonic_increasing
     assert str(table["start_at"].dtype) == "datetime64[us, UTC]"
     assert repr(sample_report).count("\n") == len(table) + 1
+
+
+def test_a_finding_is_reached_by_rank_and_by_id(sample_report):
+    second = sample_report.finding(2)
+    assert second["rank"] == 2
+    assert sample_report.finding(second["finding_id"]) is second
+    assert second["sentence"].split()[0] in sample_report.explain(2)
+    with pytest.raises(InputError, match="2026-W46 has no finding 99"):
+        sample_report.finding(99)
+
+
+def test_the_evidence_is_a_table_that_joins_the_log(sample_report, data):
+    evidence = sample_report.evidence
+    assert str(evidence["at"].dtype) == "datetime64[us, UTC]"
+    for finding in data["findings"]:
+        mine = evidence[evidence["rank"] == finding["rank"]]
+        assert mine["id"].tolist() == finding["evidence"]["ids"]
 
 
 def test_no_reason_reads_like_a_template(data):

@@ -248,6 +248,8 @@ def make_report() -> dict[str, Any]:
             "start_local": "2026-11-16 00:00",
             "end_local": "2026-11-23 00:00",
             "complete": True,
+            "since_at": None,
+            "since_local": None,
         },
         "coverage": {
             "rows_read_count": 248112,
