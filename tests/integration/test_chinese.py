@@ -239,3 +239,12 @@ def test_lines_of_a_terminal_break_between_chinese_characters():
     assert len(lines) > 3
     assert not any(line.strip().startswith(("，", "。", "）")) for line in lines)  # noqa: RUF001
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+
+
+def test_ids_and_addresses_are_masked_in_chinese_sentences_too(chinese):
+    data = copy.deepcopy(chinese.data)
+    for finding in chinese.data["findings"]:  # a message tells five at most
+        data["findings"] = [finding]
+        message = build_message(data)
+        assert not re.search(r"cli_[0-9a-f]{16}|\d+\.\d+\.\d+\.\d+", message.text())
+        assert "{" not in message.text()
