@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.language import _, use_language
-from audit_analytics.report.wording import SHAPES, say_code
+from audit_analytics.report.names import say_code
+from audit_analytics.report.wording import SHAPES
 
 if TYPE_CHECKING:
     from audit_analytics.deliver.message import Line, Message

@@ -10,7 +10,7 @@ from audit_analytics.buckets import load_zone
 from audit_analytics.deliver.mask import Masker
 from audit_analytics.language import _, join_sentences, ngettext, say_number, use_language
 from audit_analytics.report.escape import inert
-from audit_analytics.report.wording import count_severities, say_code
+from audit_analytics.report.names import count_severities, say_code
 from audit_analytics.schema import SEVERITIES
 
 if TYPE_CHECKING:

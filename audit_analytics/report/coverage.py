@@ -10,7 +10,8 @@ import pandas as pd
 from audit_analytics.buckets import format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.language import _, join_sentences, ngettext, say_number
-from audit_analytics.report.wording import count_severities, share_of
+from audit_analytics.report.names import count_severities
+from audit_analytics.report.wording import share_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from audit_analytics.findings.wording import show_api
 from audit_analytics.language import _
-from audit_analytics.report.wording import name_code
+from audit_analytics.report.names import name_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -20,6 +20,7 @@ from audit_analytics.language import HTML_CODES, use_language
 from audit_analytics.report import escape, wording
 from audit_analytics.report.categories import name_category
 from audit_analytics.report.drawings import draw_finding, draw_report
+from audit_analytics.report.names import name_code, name_outcome
 from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
@@ -145,9 +146,9 @@ def _environment() -> Environment:
         "lines": _escape_lines,
         "local": wording.local_time,
         "name": lambda text, limit=escape.NAME_LIMIT: escape.clean(text, limit) or escape.EMPTY,
-        "named": wording.name_code,
+        "named": name_code,
         "number": wording.number,
-        "outcome": wording.name_outcome,
+        "outcome": name_outcome,
         "path": _break_path,
         "percent": wording.percent,
         "rarity": wording.rarity,

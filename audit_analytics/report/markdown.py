@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from audit_analytics.language import use_language
 from audit_analytics.report import escape, wording
+from audit_analytics.report.names import name_code, name_outcome
 from audit_analytics.report.phrases import install_phrases
 
 
@@ -54,9 +55,9 @@ def _environment() -> Environment:
         "code": lambda text, limit=escape.NAME_LIMIT: Markup(escape.markdown_code(text, limit)),  # noqa: S704
         "interval": lambda pair: wording.interval(*pair),
         "local": wording.local_time,
-        "named": wording.name_code,
+        "named": name_code,
         "number": wording.number,
-        "outcome": wording.name_outcome,
+        "outcome": name_outcome,
         "percent": wording.percent,
         "rarity": wording.rarity,
         "span": lambda window: wording.span(*window),

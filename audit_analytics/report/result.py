@@ -14,8 +14,8 @@ from audit_analytics.report import write_report
 from audit_analytics.report.columns import pad
 from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
 from audit_analytics.report.escape import terminal
+from audit_analytics.report.names import say_code
 from audit_analytics.report.story import tell_finding
-from audit_analytics.report.wording import say_code
 
 _COLUMNS = [
     "rank",

@@ -12,6 +12,7 @@ from audit_analytics.language import _, ngettext
 from audit_analytics.report import wording
 from audit_analytics.report.columns import fill, pad
 from audit_analytics.report.escape import NAME_LIMIT, terminal
+from audit_analytics.report.names import say_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -91,13 +92,13 @@ def _facts(finding: Mapping[str, Any], zone: str) -> str:
             _(
                 "{name} ({what})",
                 name=finding["entity"],
-                what=wording.say_code(finding["entity_type"]),
+                what=say_code(finding["entity_type"]),
             ),
         ),
         (_("When"), window),
-        (_("Severity"), wording.say_code(finding["severity"])),
+        (_("Severity"), say_code(finding["severity"])),
         (_("Rarity"), _rarity(finding)),
-        (_("Policy"), wording.say_code(finding["policy_severity"])),
+        (_("Policy"), say_code(finding["policy_severity"])),
         (
             _("Observed"),
             _("{count} {unit}", count=wording.number(finding["observed"]), unit=finding["unit"]),
@@ -120,7 +121,7 @@ def _rarity(finding: Mapping[str, Any]) -> str:
         return wording.rarity(None)
     return _(
         "{name}: {text}",
-        name=wording.say_code(finding["rarity"]),
+        name=say_code(finding["rarity"]),
         text=wording.rarity(finding["expected_per_week"]),
     )
 
@@ -260,7 +261,7 @@ def tell_replay(
         values = {
             "week": week,
             "finding_id": finding["finding_id"],
-            "severity": wording.say_code(finding["severity"]),
+            "severity": say_code(finding["severity"]),
             "sentence": finding["sentence"],
             "count": count,
             "all": len(finding["reasons"]),

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
-from audit_analytics import schema
-from audit_analytics.language import _, mark, say_moment, say_number
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from audit_analytics.language import _, mark, say_moment
 
 NONE: Final = "\N{EN DASH}"
 """What stands where there is no value."""
@@ -41,149 +37,6 @@ STATUS_SINCE: Final = {
 
 STATUS_SHAPES: Final = {"complete": "●", "gaps": "◐", "empty": "○"}
 """A shape a status."""
-
-NAMES: Final = {
-    "critical": mark("Critical"),
-    "high": mark("High"),
-    "medium": mark("Medium"),
-    "low": mark("Low"),
-    "none": mark("None"),
-    "unknown": mark("Unknown"),
-    "app": mark("App"),
-    "ip": mark("IP address"),
-    "network": mark("Network"),
-    "api": mark("API"),
-    "tenant": mark("Tenant"),
-    "platform": mark("Platform"),
-    "apps": mark("Apps"),
-    "ips": mark("IP addresses"),
-    "networks": mark("Networks"),
-    "apis": mark("APIs"),
-    "calls": mark("Calls"),
-    "errors": mark("Errors"),
-    "new": mark("New"),
-    "continuing": mark("Continuing"),
-    "resolved": mark("Resolved"),
-    "suppressed": mark("Suppressed"),
-}
-"""What the codes of the report dict are called."""
-
-WORDS: Final = {
-    "critical": mark("critical"),
-    "high": mark("high"),
-    "medium": mark("medium"),
-    "low": mark("low"),
-    "none": mark("none"),
-    "unknown": mark("unknown"),
-    "app": mark("app"),
-    "ip": mark("ip"),
-    "network": mark("network"),
-    "api": mark("api"),
-    "tenant": mark("tenant"),
-}
-"""What codes are called within a line."""
-
-OUTCOMES: Final = {
-    "ok": mark("success"),
-    "auth": mark("authentication"),
-    "permission": mark("permission"),
-    "not_found": mark("not found"),
-    "rate_limit": mark("rate limit"),
-    "param": mark("parameter"),
-    "server": mark("server"),
-    "other": mark("other"),
-    "unknown": mark("unknown"),
-}
-"""What the outcomes of calls are called."""
-
-
-def name_code(code: str) -> str:
-    """Write a code of the report dict as people call it.
-
-    Parameters
-    ----------
-    code : str
-        Severity, kind of entity, status or total; anything else comes back as it is.
-
-    Returns
-    -------
-    str
-        Its name.
-
-    Examples
-    --------
-    >>> name_code("ips")
-    'IP addresses'
-    """
-    return _(NAMES[code]) if code in NAMES else code
-
-
-def say_code(code: str) -> str:
-    """Write a code of the report dict within a line.
-
-    Parameters
-    ----------
-    code : str
-        Severity or kind of entity; anything else comes back as it is.
-
-    Returns
-    -------
-    str
-        Its name.
-
-    Examples
-    --------
-    >>> say_code("high")
-    'high'
-    """
-    return _(WORDS[code]) if code in WORDS else code
-
-
-def count_severities(severities: Sequence[str]) -> str:
-    """Say how many there are of each severity, the worst first.
-
-    Parameters
-    ----------
-    severities : sequence of str
-        One severity a finding.
-
-    Returns
-    -------
-    str
-        A list.
-
-    Examples
-    --------
-    >>> count_severities(["low", "high", "low"])
-    '1 high, 2 low'
-    """
-    order = ("unknown", *reversed(schema.SEVERITIES))
-    return _(", ").join(
-        _("{count} {severity}", count=say_number(severities.count(name)), severity=say_code(name))
-        for name in order
-        if name in severities
-    )
-
-
-def name_outcome(outcome: str) -> str:
-    """Write the outcome of a call as people call it.
-
-    Parameters
-    ----------
-    outcome : str
-        One of :data:`audit_analytics.schema.OUTCOMES`.
-
-    Returns
-    -------
-    str
-        Its name.
-
-    Examples
-    --------
-    >>> name_outcome("not_found")
-    'not found'
-    """
-    return _(OUTCOMES[outcome]) if outcome in OUTCOMES else outcome
 
 
 def number(value: float | None) -> str:
