@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 
 from audit_analytics.plots._style import (
     COLOURS,
-    STYLE,
     draw_midnights,
     get_axes,
+    use_style,
     write_label,
     write_number,
 )
@@ -26,7 +25,7 @@ SETTLE_DAYS: Final = 7
 """Days at the start of a log in which nearly everything is new: left out of longer ones."""
 
 
-@rc_context(STYLE)
+@use_style()
 def new_networks(
     networks: pd.DataFrame | Mapping[str, Any],
     *,
@@ -109,7 +108,7 @@ def _count_contacts(pairs: pd.DataFrame, zone: str) -> dict[str, Any]:
     }
 
 
-@rc_context(STYLE)
+@use_style()
 def first_seen_timeline(
     first_seen: pd.DataFrame,
     *,

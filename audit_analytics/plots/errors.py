@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 
 from audit_analytics.plots._style import (
     CLASSES,
     COLOURS,
-    STYLE,
     get_axes,
     read_instant,
     show_days,
+    use_style,
     write_number,
 )
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 HOUR = pd.Timedelta(hours=1)
 
 
-@rc_context(STYLE)
+@use_style()
 def error_classes(
     errors: pd.DataFrame | Mapping[str, Any],
     *,
