@@ -42,6 +42,8 @@ class Week:
         Monday 00:00 and the next Monday 00:00 of the tenant's zone, in UTC.
     zone : str
         IANA name of the tenant's zone.
+    since_at : pandas.Timestamp, optional
+        Only what went on after this instant is asked for, UTC; the whole week if not given.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class Week:
     start_at: pd.Timestamp
     end_at: pd.Timestamp
     zone: str
+    since_at: pd.Timestamp | None = None
 
     @property
     def hours(self) -> pd.DatetimeIndex:
@@ -210,6 +213,32 @@ def choose_week(first_at: pd.Timestamp, last_at: pd.Timestamp, *, zone: str) -> 
         return last
     previous = last.shifted(-1)
     return previous if first_at < previous.start_at + pd.Timedelta(days=1) else last
+
+
+def find_end(at: pd.Series) -> pd.Timestamp:
+    """Return the end of the last hour that the log really reaches.
+
+    Parameters
+    ----------
+    at : pandas.Series of datetime64[us, UTC]
+        Instants of all events, at least one.
+
+    Returns
+    -------
+    pandas.Timestamp
+        A whole hour, UTC. Stray events with a date far in the future do not count.
+
+    Examples
+    --------
+    >>> hours = pd.date_range("2026-11-01T00:00Z", "2026-11-15T15:00Z", freq="h")
+    >>> find_end(pd.Series([*hours, pd.Timestamp("2099-01-01T00:00Z")]))
+    Timestamp('2026-11-15 16:00:00+0000', tz='UTC')
+    """
+    hours = pd.Series(at.dt.floor("h").unique()).sort_values()
+    part = (hours.diff() > pd.Timedelta(weeks=1)).cumsum()
+    size = part.map(part.value_counts())
+    solid = hours[size >= HOURS_PER_DAY]
+    return (hours if solid.empty else solid).max() + pd.Timedelta(hours=1)
 
 
 def choose_report_week(at: pd.Series, *, zone: str) -> Week:

@@ -33,7 +33,7 @@ class Hit:
     observed : float
         What was counted, in `unit`.
     unit : str
-        Unit of these numbers.
+        Unit of these numbers, English; translated where it is shown.
     expected, low, high : float, optional
         Expected count and its 95 % interval; None for rules.
     p : float, optional

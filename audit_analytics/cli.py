@@ -32,6 +32,14 @@ def main() -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("--out", type=FOLDER, default=Path("reports"), show_default=True, help="Folder.")
 @click.option("--week", metavar="2026-W46", help="ISO week; the last complete one if not given.")
+@click.option(
+    "--since",
+    metavar="2h",
+    help="Tell only what went on since then: a span before the log's end, or an instant.",
+)
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), help="Language of the report (en if not set)."
+)
 @click.option("--budget", type=float, help="Alarms an ordinary week brings (10 if not set).")
 @click.option(
     "--fail-on",
@@ -57,6 +65,8 @@ def weekly(
     source: Path,
     out: Path,
     week: str | None,
+    since: str | None,
+    lang: str | None,
     budget: float | None,
     fail_on: str | None,
     ocsf: bool | None,
@@ -66,7 +76,8 @@ def weekly(
     """Write the report of one week of the log in SOURCE.
 
     SOURCE is a file or a folder: pages as the API answers them, JSON lines of pages or items,
-    each also as .gz, or Parquet. Prints the path of the report and one line a finding.
+    each also as .gz, or Parquet. Prints the path of the report and one line a finding. With
+    --since, by cron every hour: the week in progress, and only what went on since then.
     """
     from audit_analytics import schema
     from audit_analytics.config import load_settings
@@ -74,23 +85,21 @@ def weekly(
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.source.files import write_rejects
 
-    settings = load_settings(config, overrides={"budget_per_week": budget, "ocsf": ocsf})
+    overrides = {"lang": lang, "budget_per_week": budget, "ocsf": ocsf}
+    settings = load_settings(config, overrides=overrides)
     check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
     previous = out if out.is_dir() else None
-    report = run_week(source, week=week, settings=settings, previous=previous)
-    folder = out / report.data["week"]["iso"]
+    report = run_week(source, week=week, since=since, settings=settings, previous=previous)
+    since_at = report.data["week"]["since_at"]
+    name = "" if since_at is None else f"-since-{since_at.replace(':', '')}"
+    folder = out / f"{report.data['week']['iso']}{name}"
     paths = report.write(folder, ocsf=settings.ocsf)
     coverage = report.data["coverage"]
-    click.echo(
-        f"{coverage['rows_read_count']:,} rows read: {coverage['events_count']:,} events, "
-        f"{coverage['duplicates_count']:,} duplicates, {coverage['rejects_count']:,} rejected.",
-        err=True,
-    )
+    rejects_path = folder / "rejects.jsonl"
     if len(report.rejects):
-        write_rejects(report.rejects, folder / "rejects.jsonl")
-        click.echo(f"Rejected rows and why: {folder / 'rejects.jsonl'}", err=True)
-    for note in report.notes():
+        write_rejects(report.rejects, rejects_path)
+    for note in [*report.count_rows(rejects_path), *report.notes()]:
         click.echo(note, err=True)
     click.echo(paths["report.html"])
     for line in report.lines():

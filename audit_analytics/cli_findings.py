@@ -43,24 +43,37 @@ OWNER = click.option("--owner", help="Who answers for it; your login name if not
 @click.option(
     "--rows", type=click.IntRange(1), default=50, show_default=True, help="Calls to show of --log."
 )
+@click.option(
+    "--lang",
+    type=click.Choice(["en", "zh"]),
+    help="Language of the labels; the report's own, which its sentences have, if not given.",
+)
 @CONFIG
 @VERBOSE
 @reports_errors
 def explain(
-    *, finding: str, reports: Path, log: Path | None, rows: int, config: Path | None
+    *,
+    finding: str,
+    reports: Path,
+    log: Path | None,
+    rows: int,
+    lang: str | None,
+    config: Path | None,
 ) -> None:
     """Tell the whole story of a FINDING, with its evidence.
 
     FINDING is an id, its first four or more characters, or the rank in the latest report.
     """
     from audit_analytics.findings.reports import find_finding
+    from audit_analytics.language import use_language
     from audit_analytics.report.story import tell_finding
 
     report, found = find_finding(reports, finding)
     shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
     if log is not None:
         shown, more = _fetch_rows(log, report, found, rows, config)
-    click.echo(tell_finding(found, report, rows=shown, more_count=more))
+    with use_language(lang or report["lang"]):
+        click.echo(tell_finding(found, report, rows=shown, more_count=more))
 
 
 def _fetch_rows(

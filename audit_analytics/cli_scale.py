@@ -13,10 +13,14 @@ STORE = click.argument("folder", metavar="[STORE]", type=FOLDER, default=Path("d
 
 @click.command()
 @STORE
+@click.option(
+    "--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True
+)
+@click.option("--master", metavar="local[2]", help="Master of Spark; spark-submit's if not given.")
 @CONFIG
 @VERBOSE
 @reports_errors
-def rollup(*, folder: Path, config: Path | None) -> None:
+def rollup(*, folder: Path, engine: str, master: str | None, config: Path | None) -> None:
     """Count the events of the folder STORE (data/store) hour by hour, where that is not done yet.
 
     sync does so for what it fetches, and weekly for what it meets; this does it for a store that
@@ -29,7 +33,12 @@ def rollup(*, folder: Path, config: Path | None) -> None:
 
     store = Store(folder)
     store.check()
-    rollups = Rollups(store, load_catalogue(load_settings(config).catalogue))
+    catalogue = load_catalogue(load_settings(config).catalogue)
+    rollups = Rollups(store, catalogue)
+    if engine == "spark":
+        from audit_analytics.store.spark import SparkEngine
+
+        rollups = Rollups(store, catalogue, SparkEngine(master))
     hours_count = days_count = 0
     damaged: list[str] = []
     windows = store.scan().manifests

@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     budget_per_week: float = Field(
         10.0, gt=0, le=1000, description="alarms an ordinary week brings"
     )
+    lang: Literal["en", "zh"] = Field("en", description="language of the report")
     history_weeks: int = Field(4, ge=1, le=8, description="weeks of history behind a baseline")
     holidays: frozenset[date] = Field(frozenset(), description="weekdays that are days off")
     working_days: frozenset[date] = Field(frozenset(), description="weekend days that are worked")
@@ -178,7 +179,8 @@ class Settings(BaseSettings):
         -------
         dict of str to Any
             JSON values, sorted; paths by their name only. What changes no result is left out: what
-            concerns fetching and delivery alone, with it every secret, and the number of processes.
+            concerns fetching and delivery alone, with it every secret, the number of processes, and
+            the language, which the report names itself.
         """
         values = self.model_dump(mode="json", exclude={"n_jobs", *_FILES, *_AROUND})
         values["own_app_id"] = ", ".join(sorted(self.own_apps()))
@@ -249,6 +251,7 @@ _AROUND: Final = frozenset(
         "redaction",
         "deliver",
         "ocsf",
+        "lang",
     )
 )
 

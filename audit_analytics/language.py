@@ -14,7 +14,7 @@ from importlib.resources import files
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from babel.dates import format_date, format_time
+from babel.dates import format_date, format_datetime, format_time, get_day_names
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -23,7 +23,7 @@ from babel.support import NullTranslations, Translations
 from audit_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import date, datetime
 
 LANGUAGES: Final = {"en": "English", "zh": "中文"}
@@ -31,6 +31,8 @@ LANGUAGES: Final = {"en": "English", "zh": "中文"}
 
 HTML_CODES: Final = {"en": "en", "zh": "zh-Hans"}
 """Their codes for the ``lang`` attribute of a page."""
+
+_SENTENCE_SPACES: Final = {"en": " ", "zh": ""}
 
 _chosen: ContextVar[str] = ContextVar("language", default="en")
 
@@ -148,6 +150,27 @@ def ngettext(singular: str, plural: str, count: float, /, **values: object) -> s
     return translated.format(n=say_number(whole), **values)
 
 
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Put whole sentences one after the other.
+
+    Parameters
+    ----------
+    sentences : iterable of str
+        Each with its full stop.
+
+    Returns
+    -------
+    str
+        A paragraph: Chinese has no space between sentences.
+
+    Examples
+    --------
+    >>> join_sentences(["Nothing stood out.", "All is told."])
+    'Nothing stood out. All is told.'
+    """
+    return _SENTENCE_SPACES[current_language()].join(sentences)
+
+
 def say_number(value: float, *, digits: int = 0) -> str:
     """Write a number with the separators of the language.
 
@@ -194,6 +217,72 @@ def say_day(day: date) -> str:
     """
     # translators: a date pattern of Unicode CLDR, with the weekday in short
     return str(format_date(day, _("EEE d MMM"), locale=current_language()))
+
+
+def say_date(day: date, pattern: str) -> str:
+    """Write a date after a pattern of the catalogue.
+
+    Parameters
+    ----------
+    day : datetime.date
+        A day, or an instant on the clocks of the reader.
+    pattern : str
+        English date pattern of Unicode CLDR, marked for the catalogue with :func:`mark`.
+
+    Returns
+    -------
+    str
+        The date.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> say_date(date(2026, 11, 10), mark("dd MMM"))
+    '10 Nov'
+    """
+    return str(format_date(day, _(pattern), locale=current_language()))
+
+
+def say_moment(at: datetime) -> str:
+    """Write a day with its weekday, its year and the time.
+
+    Parameters
+    ----------
+    at : datetime.datetime
+        An instant on the clocks of the reader, with or without its zone.
+
+    Returns
+    -------
+    str
+        For example ``Mon 16 Nov 2026, 10:00``.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> say_moment(datetime(2026, 11, 16, 10))
+    'Mon 16 Nov 2026, 10:00'
+    """
+    # translators: a date pattern of Unicode CLDR
+    pattern = _("EEE dd MMM y, HH:mm")
+    return str(format_datetime(at, pattern, locale=current_language(), tzinfo=at.tzinfo))
+
+
+def list_weekdays() -> list[str]:
+    """Name the days of the week, from Monday on.
+
+    Returns
+    -------
+    list of str
+        Their short names.
+
+    Examples
+    --------
+    >>> with use_language("zh"):
+    ...     list_weekdays()[:2]
+    ['周一', '周二']
+    """
+    names = get_day_names("abbreviated", locale=current_language())
+    return [str(names[day]) for day in range(7)]
 
 
 def say_time(at: datetime) -> str:

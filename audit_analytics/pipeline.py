@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from audit_analytics import features
-from audit_analytics.buckets import Week, choose_report_week, parse_week
+from audit_analytics.buckets import (
+    Week,
+    choose_report_week,
+    find_end,
+    format_utc,
+    parse_week,
+    week_of,
+)
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.config import Settings, load_settings
 from audit_analytics.detect import (
@@ -20,10 +27,11 @@ from audit_analytics.detect import (
     build_panel,
     detect_week,
     find_hits,
+    limit_days,
     run_rules,
     set_aside_stuffing,
 )
-from audit_analytics.errors import DataIncompleteError
+from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import (
     Finding,
     FrameEvidence,
@@ -33,12 +41,14 @@ from audit_analytics.findings import (
     read_review,
     split_hits,
 )
+from audit_analytics.language import use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.source.files import read_log
 from audit_analytics.source.log import Log
+from audit_analytics.source.windows import read_since
 from audit_analytics.store import (
     Store,
     StoreEvidence,
@@ -115,10 +125,11 @@ def run_week(
     *,
     week: str | None = None,
     settings: Settings | None = None,
+    since: str | None = None,
     detector: OutlierDetector | None = None,
     previous: str | Path | Report | None = None,
 ) -> Report:
-    """Find what is unusual in one week of an audit log.
+    """Find what is unusual in one week of an audit log, or in its last hours.
 
     Parameters
     ----------
@@ -128,6 +139,9 @@ def run_week(
         ISO week such as ``2026-W46``; the last complete week of the log if not given.
     settings : Settings, optional
         Settings; environment, TOML file and defaults if not given.
+    since : str, optional
+        Judge the week in progress, and tell only what went on after this: an instant in ISO 8601
+        (in the tenant's zone if it names none), or a span such as ``2h`` before the log's end.
     detector : OutlierDetector, optional
         Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
     previous : path or Report, optional
@@ -144,9 +158,9 @@ def run_week(
     InputError
         The source is no audit log, or `previous` no report.
     DataIncompleteError
-        The log holds no event at all.
+        The log holds no event at all, or none after `since`.
     ConfigError
-        A setting, the week, a suppression or a verdict cannot be understood.
+        A setting, the week, `since`, a suppression or a verdict cannot be understood.
     """
     settings = settings or load_settings()
     log = count_log(source, settings)
@@ -154,8 +168,11 @@ def run_week(
         past: Path | Mapping[str, Any] | None = previous.data
     else:
         past = Path(previous) if previous is not None else None
-    data = judge_week(log, week=week, settings=settings, detector=detector, previous=past)
-    return Report(build_report(data), log.rejects)
+    with use_language(settings.lang):
+        data = judge_week(
+            log, week=week, settings=settings, since=since, detector=detector, previous=past
+        )
+        return Report(build_report(data), log.rejects)
 
 
 def judge_week(
@@ -163,6 +180,7 @@ def judge_week(
     *,
     week: str | None = None,
     settings: Settings,
+    since: str | None = None,
     detector: OutlierDetector | None = None,
     previous: Path | Mapping[str, Any] | None = None,
 ) -> ReportInput:
@@ -176,6 +194,8 @@ def judge_week(
         ISO week such as ``2026-W46``; the last complete week of the log if not given.
     settings : Settings
         Settings.
+    since : str, optional
+        As for :func:`run_week`.
     detector : OutlierDetector, optional
         Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
     previous : pathlib.Path or mapping, optional
@@ -189,13 +209,13 @@ def judge_week(
     Raises
     ------
     DataIncompleteError
-        The log holds no event at all.
+        The log holds no event at all, or none after `since`.
     ConfigError
-        The week, a suppression or a verdict cannot be understood.
+        The week, `since`, a suppression or a verdict cannot be understood.
     InputError
         `previous` is no report.
     """
-    report_week = _choose_week(log, week, settings)
+    report_week = _choose_week(log, week, since, settings)
     review = read_review(settings, previous, report_week)
     calls, untaught = _leave_out(log.calls, review, report_week)
     judged = _without_own(calls, settings)
@@ -296,18 +316,31 @@ def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything 
     return Log(events, read_stored_rejects(folder), counts)
 
 
-def _choose_week(log: CountedLog, week: str | None, settings: Settings) -> Week:
+def _choose_week(log: CountedLog, week: str | None, since: str | None, settings: Settings) -> Week:
     by_api = log.calls.by_api
     if by_api.empty:
         raise DataIncompleteError(
             f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
             f"{log.counts['rejects']:,} rejected); look at the rejects file for the reasons"
         )
+    at, zone = pd.concat([by_api["first_at"], by_api["last_at"]]), settings.tenant_zone
+    if since:
+        return _choose_hours(find_end(at), week, since, zone)
+    return parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)
+
+
+def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) -> Week:
     if week:
-        return parse_week(week, zone=settings.tenant_zone)
-    return choose_report_week(
-        pd.concat([by_api["first_at"], by_api["last_at"]]), zone=settings.tenant_zone
-    )
+        raise ConfigError("a week and since exclude each other: since judges the week in progress")
+    since_at = pd.Timestamp(read_since(since, end.to_pydatetime(), zone=zone))
+    if since_at >= end:
+        raise DataIncompleteError(
+            f"the log ends at {format_utc(end)} and holds nothing after {format_utc(since_at)}; "
+            "fetch it first (audit-analytics sync), or name an earlier instant"
+        )
+    running = week_of(end - pd.Timedelta(hours=1), zone=zone)
+    # what was before Monday is in last week's report
+    return replace(running, since_at=max(since_at, running.start_at))
 
 
 def _detect(
@@ -335,9 +368,10 @@ def _detect(
     judged = Rollup(judged_api, judged_ip, "1h")
     per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
     panel = build_panel(per_app, judged_api, grid).leave_out(untaught)
-    return detect_week(
+    detection = detect_week(
         panel, judged_api, judged_ip, every_ip=calls.by_ip, detector=detector, seed=settings.seed
     )
+    return detection if week.since_at is None else limit_days(detection, week.since_at)
 
 
 def _without_own(calls: Rollup, settings: Settings) -> Rollup:
@@ -375,7 +409,8 @@ def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settin
         budget=settings.budget_per_week,
         severity_of_api=severity.set_index("api")["severity"].to_dict(),
     )
-    return [*unusual, *run_rules(rules)]
+    hits = [*unusual, *run_rules(rules)]
+    return hits if week.since_at is None else [hit for hit in hits if hit.end_at > week.since_at]
 
 
 def _merge(

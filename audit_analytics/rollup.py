@@ -1,13 +1,15 @@
 """Reduce events to counts per bucket: the only stage that touches every event.
 
 The SQL text stands beside this module in ``rollup.sql`` and is the same for every engine; here
-DuckDB runs it over Arrow tables, whose words are replaced by numbers first: grouping by small
-numbers takes a quarter of the time of grouping by texts.
+DuckDB runs it over Arrow tables, whose keys are replaced by numbers first: grouping by a number
+takes a fifth of the time of grouping by texts.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -110,7 +112,12 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     )
 
 
-def count_calls(events: pa.Table, *, threads: int = 1) -> tuple[pa.Table, pa.Table]:
+def count_calls(
+    events: pa.Table,
+    *,
+    threads: int = 1,
+    connection: duckdb.DuckDBPyConnection | None = None,
+) -> tuple[pa.Table, pa.Table]:
     """Count calls per bucket by (app, API) and by (app, IP), in Arrow.
 
     Parameters
@@ -119,6 +126,8 @@ def count_calls(events: pa.Table, *, threads: int = 1) -> tuple[pa.Table, pa.Tab
         ``COLUMNS`` and ``bucket_at``; words as strings or dictionaries.
     threads : int, default=1
         Threads of DuckDB.
+    connection : duckdb.DuckDBPyConnection, optional
+        From :func:`connect_duckdb`; opening one takes as long as counting 50,000 rows.
 
     Returns
     -------
@@ -126,14 +135,61 @@ def count_calls(events: pa.Table, *, threads: int = 1) -> tuple[pa.Table, pa.Tab
         Columns of :data:`audit_analytics.schema.CALLS_BY_API` and of
         :data:`audit_analytics.schema.CALLS_BY_IP`, ordered by their keys; words are dictionaries.
     """
-    coded, words = _encode(events)
-    with connect_duckdb(threads=threads) as connection:
-        connection.register("events", coded)
+    codes, words = {}, {}
+    for name in (*_WORDS, "bucket_at"):
+        codes[name], words[name] = _sort_words(events[name])
+    with (
+        connect_duckdb(threads=threads) if connection is None else nullcontext(connection) as engine
+    ):
         by_api, by_ip = (
-            connection.sql(write_sql(table)).to_arrow_table()
+            _count(engine, events, codes, words, keys_of(table))
             for table in (schema.CALLS_BY_API, schema.CALLS_BY_IP)
         )
-    return _decode(by_api, words), _decode(by_ip, words)
+    return by_api, by_ip
+
+
+def _count(
+    connection: duckdb.DuckDBPyConnection,
+    events: pa.Table,
+    codes: dict[str, pa.ChunkedArray],
+    words: dict[str, pa.Array],
+    keys: list[str],
+) -> pa.Table:
+    """Count by numbers that stand for whole keys: one wide number groups faster than five."""
+    cells = _pack({key: len(words[key]) + 1 for key in keys})
+    columns = {name: events[name] for name in ("at", "outcome", "response_code", "object")}
+    for cell, sizes in cells.items():
+        number = np.zeros(len(events), np.int64)
+        for key, size in sizes.items():
+            # null is the last of its words
+            number = number * size + codes[key].fill_null(size - 1).to_numpy()
+        columns[cell] = number
+    connection.register("events", pa.table(columns))
+    counted = connection.sql(SQL.substitute(keys=", ".join(cells))).to_arrow_table()
+    connection.unregister("events")
+    decoded = {}
+    for cell, sizes in cells.items():
+        number = counted[cell].to_numpy()
+        for key, size in reversed(sizes.items()):
+            number, place = np.divmod(number, size)
+            code = pa.array(place.astype(np.int32), mask=place == size - 1)
+            decoded[key] = (
+                words[key].take(code)
+                if key == "bucket_at"
+                else pa.DictionaryArray.from_arrays(code, words[key])
+            )
+    rest = {name: counted[name] for name in counted.column_names if name not in cells}
+    return pa.table({key: decoded[key] for key in keys} | rest)
+
+
+def _pack(sizes: dict[str, int]) -> dict[str, dict[str, int]]:
+    """Share the keys out among as few numbers of 63 bits as hold all their combinations."""
+    cells: list[dict[str, int]] = [{}]
+    for key, size in sizes.items():
+        if math.prod(cells[-1].values()) * size >= 2**63:
+            cells.append({})
+        cells[-1][key] = size
+    return {f"cell_{place}": cell for place, cell in enumerate(cells)}
 
 
 def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
@@ -158,6 +214,8 @@ def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
     )
     # without it DuckDB hands instants back in the zone of the machine
     connection.execute("SET TimeZone = 'UTC'")
+    # a query of more than two seconds would draw over the output of the program
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 
@@ -228,38 +286,17 @@ def to_frame(parts: Sequence[pa.Table], table: schema.Table) -> pd.DataFrame:
     return table.coerce(pd.DataFrame(columns))
 
 
-def _encode(events: pa.Table) -> tuple[pa.Table, dict[str, pa.Array]]:
-    """Replace words by their places among the sorted words, so that their order stays."""
-    columns: dict[str, pa.ChunkedArray] = {}
-    words: dict[str, pa.Array] = {}
-    for name in ("bucket_at", *COLUMNS):
-        column = events[name]
-        if name in _WORDS:
-            column, words[name] = _sort_words(column)
-        columns[name] = column
-    return pa.table(columns), words
-
-
-def _decode(counted: pa.Table, words: dict[str, pa.Array]) -> pa.Table:
-    for place, name in enumerate(counted.column_names):
-        if name in words:
-            codes = counted[name].combine_chunks()
-            texts = pa.DictionaryArray.from_arrays(codes, words[name])
-            counted = counted.set_column(place, name, texts)
-    return counted
-
-
 def _sort_words(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.Array]:
     """Return the place of each word among the distinct words in order, and these."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     column = column.unify_dictionaries()
     if not column.num_chunks:
-        return pa.chunked_array([], pa.int32()), pa.array([], pa.string())
+        return pa.chunked_array([], pa.int32()), pa.array([], column.type.value_type)
     texts = column.chunk(0).dictionary
     order = pc.sort_indices(texts)
     rank: NDArray[np.int32] = np.empty(len(order), np.int32)
     rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
     ranks = pa.array(rank)
     chunks = [ranks.take(chunk.indices) for chunk in column.chunks]
-    return pa.chunked_array(chunks, pa.int32()), texts.take(order).cast(pa.string())
+    return pa.chunked_array(chunks, pa.int32()), texts.take(order)

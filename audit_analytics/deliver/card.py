@@ -10,7 +10,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.report.wording import SHAPES
+from audit_analytics.language import _, use_language
+from audit_analytics.report.wording import SHAPES, say_code
 
 if TYPE_CHECKING:
     from audit_analytics.deliver.message import Line, Message
@@ -53,6 +54,11 @@ def build_card(message: Message) -> dict[str, Any]:
     >>> card["header"]["template"], card["elements"][0]["text"]["content"]
     ('green', 'Log complete: 168 of 168 hours.')
     """
+    with use_language(message.lang):
+        return _fit(message)
+
+
+def _fit(message: Message) -> dict[str, Any]:
     card = _lay_out(message)
     while message.lines and len(json.dumps(card).encode()) > CARD_BYTES_MAX:
         lines = message.lines[:-1]
@@ -68,18 +74,18 @@ def _lay_out(message: Message) -> dict[str, Any]:
         *(part for line in message.lines for part in _show(line)),
     ]
     if message.more_count:
-        elements.append(_plain(f"... and {message.more_count} more in the report"))
+        elements.append(_plain(message.say_more()))
     elements.append({"tag": "hr"})
     if message.report_url:
         button = {
             "tag": "button",
-            "text": {"tag": "plain_text", "content": "Open the report"},
+            "text": {"tag": "plain_text", "content": _("Open the report")},
             "type": "default",
             "url": message.report_url,
         }
         elements.append({"tag": "action", "actions": [button]})
     else:
-        elements.append(_plain(f"Report: {message.report_name}"))
+        elements.append(_plain(message.say_where()))
     return {
         "config": {"wide_screen_mode": True},
         "header": {
@@ -91,7 +97,7 @@ def _lay_out(message: Message) -> dict[str, Any]:
 
 
 def _show(line: Line) -> list[dict[str, Any]]:
-    label = f"{SHAPES[line.severity]} **{line.severity.upper()}**"
+    label = f"{SHAPES[line.severity]} **{say_code(line.severity).upper()}**"
     return [
         {"tag": "hr"},
         {"tag": "div", "text": {"tag": "lark_md", "content": label}},

@@ -11,7 +11,7 @@ from audit_analytics.errors import InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_NEEDED: Final = ("schema_version", "week", "coverage", "assessed", "findings")
+_NEEDED: Final = ("schema_version", "lang", "week", "coverage", "assessed", "findings")
 
 
 def read_report(folder: Path) -> dict[str, Any]:

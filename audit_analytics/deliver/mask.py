@@ -41,6 +41,7 @@ _OWN_KEYS: Final = frozenset(
         "first_at",
         "first_seen_at",
         "iso",
+        "key",
         "kind",
         "last_at",
         "method",
@@ -50,11 +51,14 @@ _OWN_KEYS: Final = frozenset(
         "rows",
         "schema_version",
         "severity",
+        "since_week",
         "start_at",
         "start_local",
+        "status",
         "tenant_zone",
         "tool",
         "versions",
+        "week",
         "week_status",
     )
 )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.buckets import load_zone
 from audit_analytics.deliver.mask import Masker
-from audit_analytics.language import ngettext
+from audit_analytics.language import _, join_sentences, ngettext, say_number, use_language
 from audit_analytics.report.escape import inert
+from audit_analytics.report.wording import count_severities, say_code
 from audit_analytics.schema import SEVERITIES
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ MAX_REJECTS_SHARE: Final = 0.01
 """Share of rows that could not be read above which a log is not called complete."""
 
 _SENTENCE_LIMIT: Final = 300
-_RISING: Final = (*SEVERITIES, "unknown")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +63,8 @@ class Message:
         Folder and file of the report, without the folders above.
     report_url : str
         Where the report can be read; empty if that is not set.
+    lang : str, default="en"
+        The report's language, which the message speaks.
     """
 
     week: str
@@ -75,6 +76,31 @@ class Message:
     more_count: int
     report_name: str
     report_url: str
+    lang: str = "en"
+
+    def say_more(self) -> str:
+        """Say how many findings are not among the lines.
+
+        Returns
+        -------
+        str
+            A line; empty if there is none.
+        """
+        if not self.more_count:
+            return ""
+        with use_language(self.lang):
+            return _("... and {count} more in the report", count=say_number(self.more_count))
+
+    def say_where(self) -> str:
+        """Say where the report is.
+
+        Returns
+        -------
+        str
+            A line.
+        """
+        with use_language(self.lang):
+            return _("Report: {where}", where=self.report_url or self.report_name)
 
     def text(self) -> str:
         """Return the message as plain text.
@@ -84,7 +110,7 @@ class Message:
         str
             Lines, with a newline at the end.
         """
-        more = [f"... and {self.more_count} more in the report"] if self.more_count else []
+        more = [self.say_more()] if self.more_count else []
         return "\n".join(
             [
                 self.title,
@@ -93,13 +119,22 @@ class Message:
                 self.counts,
                 *(["", *self._numbered(), *more] if self.lines else []),
                 "",
-                f"Report: {self.report_url or self.report_name}",
+                self.say_where(),
                 "",
             ]
         )
 
     def _numbered(self) -> list[str]:
-        return [f"{n}. [{line.severity}] {line.sentence}" for n, line in enumerate(self.lines, 1)]
+        with use_language(self.lang):
+            return [
+                _(
+                    "{n}. [{severity}] {sentence}",
+                    n=n,
+                    severity=say_code(line.severity),
+                    sentence=line.sentence,
+                )
+                for n, line in enumerate(self.lines, 1)
+            ]
 
 
 def build_message(
@@ -121,8 +156,13 @@ def build_message(
     Returns
     -------
     Message
-        The message; every text of the log in it is inert.
+        The message in the report's language; every text of the log in it is inert.
     """
+    with use_language(report["lang"]):
+        return _build(report, raw_ids=raw_ids, report_url=report_url, overdue=overdue)
+
+
+def _build(report: dict[str, Any], *, raw_ids: bool, report_url: str, overdue: str) -> Message:
     mask: Callable[[str], str] = str if raw_ids else Masker(report)
     findings, week = report["findings"], str(report["week"]["iso"])
     state = _judge(report, overdue)
@@ -137,13 +177,14 @@ def build_message(
     return Message(
         week=week,
         state=state,
-        title=f"OpenAPI audit log, {week}: {_name_state(report, state)}",
+        title=_("OpenAPI audit log, {week}: {state}", week=week, state=_name_state(report, state)),
         coverage=_say_coverage(report, overdue),
         counts=_say_counts(report, state),
         lines=lines,
         more_count=len(findings) - len(lines),
         report_name=name,
         report_url=f"{report_url}/{name}" if report_url else "",
+        lang=report["lang"],
     )
 
 
@@ -173,7 +214,7 @@ def find_overdue(week: str, now: datetime, zone: str) -> str:
     >>> find_overdue("2026-W45", monday, "Asia/Shanghai")
     '2026-W47'
     """
-    year, number, _ = (now.astimezone(load_zone(zone)) - timedelta(days=7)).isocalendar()
+    year, number, _day = (now.astimezone(load_zone(zone)) - timedelta(days=7)).isocalendar()
     last = f"{year}-W{number:02}"
     return last if last > week else ""
 
@@ -190,12 +231,15 @@ def _judge(report: dict[str, Any], overdue: str) -> str:
 
 
 def _name_state(report: dict[str, Any], state: str) -> str:
-    missing = "" if report["coverage"]["week_status"] == "complete" else ", data incomplete"
+    count = len(report["findings"])
+    if state == "findings" and report["coverage"]["week_status"] == "complete":
+        return ngettext("{n} finding", "{n} findings", count)
+    if state == "findings":
+        return ngettext("{n} finding, data incomplete", "{n} findings, data incomplete", count)
     return {
-        "findings": ngettext("{n} finding", "{n} findings", len(report["findings"])) + missing,
-        "clean": "clean, the log is complete",
-        "incomplete": "data incomplete",
-        "empty": "no data",
+        "clean": _("clean, the log is complete"),
+        "incomplete": _("data incomplete"),
+        "empty": _("no data"),
     }[state]
 
 
@@ -205,32 +249,54 @@ def _say_coverage(report: dict[str, Any], overdue: str) -> str:
     rejects = coverage["rejects_count"]
     parts = []
     if coverage["week_status"] == "empty":
-        parts.append("DATA INCOMPLETE: the log holds no event of this week.")
+        parts.append(_("DATA INCOMPLETE: the log holds no event of this week."))
     elif coverage["week_status"] != "complete":
-        parts.append(
-            f"DATA INCOMPLETE: {hours - covered} of {hours} hours are missing from the log; "
-            "what happened in them is not known."
+        text = _(
+            "DATA INCOMPLETE: {missing} of {hours} hours are missing from the log; what happened "
+            "in them is not known.",
+            missing=say_number(hours - covered),
+            hours=say_number(hours),
         )
+        parts.append(text)
     else:
-        parts.append(
-            f"Log complete: {covered} of {hours} hours, "
-            f"{ngettext('{n} call', '{n} calls', coverage['week_events_count'])}, {ngettext('{n} app', '{n} apps', assessed)} assessed."
+        text = _(
+            "Log complete: {covered} of {hours} hours, {calls}, {apps} assessed.",
+            covered=say_number(covered),
+            hours=say_number(hours),
+            calls=ngettext("{n} call", "{n} calls", coverage["week_events_count"]),
+            apps=ngettext("{n} app", "{n} apps", assessed),
         )
+        parts.append(text)
     if overdue:
-        parts.append(f"{overdue} is over too, and the log does not cover it: is it still fetched?")
+        text = _(
+            "{week} is over too, and the log does not cover it: is it still fetched?", week=overdue
+        )
+        parts.append(text)
     if not assessed:
-        parts.append("No app has enough history to be compared with its past.")
+        parts.append(_("No app has enough history to be compared with its past."))
     if rejects:
-        parts.append(f"{ngettext('{n} row', '{n} rows', rejects)} of the log could not be read.")
-    return " ".join(parts)
+        text = ngettext(
+            "{n} row of the log could not be read.",
+            "{n} rows of the log could not be read.",
+            rejects,
+        )
+        parts.append(text)
+    return join_sentences(parts)
 
 
 def _say_counts(report: dict[str, Any], state: str) -> str:
-    counted = Counter(finding["severity"] for finding in report["findings"])
-    if not counted:
-        return {
-            "clean": "Nothing stood out.",
-            "empty": "Nothing can be said about this week.",
-        }.get(state, "Nothing stood out in what the log covers, which is not all of the week.")
-    each = ", ".join(f"{counted[name]} {name}" for name in reversed(_RISING) if counted[name])
-    return f"{ngettext('{n} finding', '{n} findings', len(report['findings']))}: {each}."
+    if not report["findings"]:
+        texts = {
+            "clean": _("Nothing stood out."),
+            "empty": _("Nothing can be said about this week."),
+        }
+        if state in texts:
+            return texts[state]
+        return _("Nothing stood out in what the log covers, which is not all of the week.")
+    severities = [finding["severity"] for finding in report["findings"]]
+    return ngettext(
+        "{n} finding: {counts}.",
+        "{n} findings: {counts}.",
+        len(severities),
+        counts=count_severities(severities),
+    )

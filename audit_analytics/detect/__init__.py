@@ -1,6 +1,6 @@
 """Detectors: baselines, surprises, calibration, isolation forest and rules."""
 
-from audit_analytics.detect.engine import Detection, detect_week
+from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
 from audit_analytics.detect.hits import find_hits
 from audit_analytics.detect.panel import Panel, build_panel
@@ -18,6 +18,7 @@ __all__ = [
     "detect_week",
     "expect_week",
     "find_hits",
+    "limit_days",
     "run_rules",
     "set_aside_stuffing",
 ]

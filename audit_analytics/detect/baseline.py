@@ -22,7 +22,7 @@ MAD_TO_SIGMA: Final = 1.4826
 SMOOTH: Final = (0.15, 0.70, 0.15)
 MEAN_PRIOR: Final = 0.5
 DISPERSION_PRIOR: Final = 20.0
-DISPERSION_RANGE: Final = (0.01, 6.0)
+DISPERSION_RANGE: Final = (0.01, 60.0)
 _TINY: Final = 1e-300
 _EXACT_BELOW: Final = 1e-6
 

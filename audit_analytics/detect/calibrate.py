@@ -102,6 +102,28 @@ def _fit_tail(excess: NDArray[np.float64]) -> tuple[float, float]:
     return shape, float(max(mean * (1.0 - shape), 1e-9))
 
 
+def rate_groups(
+    past: NDArray[np.float64], scores: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Return the p-value of every score against the past scores of its group.
+
+    Parameters
+    ----------
+    past : numpy.ndarray of shape (n_past, n_groups)
+        Scores of past weeks, each -log10 of what its model says; NaN where there is none.
+    scores : numpy.ndarray of shape (n, n_groups), optional
+        Scores to rate; the past ones themselves if not given.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, n_groups)
+        Where the past is quiet any score is rare, so none is rarer than its own model says.
+    """
+    scores = past if scores is None else scores
+    columns = [Calibrator(past[:, g]).p_value(scores[:, g]) for g in range(past.shape[1])]
+    return np.asarray(np.maximum(np.column_stack(columns), 10.0 ** -np.nan_to_num(scores)))
+
+
 def adjust_q(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return Benjamini-Hochberg q-values.
 

@@ -1,23 +1,24 @@
 """From surprises to cases: calibrate, join two voters, spend the alarm budget.
 
 Voter (a) takes the least calibrated p-value over the groups, voter (b) an isolation forest over
-all of them. Both, and the lesser of the two, are calibrated on the same past weeks, so that E, the number of cases this
-extreme an ordinary week brings, means the same for every entity and is the only gate.
+all of them. Both, and the lesser of the two, are calibrated on the same past weeks, so that E, the
+number of cases this extreme an ordinary week brings, means the same for every entity and is the
+only gate.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pandas as pd
 
 from audit_analytics.cases import Case
-from audit_analytics.detect.calibrate import Calibrator, adjust_q
-from audit_analytics.detect.forest import OutlierDetector, SurpriseForest
+from audit_analytics.detect.api_days import ApiDays, judge_api_days, list_failing
+from audit_analytics.detect.calibrate import Calibrator, adjust_q, rate_groups
 from audit_analytics.detect.groups import score_groups
-from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
-from audit_analytics.detect.ip_days import count_ip_days
+from audit_analytics.detect.ip_days import count_ip_days, judge_ip_days
 from audit_analytics.detect.novelty import (
     Novelty,
     find_new_apis,
@@ -27,13 +28,21 @@ from audit_analytics.detect.novelty import (
 from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 if TYPE_CHECKING:
-    import pandas as pd
     from numpy.typing import NDArray
 
+    from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
 
-APP_GROUPS: Final = ("VOL", "SENS", "TOK", "ERR", "API", "NEWNET", "NEWAPI")
-FAMILY_SHARE: Final = {"app": 0.85, "ip": 0.15}
+APP_GROUPS: Final = ("VOL", "OBJ", "SENS", "TOK", "ERR", "API", "NEWNET", "NEWAPI")
+FAMILY_SHARE: Final = {"app": 0.85, "ip": 0.10, "api": 0.05}
+"""Share of the alarm budget by entity type."""
+
+FOREST_WEIGHT: Final = 0.2
+"""How much voter (b) counts. It insures against what no single group sees, and pays for that with
+false cases: at equal weight recall at 5 false cases a week falls by 0.04 (seeds 100-105)."""
+
+ATTRIBUTED_P: Final = 0.05
+"""Days that are less unusual to the forest need no reasons from it."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +60,14 @@ class Detection:
     app_p : dict of str to numpy.ndarray of shape (n_apps, n_days)
         Calibrated p-value of each group, and ``a``, ``b`` and ``joint`` for the voters.
     attribution : numpy.ndarray of shape (n_apps, n_days, n_groups)
-        How much of the forest's score hangs on each group.
+        How much of the forest's score hangs on each group; 0 for days the forest finds ordinary.
     assessed : numpy.ndarray of bool of shape (n_apps,)
-        Which apps had the history to be judged.
+        Which apps had the history to be compared with their own past.
+    tested : numpy.ndarray of bool of shape (n_apps, n_days)
+        Which app-days were tested at all: those of the assessed apps, and those of young apps on
+        which a network new to them could have been noticed.
+    api_days : ApiDays
+        API-days of the report week.
     ip_days : pandas.DataFrame
         IP-days of the report week with ``p`` and one p-value column per group.
     cases : list of Case
@@ -67,6 +81,8 @@ class Detection:
     app_p: dict[str, NDArray[np.float64]]
     attribution: NDArray[np.float64]
     assessed: NDArray[np.bool_]
+    tested: NDArray[np.bool_]
+    api_days: ApiDays
     ip_days: pd.DataFrame
     cases: list[Case] = field(default_factory=list)
 
@@ -80,7 +96,7 @@ def detect_week(
     detector: OutlierDetector | None = None,
     seed: int = 0,
 ) -> Detection:
-    """Judge every app-day and IP-day of the report week.
+    """Judge every app-day, IP-day and API-day of the report week.
 
     Parameters
     ----------
@@ -92,7 +108,8 @@ def detect_week(
         As `by_ip`, with what was set aside before the apps are judged; addresses are judged on
         it. `by_ip` if not given.
     detector : OutlierDetector, optional
-        Takes the isolation forest's place.
+        Takes the isolation forest's place; see
+        :class:`audit_analytics.detect.forest.SurpriseForest`.
     seed : int, default=0
         ``random_state`` of the isolation forest.
 
@@ -110,22 +127,73 @@ def detect_week(
     current, surprises = _score_apps(panel, networks, apis, 0)
     past = np.concatenate([*reference, np.empty((0, len(APP_GROUPS)))])
     past = past[~np.isnan(past).all(axis=1)]
-    app_p, attribution = _judge(past, current.reshape(-1, len(APP_GROUPS)), detector, seed)
+    # days of young apps alone, tested for networks only, are no past to calibrate on
+    calibrated = not np.isnan(past).any(axis=1).all()
+    rows = current.reshape(-1, len(APP_GROUPS))
+    app_p, attribution = _judge(past, rows, detector, seed)
     shape = current.shape[:2]
     app_p = {name: p.reshape(shape) for name, p in app_p.items()}
-    ip_days = _judge_ips(count_ip_days(panel, by_ip if every_ip is None else every_ip, networks))
-    assessed = panel.assessed(0) & bool(len(past))
-    return Detection(
+    ip_days = judge_ip_days(count_ip_days(panel, by_ip if every_ip is None else every_ip, networks))
+    api_days = judge_api_days(panel)
+    tested = np.asarray(~np.isnan(current).all(axis=2) & calibrated)
+    detection = Detection(
         panel=panel,
         surprises=surprises,
         networks=networks,
         apis=apis,
         app_p=app_p,
         attribution=attribution.reshape(current.shape),
-        assessed=assessed,
+        assessed=panel.assessed(0) & calibrated,
+        tested=tested,
+        api_days=api_days,
         ip_days=ip_days,
-        cases=_make_cases(panel, assessed, app_p["joint"], ip_days),
     )
+    return replace(detection, cases=_make_cases(detection, _count_units(detection)))
+
+
+def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
+    """Forget the days that were over before an instant.
+
+    Parameters
+    ----------
+    detection : Detection
+        What the engine found out about a week.
+    since : pandas.Timestamp
+        An instant of that week, UTC.
+
+    Returns
+    -------
+    Detection
+        With nothing unusual on earlier days. E still counts the days of a whole week: runs
+        through the week share its alarm budget.
+    """
+    grid = detection.panel.grid
+    days = np.array(grid.days(0))
+    last_hour = grid.hours[grid.first_hour[days] + grid.day_hours[days] - 1]
+    over = np.asarray(last_hour + pd.Timedelta(hours=1) <= since)
+    api_days, ip_days = detection.api_days, detection.ip_days
+    limited = replace(
+        detection,
+        app_p={name: np.where(over, 1.0, p) for name, p in detection.app_p.items()},
+        tested=detection.tested & ~over,
+        ip_days=ip_days[~np.isin(ip_days["day"], days[over])].reset_index(drop=True),
+        api_days=replace(
+            api_days,
+            p={name: np.where(over, 1.0, p) for name, p in api_days.p.items()},
+            tested=api_days.tested & ~over,
+            failing=list_failing(detection.panel, since),
+        ),
+    )
+    return replace(limited, cases=_make_cases(limited, _count_units(detection)))
+
+
+def _count_units(detection: Detection) -> dict[str, int]:
+    """Count the days that were tested, of each family."""
+    return {
+        "app": int(detection.tested.sum()),
+        "ip": len(detection.ip_days),
+        "api": int(detection.api_days.tested.sum()),
+    }
 
 
 def _score_apps(
@@ -137,8 +205,14 @@ def _score_apps(
     scores += [score_novelty(panel, new, week) for new in (networks, apis)]
     stacked = np.stack(scores, axis=2)
     days = np.array(panel.grid.days(week))
-    born = panel.first_hour[:, None] > panel.grid.first_hour[days][None, :] + 23
-    stacked[born | ~panel.assessed(week)[:, None]] = np.nan
+    unborn = panel.first_hour[:, None] > panel.grid.first_hour[days][None, :] + 23
+    stacked[unborn] = np.nan
+    # a young app has no past to be compared with, but may call from where nobody ever did
+    young = ~panel.assessed(week)[:, None, None]
+    stacked = np.where(young & (np.array(APP_GROUPS) != "NEWNET"), np.nan, stacked)
+    if week < 0:
+        # the last days of an app that has died are no ordinary days: nothing but silence follows
+        stacked[(panel.weights(week) * panel.counts["calls"]).sum(axis=1) == 0] = np.nan
     return stacked, surprises
 
 
@@ -149,30 +223,29 @@ def _judge(
     seed: int,
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """Calibrate groups and voters; rows of NaN come out with p = 1."""
-    unknown = np.isnan(rows).all(axis=1)
-    groups = [Calibrator(past[:, g]) for g in range(len(APP_GROUPS))]
-
-    def rate(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        p = np.column_stack([c.p_value(scores[:, g]) for g, c in enumerate(groups)])
-        # where the past is quiet any score is rare; none is rarer than its own model says
-        return np.asarray(np.maximum(p, 10.0 ** -np.nan_to_num(scores)))
-
-    past_p, p = rate(past), rate(rows)
+    past_p, p = rate_groups(past), rate_groups(past, rows)
     past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
     attribution = np.zeros(rows.shape)
     if len(past):
-        known, filled = np.nan_to_num(past), np.nan_to_num(rows)
-        forest = SurpriseForest(detector, seed=seed).fit(known)
-        past_b, p_b = _calibrate(forest.score(known), forest.score(filled))
-        attribution = forest.attribute(filled)
+        # scikit-learn takes 1.5 s to import, so only a run that judges pays for it
+        from audit_analytics.detect.forest import SurpriseForest  # noqa: PLC0415
+
+        forest = SurpriseForest(detector, random_state=seed).fit(np.nan_to_num(past))
+        filled = np.nan_to_num(rows)
+        past_b, p_b = _calibrate(-forest.reference_scores_, -forest.score_samples(filled))
+        odd = p_b <= ATTRIBUTED_P
+        if odd.any():
+            attribution[odd] = forest.attribute(filled[odd])
     # the voters mostly agree: what their least p is worth, the past weeks say as well
-    either = (-np.log10(np.minimum(a, b)) for a, b in ((past_a, past_b), (p_a, p_b)))
+    either = (
+        -np.log10(np.minimum(a, np.minimum(b / FOREST_WEIGHT, 1.0)))
+        for a, b in ((past_a, past_b), (p_a, p_b))
+    )
     joint = _calibrate(*either)[1]
     result = dict(zip(APP_GROUPS, p.T, strict=True)) | {"a": p_a, "b": p_b, "joint": joint}
-    for values in result.values():
-        values[unknown] = 1.0
-    return result, attribution
+    unknown = np.isnan(rows).all(axis=1)
+    return {name: np.where(unknown, 1.0, values) for name, values in result.items()}, attribution
 
 
 def _calibrate(
@@ -183,47 +256,30 @@ def _calibrate(
     return calibrator.p_value(past), calibrator.p_value(now)
 
 
-def _judge_ips(ip_days: pd.DataFrame) -> pd.DataFrame:
-    past, rows = ip_days[ip_days["week"] < 0], ip_days[ip_days["week"] == 0].copy()
-    if past.empty:
-        rows = rows[:0]  # without past addresses none can be judged
-    past_stat, stat = np.zeros(len(past)), np.zeros(len(rows))
-    for name in IP_GROUPS:
-        calibrator = Calibrator(past[name].to_numpy())
-        # nothing new and no failure at all is nothing to be surprised at
-        rows[f"p_{name}"] = np.where(rows[name] > 0, calibrator.p_value(rows[name].to_numpy()), 1.0)
-        own = np.where(past[name] > 0, calibrator.p_value(past[name].to_numpy()), 1.0)
-        past_stat = np.maximum(past_stat, -np.log10(own))
-        stat = np.maximum(stat, -np.log10(rows[f"p_{name}"].to_numpy()))
-    return rows.assign(p=Calibrator(past_stat).p_value(stat)).reset_index(drop=True)
-
-
-def _make_cases(
-    panel: Panel,
-    assessed: NDArray[np.bool_],
-    joint: NDArray[np.float64],
-    ip_days: pd.DataFrame,
-) -> list[Case]:
-    app_p = joint[assessed].ravel()
-    ip_p = ip_days["p"].to_numpy()
-    q = adjust_q(np.concatenate([app_p, ip_p]))
-    app_q = q[: len(app_p)].reshape(-1, joint.shape[1])
+def _make_cases(detection: Detection, units: dict[str, int]) -> list[Case]:
+    """Return a case per entity with a day that was tested, by its least probable day."""
+    api_days, ip_days = detection.api_days, detection.ip_days
+    families = {
+        "app": _list_days(detection.panel.apps, detection.app_p["joint"], detection.tested),
+        "ip": pd.DataFrame({"entity": ip_days["ip"], "p": ip_days["p"]}),
+        "api": _list_days(api_days.panel.apps, api_days.p["joint"], api_days.tested),
+    }
+    days = pd.concat(families, names=["family"]).reset_index(level="family")
+    days["q"] = adjust_q(days["p"].to_numpy(dtype=float))
+    least = days.groupby(["family", "entity"])[["p", "q"]].min()
     cases = [
-        _make_case("app", str(app), p.min(), app_p.size, own_q.min())
-        for app, p, own_q in zip(panel.apps[assessed], joint[assessed], app_q, strict=True)
-    ]
-    per_ip = ip_days.assign(q=q[len(app_p) :]).groupby("ip")[["p", "q"]].min()
-    cases += [
-        _make_case("ip", str(ip), row["p"], len(ip_days), row["q"]) for ip, row in per_ip.iterrows()
+        Case(
+            entity_type=family,
+            entity=str(entity),
+            p=float(p),
+            expected_per_week=float(p) * units[family] / FAMILY_SHARE[family],
+            q=float(q),
+        )
+        for (family, entity), p, q in zip(least.index, least["p"], least["q"], strict=True)
     ]
     return sorted(cases, key=lambda case: (case.expected_per_week, case.entity_type, case.entity))
 
 
-def _make_case(family: str, entity: str, p: float, units: int, q: float) -> Case:
-    return Case(
-        entity_type=family,
-        entity=entity,
-        p=float(p),
-        expected_per_week=float(p) * units / FAMILY_SHARE[family],
-        q=float(q),
-    )
+def _list_days(names: pd.Index, p: NDArray[np.float64], tested: NDArray[np.bool_]) -> pd.DataFrame:
+    row = np.nonzero(tested)[0]
+    return pd.DataFrame({"entity": names[row], "p": p[tested]})

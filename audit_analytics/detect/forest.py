@@ -7,20 +7,32 @@ odd in one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+from sklearn.base import BaseEstimator, OutlierMixin, clone
+from sklearn.ensemble import IsolationForest
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from audit_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
+
+OFFSET_QUANTILE: Final = 0.01
+"""Share of the reference rows that ``predict`` calls outliers; findings never rest on it."""
+
+_DIGITS: Final = 10
 
 
 class OutlierDetector(Protocol):
     """What this module asks of a detector; scikit-learn's own fit.
 
+    PyOD's detectors fit as well: they have no ``score_samples``, but a ``decision_function`` that
+    rises with outlyingness, and ``decision_scores_`` once they are fitted.
+
     Examples
     --------
-    >>> from sklearn.ensemble import IsolationForest
     >>> detector: OutlierDetector = IsolationForest(random_state=0)
     """
 
@@ -53,21 +65,39 @@ class OutlierDetector(Protocol):
         """
 
 
-class SurpriseForest:
+class SurpriseForest(OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Score rows of surprises against past weeks and say which surprises made a row unusual.
+
+    A scikit-learn estimator. Surprises are -log10 of probabilities; the detector sees their
+    logarithm, log1p, so that one enormous surprise does not hide several large ones.
 
     Parameters
     ----------
-    detector : OutlierDetector, optional
-        Any detector with ``fit`` and ``score_samples``;
-        ``sklearn.ensemble.IsolationForest(n_estimators=300, max_samples=256)`` if not given.
-    seed : int, default=0
-        ``random_state`` of the default detector.
+    detector : OutlierDetector, default=None
+        Any detector of scikit-learn's kind that can score rows it was not fitted on, or one of
+        PyOD's. It is cloned, never changed. If None,
+        ``IsolationForest(n_estimators=300, max_samples=256)`` (fewer samples if there are fewer).
+    random_state : int, default=0
+        Of the default detector.
+    n_jobs : int, default=None
+        Threads of the default detector; they change nothing but the time it takes.
 
     Attributes
     ----------
+    detector_ : OutlierDetector
+        The fitted detector.
     median_ : numpy.ndarray of shape (n_features,)
         Median surprise of the reference rows.
+    reference_scores_ : numpy.ndarray of shape (n_rows,)
+        ``score_samples`` of the reference rows.
+    offset_ : float
+        ``decision_function = score_samples - offset_``: the 1 % quantile of the reference scores.
+    n_features_in_ : int
+        Number of surprises.
+
+    See Also
+    --------
+    sklearn.ensemble.IsolationForest : The default detector.
 
     References
     ----------
@@ -77,71 +107,146 @@ class SurpriseForest:
     --------
     >>> rng = np.random.default_rng(0)
     >>> forest = SurpriseForest().fit(rng.exponential(size=(300, 2)))
-    >>> bool(forest.score(np.array([[9.0, 9.0]]))[0] > forest.score(np.array([[0.5, 0.5]]))[0])
-    True
+    >>> forest.predict([[9.0, 9.0], [0.5, 0.5]])
+    array([-1,  1])
+    >>> int(forest.attribute([[0.5, 9.0]]).argmax())
+    1
     """
 
-    def __init__(self, detector: OutlierDetector | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        detector: OutlierDetector | None = None,
+        *,
+        random_state: int | None = 0,
+        n_jobs: int | None = None,
+    ) -> None:
         self.detector = detector
-        self.seed = seed
+        self.random_state = random_state
+        self.n_jobs = n_jobs
 
-    def fit(self, surprises: NDArray[np.float64]) -> SurpriseForest:
+    def fit(self, X: ArrayLike, y: object = None) -> SurpriseForest:  # noqa: ARG002, N803 - as above
         """Learn what past weeks look like.
 
         Parameters
         ----------
-        surprises : numpy.ndarray of shape (n_rows, n_features)
-            Surprises of past weeks, 0 or more.
+        X : array-like of shape (n_rows, n_features)
+            Surprises of past weeks.
+        y : object, optional
+            Not used; scikit-learn passes it.
 
         Returns
         -------
         SurpriseForest
             This object.
         """
-        # scikit-learn takes 1.5 s to import, so only a run that scores pays for it
-        from sklearn.ensemble import IsolationForest  # noqa: PLC0415
-
-        forest = IsolationForest(
-            n_estimators=300, max_samples=min(256, len(surprises)), random_state=self.seed
-        )
-        # not "or": an ensemble that is not fitted has no truth value
-        self._fitted = forest if self.detector is None else self.detector
-        self.median_ = np.median(surprises, axis=0)
-        self._fitted.fit(np.log1p(surprises))
+        rows = validate_data(self, X, dtype=np.float64)
+        self.detector_ = self._make_detector(len(rows))
+        self.median_ = np.median(rows, axis=0)
+        self.detector_.fit(_compress(rows))
+        self.reference_scores_ = self._score(rows)
+        self.offset_ = float(np.quantile(self.reference_scores_, OFFSET_QUANTILE))
         return self
 
-    def score(self, surprises: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how unusual rows are.
+    def _make_detector(self, rows_count: int) -> Any:  # noqa: ANN401 - scikit-learn is untyped
+        if self.detector is not None:
+            return clone(self.detector, safe=False)
+        return IsolationForest(
+            n_estimators=300,
+            max_samples=min(256, rows_count),
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        )
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - as above
+        """Return how ordinary rows are.
 
         Parameters
         ----------
-        surprises : numpy.ndarray of shape (n_rows, n_features)
-            Surprises, 0 or more.
+        X : array-like of shape (n_rows, n_features)
+            Surprises.
 
         Returns
         -------
         numpy.ndarray of shape (n_rows,)
-            Higher is more unusual; 0 to 1 with the isolation forest.
-        """
-        return -np.asarray(self._fitted.score_samples(np.log1p(surprises)))
+            The lower, the more unusual; -1 to 0 with the isolation forest.
 
-    def attribute(self, surprises: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how much of each row's score hangs on each surprise.
+        Raises
+        ------
+        ConfigError
+            The detector cannot score rows it was not fitted on.
+        """
+        check_is_fitted(self)
+        return self._score(validate_data(self, X, dtype=np.float64, reset=False))
+
+    def _score(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = _compress(rows)
+        if hasattr(self.detector_, "score_samples"):
+            score = np.asarray(self.detector_.score_samples(rows), dtype=float)
+        elif hasattr(self.detector_, "decision_scores_"):
+            score = -np.asarray(self.detector_.decision_function(rows), dtype=float)
+        else:
+            raise ConfigError(
+                f"detector: {type(self.detector_).__name__} cannot score new rows, it has no "
+                "score_samples; use for example LocalOutlierFactor(novelty=True)"
+            )
+        # threads add up trees in any order: the last digits are noise, and would undo ties
+        return np.asarray(np.round(score, _DIGITS))
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - as above
+        """Return how far rows are from being outliers.
 
         Parameters
         ----------
-        surprises : numpy.ndarray of shape (n_rows, n_features)
-            Surprises, 0 or more.
+        X : array-like of shape (n_rows, n_features)
+            Surprises.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_rows,)
+            ``score_samples - offset_``; negative for outliers.
+        """
+        return np.asarray(self.score_samples(X) - self.offset_)
+
+    def predict(self, X: ArrayLike) -> NDArray[np.intp]:  # noqa: N803 - as above
+        """Tell outliers from inliers; a row at the threshold is an inlier.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Surprises.
+
+        Returns
+        -------
+        numpy.ndarray of int of shape (n_rows,)
+            -1 for outliers, 1 for inliers.
+        """
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def attribute(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - as above
+        """Return how much of each row's outlyingness hangs on each surprise.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Surprises.
 
         Returns
         -------
         numpy.ndarray of shape (n_rows, n_features)
-            Drop of the score when one surprise is replaced by its reference median.
+            By how much the row becomes more ordinary when one surprise is replaced by its
+            reference median.
         """
-        score = self.score(surprises)
-        drops = np.empty_like(surprises)
-        for column in range(surprises.shape[1]):
-            plain = surprises.copy()
+        check_is_fitted(self)
+        rows = validate_data(self, X, dtype=np.float64, reset=False)
+        score = self._score(rows)
+        gains: NDArray[np.float64] = np.empty_like(rows)
+        for column in range(rows.shape[1]):
+            plain = rows.copy()
             plain[:, column] = self.median_[column]
-            drops[:, column] = score - self.score(plain)
-        return drops
+            gains[:, column] = self._score(plain) - score
+        return gains
+
+
+def _compress(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take log1p of the size and keep the sign: surprises have none, other rows may."""
+    return np.asarray(np.sign(rows) * np.log1p(np.abs(rows)))

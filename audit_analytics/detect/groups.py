@@ -1,7 +1,7 @@
 """The surprise groups of an app-day that compare it with the app's own past.
 
-VOL all calls, SENS calls of sensitive APIs, TOK token grants, ERR errors of one class, API calls
-of one known API. :mod:`audit_analytics.detect.novelty` has the two groups of new pairs.
+VOL all calls, OBJ distinct objects, SENS calls of sensitive APIs, TOK token grants, ERR errors of
+one class, API calls of one known API. :mod:`audit_analytics.detect.novelty` has the two groups of new pairs.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from audit_analytics.detect.surprise import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 MIN_API_CALLS: Final = 5
@@ -35,6 +37,7 @@ SHARE_PRIOR_CALLS: Final = 2.0
 HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
 OUTAGE_APPS: Final = 15
 OUTAGE_EXCESS: Final = 0.03
+API_OUTAGE_APPS: Final = 5
 
 
 def score_groups(frame: WeekFrame) -> dict[str, Surprise]:
@@ -48,11 +51,13 @@ def score_groups(frame: WeekFrame) -> dict[str, Surprise]:
     Returns
     -------
     dict of str to Surprise
-        ``VOL``, ``SENS``, ``TOK``, ``ERR`` and ``API``.
+        ``VOL``, ``OBJ``, ``SENS``, ``TOK``, ``ERR`` and ``API``.
     """
     counts = frame.panel.counts
     return {
         "VOL": score_counts(frame, counts["calls"]),
+        # a leak walks through objects, an app mostly comes back to its own
+        "OBJ": score_counts(frame, counts["objects"]),
         "SENS": score_counts(frame, counts["sensitive"]),
         "TOK": score_tokens(frame),
         "ERR": score_errors(frame),
@@ -90,16 +95,41 @@ def score_errors(frame: WeekFrame) -> Surprise:
     -------
     Surprise
         min(s_NB, 2 s_BB) of the most surprising class and bucket; rate limits and server
-        errors count half; what an outage of the platform explains is expected.
+        errors count half; what an outage of the platform or of an API explains is expected.
+    """
+    panel, extra = frame.panel, {}
+    for name in ERROR_CLASSES:
+        platform = expect_outage(frame, name)
+        extra[name] = panel.counts["calls"] * platform
+        failing = find_api_failures(frame, name, platform)
+        at = failing["app"].to_numpy(), failing["hour"].to_numpy()
+        np.add.at(extra[name], at, failing["errors"].to_numpy())
+    return score_classes(frame, extra)
+
+
+def score_classes(
+    frame: WeekFrame, extra: Mapping[str, NDArray[np.float64]] | None = None
+) -> Surprise:
+    """Score every error class and keep the most surprising one.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    extra : mapping of str to numpy.ndarray of shape (n_entities, n_hours), optional
+        Errors of each class of ERROR_CLASSES that are expected besides the usual ones.
+
+    Returns
+    -------
+    Surprise
+        min(s_NB, 2 s_BB) of the most surprising class and bucket; the label is the class.
     """
     best: Surprise | None = None
     for name in ERROR_CLASSES:
         counts = frame.panel.counts[name]
-        rate = usual_rate(frame, counts)
-        excess = outage_excess(frame.panel, counts, rate)
-        extra = frame.panel.counts["calls"] * excess[None, :]
-        hourly = score_hours(frame, counts, fit_hourly(frame, counts), rate=rate, extra=extra)
-        daily = score_days(frame, counts, fit_daily(frame, counts), rate=rate, extra=extra)
+        rate, more = usual_rate(frame, counts), None if extra is None else extra[name]
+        hourly = score_hours(frame, counts, fit_hourly(frame, counts), rate=rate, extra=more)
+        daily = score_days(frame, counts, fit_daily(frame, counts), rate=rate, extra=more)
         found = hourly.or_greater(daily)
         score = found.score * (0.5 if name in HALF_WEIGHT else 1.0)
         label = np.full(score.shape, name, dtype=object)
@@ -108,6 +138,60 @@ def score_errors(frame: WeekFrame) -> Surprise:
     if best is None:  # pragma: no cover - ERROR_CLASSES is never empty
         raise AssertionError
     return best
+
+
+def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:
+    """Return, hour by hour, the share of calls that fail for everybody in one way.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week, of apps.
+    name : str
+        Error class.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_hours,)
+        As :func:`outage_excess`.
+    """
+    counts = frame.panel.counts[name]
+    return outage_excess(frame.panel, counts, usual_rate(frame, counts))
+
+
+def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]) -> pd.DataFrame:
+    """Find the hours in which an API fails for everybody, and what that costs each app.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    name : str
+        Error class.
+    platform : numpy.ndarray of shape (n_hours,)
+        Share of calls that fail on all APIs alike, see :func:`expect_outage`; an hour of an outage
+        is no news about one API.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per ``api``, ``hour`` and ``app`` (positions): ``errors``, its calls times the
+        median excess share of errors over the apps that called the API in that hour, where five
+        or more did and that median is above 0.03.
+    """
+    panel, rows = frame.panel, frame.panel.api_calls
+    key = pd.factorize(rows["api"])[0] * len(panel.grid.hours) + rows["hour"].to_numpy()
+    failing, apps = np.unique(key[rows[name].to_numpy() > 0], return_counts=True)
+    # a median above 0 needs half of five apps: far fewer pairs of API and hour are left
+    kept = np.isin(key, failing[apps > API_OUTAGE_APPS // 2])
+    rows, key = rows[kept], key[kept]
+    rate = usual_rate(frame, panel.counts[name])
+    groups = (rows[name] / rows["calls_count"] - rate[rows["app"].to_numpy()]).groupby(key)
+    middle, active = groups.transform("median"), groups.transform("size")
+    found = (active >= API_OUTAGE_APPS) & (middle > OUTAGE_EXCESS)
+    found &= platform[rows["hour"].to_numpy()] == 0
+    rows = rows[["api", "hour", "app"]].assign(errors=rows["calls_count"] * middle)
+    return rows[np.asarray(found, dtype=bool)]
 
 
 def usual_rate(frame: WeekFrame, counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.baseline import expect_interval
 from audit_analytics.detect.engine import APP_GROUPS, Detection
 from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,20 +25,36 @@ CLEAR_P: Final = 0.005
 MAX_P: Final = 0.05
 """In a tenant of a few entities E alone would let ordinary days through."""
 
-TELLING: Final = ("NEWAPI", "NEWNET", "ERR", "SENS", "TOK", "API", "VOL")
+TELLING: Final = ("NEWAPI", "NEWNET", "ERR", "SENS", "TOK", "API", "OBJ", "VOL")
 """Which group speaks first when several are equally improbable: the more specific one."""
 
+CLEAR_RHYTHM: Final = 0.5
+"""People score 0.5 (RITA's experience), and the app's own rhythm is already taken off."""
+
 MAX_REASONS: Final = 4
-UNITS: Final = {
-    "VOL": "calls",
-    "SENS": "calls of sensitive APIs",
-    "TOK": "token requests",
-    "ERR": "errors",
-    "API": "calls of one API",
-    "NEWAPPS": "apps new on this address",
-    "AUTHAPPS": "apps failing to authenticate",
-    "AUTHFAIL": "authentication failures",
+HOURLY_UNITS: Final = {
+    "VOL": mark("calls in an hour"),
+    "OBJ": mark("distinct objects in an hour"),
+    "APIERR": mark("errors of all apps but the worst hit in an hour"),
+    "SENS": mark("calls of sensitive APIs in an hour"),
+    "TOK": mark("token requests in an hour"),
+    "ERR": mark("errors in an hour"),
+    "API": mark("calls of one API in an hour"),
 }
+DAILY_UNITS: Final = {
+    "VOL": mark("calls in a day"),
+    "OBJ": mark("distinct objects in a day"),
+    "APIERR": mark("errors of all apps but the worst hit in a day"),
+    "SENS": mark("calls of sensitive APIs in a day"),
+    "TOK": mark("token requests in a day"),
+    "ERR": mark("errors in a day"),
+    "API": mark("calls of one API in a day"),
+    "NEWAPPS": mark("apps new on this address in a day"),
+    "AUTHAPPS": mark("apps failing to authenticate in a day"),
+    "AUTHFAIL": mark("authentication failures in a day"),
+}
+"""Units by group; translated where they are shown."""
+
 KINDS: Final = {"VOL": "volume", "TOK": "volume", "SENS": "sensitive_api", "ERR": "error_burst"}
 
 
@@ -63,13 +80,17 @@ def find_hits(
     return [
         hit
         for case in detection.cases
-        if case.expected_per_week < budget and case.p < MAX_P
-        for hit in (
-            _explain_app(detection, case, severity_of_api)
-            if case.entity_type == "app"
-            else _explain_ip(detection, case)
-        )
+        if (case.expected_per_week < budget and case.p < MAX_P)
+        or (case.entity_type == "api" and case.entity in detection.api_days.failing)
+        for hit in _explain(detection, case, severity_of_api)
     ]
+
+
+def _explain(detection: Detection, case: Case, severity_of_api: Mapping[str, str]) -> Iterator[Hit]:
+    if case.entity_type == "app":
+        return _explain_app(detection, case, severity_of_api)
+    explain = _explain_ip if case.entity_type == "ip" else _explain_api
+    return explain(detection, case)
 
 
 def _explain_app(
@@ -78,7 +99,9 @@ def _explain_app(
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {name: detection.app_p[name][app].min() for name in APP_GROUPS}
     ranked = sorted(least, key=lambda name: (least[name], TELLING.index(name)))
-    clear = [name for name in ranked if least[name] <= CLEAR_P][:MAX_REASONS]
+    clear = [name for name in ranked if least[name] <= CLEAR_P]
+    # how many objects it was says less than any other reason does
+    clear = ([name for name in clear if name != "OBJ"] or clear)[:MAX_REASONS]
     worst = int(detection.app_p["joint"][app].argmin())
     if not clear and detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]:
         clear = ranked[:1]  # the past of a small tenant is too short for any p below CLEAR_P
@@ -126,7 +149,7 @@ def _explain_count(
         expected=mean,
         low=low,
         high=high,
-        unit=f"{UNITS[name]} in {'an hour' if hours == 1 else 'a day'}",
+        unit=(HOURLY_UNITS if hours == 1 else DAILY_UNITS)[name],
         p=float(detection.app_p[name][app, day]),
         facts={"label": label, "hours": hours},
         where=where,
@@ -154,11 +177,21 @@ def _explain_networks(detection: Detection, app: int, day: int) -> Iterator[Hit]
         end_at=pairs["first_at"].max() + pd.Timedelta(days=1),
         observed=float(pairs["calls_count"].sum()),
         expected=0.0,
-        unit="calls from new networks in 24 hours",
+        unit=mark("calls from new networks in 24 hours"),
         p=float(detection.app_p["NEWNET"][app, day]),
-        facts={"networks": list(names), "foreign": int(pairs["foreignness"].max())},
+        facts={
+            "networks": list(names),
+            "foreign": int(pairs["foreignness"].max()),
+            "gap_seconds": _find_beat(pairs),
+        },
         where={"app_id": (app_id,), "network": names},
     )
+
+
+def _find_beat(pairs: pd.DataFrame) -> float | None:
+    """Return the seconds between calls where they are regular enough to be worth saying."""
+    top = pairs.loc[pairs["rhythm"].idxmax()]
+    return float(top["gap_seconds"]) if top["rhythm"] >= CLEAR_RHYTHM else None
 
 
 def _explain_apis(
@@ -178,7 +211,7 @@ def _explain_apis(
         end_at=pairs["first_at"].max() + pd.Timedelta(days=1),
         observed=float(len(names)),
         expected=0.0,
-        unit="APIs used for the first time in a day",
+        unit=mark("APIs used for the first time in a day"),
         p=float(detection.app_p["NEWAPI"][app, day]),
         facts={
             "apis": list(names),
@@ -207,7 +240,7 @@ def _explain_mixture(detection: Detection, app: int) -> Hit:
         start_at=grid.hours[first],
         end_at=grid.hours[first] + pd.Timedelta(hours=hours),
         observed=float(calls),
-        unit="calls in a day",
+        unit=mark("calls in a day"),
         p=float(detection.app_p["joint"][app, day]),
         facts={"groups": order},
         where={"app_id": (app_id,)},
@@ -238,8 +271,41 @@ def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
                 start_at=start,
                 end_at=start + pd.Timedelta(hours=int(grid.day_hours[int(row["day"])])),
                 observed=float(observed[name]),
-                unit=f"{UNITS[name]} in a day",
+                unit=DAILY_UNITS[name],
                 p=float(row[f"p_{name}"]),
                 facts={"apps": int(row["apps_count"]), "calls": int(row["calls_count"])},
                 where={"ip": (case.entity,), **outcome},
             )
+
+
+def _explain_api(detection: Detection, case: Case) -> Iterator[Hit]:
+    found, grid = detection.api_days, detection.panel.grid
+    api = int(found.panel.apps.get_loc(case.entity))
+    day = int(found.p["APIERR"][api].argmin())
+    surprise = found.surprises["APIERR"]
+    if not surprise.score[api, day]:
+        return
+    first, hours = int(surprise.hour[api, day]), int(surprise.hours[api, day])
+    mean = float(surprise.expected[api, day])
+    low, high = expect_interval(mean, float(surprise.size[api, day]))
+    label = str(surprise.label[api, day])
+    yield Hit(
+        detector="APIERR",
+        kind="error_burst",
+        entity_type="api",
+        entity=case.entity,
+        start_at=grid.hours[first],
+        end_at=grid.hours[first] + pd.Timedelta(hours=hours),
+        observed=float(surprise.observed[api, day]),
+        expected=mean,
+        low=low,
+        high=high,
+        unit=(HOURLY_UNITS if hours == 1 else DAILY_UNITS)["APIERR"],
+        p=float(found.p["APIERR"][api, day]),
+        facts={
+            "label": label,
+            "hours": hours,
+            "apps": found.count_apps(api, slice(first, first + hours), label),
+        },
+        where={"api": (case.entity,), "outcome": (label,)},
+    )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics.detect.calibrate import Calibrator
+
 if TYPE_CHECKING:
     from audit_analytics.detect.novelty import Novelty
     from audit_analytics.detect.panel import Panel
@@ -76,3 +78,31 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
         AUTHAPPS=days["failing_apps_count"].astype(float),
         AUTHFAIL=days["auth_count"].astype(float),
     ).reset_index(drop=True)
+
+
+def judge_ip_days(ip_days: pd.DataFrame) -> pd.DataFrame:
+    """Calibrate the IP-days of the report week on those of past weeks.
+
+    Parameters
+    ----------
+    ip_days : pandas.DataFrame
+        As :func:`count_ip_days` returns it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The days of the report week with ``p`` and one ``p_`` column per group; none without a
+        past address to compare with.
+    """
+    past, rows = ip_days[ip_days["week"] < 0], ip_days[ip_days["week"] == 0].copy()
+    if past.empty:
+        rows = rows[:0]
+    past_stat, stat = np.zeros(len(past)), np.zeros(len(rows))
+    for name in GROUPS:
+        calibrator = Calibrator(past[name].to_numpy())
+        # nothing new and no failure at all is nothing to be surprised at
+        rows[f"p_{name}"] = np.where(rows[name] > 0, calibrator.p_value(rows[name].to_numpy()), 1.0)
+        own = np.where(past[name] > 0, calibrator.p_value(past[name].to_numpy()), 1.0)
+        past_stat = np.maximum(past_stat, -np.log10(own))
+        stat = np.maximum(stat, -np.log10(rows[f"p_{name}"].to_numpy()))
+    return rows.assign(p=Calibrator(past_stat).p_value(stat)).reset_index(drop=True)

@@ -2,13 +2,13 @@
 
 Some apps meet something new every week, most never do. How surprising a day with k new pairs is
 depends on how often the app has such days, how many pairs they bring, how foreign the place is
-to the whole tenant, and how busy it gets there.
+to the whole tenant, how busy it gets there, and whether it keeps a beat there that it never kept.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,11 +16,16 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+from audit_analytics.detect.rhythm import add_rhythm
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit_analytics.detect.panel import Panel
+
+NETWORK_DAYS: Final = 1
+"""Days an app needs before a network is new to it, where the log itself is a week old: an app
+settles into its networks on its first day, into its APIs over a week."""
 
 PRIOR_DAYS: Final = 10.0
 MIN_REPEAT: Final = 0.1
@@ -36,9 +41,11 @@ class Novelty:
     pairs : pandas.DataFrame
         One row per pair first seen inside the grid: ``app`` (position), ``day``, ``name``,
         ``first_at``, ``foreignness`` (0 known in the tenant, 1 partly, 2 not at all), ``mark``
-        (what the app did there in the first 24 hours) and ``calls_count`` in those hours.
+        (what the app did there in the first 24 hours), ``calls_count`` in those hours,
+        ``rhythm`` (how much more regular the calls are than the app's own before, 0 to 1) and
+        ``gap_seconds`` (the usual time between two calls there, NaN where `rhythm` is 0).
     young : numpy.ndarray of bool of shape (n_apps, n_days)
-        Days on which an app is too young for anything to be called new.
+        Days on which an app, or the log, is too young for anything to be called new.
     active : numpy.ndarray of bool of shape (n_apps, n_days)
         Days with calls on which something new could have been noticed.
     """
@@ -70,7 +77,9 @@ def find_new_networks(panel: Panel, by_ip: pd.DataFrame) -> Novelty:
     in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
     nearby = pairs["first_at"].groupby(wider).transform("min") < pairs["first_at"]
     foreign = np.where(in_tenant, 0, np.where(nearby, 1, 2))
-    return _build(panel, pairs.assign(foreignness=foreign, mark=pairs["calls_count"]))
+    pairs = pairs.assign(foreignness=foreign, mark=pairs["calls_count"])
+    found = _build(panel, pairs, days=NETWORK_DAYS)
+    return replace(found, pairs=add_rhythm(found.pairs, known, panel))
 
 
 def find_new_apis(panel: Panel, by_api: pd.DataFrame) -> Novelty:
@@ -95,7 +104,10 @@ def find_new_apis(panel: Panel, by_api: pd.DataFrame) -> Novelty:
     sensitive = severity.isin(schema.SENSITIVE)
     in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
     foreign = np.where(sensitive, 2, np.where(in_tenant, 0, 1))
-    return _build(panel, pairs.assign(foreignness=foreign, mark=pairs["permission_count"]))
+    pairs = pairs.assign(foreignness=foreign, mark=pairs["permission_count"])
+    found = _build(panel, pairs, days=MIN_HISTORY_DAYS)
+    # a job that adopts an API is regular, and no beacon
+    return replace(found, pairs=found.pairs.assign(rhythm=0.0, gap_seconds=np.nan))
 
 
 def _widen(network: str) -> str:
@@ -125,17 +137,19 @@ def _first_days(table: pd.DataFrame, column: str, panel: Panel) -> pd.DataFrame:
     )
 
 
-def _build(panel: Panel, pairs: pd.DataFrame) -> Novelty:
+def _build(panel: Panel, pairs: pd.DataFrame, *, days: int) -> Novelty:
     grid = panel.grid
     first_at = pd.DatetimeIndex(pairs["first_at"])
     hour = np.asarray((first_at - grid.hours[0]) // pd.Timedelta(hours=1), dtype=np.intp)
     inside = (hour >= 0) & (hour < len(grid.hours))
     pairs = pairs[inside].assign(first_at=first_at[inside], day=grid.day[hour[inside]])
-    days = np.arange(grid.day[-1] + 1)
+    day = np.arange(grid.day[-1] + 1)
     first_hour = np.clip(panel.first_hour, 0, len(grid.day) - 1)
     # the log may begin before the grid; then its first days are old enough
     born = np.where(panel.first_hour < 0, panel.first_hour // 24, grid.day[first_hour])
-    young = days[None, :] - born[:, None] < MIN_HISTORY_DAYS
+    young = day[None, :] - born[:, None] < days
+    log_began = born.min() if len(born) else 0
+    young |= day[None, :] - log_began < MIN_HISTORY_DAYS
     active = np.add.reduceat(panel.counts["calls"], grid.first_hour, axis=1) > 0
     pairs = pairs[~young[pairs["app"], pairs["day"]]]
     return Novelty(pairs.reset_index(drop=True), young, active & ~young)
@@ -156,14 +170,17 @@ def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.flo
     Returns
     -------
     numpy.ndarray of shape (n_apps, n_days)
-        -log10(p_new theta^(k-1) P(foreign >= f) P(mark >= m)); 0 without a new pair, NaN while
-        the app is too young.
+        -log10(p_new theta^(k-1) P(foreign >= f) P(mark >= m) P(rhythm >= r)); 0 without a new
+        pair, NaN while the app is too young.
     """
     grid = panel.grid
     days = np.array(grid.days(scored))
     learn = np.isin(np.arange(grid.day[-1] + 1), grid.day[(grid.week < 0) & (grid.week != scored)])
     per_day = novelty.pairs.groupby(["app", "day"]).agg(
-        k=("name", "size"), foreign=("foreignness", "max"), mark=("mark", "sum")
+        k=("name", "size"),
+        foreign=("foreignness", "max"),
+        mark=("mark", "sum"),
+        rhythm=("rhythm", "max"),
     )
     day = per_day.index.get_level_values("day")
     past, now = per_day[learn[day]], per_day[np.isin(day, days)]
@@ -174,7 +191,7 @@ def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.flo
     repeat = max(MIN_REPEAT, 1.0 - 1.0 / max(past["k"].mean(), 1.0)) if len(past) else MIN_REPEAT
     app = now.index.get_level_values("app")
     p = p_new[app] * repeat ** (now["k"].to_numpy() - 1)
-    for column in ("foreign", "mark"):
+    for column in ("foreign", "mark", "rhythm"):
         p = p * _upper_tail(past[column].to_numpy(), now[column].to_numpy())
     score = np.zeros((len(panel.apps), len(days)))
     score[app, now.index.get_level_values("day") - days[0]] = -np.log10(np.maximum(p, 1e-300))

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server")
 """The error outcomes that are tested; ``param`` and ``other`` are a caller's own mistakes."""
 
+COUNTS: Final = ("calls", "sensitive", "token", "objects", *ERROR_CLASSES)
+"""What is counted of every app and hour."""
+
 
 @dataclass(frozen=True, eq=False)
 class Panel:
@@ -32,9 +35,11 @@ class Panel:
     first_hour : numpy.ndarray of shape (n_apps,)
         Hour of the grid in which the app was first seen; negative if before the grid.
     counts : dict of str to numpy.ndarray of shape (n_apps, n_hours)
-        ``calls``, ``sensitive``, ``token`` and one entry per class of ERROR_CLASSES.
+        ``calls``, ``sensitive``, ``token``, ``objects`` (distinct objects of each API within the
+        hour, summed) and one entry per class of ERROR_CLASSES.
     api_calls : pandas.DataFrame
-        ``app`` and ``hour`` (positions), ``api``, ``calls_count``, one row per app, hour and API.
+        ``app`` and ``hour`` (positions), ``api``, ``calls_count`` and one column per class of
+        ERROR_CLASSES; one row per app, hour and API.
     untaught : numpy.ndarray of bool of shape (n_apps, n_hours), optional
         Hours of an app that are no example of what is usual for it; none if not given.
     """
@@ -175,7 +180,7 @@ def build_panel(per_app: pd.DataFrame, by_api: pd.DataFrame, grid: Grid) -> Pane
         matrix[at] = per_app[column].to_numpy(dtype=float)[inside]
         return matrix
 
-    columns = {name: f"{name}_count" for name in ("calls", "sensitive", "token", *ERROR_CLASSES)}
+    columns = {name: f"{name}_count" for name in COUNTS}
     hour = ((by_api["bucket_at"] - start) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
     app = apps.get_indexer(by_api["app_id"].astype("str"))
     kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0)
@@ -185,6 +190,7 @@ def build_panel(per_app: pd.DataFrame, by_api: pd.DataFrame, grid: Grid) -> Pane
             "hour": hour[kept],
             "api": by_api["api"].astype("str").to_numpy()[kept],
             "calls_count": by_api["calls_count"].to_numpy(dtype=float)[kept],
+            **{n: by_api[f"{n}_count"].to_numpy(dtype=float)[kept] for n in ERROR_CLASSES},
         }
     )
     counts = {name: arrange(column) for name, column in columns.items()}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.findings.rule_sentences import RULE_SENTENCES
 from audit_analytics.findings.surprise_sentences import SURPRISE_SENTENCES
+from audit_analytics.findings.wording import show_api
 from audit_analytics.language import _, ngettext
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _name_entity(hit: Hit) -> str:
         return _("The platform")
     if (hit.entity_type, hit.entity) == ("network", "unknown"):
         return _("A place without an address")
-    return hit.entity
+    return show_api(hit.entity) if hit.entity_type == "api" else hit.entity
 
 
 def _count_more(hit: Hit) -> str:

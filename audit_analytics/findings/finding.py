@@ -15,6 +15,7 @@ from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQU
 from audit_analytics.findings.history import make_key
 from audit_analytics.findings.scope import scope_of_hit
 from audit_analytics.findings.suppression import suggest_suppression
+from audit_analytics.language import _
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Case, EvidenceSource, Hit
@@ -246,7 +247,7 @@ def _merge(
         entity_type=first.entity_type,
         entity=first.entity,
         kind=first.kind,
-        title=guidance.title,
+        title=_(guidance.title),
         sentence=explain_hit(first, week.zone),
         start_at=format_utc(first.start_at),
         end_at=format_utc(first.end_at),
@@ -256,7 +257,7 @@ def _merge(
         expected=_round(first.expected),
         expected_low=first.low,
         expected_high=first.high,
-        unit=first.unit,
+        unit=_(first.unit),
         ratio=_ratio(first),
         history_days=history_days.get(first.entity, 0),
         rarity=rarity,
@@ -275,11 +276,11 @@ def _merge(
         evidence={
             "ids": [str(value) for value in evidence.rows["id"]],
             "more_count": evidence.calls_count - len(evidence.rows),
-            "rows": [show_event(row, week.zone) for _, row in evidence.rows.iterrows()],
+            "rows": [show_event(row, week.zone) for _index, row in evidence.rows.iterrows()],
         },
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
-        known_benign=list(guidance.benign),
-        next_steps=list(guidance.steps),
+        known_benign=[_(text) for text in guidance.benign],
+        next_steps=[_(text) for text in guidance.steps],
         suppression=suggest_suppression(hits, week),
     )
 
@@ -294,7 +295,7 @@ def _give_reason(hit: Hit, week: Week) -> dict[str, Any]:
         "expected": _round(hit.expected),
         "low": hit.low,
         "high": hit.high,
-        "unit": hit.unit,
+        "unit": _(hit.unit),
         "p": _round(hit.p),
         **scope_of_hit(hit).to_dict(),
     }

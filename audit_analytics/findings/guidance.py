@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from audit_analytics.language import mark
+
 ATTACK_VERSION: Final = "17.1"
 
 TECHNIQUES: Final = {
@@ -35,7 +37,7 @@ class Guidance:
     Parameters
     ----------
     title : str
-        Short name, without the entity.
+        Short name, without the entity. Texts are English here and translated where they are shown.
     techniques : tuple of str
         ATT&CK technique ids; none where the cause is as likely no attack at all.
     benign : tuple of str
@@ -50,207 +52,269 @@ class Guidance:
     steps: tuple[str, ...]
 
 
-_ASK_OWNER = (
+_ASK_OWNER = mark(
     "Ask the app's owner in the developer console whether a release or a backfill ran then."
 )
-_ROTATE = (
+_ROTATE = mark(
     "If nobody knows of it, rotate the app secret and restrict the app to its known addresses."
 )
 
 _VOLUME = Guidance(
-    "Unusual number of calls",
+    mark("Unusual number of calls"),
     ("T1213", "T1499"),
-    ("a backfill or migration", "a retry loop after a failed release", "a seasonal peak"),
-    ("Look at the top APIs: reading or writing, and of what.", _ASK_OWNER),
+    (
+        mark("a backfill or migration"),
+        mark("a retry loop after a failed release"),
+        mark("a seasonal peak"),
+    ),
+    (mark("Look at the top APIs: reading or writing, and of what."), _ASK_OWNER),
 )
 _SENSITIVE = Guidance(
-    "Sensitive APIs used more than usual",
+    mark("Sensitive APIs used more than usual"),
     ("T1213", "T1530"),
-    ("a periodic export", "a new feature that needs this data"),
+    (mark("a periodic export"), mark("a new feature that needs this data")),
     (
-        "Check whether the app's purpose needs these APIs, and who approved the scope.",
+        mark("Check whether the app's purpose needs these APIs, and who approved the scope."),
         _ASK_OWNER,
         _ROTATE,
     ),
 )
 _ERRORS = Guidance(
-    "Error burst",
+    mark("Error burst"),
     (),
-    ("an expired configuration", "a scope that was withdrawn", "a deleted object still polled"),
     (
-        "Look at the response codes: one code on one API is mostly a defect, many APIs are a search.",
+        mark("an expired configuration"),
+        mark("a scope that was withdrawn"),
+        mark("a deleted object still polled"),
+    ),
+    (
+        mark(
+            "Look at the response codes: one code on one API is mostly a defect, many APIs are a search."
+        ),
         _ASK_OWNER,
     ),
 )
 _NEW_NETWORK = Guidance(
-    "Calls from a new network",
+    mark("Calls from a new network"),
     ("T1078.004", "T1550.001"),
-    ("a move to another cloud region", "a new egress address", "a developer testing by hand"),
     (
-        "Find out who owns the address, and whether other apps moved there, too.",
-        "Compare what was called from there with what the app usually calls.",
+        mark("a move to another cloud region"),
+        mark("a new egress address"),
+        mark("a developer testing by hand"),
+    ),
+    (
+        mark("Find out who owns the address, and whether other apps moved there, too."),
+        mark("Compare what was called from there with what the app usually calls."),
         _ROTATE,
     ),
 )
 _SHARED = Guidance(
-    "One address, many apps",
+    mark("One address, many apps"),
     ("T1110.004", "T1528"),
-    ("a new egress gateway", "an integration platform that serves many apps"),
+    (mark("a new egress gateway"), mark("an integration platform that serves many apps")),
     (
-        "Find out who owns the address.",
-        "Check each app's successes from this address, above all right after the failures.",
-        "Block the address and rotate the secrets of the apps that succeeded.",
+        mark("Find out who owns the address."),
+        mark("Check each app's successes from this address, above all right after the failures."),
+        mark("Block the address and rotate the secrets of the apps that succeeded."),
     ),
 )
 
 GUIDANCE: Final = {
     "VOL": _VOLUME,
+    "OBJ": Guidance(
+        "Unusual number of objects",
+        ("T1213", "T1530"),
+        ("a backfill or migration", "a report that walks through everything once"),
+        (
+            "Look at which objects these are: a walk through all of them is an export.",
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
     "SENS": _SENSITIVE,
     "ERR": _ERRORS,
     "NEWNET": _NEW_NETWORK,
     "NEWAPPS": _SHARED,
     "AUTHAPPS": _SHARED,
     "AUTHFAIL": _SHARED,
+    "APIERR": Guidance(
+        "API fails for many apps",
+        (),
+        ("an incident of the platform in this API", "an API that was changed or withdrawn"),
+        (
+            "Check the platform's status page and the change log of this API.",
+            "Look at the response codes: one code for every app is the API's, not the apps'.",
+        ),
+    ),
     "TOK": Guidance(
-        "Unusual number of token requests",
+        mark("Unusual number of token requests"),
         ("T1528", "T1550.001"),
-        ("a client that does not cache its token", "many instances starting at once"),
-        ("Check from which addresses the tokens were requested.", _ASK_OWNER, _ROTATE),
+        (mark("a client that does not cache its token"), mark("many instances starting at once")),
+        (mark("Check from which addresses the tokens were requested."), _ASK_OWNER, _ROTATE),
     ),
     "API": Guidance(
-        "Unusual use of one API",
+        mark("Unusual use of one API"),
         ("T1213",),
-        ("a backfill or migration", "a new batch job"),
-        ("Look at how many distinct objects were read.", _ASK_OWNER),
+        (mark("a backfill or migration"), mark("a new batch job")),
+        (mark("Look at how many distinct objects were read."), _ASK_OWNER),
     ),
     "NEWAPI": Guidance(
-        "APIs used for the first time",
+        mark("APIs used for the first time"),
         ("T1526", "T1087.004"),
-        ("a new release of the app", "a developer trying out APIs"),
+        (mark("a new release of the app"), mark("a developer trying out APIs")),
         (
-            "Check whether a release of the app explains the new APIs.",
-            "Denied calls among them point to somebody who does not know the app's scopes.",
+            mark("Check whether a release of the app explains the new APIs."),
+            mark("Denied calls among them point to somebody who does not know the app's scopes."),
             _ROTATE,
         ),
     ),
     "FOREST": Guidance(
-        "Unusual in several ways at once",
+        mark("Unusual in several ways at once"),
         (),
-        ("a new release of the app", "a change of its schedule"),
-        ("Look at the day as a whole: which APIs, from where, and at what hours.", _ASK_OWNER),
+        (mark("a new release of the app"), mark("a change of its schedule")),
+        (
+            mark("Look at the day as a whole: which APIs, from where, and at what hours."),
+            _ASK_OWNER,
+        ),
     ),
     "rule:new_network": _NEW_NETWORK,
     "rule:many_networks": _NEW_NETWORK,
     "rule:shared_ip": _SHARED,
     "rule:denied_network": _SHARED,
     "rule:auth_failures": Guidance(
-        "Credential stuffing",
+        mark("Credential stuffing"),
         _SHARED.techniques,
-        ("several apps whose secret was rotated at once", "a client that lost its app id"),
+        (
+            mark("several apps whose secret was rotated at once"),
+            mark("a client that lost its app id"),
+        ),
         _SHARED.steps,
     ),
     "rule:first_sensitive": Guidance(
-        "First use of a sensitive API", ("T1213", "T1526"), _SENSITIVE.benign, _SENSITIVE.steps
+        mark("First use of a sensitive API"),
+        ("T1213", "T1526"),
+        _SENSITIVE.benign,
+        _SENSITIVE.steps,
     ),
     "rule:high_impact_write": Guidance(
-        "High-impact change",
+        mark("High-impact change"),
         ("T1098.003", "T1531"),
-        ("an administrator's script run once", "a new release that manages members or permissions"),
         (
-            "Look at what was changed, and undo it if nobody asked for it.",
-            "Check in the admin console who granted the app this scope, and when.",
+            mark("an administrator's script run once"),
+            mark("a new release that manages members or permissions"),
+        ),
+        (
+            mark("Look at what was changed, and undo it if nobody asked for it."),
+            mark("Check in the admin console who granted the app this scope, and when."),
             _ASK_OWNER,
             _ROTATE,
         ),
     ),
     "rule:chain": Guidance(
-        "Discovered, collected, sent",
+        mark("Discovered, collected, sent"),
         ("T1526", "T1213", "T1567"),
-        ("a new report job that reads data and posts a summary", "a first release of the app"),
         (
-            "Find out where the messages, mails or shared documents went.",
-            "Compare what was collected with what the app is for.",
+            mark("a new report job that reads data and posts a summary"),
+            mark("a first release of the app"),
+        ),
+        (
+            mark("Find out where the messages, mails or shared documents went."),
+            mark("Compare what was collected with what the app is for."),
             _ASK_OWNER,
             _ROTATE,
         ),
     ),
     "rule:refused_address": Guidance(
-        "Token used from an address that is not allowed",
+        mark("Token used from an address that is not allowed"),
         ("T1528", "T1550.001"),
         (
-            "a server that moved before its address was added to the app's allow list",
-            "a developer trying the app from a new place",
+            mark("a server that moved before its address was added to the app's allow list"),
+            mark("a developer trying the app from a new place"),
         ),
         (
-            "Find out who owns the address; if nobody does, rotate the app secret now.",
-            "Check what other apps were tried from there.",
-            "If it is yours, add it to the app's allow list of addresses.",
+            mark("Find out who owns the address; if nobody does, rotate the app secret now."),
+            mark("Check what other apps were tried from there."),
+            mark("If it is yours, add it to the app's allow list of addresses."),
         ),
     ),
     "rule:own_app": Guidance(
-        "This tool's own app was used otherwise",
+        mark("This tool's own app was used otherwise"),
         ("T1078.004", "T1528"),
         (
-            "this tool was moved to another machine",
-            "the app delivers the report, or another program shares its secret",
+            mark("this tool was moved to another machine"),
+            mark("the app delivers the report, or another program shares its secret"),
         ),
         (
-            "Find out who owns the address, and whether this tool ran there.",
-            "If it did not, rotate this app's secret first: it reads the whole audit log.",
-            "Give the app no scope but the audit log's, and restrict it to this machine's address.",
+            mark("Find out who owns the address, and whether this tool ran there."),
+            mark("If it did not, rotate this app's secret first: it reads the whole audit log."),
+            mark(
+                "Give the app no scope but the audit log's, and restrict it to this machine's address."
+            ),
         ),
     ),
     "rule:audit_access": Guidance(
-        "Audit logs read",
+        mark("Audit logs read"),
         ("T1526", "T1087.004"),
-        ("a SIEM or a compliance tool that was just connected",),
-        ("Check who runs the app and why it needs the audit log.", _ROTATE),
+        (mark("a SIEM or a compliance tool that was just connected"),),
+        (mark("Check who runs the app and why it needs the audit log."), _ROTATE),
     ),
     "rule:denied_then_allowed": Guidance(
-        "Denied, then allowed",
+        mark("Denied, then allowed"),
         ("T1069.003", "T1213"),
-        ("a scope that was requested, and granted after the first attempts",),
-        ("Check who granted the scope, and whether the request was reviewed.", _ROTATE),
+        (mark("a scope that was requested, and granted after the first attempts"),),
+        (mark("Check who granted the scope, and whether the request was reviewed."), _ROTATE),
     ),
     "rule:dormant": Guidance(
-        "Dormant app wakes",
+        mark("Dormant app wakes"),
         ("T1078.004",),
-        ("a yearly or quarterly job",),
-        ("Check whether the app still has an owner.", _ROTATE),
+        (mark("a yearly or quarterly job"),),
+        (mark("Check whether the app still has an owner."), _ROTATE),
     ),
     "rule:enumeration": Guidance(
-        "Object enumeration",
+        mark("Object enumeration"),
         ("T1087.004", "T1213"),
-        ("a clean-up job that walks through deleted objects",),
+        (mark("a clean-up job that walks through deleted objects"),),
         (
-            "Look at the ids tried: rising or random ids are guesses, known ids are a stale list.",
+            mark(
+                "Look at the ids tried: rising or random ids are guesses, known ids are a stale list."
+            ),
             _ASK_OWNER,
             _ROTATE,
         ),
     ),
     "rule:probing": Guidance(
-        "Permission probing",
+        mark("Permission probing"),
         ("T1069.003", "T1526"),
-        ("an integration test that walks through all APIs",),
+        (mark("an integration test that walks through all APIs"),),
         (
-            "Look at which of the APIs answered: these are what the prober now knows it can use.",
+            mark(
+                "Look at which of the APIs answered: these are what the prober now knows it can use."
+            ),
             _ASK_OWNER,
             _ROTATE,
         ),
     ),
     "rule:error_burst": _ERRORS,
     "rule:outage": Guidance(
-        "Platform-wide errors",
+        mark("Platform-wide errors"),
         (),
-        ("an incident of the platform", "an expired certificate on the tenant's own gateway"),
-        ("Check the platform's status page for these hours.", "Check the tenant's own gateway."),
+        (
+            mark("an incident of the platform"),
+            mark("an expired certificate on the tenant's own gateway"),
+        ),
+        (
+            mark("Check the platform's status page for these hours."),
+            mark("Check the tenant's own gateway."),
+        ),
     ),
-    "rule:rate_limited": Guidance("Rate limit reached", ("T1499",), _VOLUME.benign, _VOLUME.steps),
+    "rule:rate_limited": Guidance(
+        mark("Rate limit reached"), ("T1499",), _VOLUME.benign, _VOLUME.steps
+    ),
     "rule:silence": Guidance(
-        "App fell silent",
+        mark("App fell silent"),
         ("T1489",),
-        ("a planned shutdown", "a failed release", "an expired secret"),
-        ("Check whether the service still runs.", _ASK_OWNER),
+        (mark("a planned shutdown"), mark("a failed release"), mark("an expired secret")),
+        (mark("Check whether the service still runs."), _ASK_OWNER),
     ),
 }
 """Detector name to guidance; a test holds that every detector has one."""

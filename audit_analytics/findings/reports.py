@@ -9,6 +9,7 @@ import pandas as pd
 
 from audit_analytics.cases import Hit
 from audit_analytics.errors import InputError
+from audit_analytics.language import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +78,8 @@ def read_report(path: Path) -> dict[str, Any]:
             and all(n in r for row in rows for r in row["reasons"] for n in _NEEDED_OF_REASONS)
             and {"week_status"} <= report["coverage"].keys()
             and {"iso"} <= report["week"].keys()
-            and {"tenant_zone", "suppressions"} <= report.keys()
+            and {"lang", "tenant_zone", "suppressions"} <= report.keys()
+            and report["lang"] in LANGUAGES
         )
     except (KeyError, TypeError, AttributeError):
         complete = False

@@ -99,7 +99,46 @@ def _new_network(hit: Hit, who: str, zone: str) -> str:
             **values,
         ),
     )
-    return sentences[hit.facts["foreign"]]
+    sentence, gap = sentences[hit.facts["foreign"]], hit.facts.get("gap_seconds")
+    if not gap:
+        return sentence
+    return _(
+        "{sentence} The calls come every {gap}, like a clock.", sentence=sentence, gap=_gap(gap)
+    )
+
+
+def _gap(seconds: float) -> str:
+    if seconds >= 0.95 * 3600:
+        return _decimal(seconds / 3600, _("hour"), _("{number} hours"))
+    if seconds >= 1.95 * 60:
+        return _decimal(seconds / 60, _("minute"), _("{number} minutes"))
+    return ngettext("{n} second", "{n} seconds", seconds)
+
+
+def _decimal(value: float, one: str, many: str) -> str:
+    number = say_number(value, digits=0 if abs(value - round(value)) < 0.05 else 1)
+    return one if number == "1" else many.format(number=number)
+
+
+def _objects(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} touched {objects} {when}; {expected}.",
+        entity=who,
+        objects=ngettext("{n} object", "{n} objects", hit.observed),
+        when=say_when(hit, zone),
+        expected=say_expected(hit),
+    )
+
+
+def _api_errors(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} gave {apps} {errors} {when}, the app hit worst left out; {expected}.",
+        entity=who,
+        apps=say_apps(hit.facts["apps"]),
+        errors=say_errors(hit.observed, hit.facts["label"]),
+        when=say_when(hit, zone),
+        expected=say_expected(hit),
+    )
 
 
 def _new_apis(hit: Hit, who: str, zone: str) -> str:
@@ -132,6 +171,7 @@ def _new_apis(hit: Hit, who: str, zone: str) -> str:
 def _mixture(hit: Hit, who: str, zone: str) -> str:
     names = {
         "VOL": _("number of calls"),
+        "OBJ": _("number of objects"),
         "SENS": _("calls of sensitive APIs"),
         "TOK": _("token requests"),
         "ERR": _("errors"),
@@ -181,6 +221,7 @@ def _ip_failures(hit: Hit, who: str, zone: str) -> str:
 
 SURPRISE_SENTENCES: Final[dict[str, Callable[[Hit, str, str], str]]] = {
     "VOL": _volume,
+    "OBJ": _objects,
     "SENS": _sensitive,
     "TOK": _tokens,
     "ERR": _errors,
@@ -188,6 +229,7 @@ SURPRISE_SENTENCES: Final[dict[str, Callable[[Hit, str, str], str]]] = {
     "NEWNET": _new_network,
     "NEWAPI": _new_apis,
     "FOREST": _mixture,
+    "APIERR": _api_errors,
     "NEWAPPS": _ip_new_apps,
     "AUTHAPPS": _ip_failing_apps,
     "AUTHFAIL": _ip_failures,

@@ -12,6 +12,8 @@ import numpy as np
 from matplotlib import font_manager, rc_context, rcParams
 from matplotlib.figure import Figure
 
+from audit_analytics.language import mark, say_date
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -28,6 +30,22 @@ CLASSES: Final = {
     "other": "#a9b3be",
 }
 """Colour of every error class, in the order in which they are stacked."""
+
+CLASS_NAMES: Final = {
+    "auth": mark("auth"),
+    "permission": mark("permission"),
+    "not_found": mark("not found"),
+    "rate_limit": mark("rate limit"),
+    "param": mark("param"),
+    "server": mark("server"),
+    "other": mark("other"),
+}
+"""What a legend calls them."""
+
+DAY: Final = mark("EEE dd MMM")
+SHORT_DAY: Final = mark("EEE dd")
+DATE: Final = mark("dd MMM")
+"""Date patterns of axes, Unicode CLDR."""
 
 _ERRORS: Final = ("#f6f2f1", "#f3d9d3", "#e8b0a5", "#d67e6e", "#bb4c3b", "#8a2417")
 COLOURS: Final = {
@@ -175,14 +193,14 @@ def read_numbers(values: Iterable[float | None]) -> Numbers:
     return np.array([np.nan if value is None else value for value in values], dtype="float64")
 
 
-def show_days(ax: Axes, start: datetime, hours: int, zone: str, *, form: str = "%a %d %b") -> None:
+def show_days(ax: Axes, start: datetime, hours: int, zone: str, *, form: str = DAY) -> None:
     """Mark midnights of the zone on an axis of hours; Mondays alone where days are many."""
     tz = ZoneInfo(zone)
     local = [(start + timedelta(hours=i)).astimezone(tz) for i in range(hours)]
     days = [i for i, at in enumerate(local) if at.hour == 0]
     if len(days) > 10:
         days = [i for i in days if local[i].weekday() == 0]
-    ax.set_xticks(days, [f"{local[i]:{form}}" for i in days], ha="left")
+    ax.set_xticks(days, [say_date(local[i], form) for i in days], ha="left")
     ax.tick_params(axis="x", pad=5)
     draw_midnights(ax, days)
     ax.set_xlim(0, max(hours - 1, 1))

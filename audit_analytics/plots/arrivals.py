@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics.language import _, say_date
 from audit_analytics.plots._style import (
     COLOURS,
+    DATE,
+    DAY,
+    SHORT_DAY,
     draw_midnights,
     get_axes,
     use_style,
@@ -66,19 +70,17 @@ def new_networks(
     place = np.arange(len(days))
     ax = get_axes(ax, 520, 230)
     style: dict[str, Any] = {"width": 0.8, "linewidth": 0}
-    ax.bar(place, tenant, color=COLOURS["mark"], label="new to the tenant", **style)
-    ax.bar(place, app, bottom=tenant, color=COLOURS["bar"], label="new to an app only", **style)
+    ax.bar(place, tenant, color=COLOURS["mark"], label=_("new to the tenant"), **style)
+    ax.bar(place, app, bottom=tenant, color=COLOURS["bar"], label=_("new to an app only"), **style)
     ticks = [i for i in place if days[i].day_of_week == 0] if len(days) > 10 else list(place)
-    ax.set_xticks(
-        ticks, [f"{days[i]:%d %b}" if len(days) > 10 else f"{days[i]:%a %d}" for i in ticks]
-    )
+    ax.set_xticks(ticks, [say_date(days[i], DATE if len(days) > 10 else SHORT_DAY) for i in ticks])
     ax.set_xlim(-0.6, max(len(days), 1) - 0.4)
     ax.set_ylim(0, 1.1 * max((tenant + app).max(initial=0), 4))
     ax.locator_params(axis="y", nbins=4, integer=True)
     ax.yaxis.set_major_formatter(write_number)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
-    ax.set_title(f"First contacts with a network, a day ({zone})", pad=26)
+    ax.set_title(_("First contacts with a network, a day ({zone})", zone=zone), pad=26)
     if len(days):
         ax.legend(
             loc="lower left",
@@ -175,15 +177,17 @@ def first_seen_timeline(
     days = max(int(np.ceil((end - begin) / day)), 1) if len(at) or since is not None else 1
     step = 1 if days <= 10 else 7
     places = list(range(0, days, step))
-    form = "%a %d %b" if step == 1 else "%d %b"
-    ax.set_xticks(places, [f"{begin + pd.DateOffset(days=n):{form}}" for n in places], ha="left")
+    form = DAY if step == 1 else DATE
+    ax.set_xticks(
+        places, [say_date(begin + pd.DateOffset(days=n), form) for n in places], ha="left"
+    )
     draw_midnights(ax, places)
     ax.set_xlim(0, days)
     ax.set_ylim(max(len(counts), 1) - 0.4, -0.6)
     ax.set_yticks(
         range(len(counts)), [write_label(name, 30) for name in counts["name"]], fontsize=9
     )
-    ax.set_title(f"Seen for the first time ({zone})", pad=8)
+    ax.set_title(_("Seen for the first time ({zone})", zone=zone), pad=8)
     return ax
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from audit_analytics.language import _
 from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 def top_bars(
     rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
-    title: str = "Most calls",
+    title: str = "",
     ax: Axes | None = None,
 ) -> Axes:
     """Plot the largest apps, addresses or APIs, the part of their calls that failed marked.
@@ -29,7 +30,7 @@ def top_bars(
         ``name``, ``calls_count`` and ``errors_count``, largest first; a frame without ``name`` is
         named by its index.
     title : str
-        What the rows are.
+        What the rows are; "Most calls" if not given.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; without it a new pyplot figure.
 
@@ -53,12 +54,14 @@ def top_bars(
         ax.barh(i, calls / most, height=0.18, color=COLOURS["bar"], linewidth=0)
         if errors:
             ax.barh(i, errors / most, height=0.18, color=COLOURS["errors"], linewidth=0)
-        failed = f" · {errors / calls:.1%} failed" if errors else ""
+        text = write_number(calls)
+        if errors:
+            text = _("{calls} · {share}% failed", calls=text, share=f"{100 * errors / calls:.1f}")
         ax.text(0, i - 0.36, write_label(bar["name"], 36), fontsize=10, va="center_baseline")
         ax.text(
             1,
             i - 0.36,
-            f"{write_number(calls)}{failed}",
+            text,
             fontsize=10,
             color=COLOURS["muted"],
             ha="right",
@@ -67,7 +70,7 @@ def top_bars(
     ax.set_xlim(0, 1)
     ax.set_ylim(max(len(bars), 1) - 0.65, -0.75)
     ax.set_axis_off()
-    ax.set_title(f"{title}: calls in the week", pad=8)
+    ax.set_title(_("{name}: calls in the week", name=title or _("Most calls")), pad=8)
     return ax
 
 

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from audit_analytics.language import _, say_number
 from audit_analytics.plots._style import (
+    CLASS_NAMES,
     CLASSES,
     COLOURS,
+    DATE,
+    SHORT_DAY,
     get_axes,
     read_instant,
     show_days,
@@ -71,7 +75,7 @@ def error_classes(
         top = floor + np.array(classes[name], dtype="float64")
         # the last value twice: a step ends where its bucket ends
         low, high = (np.append(values, values[-1:]) for values in (floor, top))
-        label = name.replace("_", " ")
+        label = _(CLASS_NAMES[name])
         ax.fill_between(edges, low, high, step="post", color=colour, linewidth=0, label=label)
         floor = top
     show_days(ax, start, max(round(float(edges[-1])), 1), zone, form=_form(edges[-1]))
@@ -80,7 +84,7 @@ def error_classes(
     ax.yaxis.set_major_formatter(write_number)
     ax.grid(axis="y")
     ax.set_axisbelow(True)
-    ax.set_title(f"Errors {_name(width)}, by class ({zone})", pad=26 if classes else 8)
+    ax.set_title(_say_title(width, zone), pad=26 if classes else 8)
     if classes:
         ax.legend(
             loc="lower left",
@@ -112,9 +116,13 @@ def _read(errors: pd.DataFrame | Mapping[str, Any]) -> tuple[Any, pd.Timedelta, 
 
 
 def _form(hours: float) -> str:
-    return "%a %d" if hours <= 8 * 24 else "%d %b"
+    return SHORT_DAY if hours <= 8 * 24 else DATE
 
 
-def _name(width: pd.Timedelta) -> str:
-    named = {HOUR: "an hour", pd.Timedelta(days=1): "a day"}
-    return named.get(width, f"in {width / pd.Timedelta(minutes=1):g} min")
+def _say_title(width: pd.Timedelta, zone: str) -> str:
+    if width == HOUR:
+        return _("Errors an hour, by class ({zone})", zone=zone)
+    if width == pd.Timedelta(days=1):
+        return _("Errors a day, by class ({zone})", zone=zone)
+    minutes = say_number(width / pd.Timedelta(minutes=1))
+    return _("Errors in {minutes} min, by class ({zone})", minutes=minutes, zone=zone)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit_analytics.language import _
 from audit_analytics.plots._style import (
     COLOURS,
+    SHORT_DAY,
     count_hours,
     get_axes,
     read_instant,
@@ -82,7 +84,9 @@ def finding_series(
     ax.locator_params(axis="y", nbins=3)
     ax.yaxis.set_major_formatter(write_number)
     ax.grid(axis="y")
-    show_days(ax, start, len(observed), zone, form="%a %d")
+    show_days(ax, start, len(observed), zone, form=SHORT_DAY)
     what = write_label(series["what"])
-    ax.set_title(f"{what[:1].upper()}{what[1:]} ({zone})", fontsize=10, pad=8)
+    ax.set_title(
+        _("{what} ({zone})", what=f"{what[:1].upper()}{what[1:]}", zone=zone), fontsize=10, pad=8
+    )
     return ax

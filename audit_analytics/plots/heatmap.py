@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from audit_analytics.language import _, list_weekdays
 from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_number
 
 if TYPE_CHECKING:
@@ -69,9 +70,15 @@ def week_heatmap(
     ax.set_xticks(range(0, 24, 3), [f"{h:02}:00" for h in range(0, 24, 3)], ha="left")
     ax.set_yticks(np.arange(len(days)) + 0.5, days)
     ax.spines["bottom"].set_visible(False)
-    ax.set_title(f"{value.capitalize()} by day and hour ({zone})", pad=10)
+    ax.set_title(_say_title(value, zone), pad=10)
     _draw_key(ax, edges, value)
     return ax
+
+
+def _say_title(value: str, zone: str) -> str:
+    if value == "calls":
+        return _("Calls by day and hour ({zone})", zone=zone)
+    return _("Errors by day and hour ({zone})", zone=zone)
 
 
 def _as_grid(
@@ -82,7 +89,7 @@ def _as_grid(
     local = heatmap["bucket_at"].dt.tz_convert(zone)
     counts = np.zeros((7, 24))
     np.add.at(counts, (local.dt.day_of_week, local.dt.hour), heatmap[f"{value}_count"])
-    return ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], counts
+    return list_weekdays(), counts
 
 
 def _levels(counts: Numbers, steps: int = 5) -> list[float]:

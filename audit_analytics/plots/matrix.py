@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
+from audit_analytics.language import _, mark, ngettext
 from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ MAX_SIDE: Final = 12
 USUAL_RATIO: Final = 1.5
 USUAL_REST: Final = 5
 _KEY: Final = (
-    ("calls2", "about as many as expected, or fewer"),
-    ("errors1", "more than expected"),
-    ("errors2", "none expected"),
+    ("calls2", mark("about as many as expected, or fewer")),
+    ("errors1", mark("more than expected")),
+    ("errors2", mark("none expected")),
 )
 
 
@@ -85,7 +86,8 @@ def app_api_matrix(
     width, height = 300 + 62 * len(apps), 130 + 26 * len(apis)
     ax = get_axes(ax, max(width, 780 if known else 0), max(height, 230))
     _draw(ax, [_show_api(name) for name in apis], apps, text, shade)
-    ax.set_title(f"{'Calls / expected calls' if known else 'Calls'}, by API and app")
+    titles = _("Calls, by API and app"), _("Calls / expected calls, by API and app")
+    ax.set_title(titles[known])
     if known:
         _draw_key(ax, len(apis))
     return ax
@@ -139,11 +141,11 @@ def ip_app_matrix(
     _draw(ax, ips, apps, text.reshape(counts.shape), _shade(counts))
     for i, ip in enumerate(ips):
         ax.annotate(
-            f"{len(of_ip[ip])} apps", (1, i + 0.5), xycoords=("axes fraction", "data"),
+            ngettext("{n} app", "{n} apps", len(of_ip[ip])), (1, i + 0.5), xycoords=("axes fraction", "data"),
             xytext=(8, 0), textcoords="offset points", va="center_baseline", fontsize=9,
             color=COLOURS["muted"], annotation_clip=False,
         )  # fmt: skip
-    ax.set_title("Calls from shared addresses, by address and app")
+    ax.set_title(_("Calls from shared addresses, by address and app"))
     return ax
 
 
@@ -221,12 +223,12 @@ def _draw_key(ax: Axes, rows: int) -> None:
         x = width * (0, 0.46, 0.74)[n]
         ax.plot(x, rows + 0.75, "s", color=COLOURS[name], markersize=9, clip_on=False)
         ax.text(
-            x, rows + 0.75, f"   {text}", fontsize=9, color=COLOURS["muted"], transform=below,
+            x, rows + 0.75, f"   {_(text)}", fontsize=9, color=COLOURS["muted"], transform=below,
             va="center_baseline",
         )  # fmt: skip
 
 
 def _show_api(api: str) -> str:
-    method, _, path = api.partition("/")
+    method, _slash, path = api.partition("/")
     named = path and method.isalpha() and method.isupper()
     return f"{method} {path.removeprefix('open-apis/')}" if named else api

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit_analytics.language import _
 from audit_analytics.plots._style import (
     COLOURS,
     count_hours,
@@ -75,10 +76,10 @@ def timeline(
     if "low" in data and "high" in data:
         low, high = read_numbers(data["low"]), read_numbers(data["high"])
         ax.fill_between(
-            hours, low, high, color=COLOURS["band"], linewidth=0, label="expected range"
+            hours, low, high, color=COLOURS["band"], linewidth=0, label=_("expected range")
         )
     ax.fill_between(
-        hours, read_numbers(data["errors"]), color=COLOURS["errors"], linewidth=0, label="errors"
+        hours, read_numbers(data["errors"]), color=COLOURS["errors"], linewidth=0, label=_("errors")
     )
     ax.plot(
         hours,
@@ -86,9 +87,9 @@ def timeline(
         color=COLOURS["expected"],
         linewidth=1,
         linestyle=(0, (4, 2)),
-        label="expected calls",
+        label=_("expected calls"),
     )
-    ax.plot(hours, calls, color=COLOURS["calls"], linewidth=1.4, label="calls")
+    ax.plot(hours, calls, color=COLOURS["calls"], linewidth=1.4, label=_("calls"))
     _hatch(ax, missing)
     show_days(ax, start, len(calls), zone)
     ax.set_ylim(
@@ -98,7 +99,7 @@ def timeline(
     ax.grid(axis="y")
     ax.set_axisbelow(True)
     _mark(ax, marks, start, len(calls))
-    ax.set_title(f"Calls and errors an hour ({zone})", pad=46)
+    ax.set_title(_("Calls and errors an hour ({zone})", zone=zone), pad=46)
     ax.legend(
         loc="lower right",
         bbox_to_anchor=(1, 1.17),
@@ -141,7 +142,7 @@ def _hatch(ax: Axes, missing: Iterable[int]) -> None:
             hatch="/////",
             linewidth=0,
             clip_on=False,
-            label="no data" if first == hours[0] else None,
+            label=_("no data") if first == hours[0] else None,
         )
 
 

@@ -21,7 +21,7 @@ MAX_APIS_PER_APP: Final = 6
 """A probing app tries dozens; its finding lists them, the table must not drown in them."""
 
 ERROR_DETECTORS: Final = frozenset(
-    {"ERR", "rule:error_burst", "rule:outage", "rule:enumeration", "rule:probing"}
+    {"ERR", "APIERR", "rule:error_burst", "rule:outage", "rule:enumeration", "rule:probing"}
 )
 
 FindingIds = dict[tuple[str, str], str]
@@ -159,7 +159,8 @@ def _rows_of(data: ReportInput, hit: Hit) -> pd.DataFrame:
 
 def _count_calls(data: ReportInput, hit: Hit) -> int:
     """Count all calls of the entity in the hit's hours, failed or not."""
-    whole = {"app_id": (hit.entity,)} if hit.entity_type == "app" else {}
+    column = {"app": "app_id", "api": "api"}.get(hit.entity_type)
+    whole = {column: (hit.entity,)} if column else {}
     return int(_rows_of(data, replace(hit, where=whole))["calls_count"].sum())
 
 

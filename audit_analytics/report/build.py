@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import audit_analytics
 from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.language import _, current_language
 from audit_analytics.report.answers import (
     list_error_bursts,
     list_sensitive_usage,
@@ -42,7 +43,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
-        JSON values only; described by ``findings.schema.json``. The same input gives the same
+        JSON values only, its sentences in the current language; described by ``findings.schema.json``. The same input gives the same
         dict: it holds no time of the run and no path.
     """
     coverage = build_coverage(data)
@@ -50,6 +51,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "audit-analytics", "version": audit_analytics.__version__},
+        "lang": current_language(),
         "tenant_zone": data.week.zone,
         "week": _build_week(data, coverage),
         "coverage": coverage,
@@ -72,8 +74,8 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "changes": build_changes(data),
         "quiet_apps": list_quiet_apps(data),
         "method": {
-            "detectors": [{"name": name, "text": text} for name, text in DETECTORS],
-            "limits": list(LIMITS),
+            "detectors": [{"name": name, "text": _(text)} for name, text in DETECTORS],
+            "limits": [_(text) for text in LIMITS],
         },
         "run": {
             "versions": {"audit-analytics": audit_analytics.__version__}
@@ -89,9 +91,13 @@ def _build_week(data: ReportInput, coverage: dict[str, Any]) -> dict[str, Any]:
     week = data.week
     return {
         "iso": week.iso,
+        "since_at": format_utc(week.since_at) if week.since_at is not None else None,
+        "since_local": (
+            format_local(week.since_at, week.zone) if week.since_at is not None else None
+        ),
         "start_at": format_utc(week.start_at),
         "end_at": format_utc(week.end_at),
         "start_local": format_local(week.start_at, week.zone),
         "end_local": format_local(week.end_at, week.zone),
-        "complete": coverage["week_status"] == "complete",
+        "complete": coverage["week_status"] == "complete" and week.since_at is None,
     }

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics import schema
 from audit_analytics.buckets import format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
-from audit_analytics.report.wording import share_of
+from audit_analytics.language import _, join_sentences, ngettext, say_number
+from audit_analytics.report.wording import count_severities, share_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +41,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         Part of the report dict.
     """
     grid, zone = data.detection.panel.grid, data.week.zone
-    in_week = grid.week == 0
+    asked, gap = data.asked_hours(), grid.gap & data.past_hours()
     gaps = [
         {
             "start_at": format_utc(start),
@@ -50,11 +50,11 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
             "end_local": format_local(end, zone),
             "hours_count": length,
         }
-        for first, length in _runs(grid.gap)
+        for first, length in _runs(gap)
         for start, end in [(grid.hours[first], grid.hours[first] + pd.Timedelta(hours=length))]
     ]
     week = data.in_week(data.calls.by_api, "bucket_at")
-    status = "empty" if week.empty else "gaps" if grid.gap[in_week].any() else "complete"
+    status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
     unknown = week[week["severity"] == "unknown"]
     per_api = (
         unknown.groupby(unknown["api"].astype("str"))
@@ -76,8 +76,8 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         "first_at": format_utc(first_at),
         "last_at": format_utc(last_at),
         "history_days": round(float(history), 1),
-        "hours_expected_count": int(in_week.sum()),
-        "hours_covered_count": int((~grid.gap[in_week]).sum()),
+        "hours_expected_count": int(asked.sum()),
+        "hours_covered_count": int((~gap[asked]).sum()),
         "gaps": gaps,
         "week_status": status,
         "unknown_apis": [
@@ -123,8 +123,8 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         for app in skipped
         if calls.get(app, 0)
     ]
-    left_out = {"": "calls without an app id"}
-    left_out |= dict.fromkeys(sorted(data.settings.own_apps()), "this tool's own app")
+    left_out = {"": _("calls without an app id")}
+    left_out |= dict.fromkeys(sorted(data.settings.own_apps()), _("this tool's own app"))
     rows += [
         {
             "entity_type": "app",
@@ -149,14 +149,20 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
 def _count_reasons(reasons: dict[str, int]) -> dict[str, int]:
     """Return the most frequent reasons; who writes the log also writes how many there are."""
     ranked = sorted(reasons.items(), key=lambda pair: (-pair[1], pair[0]))
-    others = sum(count for _, count in ranked[MAX_REASONS:])
-    return dict(sorted(ranked[:MAX_REASONS])) | ({"other reasons": others} if others else {})
+    others = sum(count for _reason, count in ranked[MAX_REASONS:])
+    return dict(sorted(ranked[:MAX_REASONS])) | ({_("other reasons"): others} if others else {})
 
 
 def _say_why(days: int) -> str:
     if days < MIN_HISTORY_DAYS:
-        return f"{days} days of history, {MIN_HISTORY_DAYS} are needed"
-    return f"{days} days of history, but no second week to compare weeks with"
+        return _(
+            "{days} days of history, {needed} are needed",
+            days=say_number(days),
+            needed=say_number(MIN_HISTORY_DAYS),
+        )
+    return _(
+        "{days} days of history, but no second week to compare weeks with", days=say_number(days)
+    )
 
 
 def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
@@ -175,22 +181,27 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
         The verdict; a week without data is never called quiet.
     """
     if coverage["week_status"] == "empty":
-        return "No data: the log holds no event of this week, so nothing can be said about it."
-    hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
-    missing = (
-        f" {hours} of {coverage['hours_expected_count']} hours are missing from the log."
-        if hours
-        else ""
-    )
+        return _("No data: the log holds no event of this week, so nothing can be said about it.")
+    total = coverage["hours_expected_count"]
+    hours = total - coverage["hours_covered_count"]
+    if data.findings:
+        sentences = [
+            ngettext(
+                "{n} finding ({counts}).",
+                "{n} findings ({counts}).",
+                len(data.findings),
+                counts=count_severities([finding.severity for finding in data.findings]),
+            ),
+            data.findings[0].sentence,
+        ]
+    else:
+        apps = len(data.detection.panel.apps)
+        sentences = [_("Nothing stood out in {apps} apps.", apps=say_number(apps))]
+    if hours:
+        values = {"hours": say_number(hours), "total": say_number(total)}
+        sentences.append(_("{hours} of {total} hours are missing from the log.", **values))
     if not data.detection.assessed.any():
-        missing += " No app has enough history to be compared with its past: only rules applied."
-    if not data.findings:
-        return f"Nothing stood out in {len(data.detection.panel.apps)} apps.{missing}"
-    severities = [finding.severity for finding in data.findings]
-    counts = ", ".join(
-        f"{severities.count(name)} {name}"
-        for name in reversed(schema.SEVERITIES)
-        if name in severities
-    )
-    noun = "finding" if len(severities) == 1 else "findings"
-    return f"{len(severities)} {noun} ({counts}). {data.findings[0].sentence}{missing}"
+        sentences.append(
+            _("No app has enough history to be compared with its past: only rules applied.")
+        )
+    return join_sentences(sentences)

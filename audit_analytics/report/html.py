@@ -16,12 +16,15 @@ from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
 from audit_analytics.findings.wording import show_api
+from audit_analytics.language import HTML_CODES, use_language
 from audit_analytics.report import escape, wording
 from audit_analytics.report.drawings import draw_finding, draw_report
 from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from jinja2 import Template
 
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""
@@ -81,14 +84,18 @@ def render_html(report: dict[str, Any]) -> str:
     Needs matplotlib, imported here: a report without plots would hide what it knows.
     """
     environment = _environment()
-    template = environment.get_template("report.html.j2")
     style = "\n" + environment.get_template("report.css.j2").render() + "\n"
     shown = {
         "r": report,
-        "plots": draw_report(report),
         "style": Markup(style),  # noqa: S704 - ours
         "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     }
+    with use_language(report["lang"]):
+        return _fit_page(report, environment.get_template("report.html.j2"), shown)
+
+
+def _fit_page(report: dict[str, Any], template: Template, shown: dict[str, Any]) -> str:
+    shown["plots"] = draw_report(report)
     most = max(detail.plots for detail in DETAILS)
     small = [draw_finding(f, report["tenant_zone"]) for f in report["findings"][:most]]
     page = ""
@@ -112,7 +119,8 @@ def render_notebook(report: dict[str, Any]) -> str:
     str
         One ``<div>`` whose styles touch nothing outside it, for light and dark notebooks.
     """
-    return _environment().get_template("notebook.html.j2").render(r=report)
+    with use_language(report["lang"]):
+        return _environment().get_template("notebook.html.j2").render(r=report)
 
 
 @cache
@@ -124,6 +132,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_clean,
+        # else a filter of a constant is worked out once, in the language of the first page
+        optimized=False,
     )
     environment.filters |= {
         "api": show_api,
@@ -143,9 +153,11 @@ def _environment() -> Environment:
         "span": lambda window: wording.span(*window),
     }
     environment.globals |= {
+        "HTML_CODES": HTML_CODES,
         "SHAPES": wording.SHAPES,
         "STATUS": wording.STATUS,
         "STATUS_SHAPES": wording.STATUS_SHAPES,
+        "STATUS_SINCE": wording.STATUS_SINCE,
     }
     install_phrases(environment, _escape)
     return environment

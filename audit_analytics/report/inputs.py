@@ -5,8 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+
+from audit_analytics.buckets import find_end
+
 if TYPE_CHECKING:
-    import pandas as pd
+    from numpy.typing import NDArray
 
     from audit_analytics.buckets import Week
     from audit_analytics.cases import Hit
@@ -51,6 +56,33 @@ class ReportInput:
     hits: list[Hit]
     findings: list[Finding]
     follow_up: FollowUp
+
+    def past_hours(self) -> NDArray[np.bool_]:
+        """Return which hours of history and week the log could cover by now.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_hours,)
+            All of them, but those after the log's end if the week is still in progress.
+        """
+        hours = self.detection.panel.grid.hours
+        if self.week.since_at is None:
+            return np.ones(len(hours), dtype=bool)
+        return np.asarray(hours < find_end(self.calls.by_api["last_at"]))
+
+    def asked_hours(self) -> NDArray[np.bool_]:
+        """Return which hours the report is about.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_hours,)
+            Those of the week, or those since the instant that was asked for.
+        """
+        grid = self.detection.panel.grid
+        asked = (grid.week == 0) & self.past_hours()
+        if self.week.since_at is not None:
+            asked &= np.asarray(grid.hours + pd.Timedelta(hours=1) > self.week.since_at)
+        return np.asarray(asked)
 
     def in_week(self, table: pd.DataFrame, column: str, *, back: int = 0) -> pd.DataFrame:
         """Return the rows of the report week, or of one before it.

@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from audit_analytics.language import use_language
 from audit_analytics.report import escape, wording
 from audit_analytics.report.phrases import install_phrases
 
@@ -30,7 +31,8 @@ def render_markdown(report: dict[str, Any]) -> str:
     str
         Markdown with tables (GFM), a newline at the end.
     """
-    text = _environment().get_template("report.md.j2").render(r=report)
+    with use_language(report["lang"]):
+        text = _environment().get_template("report.md.j2").render(r=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -43,6 +45,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_escape,
+        # else a filter of a constant is worked out once, in the language of the first report
+        optimized=False,
     )
     environment.filters |= {
         "block": _code_block,
@@ -61,6 +65,7 @@ def _environment() -> Environment:
         "SHAPES": wording.SHAPES,
         "STATUS": wording.STATUS,
         "STATUS_SHAPES": wording.STATUS_SHAPES,
+        "STATUS_SINCE": wording.STATUS_SINCE,
     }
     install_phrases(environment, _escape_value)
     return environment

@@ -4,33 +4,49 @@ from __future__ import annotations
 
 from typing import Final
 
+from audit_analytics.language import mark
+
 DETECTORS: Final = (
     (
         "VOL, SENS, TOK",
-        "calls, calls of sensitive APIs and token requests against the app's own hours and days of the week (negative binomial)",
+        mark(
+            "calls, calls of sensitive APIs and token requests against the app's own hours and days of the week (negative binomial)"
+        ),
     ),
     (
         "ERR",
-        "errors of one class: more than usual, and a larger share than usual (negative binomial and beta-binomial)",
+        mark(
+            "errors of one class: more than usual, and a larger share than usual (negative binomial and beta-binomial)"
+        ),
     ),
-    ("API", "calls of one API against the app's usual mix"),
+    ("API", mark("calls of one API against the app's usual mix")),
     (
         "NEWNET, NEWAPI",
-        "first contact of an app with a network or an API, weighed by how rare that is",
+        mark("first contact of an app with a network or an API, weighed by how rare that is"),
     ),
     (
         "NEWAPPS, AUTHAPPS, AUTHFAIL",
-        "addresses that serve new apps or fail to authenticate, against other addresses and days",
+        mark(
+            "addresses that serve new apps or fail to authenticate, against other addresses and days"
+        ),
     ),
     (
         "FOREST",
-        "isolation forest over all surprises of an app's day: a little unusual in many ways",
+        mark("isolation forest over all surprises of an app's day: a little unusual in many ways"),
     ),
-    ("rule:*", "fixed rules, outside the alarm budget; thresholds are settings"),
+    ("rule:*", mark("fixed rules, outside the alarm budget; thresholds are settings")),
 )
 LIMITS: Final = (
-    "The log names apps and addresses, never people; an app's secret used by somebody else looks like the app.",
-    "An app with under 7 days of history is not compared with its past; rules still apply to it.",
-    "Expected counts come from the weeks before; what was already going on then is taken for normal, unless it was found and confirmed or suppressed.",
-    "E is how many cases this extreme an ordinary week brings, estimated from the weeks before.",
+    mark(
+        "The log names apps and addresses, never people; an app's secret used by somebody else looks like the app."
+    ),
+    mark(
+        "An app with under 7 days of history is not compared with its past; rules still apply to it."
+    ),
+    mark(
+        "Expected counts come from the weeks before; what was already going on then is taken for normal, unless it was found and confirmed or suppressed."
+    ),
+    mark(
+        "E is how many cases this extreme an ordinary week brings, estimated from the weeks before."
+    ),
 )

@@ -9,6 +9,7 @@ import numpy as np
 from audit_analytics import schema
 from audit_analytics.buckets import format_utc
 from audit_analytics.detect import expect_week
+from audit_analytics.language import _, list_weekdays, mark
 from audit_analytics.report.wording import share_of
 
 if TYPE_CHECKING:
@@ -22,9 +23,22 @@ if TYPE_CHECKING:
 
 TOP: Final = 10
 METRICS: Final = {
-    "TOK": ("token", "token requests"),
-    "SENS": ("sensitive", "calls of sensitive APIs"),
+    "OBJ": ("objects", mark("objects an hour")),
+    "TOK": ("token", mark("token requests an hour")),
+    "SENS": ("sensitive", mark("calls of sensitive APIs an hour")),
 }
+CALLS: Final = mark("calls an hour")
+ERRORS: Final = {
+    "auth": mark("auth errors an hour"),
+    "permission": mark("permission errors an hour"),
+    "not_found": mark("not found errors an hour"),
+    "rate_limit": mark("rate limit errors an hour"),
+    "param": mark("param errors an hour"),
+    "server": mark("server errors an hour"),
+    "other": mark("other errors an hour"),
+}
+"""What the plot of a finding counts; translated where the dict is built."""
+
 ERROR_DETECTORS: Final = {"rule:probing": "permission", "rule:enumeration": "not_found"}
 
 
@@ -54,7 +68,7 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         rows = data.in_week(data.calls.by_ip, "bucket_at")
         rows = rows[rows["ip"] == finding.entity]
         per_hour = rows.groupby("bucket_at")["calls_count"].sum().reindex(hours, fill_value=0)
-        observed, what = per_hour.to_numpy(dtype=float), "calls"
+        observed, what = per_hour.to_numpy(dtype=float), CALLS
         expected = low = high = np.full(len(observed), np.nan)
     else:
         return None
@@ -65,7 +79,7 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         "expected": _numbers(expected),
         "low": _numbers(low),
         "high": _numbers(high),
-        "what": f"{what} an hour",
+        "what": _(what),
     }
 
 
@@ -75,8 +89,8 @@ def _choose_metric(data: ReportInput, finding: Finding) -> tuple[str, str]:
     own = [h for h in data.hits if (h.entity, h.detector) == (finding.entity, first)]
     outcome = own[0].facts["label"] if first == "ERR" else ERROR_DETECTORS.get(first)
     if outcome:
-        return outcome, f"{outcome.replace('_', ' ')} errors"
-    return METRICS.get(first, ("calls", "calls"))
+        return outcome, ERRORS[outcome]
+    return METRICS.get(first, ("calls", CALLS))
 
 
 def _numbers(values: Iterable[float]) -> list[float | None]:
@@ -218,5 +232,4 @@ def build_heatmap(data: ReportInput) -> dict[str, Any]:
         table = np.zeros((7, 24), dtype="int64")
         np.add.at(table, (local.day_of_week, local.hour), values)
         tables.append(table.tolist())
-    rows = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-    return {"rows": rows, "calls": tables[0], "errors": tables[1]}
+    return {"rows": list_weekdays(), "calls": tables[0], "errors": tables[1]}

@@ -21,6 +21,7 @@ TACTICS: Final = {
     "T1069.003": ("TA0007", "Discovery"),
     "T1078.004": ("TA0001", "Initial Access"),
     "T1087.004": ("TA0007", "Discovery"),
+    "T1098.003": ("TA0003", "Persistence"),
     "T1110.004": ("TA0006", "Credential Access"),
     "T1213": ("TA0009", "Collection"),
     "T1489": ("TA0040", "Impact"),
@@ -28,7 +29,9 @@ TACTICS: Final = {
     "T1526": ("TA0007", "Discovery"),
     "T1528": ("TA0006", "Credential Access"),
     "T1530": ("TA0009", "Collection"),
+    "T1531": ("TA0040", "Impact"),
     "T1550.001": ("TA0005", "Defense Evasion"),
+    "T1567": ("TA0010", "Exfiltration"),
 }
 """ATT&CK tactic of each technique; the one that fits a stolen app where there are several."""
 
@@ -88,7 +91,7 @@ def check_ocsf(*, required: bool | None) -> bool:
 
 
 def render_ocsf(report: dict[str, Any]) -> str:
-    """Write the findings as OCSF Detection Findings.
+    """Write the findings as OCSF Detection Findings, the suppressed ones marked as such.
 
     Parameters
     ----------
@@ -106,7 +109,8 @@ def render_ocsf(report: dict[str, Any]) -> str:
     ImportError
         The extra is not installed; see :func:`check_ocsf`.
     """
-    return "".join(_write_line(_build(finding, report)) for finding in report["findings"])
+    findings = [*report["findings"], *report["suppressed"]]
+    return "".join(_write_line(_build(finding, report)) for finding in findings)
 
 
 def _write_line(event: Any) -> str:  # noqa: ANN401 - the package has no type hints of its own
@@ -125,12 +129,14 @@ def _build(finding: dict[str, Any], report: dict[str, Any]) -> Any:  # noqa: ANN
     created = _milliseconds(report["week"]["end_at"])
     severity = SeverityID(_SEVERITY.get(finding["severity"], 0))
     confidence = _CONFIDENCE.get(finding["rarity"], 0)
+    activity, activity_name = (2, "Update") if finding["status"] == "continuing" else (1, "Create")
+    suppressed = finding["status"] == "suppressed"
     return DetectionFinding.model_validate(
         {
-            "activity_id": 1,
-            "activity_name": "Create",
-            "type_uid": 200401,
-            "type_name": "Detection Finding: Create",
+            "activity_id": activity,
+            "activity_name": activity_name,
+            "type_uid": 200400 + activity,
+            "type_name": f"Detection Finding: {activity_name}",
             "time": created,
             "start_time": start,
             "end_time": end,
@@ -140,8 +146,8 @@ def _build(finding: dict[str, Any], report: dict[str, Any]) -> Any:  # noqa: ANN
             "severity": severity.name,
             "confidence_id": confidence,
             "confidence": ("Unknown", "Low", "Medium", "High")[confidence],
-            "status_id": 1,
-            "status": "New",
+            "status_id": 3 if suppressed else 1,
+            "status": "Suppressed" if suppressed else "New",
             "message": finding["sentence"],
             "metadata": _describe_product(finding, report),
             "finding_info": _describe_finding(finding, created),

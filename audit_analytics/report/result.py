@@ -9,11 +9,13 @@ from typing import Any
 import pandas as pd
 
 from audit_analytics.errors import InputError
-from audit_analytics.language import _, ngettext
+from audit_analytics.language import _, ngettext, say_number, use_language
 from audit_analytics.report import write_report
+from audit_analytics.report.columns import pad
 from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
 from audit_analytics.report.escape import terminal
 from audit_analytics.report.story import tell_finding
+from audit_analytics.report.wording import say_code
 
 _COLUMNS = [
     "rank",
@@ -129,7 +131,7 @@ class Report:
         Returns
         -------
         str
-            Lines to print, safe for a terminal.
+            Lines to print, safe for a terminal, in the report's language.
 
         Raises
         ------
@@ -138,7 +140,8 @@ class Report:
         """
         found = self.finding(which)
         shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
-        return tell_finding(found, self.data, rows=shown, more_count=more)
+        with use_language(self.data["lang"]):
+            return tell_finding(found, self.data, rows=shown, more_count=more)
 
     def write(self, out_dir: str | Path, *, ocsf: bool | None = None) -> dict[str, Path]:
         """Write the report in every format.
@@ -167,14 +170,24 @@ class Report:
 
     def __repr__(self) -> str:
         week, coverage = self.data["week"], self.data["coverage"]
-        span = f"{week['start_local']} to {week['end_local']}, {self.data['tenant_zone']}"
-        hours = f"{coverage['hours_covered_count']} of {coverage['hours_expected_count']} hours"
-        lines = [
-            f"Report of {week['iso']} ({span})",
-            f"{coverage['week_events_count']:,} events, {hours} covered",
-            *self.lines(),
-        ]
-        return "\n".join(lines)
+        with use_language(self.data["lang"]):
+            lines = [
+                _(
+                    "Report of {week} ({start} to {end}, {zone})",
+                    week=week["iso"],
+                    start=week["start_local"],
+                    end=week["end_local"],
+                    zone=self.data["tenant_zone"],
+                ),
+                ngettext(
+                    "{n} event, {covered} of {hours} hours covered",
+                    "{n} events, {covered} of {hours} hours covered",
+                    coverage["week_events_count"],
+                    covered=say_number(coverage["hours_covered_count"]),
+                    hours=say_number(coverage["hours_expected_count"]),
+                ),
+            ]
+        return "\n".join([*lines, *self.lines()])
 
     def lines(self) -> list[str]:
         """Return one line per finding, safe to print to a terminal.
@@ -186,10 +199,40 @@ class Report:
         """
         if not self.data["findings"]:
             return [terminal(self.data["verdict"])]
-        return [
-            f"{finding['rank']:>3}  {finding['severity']:<8}  {terminal(finding['sentence'])}"
-            for finding in self.data["findings"]
-        ]
+        with use_language(self.data["lang"]):
+            return [
+                f"{finding['rank']:>3}  {pad(say_code(finding['severity']), 8)}  "
+                f"{terminal(finding['sentence'])}"
+                for finding in self.data["findings"]
+            ]
+
+    def count_rows(self, rejects_path: Path) -> list[str]:
+        """Say how many rows were read and what became of them, safe to print to a terminal.
+
+        Parameters
+        ----------
+        rejects_path : pathlib.Path
+            Where the rejected rows are written.
+
+        Returns
+        -------
+        list of str
+            A line, and one more if rows were rejected.
+        """
+        coverage = self.data["coverage"]
+        with use_language(self.data["lang"]):
+            lines = [
+                _(
+                    "{rows} rows read: {events} events, {duplicates} duplicates, {rejects} rejected.",
+                    rows=say_number(coverage["rows_read_count"]),
+                    events=say_number(coverage["events_count"]),
+                    duplicates=say_number(coverage["duplicates_count"]),
+                    rejects=say_number(coverage["rejects_count"]),
+                )
+            ]
+            if len(self.rejects):
+                lines.append(_("Rejected rows and why: {path}", path=rejects_path))
+        return [terminal(line) for line in lines]
 
     def notes(self) -> list[str]:
         """Return what to know beside the findings, safe to print to a terminal.
@@ -200,6 +243,10 @@ class Report:
             What the week was compared with, what is resolved or suppressed, and suppressions
             that have expired.
         """
+        with use_language(self.data["lang"]):
+            return [terminal(note) for note in self._say_notes()]
+
+    def _say_notes(self) -> list[str]:
         data = self.data
         notes = [data["compared_with"]["text"]]
         resolved, suppressed = len(data["resolved"]), len(data["suppressed"])
@@ -225,7 +272,7 @@ class Report:
             for entry in data["suppressions"]
             if entry["status"] == "expired"
         ]
-        return [terminal(note) for note in notes]
+        return notes
 
     def _repr_html_(self) -> str:
         from audit_analytics.report.html import render_notebook  # noqa: PLC0415 - loads matplotlib

@@ -5,12 +5,12 @@ Every text that may come from the log is escaped when it is put into a line.
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.findings.wording import show_api
 from audit_analytics.language import _, ngettext
 from audit_analytics.report import wording
+from audit_analytics.report.columns import fill, pad
 from audit_analytics.report.escape import NAME_LIMIT, terminal
 
 if TYPE_CHECKING:
@@ -49,17 +49,17 @@ def tell_finding(
         _wrap(_heading(finding, report)),
         _wrap(finding["sentence"], indent="  "),
         _facts(finding, report["tenant_zone"]),
-        _section(_("Why"), [f"{r['detector']}: {r['text']}" for r in finding["reasons"]]),
+        _section(
+            _("Why"),
+            [_("{name}: {text}", name=r["detector"], text=r["text"]) for r in finding["reasons"]],
+        ),
         _section(_("Who and what"), _contributors(finding["contributors"])),
         _evidence(finding, rows, more_count, report["tenant_zone"]),
         _section(_("Known harmless causes"), finding["known_benign"]),
         _section(_("Check next"), finding["next_steps"], numbered=True),
         _section(
             "ATT&CK",
-            [
-                f"{t['id']} {t['name']} ({_('version {v}', v=t['version'])})"
-                for t in finding["attack"]
-            ],
+            [_("{id} {name} (version {version})", **t) for t in finding["attack"]],
         ),
         _suppression(finding),
     ]
@@ -86,12 +86,22 @@ def _facts(finding: Mapping[str, Any], zone: str) -> str:
         zone=zone,
     )
     facts = [
-        (_("Whom"), f"{finding['entity']} ({finding['entity_type']})"),
+        (
+            _("Whom"),
+            _(
+                "{name} ({what})",
+                name=finding["entity"],
+                what=wording.say_code(finding["entity_type"]),
+            ),
+        ),
         (_("When"), window),
-        (_("Severity"), finding["severity"]),
+        (_("Severity"), wording.say_code(finding["severity"])),
         (_("Rarity"), _rarity(finding)),
-        (_("Policy"), finding["policy_severity"]),
-        (_("Observed"), f"{wording.number(finding['observed'])} {finding['unit']}"),
+        (_("Policy"), wording.say_code(finding["policy_severity"])),
+        (
+            _("Observed"),
+            _("{count} {unit}", count=wording.number(finding["observed"]), unit=finding["unit"]),
+        ),
         (_("Expected"), _expected(finding)),
         (_("Weeks before"), _past_weeks(finding["past_weeks"])),
         (_("Status"), _status(finding)),
@@ -101,14 +111,18 @@ def _facts(finding: Mapping[str, Any], zone: str) -> str:
     if finding["verdict"]:
         facts.append((_("Verdict"), _verdict(finding["verdict"])))
     return "\n".join(
-        _wrap(text, indent=label.ljust(LABEL), following=" " * LABEL) for label, text in facts
+        _wrap(text, indent=pad(label, LABEL), following=" " * LABEL) for label, text in facts
     )
 
 
 def _rarity(finding: Mapping[str, Any]) -> str:
     if finding["rarity"] is None:
         return wording.rarity(None)
-    return f"{finding['rarity']}: {wording.rarity(finding['expected_per_week'])}"
+    return _(
+        "{name}: {text}",
+        name=wording.say_code(finding["rarity"]),
+        text=wording.rarity(finding["expected_per_week"]),
+    )
 
 
 def _expected(finding: Mapping[str, Any]) -> str:
@@ -211,13 +225,8 @@ def _section(title: str, texts: Iterable[str], *, numbered: bool = False) -> str
 
 
 def _wrap(text: str, *, indent: str = "", following: str | None = None) -> str:
-    return textwrap.fill(
-        terminal(text),
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent if following is None else following,
-        break_long_words=False,
-        break_on_hyphens=False,
+    return fill(
+        terminal(text), WIDTH, indent=indent, following=indent if following is None else following
     )
 
 
@@ -251,7 +260,7 @@ def tell_replay(
         values = {
             "week": week,
             "finding_id": finding["finding_id"],
-            "severity": finding["severity"],
+            "severity": wording.say_code(finding["severity"]),
             "sentence": finding["sentence"],
             "count": count,
             "all": len(finding["reasons"]),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from audit_analytics.language import _, mark
+from audit_analytics import schema
+from audit_analytics.language import _, mark, say_moment, say_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 NONE: Final = "\N{EN DASH}"
 """What stands where there is no value."""
@@ -27,6 +31,13 @@ STATUS: Final = {
     "empty": (mark("No data"), mark("the log holds nothing for this week")),
 }
 """Short and long text of a week's status."""
+
+STATUS_SINCE: Final = {
+    "complete": (mark("Complete"), mark("every hour since then has events")),
+    "gaps": (mark("Gaps"), mark("some hours since then have no event at all")),
+    "empty": STATUS["empty"],
+}
+"""The same where only the last hours of a week in progress were asked for."""
 
 STATUS_SHAPES: Final = {"complete": "●", "gaps": "◐", "empty": "○"}
 """A shape a status."""
@@ -56,6 +67,21 @@ NAMES: Final = {
     "suppressed": mark("Suppressed"),
 }
 """What the codes of the report dict are called."""
+
+WORDS: Final = {
+    "critical": mark("critical"),
+    "high": mark("high"),
+    "medium": mark("medium"),
+    "low": mark("low"),
+    "none": mark("none"),
+    "unknown": mark("unknown"),
+    "app": mark("app"),
+    "ip": mark("ip"),
+    "network": mark("network"),
+    "api": mark("api"),
+    "tenant": mark("tenant"),
+}
+"""What codes are called within a line."""
 
 OUTCOMES: Final = {
     "ok": mark("success"),
@@ -90,6 +116,53 @@ def name_code(code: str) -> str:
     'IP addresses'
     """
     return _(NAMES[code]) if code in NAMES else code
+
+
+def say_code(code: str) -> str:
+    """Write a code of the report dict within a line.
+
+    Parameters
+    ----------
+    code : str
+        Severity or kind of entity; anything else comes back as it is.
+
+    Returns
+    -------
+    str
+        Its name.
+
+    Examples
+    --------
+    >>> say_code("high")
+    'high'
+    """
+    return _(WORDS[code]) if code in WORDS else code
+
+
+def count_severities(severities: Sequence[str]) -> str:
+    """Say how many there are of each severity, the worst first.
+
+    Parameters
+    ----------
+    severities : sequence of str
+        One severity a finding.
+
+    Returns
+    -------
+    str
+        A list.
+
+    Examples
+    --------
+    >>> count_severities(["low", "high", "low"])
+    '1 high, 2 low'
+    """
+    order = ("unknown", *reversed(schema.SEVERITIES))
+    return _(", ").join(
+        _("{count} {severity}", count=say_number(severities.count(name)), severity=say_code(name))
+        for name in order
+        if name in severities
+    )
 
 
 def name_outcome(outcome: str) -> str:
@@ -164,9 +237,9 @@ def percent(share: float | None) -> str:
     if share is None:
         return NONE
     if 0 < share < 0.001:
-        return "<0.1 %"
+        return _("{share} %", share="<0.1")
     digits = 1 if 0 < share < 0.1 or 0.99 < share < 1 else 0
-    return f"{100 * share:.{digits}f} %"
+    return _("{share} %", share=f"{100 * share:.{digits}f}")
 
 
 def chance(p: float | None) -> str:
@@ -265,7 +338,7 @@ def moment(local: str) -> str:
     'Mon 16 Nov 2026, 10:00'
     """
     try:
-        return datetime.fromisoformat(local).strftime("%a %d %b %Y, %H:%M")
+        return say_moment(datetime.fromisoformat(local))
     except ValueError:
         return local
 
@@ -346,7 +419,8 @@ def change(count: int, previous: int | None) -> str:
     if ratio >= 10:
         return f"\N{MULTIPLICATION SIGN}{ratio:.0f}"
     share = round(100 * (ratio - 1))
-    return f"+{share} %" if share > 0 else f"\N{MINUS SIGN}{-share} %" if share < 0 else "±0 %"
+    sign = "+" if share > 0 else "\N{MINUS SIGN}" if share < 0 else "±"
+    return _("{share} %", share=f"{sign}{abs(share)}")
 
 
 def share_of(part: float, whole: float) -> float:

@@ -296,8 +296,10 @@ def _usual(
     *,
     ip: str | None = None,
 ) -> pd.DataFrame:
-    """Make calls in the target's own mix."""
+    """Make calls in the target's own mix; from its own addresses, about its own objects."""
     rows = _calls(rng, target, start, hours, count, ip=ip)
+    if ip is None:
+        rows["object"] %= max(1, target.objects_count)
     return rows.assign(api=rng.choice(target.apis, size=len(rows), p=target.shares).tolist())
 
 

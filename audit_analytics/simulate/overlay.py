@@ -123,7 +123,8 @@ def profile_apps(events: pd.DataFrame, week: Week, *, leave_out: str = "") -> li
             f"the log has no calls before {week.iso}; attacks are laid on apps with a history. "
             "Fetch more of the log, or name a later week"
         )
-    rows = past[["app_id", "api", "ip"]].astype("str").assign(time=_seconds(past["at"]))
+    rows = past[["app_id", "api", "ip"]].astype("str")
+    rows = rows.assign(time=_seconds(past["at"]), object=past["object"])
     peers = tuple(sorted(rows["app_id"].unique()))
     return [profile_target(own, peers=peers) for _, own in rows.groupby("app_id")]
 

@@ -38,6 +38,8 @@ class Target:
         Its last call before the attack, epoch seconds.
     peers : tuple of str
         Every app of the tenant.
+    objects_count : int
+        How many objects it deals with; 0 where the log names none.
     """
 
     app_id: str
@@ -48,6 +50,7 @@ class Target:
     hours_share: float
     last: int
     peers: tuple[str, ...]
+    objects_count: int
 
 
 def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
@@ -56,7 +59,8 @@ def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
     Parameters
     ----------
     rows : pandas.DataFrame of shape (n, >=4)
-        Calls of one app, one at least, with the columns time (epoch seconds), app_id, api and ip.
+        Calls of one app, one at least, with the columns time (epoch seconds), app_id, api, ip
+        and object.
     peers : tuple of str
         Every app of the tenant.
 
@@ -69,7 +73,7 @@ def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
     --------
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"time": [0, 30, 7200], "app_id": "a", "api": "GET/x", "ip": "10.0.0.1"})
-    >>> profile_target(rows, peers=("a",)).calls_per_hour
+    >>> profile_target(rows.assign(object=[7, 7, 9]), peers=("a",)).calls_per_hour
     1.5
     """
     shares = rows["api"].astype("str").value_counts(normalize=True).sort_index()
@@ -86,6 +90,7 @@ def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
         hours_share=hours.nunique() / (hours.max() - hours.min() + 1),
         last=int(rows["time"].max()),
         peers=peers,
+        objects_count=int(rows["object"].nunique()),
     )
 
 

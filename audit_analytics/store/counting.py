@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, Protocol
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics import schema
-from audit_analytics.rollup import COLUMNS, count_calls
+from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 BATCH_ROWS: Final = 1_000_000
 """Rows counted at once; the densest hour the API can give has 600,000."""
+
+_local = threading.local()
+"""The connection of each thread; it ends with the thread."""
 
 _WORDS: Final = [c.name for c in schema.EVENTS.columns if c.dtype == "category"]
 
@@ -143,8 +147,17 @@ class DuckEngine:
         events = pa.concat_tables(tables, promote_options="permissive")
         if overlapping:
             events = events.filter(pa.array(~pd.Series(events["id"].to_pandas()).duplicated()))
-        at = pc.floor_temporal(events["at"], unit="hour")
-        return HourCounts(*count_calls(events.append_column("bucket_at", at)), damaged)
+        events = events.append_column("bucket_at", _floor_hours(events["at"]))
+        if not hasattr(_local, "connection"):
+            _local.connection = connect_duckdb(threads=1)
+        return HourCounts(*count_calls(events, connection=_local.connection), damaged)
+
+
+def _floor_hours(at: pa.ChunkedArray) -> pa.Array:
+    """Cut instants down to their hour; pc.floor_temporal takes ten times as long."""
+    hour = 3_600_000_000
+    micros = at.cast(pa.int64()).to_numpy()
+    return pa.array(micros // hour * hour, pa.int64()).cast(at.type)
 
 
 def _read(

@@ -29,13 +29,13 @@ RIGHT = {
     "stolen_credential": {"NEWNET", "NEWAPI"},
     "error_burst": {"ERR", "rule:error_burst"},
     "permission_probing": {"rule:probing", "ERR", "NEWAPI"},
-    "id_enumeration": {"rule:enumeration", "ERR", "API", "VOL", "SENS", "NEWAPI"},
-    "off_hours_export": {"SENS", "NEWAPI", "API", "VOL", "rule:first_sensitive"},
+    "id_enumeration": {"rule:enumeration", "ERR", "API", "VOL", "OBJ", "SENS", "NEWAPI"},
+    "off_hours_export": {"SENS", "NEWAPI", "API", "VOL", "OBJ", "rule:first_sensitive"},
     "dormant_wakes": {"rule:dormant"},
-    "slow_and_low": {"VOL", "API", "SENS", "NEWAPI"},
+    "slow_and_low": {"VOL", "OBJ", "API", "SENS", "NEWAPI"},
     "token_spike": {"TOK", "API", "VOL"},
     "new_sensitive_api": {"NEWAPI", "SENS", "rule:first_sensitive"},
-    "volume": {"VOL", "API", "SENS"},
+    "volume": {"VOL", "API", "SENS", "OBJ"},
     "credential_stuffing": {"rule:auth_failures", "AUTHAPPS", "AUTHFAIL", "NEWAPPS", "ERR", "TOK"},
     "weak_everywhere": {"FOREST", "NEWNET", "NEWAPI"},
     "beacon": {"NEWNET", "NEWAPI", "rule:beacon", "BEACON"},
@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--harsh", action="store_true", help="also three times the incidents")
     parser.add_argument("--clean", action="store_true", help="also weeks without attacks")
     parser.add_argument("--methods", default="", help="only those whose name begins so")
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="processes, one seed each")
     parser.add_argument("--csv", type=Path, help="write one row an attack and method to this file")
     parser.add_argument(
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "audit-analytics-worlds"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from detection_worlds import World
 
+    from audit_analytics.detect import Detection
     from audit_analytics.report.inputs import ReportInput
 
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
@@ -196,10 +197,16 @@ def _failing_addresses(judged: Judged) -> tuple[pd.DataFrame, list[str]]:
 
 def rank_by_cases(judged: Judged) -> pd.DataFrame:
     """Ours without the rules: cases by E; the bucket is the most unusual day."""
-    found, grid = judged.detection, judged.detection.panel.grid
+    return _rank_cases(judged.detection)
+
+
+def _rank_cases(found: Detection) -> pd.DataFrame:
+    grid, shared = found.panel.grid, found.api_days
     best = {}
-    for position, app in enumerate(found.panel.apps):
-        best["app", str(app)] = grid.days(0)[int(found.app_p["joint"][position].argmin())]
+    tables = ("app", found.panel.apps, found.app_p), ("api", shared.panel.apps, shared.p)
+    for family, names, p in tables:
+        for position, name in enumerate(names):
+            best[family, str(name)] = grid.days(0)[int(p["joint"][position].argmin())]
     ip_days = found.ip_days.sort_values("p").drop_duplicates("ip")
     best |= {("ip", ip): int(day) for ip, day in zip(ip_days["ip"], ip_days["day"], strict=True)}
     start = [grid.hours[grid.first_hour[best[c.entity_type, c.entity]]] for c in found.cases]
@@ -211,6 +218,14 @@ def rank_by_cases(judged: Judged) -> pd.DataFrame:
             "end_at": pd.DatetimeIndex(start) + DAY,
         }
     )
+
+
+def rank_by_ecod_voter(judged: Judged) -> pd.DataFrame:
+    """Ours without the rules, and with ECOD in the isolation forest's place."""
+    from pyod.models.ecod import ECOD  # noqa: PLC0415 - only where it is installed
+
+    log = count_log(judged.world.events, judged.settings)
+    return _rank_cases(judge_week(log, settings=judged.settings, detector=ECOD()).detection)
 
 
 def rank_by_report(judged: Judged) -> pd.DataFrame:
@@ -238,3 +253,4 @@ METHODS: dict[str, Callable[[Judged], pd.DataFrame]] = {
 }
 if importlib.util.find_spec("pyod"):
     METHODS["ECOD, raw app-hours"] = rank_by_ecod
+    METHODS["ours, cases by E, ECOD for the forest"] = rank_by_ecod_voter

@@ -204,6 +204,7 @@ def exponent(sizes: list[int], seconds: list[float]) -> float:
 
 def compare_rollups(options: argparse.Namespace, folder: Path, base: Path) -> None:
     names = [n for n in METHODS if "polars" not in n or importlib.util.find_spec("polars")]
+    names = [n for n in names if n == "ours" or not options.method or n in options.method]
     medians: dict[str, list[tuple[int, float]]] = {name: [] for name in (*names, "features")}
     for size in options.events:
         target = folder / f"week-{size}"
@@ -309,6 +310,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["rollup", "weekly"])
     parser.add_argument("--events", type=int, action="append")
+    parser.add_argument("--method", action="append", help="Beside ours; all unless given.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large-rounds", type=int, default=1)
     parser.add_argument("--apps", type=int, default=300)

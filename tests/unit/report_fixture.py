@@ -239,6 +239,7 @@ def make_report() -> dict[str, Any]:
     return {
         "schema_version": "1.0",
         "tool": {"name": "audit-analytics", "version": "0.1.0"},
+        "lang": "en",
         "tenant_zone": "Asia/Shanghai",
         "week": {
             "iso": "2026-W47",
@@ -247,6 +248,8 @@ def make_report() -> dict[str, Any]:
             "start_local": "2026-11-16 00:00",
             "end_local": "2026-11-23 00:00",
             "complete": True,
+            "since_at": None,
+            "since_local": None,
         },
         "coverage": {
             "rows_read_count": 248112,

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tenant import DAY, EXPORT, HOUR, READ, WEEK, ZONE, calls, local, make_events, spread
 
 from audit_analytics.cases import Case, Hit
+from audit_analytics.detect.api_days import GROUPS as API_GROUPS
 from audit_analytics.detect.engine import APP_GROUPS
 from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
 from audit_analytics.detect.rules import RULES
@@ -50,6 +51,7 @@ AUTH = replace(
     facts={"label": "auth", "hours": 1},
     where={"app_id": ("cli_a",), "outcome": ("auth",)},
 )
+BEACON = {"networks": ["203.0.113.0/24"], "foreign": 2}
 PROBING = Hit(
     detector="rule:probing",
     kind="error_burst",
@@ -87,7 +89,11 @@ def test_every_detector_has_a_sentence_and_guidance_and_no_other_has():
     sources = {inspect.getsource(inspect.getmodule(rule)) for rule in RULES}
     rules = {name for source in sources for name in re.findall(r'"(rule:\w+)"', source)}
     assert len(rules) == len(RULES)
-    assert rules | set(APP_GROUPS) | set(IP_GROUPS) | {"FOREST"} == set(GUIDANCE) == set(SENTENCES)
+    assert (
+        rules | set(APP_GROUPS) | set(IP_GROUPS) | set(API_GROUPS) | {"FOREST"}
+        == set(GUIDANCE)
+        == set(SENTENCES)
+    )
 
 
 @pytest.mark.parametrize("name", GUIDANCE)
@@ -282,6 +288,37 @@ def test_spans_read_well(start, end, text):
                 facts={"groups": []},
             ),
             "cli_a was a little unusual in several ways on Wed 11 Nov: everything taken together.",
+        ),
+        (
+            replace(VOLUME, detector="OBJ"),
+            (
+                "cli_a touched 40 objects between 12:00 and 13:00 on Wed 11 Nov; 0 to 6 were "
+                "expected."
+            ),
+        ),
+        (
+            replace(AUTH, detector="APIERR", facts={"label": "server", "hours": 1, "apps": 9}),
+            (
+                "cli_a gave 9 apps 10 server errors between 12:00 and 13:00 on Wed 11 Nov, the app "
+                "hit worst left out; 0 to 6 were expected."
+            ),
+        ),
+        *(
+            (
+                replace(VOLUME, detector="NEWNET", facts=BEACON | {"gap_seconds": gap}),
+                (
+                    "cli_a called from 203.0.113.0/24, where nobody in the tenant has called from "
+                    "before, for the first time on Wed 11 Nov at 12:00: 40 calls within 24 "
+                    f"hours.{said}"
+                ),
+            )
+            for gap, said in (
+                (None, ""),
+                (1802.0, " The calls come every 30 minutes, like a clock."),
+                (3599.0, " The calls come every hour, like a clock."),
+                (7200.0, " The calls come every 2 hours, like a clock."),
+                (45.0, " The calls come every 45 seconds, like a clock."),
+            )
         ),
     ],
 )

@@ -24,6 +24,7 @@ from audit_analytics.language import (
 PACKAGE = Path(audit_analytics.__file__).parent
 TRANSLATED = sorted(set(LANGUAGES) - {"en"})
 PLACEHOLDER = re.compile(r"\{(\w+)\}|%\((\w+)\)s")
+KEYWORDS = {**DEFAULT_KEYWORDS, "_": None, "mark": None}
 METHODS = [("**.py", "python"), ("**/templates/**.j2", "jinja2")]
 
 
@@ -33,7 +34,7 @@ def read_catalogue(language):
 
 
 def extract_texts():
-    found = extract_from_dir(PACKAGE, METHODS, keywords={**DEFAULT_KEYWORDS, "_": None})
+    found = extract_from_dir(PACKAGE, METHODS, keywords=KEYWORDS)
     return {message for _file, _line, message, _comments, _context in found}
 
 

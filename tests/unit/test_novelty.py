@@ -86,11 +86,31 @@ def test_who_moves_every_week_surprises_less():
     assert 0 < score[0, 2] < score[1, 2]
 
 
-def test_an_app_younger_than_a_week_is_not_judged():
+def test_a_network_is_new_to_an_app_from_its_second_day_on():
     young = calls("cli_young", hourly(WEEK.start_at - 3 * DAY, WEEK.end_at), ip="10.0.0.1")
     panel, novelty, score = networks(young, calls("cli_young", [NOON], ip="203.0.113.9"))
     app = panel.apps.get_loc("cli_young")
-    assert np.isnan(score[app]).tolist() == [True] * 4 + [False] * 3
+    assert np.isnan(score[app]).sum() == 0
+    assert score[app, 2] > 0
+    assert novelty.pairs["name"].tolist() == ["203.0.113.0/24"]
+    born = calls("cli_born", hourly(NOON, WEEK.end_at), ip="198.51.100.1")
+    panel, novelty, score = networks(born)
+    assert np.isnan(score[panel.apps.get_loc("cli_born")]).tolist() == [True] * 3 + [False] * 4
+    assert novelty.pairs.empty
+
+
+def test_an_api_is_new_to_an_app_after_a_week_only():
+    young = calls("cli_young", hourly(WEEK.start_at - 3 * DAY, WEEK.end_at), ip="10.0.0.1")
+    panel, by_api, _ = build(young, calls("cli_young", [NOON], api=EXPORT, severity="high"))
+    novelty = find_new_apis(panel, by_api)
+    app = panel.apps.get_loc("cli_young")
+    assert np.isnan(score_novelty(panel, novelty, 0)[app]).tolist() == [True] * 4 + [False] * 3
+    assert novelty.pairs.empty
+
+
+def test_in_the_first_week_of_a_log_no_network_is_new():
+    later = FIRST + 3 * DAY + 12 * HOUR
+    _, novelty, _ = networks(calls("cli_0", [later], ip="203.0.113.9"))
     assert novelty.pairs.empty
 
 

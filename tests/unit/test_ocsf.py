@@ -49,6 +49,16 @@ def test_times_are_milliseconds_and_none_is_the_runs():
     assert event["duration"] == event["end_time"] - event["start_time"] == 2 * 3600 * 1000
 
 
+def test_a_siem_learns_what_goes_on_and_what_is_suppressed():
+    report = make_report()
+    report["findings"][0] |= {"status": "continuing"}
+    report["suppressed"] = [report["findings"][1] | {"status": "suppressed"}]
+    events = read(report)
+    assert len(events) == len(report["findings"]) + 1
+    assert (events[0]["activity_name"], events[0]["type_uid"]) == ("Update", 200402)
+    assert [event["status"] for event in events] == ["New"] * (len(events) - 1) + ["Suppressed"]
+
+
 def test_same_report_gives_the_same_bytes():
     assert render_ocsf(make_report()) == render_ocsf(make_report())
 
@@ -120,15 +130,15 @@ def test_an_address_is_one_only_if_it_is():
 def test_hostile_names_are_kept_and_cannot_be_seen_to_act():
     report = make_hostile_report()
     text = render_ocsf(report)
-    assert len(text.split("\n")) == len(report["findings"]) + 1
+    assert len(text.split("\n")) == len(report["findings"] + report["suppressed"]) + 1
     assert all(char.isprintable() for char in text.replace("\n", ""))
     said = [event["unmapped"]["unit"] for event in read(report)]
-    for name, unit in zip(HOSTILE.values(), said, strict=True):
+    for name, unit in zip(HOSTILE.values(), said[: len(HOSTILE)], strict=True):
         assert unit == name.replace("\ud83d", "\\ud83d")
 
 
 def test_a_week_without_findings_is_an_empty_file(tmp_path):
-    paths = write_report(make_gaps_report(), tmp_path, ocsf=True)
+    paths = write_report(make_gaps_report() | {"suppressed": []}, tmp_path, ocsf=True)
     assert paths["findings.ocsf.jsonl"].read_bytes() == b""
 
 

@@ -1,3 +1,5 @@
+import importlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,8 @@ from tenant import EXPORT, READ, calls, local, make_events
 from audit_analytics import schema
 from audit_analytics.errors import InputError
 from audit_analytics.rollup import rollup
+
+module = importlib.import_module("audit_analytics.rollup")
 
 ROWS = st.lists(
     st.tuples(
@@ -89,3 +93,19 @@ def test_day_buckets_begin_at_the_tenants_midnight():
 def test_a_frame_that_is_no_event_table_is_refused_by_the_columns_it_lacks():
     with pytest.raises(InputError, match=r"lacks api, network.*load\(\)"):
         rollup(schema.EVENTS.empty().drop(columns=["network", "api"]))
+
+
+def test_more_combinations_of_keys_than_one_number_holds_are_counted_alike(monkeypatch):
+    assert module._pack({"a": 2**40, "b": 2**40, "c": 5}) == {
+        "cell_0": {"a": 2**40},
+        "cell_1": {"b": 2**40, "c": 5},
+    }
+    rng = np.random.default_rng(2)
+    at = local("2026-11-09 00:00") + pd.to_timedelta(rng.integers(0, 9999, 300), unit="s")
+    names = {name: rng.choice(["a", "b", ""], 300) for name in ("app_id", "ip", "api")}
+    events = make_events(calls("", at, **names | {"ip": "10.0.0.1"}))
+    plain = rollup(events)
+    one_each = lambda sizes: {f"cell_{key}": {key: size} for key, size in sizes.items()}  # noqa: E731
+    monkeypatch.setattr(module, "_pack", one_each)
+    for name in ("by_api", "by_ip"):
+        pd.testing.assert_frame_equal(getattr(plain, name), getattr(rollup(events), name))

@@ -31,6 +31,7 @@ TARGET = Target(
     hours_share=0.4,
     last=1_800_000_000,
     peers=tuple(f"cli_a{n}" for n in range(20)),
+    objects_count=12,
 )
 
 

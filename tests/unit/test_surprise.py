@@ -114,6 +114,7 @@ def surprises(*parts):
     ("group", "part"),
     [
         ("VOL", calls("cli_03", spread(NOON, 150), api=SEND)),
+        ("OBJ", calls("cli_03", spread(NOON, 80), api=READ, object=range(900, 980))),
         ("SENS", calls("cli_03", spread(NOON, 60), api=EXPORT, severity="high")),
         ("TOK", calls("cli_03", spread(NOON, 60), api=TOKEN, category="token_issuance")),
         ("ERR", calls("cli_03", spread(NOON, 40), outcome="permission")),
@@ -129,6 +130,14 @@ def test_each_group_sees_its_own_burst_where_and_when_it_was(group, part):
     hour = panel.grid.hours[found[group].hour[app, day]]
     assert hour == (NOON if found[group].hours[app, day] == 1 else local("2026-11-11 00:00"))
     assert found[group].observed[app, day] >= len(part)
+
+
+def test_walking_through_objects_surprises_more_than_coming_back_to_the_same_few():
+    walk, back = (
+        surprises(calls("cli_03", spread(NOON, 40), api=READ, object=objects))[1]["OBJ"].score[3, 2]
+        for objects in (range(900, 940), [7, 8] * 20)
+    )
+    assert walk > back + 3
 
 
 def test_an_error_burst_is_not_hidden_by_a_busier_hour_with_the_usual_share():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics.cases import Hit
 from audit_analytics.detect.rules.base import NO_PLACE, SECOND, gather, is_known, rule
 from audit_analytics.detect.stuffing import find_stuffing
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,7 +75,9 @@ def find_auth_failures(data: RuleInput) -> Iterator[Hit]:
                 start_at=place.first_at,
                 end_at=place.last_at + SECOND,
                 observed=float(len(named) or place.auth),
-                unit="apps failing to authenticate" if named else "failures without an app id",
+                unit=mark("apps failing to authenticate")
+                if named
+                else mark("failures without an app id"),
                 severity="high",
                 facts={
                     "apps": named,
@@ -119,7 +122,7 @@ def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
             start_at=place.first_at,
             end_at=place.last_at + SECOND,
             observed=float(len(place.apps)),
-            unit="apps on one new address",
+            unit=mark("apps on one new address"),
             severity="medium",
             facts={"apps": list(place.apps)},
             where={"ip": (str(place.Index),)},
@@ -155,7 +158,7 @@ def find_denied_network(data: RuleInput) -> Iterator[Hit]:
             start_at=place.first_at,
             end_at=place.last_at + SECOND,
             observed=float(place.calls),
-            unit="calls in the week",
+            unit=mark("calls in the week"),
             severity="high",
             facts={"network": denied[str(place.Index)], "apps": list(place.apps)},
             where={"ip": (str(place.Index),)},

@@ -10,6 +10,7 @@ import pandas as pd
 from audit_analytics.buckets import floor_at
 from audit_analytics.cases import Hit
 from audit_analytics.detect.rules.base import DAY, HOUR, SECOND, rule, top_rows
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def find_dormant(data: RuleInput) -> Iterator[Hit]:
             start_at=app.first_at,
             end_at=app.last_at + SECOND,
             observed=float(app.calls),
-            unit="calls in the week",
+            unit=mark("calls in the week"),
             severity="medium",
             facts={"quiet_days": (app.first_at - app.slept_at).days},
             where={"app_id": (str(app.Index),)},
@@ -100,7 +101,7 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
                 end_at=start_at + length * HOUR,
                 observed=0.0,
                 expected=float(past.mean() * length),
-                unit="calls in the silence",
+                unit=mark("calls in the silence"),
                 severity="medium",
                 facts={"hours": int(length), "longest_before": int(longest)},
                 where={"app_id": (app_id,)},
@@ -143,7 +144,7 @@ def find_rate_limited(data: RuleInput) -> Iterator[Hit]:
             start_at=row.bucket_at,
             end_at=row.bucket_at + DAY,
             observed=float(row.rate_limit_count),
-            unit="rate-limited calls in a day",
+            unit=mark("rate-limited calls in a day"),
             severity="low",
             alone=False,
             facts={"share": float(row.rate_limit_count / row.calls_count)},

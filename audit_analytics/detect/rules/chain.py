@@ -10,6 +10,7 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.rules.base import HOUR, SECOND, is_known, rule
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,7 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
             start_at=chain.discover_at,
             end_at=chain.send_at + SECOND,
             observed=float(len(STEPS)),
-            unit="steps of a chain",
+            unit=mark("steps of a chain"),
             severity="high",
             facts={
                 "apis": apis,

@@ -11,6 +11,7 @@ from audit_analytics.detect.groups import outage_excess, usual_rate
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rules.base import HOUR, gather, rule, top_rows
 from audit_analytics.detect.surprise import WeekFrame
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
             start_at=row.bucket_at,
             end_at=row.bucket_at + HOUR,
             observed=float(row.failed_objects_count),
-            unit="distinct objects in an hour",
+            unit=mark("distinct objects in an hour"),
             severity="high",
             facts={"api": str(row.api), "calls": int(row.calls_count)},
             where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
@@ -90,7 +91,7 @@ def find_probing(data: RuleInput) -> Iterator[Hit]:
             start_at=row.bucket_at,
             end_at=row.bucket_at + HOUR,
             observed=float(row.size),
-            unit="distinct denied APIs in an hour",
+            unit=mark("distinct denied APIs in an hour"),
             severity="high",
             facts={"apis": sorted(names[row.app_id])},
             where={"app_id": (str(row.app_id),), "outcome": ("permission",)},
@@ -129,7 +130,7 @@ def find_error_burst(data: RuleInput) -> Iterator[Hit]:
                 end_at=grid.hours[hours[-1]] + HOUR,
                 observed=float(errors[app, top]),
                 expected=float(rate[app] * calls[app, top]),
-                unit="errors in an hour",
+                unit=mark("errors in an hour"),
                 severity="low",
                 alone=False,
                 facts={"outcome": name, "calls": int(calls[app, top]), "hours": len(hours)},
@@ -169,7 +170,7 @@ def find_outage(data: RuleInput) -> Iterator[Hit]:
                 start_at=grid.hours[hours[0]],
                 end_at=grid.hours[hours[-1]] + HOUR,
                 observed=float(found.sum()),
-                unit="errors in these hours",
+                unit=mark("errors in these hours"),
                 severity="medium",
                 facts={
                     "outcome": name,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -72,7 +73,7 @@ def _count_rest(rest: list[Hit], entity_type: str) -> Hit:
         start_at=min(hit.start_at for hit in rest),
         end_at=max(hit.end_at for hit in rest),
         observed=float(len(rest)),
-        unit="more like it",
+        unit=mark("more like it"),
         severity=max((hit.severity or "low" for hit in rest), key=schema.SEVERITIES.index),
         facts={"more": len(rest), "entity_type": entity_type, "entities": len(entities)},
         where={column: entities} if column else {},

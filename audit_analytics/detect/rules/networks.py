@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.rules.base import DAY, HOUR, NO_PLACE, SECOND, is_known, rule, top_rows
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def find_new_network(data: RuleInput) -> Iterator[Hit]:
             start_at=pair.first_at,
             end_at=pair.first_at + DAY,
             observed=float(pair.calls_count),
-            unit="calls in 24 hours",
+            unit=mark("calls in 24 hours"),
             severity="low",
             alone=False,
             facts={"network": pair.name},
@@ -71,7 +72,7 @@ def find_many_networks(data: RuleInput) -> Iterator[Hit]:
             start_at=row.bucket_at,
             end_at=row.bucket_at + HOUR,
             observed=float(row.network),
-            unit="networks in an hour",
+            unit=mark("networks in an hour"),
             severity="medium",
             alone=False,
             facts={"usual": int(row.usual)},
@@ -130,7 +131,7 @@ def find_refused_address(data: RuleInput) -> Iterator[Hit]:
             start_at=start_at,
             end_at=row.last_at + SECOND,
             observed=float(row.count),
-            unit="calls refused for their address",
+            unit=mark("calls refused for their address"),
             severity="high" if alone else "medium",
             alone=alone,
             facts={"network": str(row.network), "addresses": int(row.addresses), "token": alone},

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.rules.base import NO_PLACE, SECOND, is_known, rule
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def _find_other_apis(data: RuleInput) -> Iterator[Hit]:
             start_at=rows["first_at"].min(),
             end_at=rows["last_at"].max() + SECOND,
             observed=float(rows["calls_count"].sum()),
-            unit="calls in the week",
+            unit=mark("calls in the week"),
             severity=max(["medium", *found], key=schema.SEVERITIES.index),
             alone=bool(stands),
             facts={"apis": apis, "networks": []},
@@ -81,7 +82,7 @@ def _find_new_networks(data: RuleInput) -> Iterator[Hit]:
             start_at=rows["first_at"].min(),
             end_at=rows["last_at"].max() + SECOND,
             observed=float(rows["calls_count"].sum()),
-            unit="calls in the week",
+            unit=mark("calls in the week"),
             severity="high",
             facts={"apis": [], "networks": networks},
             where={"app_id": (str(app_id),), "network": tuple(networks)},

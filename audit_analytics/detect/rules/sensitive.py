@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.rules.base import DAY, HOUR, SECOND, gather, is_known, rule
+from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +105,7 @@ def find_first_sensitive(data: RuleInput) -> Iterator[Hit]:
             start_at=use.first_at,
             end_at=use.last_at + SECOND,
             observed=float(use.calls),
-            unit="calls in the week",
+            unit=mark("calls in the week"),
             severity="high" if use.critical else "medium",
             alone=bool(use.critical),
             facts={"apis": list(apis), "critical": bool(use.critical)},
@@ -146,7 +147,7 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
             start_at=use.first_at,
             end_at=use.last_at + SECOND,
             observed=float(use.calls - use.denied),
-            unit="calls in the week",
+            unit=mark("calls in the week"),
             severity="high",
             facts={"apis": list(apis), "categories": sorted(kinds[use.app_id])},
             where={"app_id": (str(use.app_id),), "api": apis},
@@ -191,7 +192,7 @@ def find_denied_then_allowed(data: RuleInput) -> Iterator[Hit]:
             start_at=pair.start_at,
             end_at=pair.end_at + HOUR,
             observed=float(pair.count),
-            unit="denials before the first success",
+            unit=mark("denials before the first success"),
             severity="high",
             facts={"api": str(pair.api)},
             where={"app_id": (str(pair.app_id),), "api": (str(pair.api),)},
@@ -226,7 +227,7 @@ def find_audit_access(data: RuleInput) -> Iterator[Hit]:
             start_at=use.first_at,
             end_at=use.last_at + SECOND,
             observed=float(use.calls),
-            unit="calls in the week",
+            unit=mark("calls in the week"),
             severity="high",
             alone=str(use.app_id) not in before,
             facts={"apis": list(apis)},

@@ -1,0 +1,186 @@
+"""The surprise group of an API-day: an API that fails for many apps, unlike before.
+
+Errors of one app are that app's own news. So the app that is hit worst is left out of each hour's
+errors: only what the others share is left. Those shared errors are in turn expected of each app,
+so that an API that fails for everybody is one finding about the API.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.detect.calibrate import Calibrator, rate_groups
+from audit_analytics.detect.groups import expect_outage, find_api_failures, score_classes
+from audit_analytics.detect.panel import ERROR_CLASSES, Panel
+from audit_analytics.detect.surprise import Surprise, WeekFrame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GROUPS: Final = ("APIERR",)
+"""Errors of one class of all apps but the worst hit."""
+
+MIN_APPS: Final = 5
+"""An API that fewer apps ever called has no news that is not one of theirs."""
+
+
+@dataclass(frozen=True)
+class ApiDays:
+    """How unusual each day of each shared API was.
+
+    Parameters
+    ----------
+    panel : Panel
+        As the tenant's, with APIs in the place of apps; the errors are those of all apps but the
+        one hit worst in the hour.
+    surprises : dict of str to Surprise
+        The groups of the report week.
+    p : dict of str to numpy.ndarray of shape (n_apis, n_days)
+        Calibrated p-value of each group, and ``joint``.
+    tested : numpy.ndarray of bool of shape (n_apis, n_days)
+        Which days could be judged.
+    failing : frozenset of str
+        APIs that failed for everybody in the report week. These errors are not held against the
+        apps, so they are always reported, however few APIs there are to calibrate on.
+    """
+
+    panel: Panel
+    surprises: dict[str, Surprise]
+    p: dict[str, NDArray[np.float64]]
+    tested: NDArray[np.bool_]
+    failing: frozenset[str]
+
+    def count_apps(self, api: int, hours: slice, name: str) -> int:
+        """Count the apps that met errors at an API.
+
+        Parameters
+        ----------
+        api : int
+            Position of the API.
+        hours : slice
+            Positions of hours in the grid.
+        name : str
+            Error class.
+
+        Returns
+        -------
+        int
+            Distinct apps.
+        """
+        rows = self.panel.api_calls
+        rows = rows[rows["api"] == str(self.panel.apps[api])]
+        within = (rows["hour"] >= hours.start) & (rows["hour"] < hours.stop)
+        return int(rows["app"][within & (rows[name] > 0)].nunique())
+
+
+def judge_api_days(panel: Panel) -> ApiDays:
+    """Judge every day of every shared API.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+
+    Returns
+    -------
+    ApiDays
+        p-values and what they rest on; nothing is tested without a past week to calibrate on.
+    """
+    apis = build_api_panel(panel)
+    scored = {week: _score(panel, apis, week) for week in [*panel.grid.weeks, 0]}
+    current, surprises = scored[0]
+    rows = current.reshape(-1, len(GROUPS))
+    past = [scored[week][0].reshape(-1, len(GROUPS)) for week in panel.grid.weeks]
+    reference = np.concatenate([*past, np.empty((0, len(GROUPS)))])
+    reference = reference[~np.isnan(reference).all(axis=1)]
+    past_p, p = rate_groups(reference), rate_groups(reference, rows)
+    joint = Calibrator(-np.log10(past_p.min(axis=1))).p_value(-np.log10(p.min(axis=1)))
+    tested = np.asarray(~np.isnan(rows).all(axis=1) & bool(len(reference)))
+    shape = current.shape[:2]
+    named = dict(zip(GROUPS, p.T, strict=True)) | {"joint": joint}
+    return ApiDays(
+        panel=apis,
+        surprises=surprises,
+        p={name: np.where(tested, values, 1.0).reshape(shape) for name, values in named.items()},
+        tested=tested.reshape(shape),
+        failing=list_failing(panel),
+    )
+
+
+def list_failing(panel: Panel, since: pd.Timestamp | None = None) -> frozenset[str]:
+    """List the APIs that failed for many apps at once.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    since : pandas.Timestamp, optional
+        Only hours that end after this instant count, UTC; the whole report week if not given.
+
+    Returns
+    -------
+    frozenset of str
+        Canonical APIs.
+    """
+    frame, grid = WeekFrame(panel, 0), panel.grid
+    asked = grid.week == 0
+    if since is not None:
+        asked &= np.asarray(grid.hours + pd.Timedelta(hours=1) > since)
+    failing: set[str] = set()
+    for name in ERROR_CLASSES:
+        found = find_api_failures(frame, name, expect_outage(frame, name))
+        failing |= set(found["api"][asked[found["hour"].to_numpy()]])
+    return frozenset(failing)
+
+
+def build_api_panel(panel: Panel) -> Panel:
+    """Arrange the hourly counts of the shared APIs as arrays.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+
+    Returns
+    -------
+    Panel
+        APIs in the place of apps, in the order of their names: ``calls`` of all apps, and errors
+        of all but the one with most of them in the hour.
+    """
+    rows = panel.api_calls
+    shared = rows.groupby("api")["app"].nunique()
+    apis = pd.Index(sorted(shared.index[shared >= MIN_APPS]), dtype="str")
+    rows = rows[rows["api"].isin(apis)]
+    groups = rows.groupby(["api", "hour"])[["calls_count", *ERROR_CLASSES]]
+    total, most = groups.sum(), groups.max()
+    at = (
+        apis.get_indexer(total.index.get_level_values("api")),
+        total.index.get_level_values("hour").to_numpy(dtype=np.intp),
+    )
+
+    def arrange(values: pd.Series) -> NDArray[np.float64]:
+        matrix = np.zeros((len(apis), len(panel.grid.hours)))
+        matrix[at] = values.to_numpy(dtype=float)
+        return matrix
+
+    counts = {"calls": arrange(total["calls_count"])}
+    counts |= {name: arrange(total[name] - most[name]) for name in ERROR_CLASSES}
+    first_hour = rows.groupby("api")["hour"].min().reindex(apis).to_numpy(dtype=np.intp)
+    return Panel(panel.grid, apis, first_hour, counts, rows)
+
+
+def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
+    """Return scores of shape (n_apis, n_days, n_groups), NaN where there is too little history."""
+    counts = dict(apis.counts)
+    for name in ERROR_CLASSES:
+        # while everything fails, no API has news of its own
+        outage = expect_outage(WeekFrame(panel, week), name) > 0
+        counts[name] = np.where(outage, 0.0, counts[name])
+    surprises = {"APIERR": score_classes(WeekFrame(replace(apis, counts=counts), week))}
+    stacked = np.stack([surprises[name].score for name in GROUPS], axis=2)
+    stacked[~apis.assessed(week)] = np.nan
+    return stacked, surprises

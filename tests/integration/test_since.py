@@ -1,0 +1,62 @@
+"""An hourly run: the same code as the weekly one, telling only what went on since an instant."""
+
+from pathlib import Path
+
+import jsonschema
+import pandas as pd
+import pytest
+
+import audit_analytics as aa
+from audit_analytics.errors import ConfigError, DataIncompleteError
+from audit_analytics.report.json_file import read_schema
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
+SUNDAY = "2026-11-15"
+
+
+@pytest.fixture(scope="module")
+def running():
+    """Return the sample up to Sunday noon, with one stray event of the far future."""
+    sample_events = aa.load(SAMPLE, settings=aa.Settings())
+    events = sample_events[
+        sample_events["at"] < pd.Timestamp(f"{SUNDAY}T12:00", tz="Asia/Shanghai")
+    ]
+    stray = events.tail(1).assign(id="stray", at=pd.Timestamp("2099-01-01", tz="UTC"))
+    return pd.concat([events, stray], ignore_index=True).astype(events.dtypes.to_dict())
+
+
+@pytest.fixture(scope="module")
+def hourly(running):
+    return aa.analyze(running, since=SUNDAY).data
+
+
+def test_the_week_in_progress_is_judged_and_its_rest_is_no_gap(hourly):
+    week, coverage = hourly["week"], hourly["coverage"]
+    assert (week["iso"], week["since_at"]) == ("2026-W46", "2026-11-14T16:00:00Z")
+    assert not week["complete"]
+    assert coverage["week_status"] == "complete"
+    assert coverage["hours_covered_count"] == coverage["hours_expected_count"] == 12
+    assert all(gap["end_at"] <= "2026-11-15T04:00:00Z" for gap in coverage["gaps"])
+    jsonschema.validate(hourly, read_schema())
+
+
+def test_only_what_went_on_since_then_is_told_with_the_same_numbers(hourly, sample_report):
+    whole = {finding["finding_id"]: finding for finding in sample_report.data["findings"]}
+    assert hourly["findings"]
+    for finding in hourly["findings"]:
+        assert finding["end_at"] > "2026-11-14T16:00:00Z"
+        assert finding["start_at"] < "2026-11-15T04:00:00Z"
+    attack = hourly["findings"][0]
+    assert attack["observed"] == whole[attack["finding_id"]]["observed"]
+    assert len(hourly["findings"]) < len(whole) / 2
+
+
+def test_since_reads_well(hourly, running):
+    text = aa.Report(hourly, pd.DataFrame())._repr_html_()
+    assert "12 of 12 hours" in text
+    with pytest.raises(ConfigError, match="exclude each other"):
+        aa.analyze(running, week="2026-W46", since="2h")
+    with pytest.raises(DataIncompleteError, match="holds nothing after"):
+        aa.analyze(running, since="2026-11-15T12:00")
+    with pytest.raises(ConfigError, match="neither a span"):
+        aa.analyze(running, since="yesterday")
