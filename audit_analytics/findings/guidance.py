@@ -122,11 +122,11 @@ _SHARED = Guidance(
 GUIDANCE: Final = {
     "VOL": _VOLUME,
     "OBJ": Guidance(
-        "Unusual number of objects",
+        mark("Unusual number of objects"),
         ("T1213", "T1530"),
-        ("a backfill or migration", "a report that walks through everything once"),
+        (mark("a backfill or migration"), mark("a report that walks through everything once")),
         (
-            "Look at which objects these are: a walk through all of them is an export.",
+            mark("Look at which objects these are: a walk through all of them is an export."),
             _ASK_OWNER,
             _ROTATE,
         ),
@@ -138,12 +138,15 @@ GUIDANCE: Final = {
     "AUTHAPPS": _SHARED,
     "AUTHFAIL": _SHARED,
     "APIERR": Guidance(
-        "API fails for many apps",
+        mark("API fails for many apps"),
         (),
-        ("an incident of the platform in this API", "an API that was changed or withdrawn"),
         (
-            "Check the platform's status page and the change log of this API.",
-            "Look at the response codes: one code for every app is the API's, not the apps'.",
+            mark("an incident of the platform in this API"),
+            mark("an API that was changed or withdrawn"),
+        ),
+        (
+            mark("Check the platform's status page and the change log of this API."),
+            mark("Look at the response codes: one code for every app is the API's, not the apps'."),
         ),
     ),
     "TOK": Guidance(

@@ -18,6 +18,7 @@ from markupsafe import escape as markup_escape
 from audit_analytics.findings.wording import show_api
 from audit_analytics.language import HTML_CODES, use_language
 from audit_analytics.report import escape, wording
+from audit_analytics.report.categories import name_category
 from audit_analytics.report.drawings import draw_finding, draw_report
 from audit_analytics.report.phrases import install_phrases
 
@@ -137,6 +138,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "api": show_api,
+        "category": name_category,
         "chance": wording.chance,
         "change": lambda pair: wording.change(*pair),
         "interval": lambda pair: wording.interval(*pair),

@@ -35,8 +35,9 @@ def install_phrases(environment: Environment, escape: Callable[[object], object]
     def gettext(text: str, /, **values: object) -> Markup:
         return fill(translations().gettext(text), values)
 
-    def ngettext(one: str, many: str, num: int, /, **values: object) -> Markup:
-        return fill(translations().ngettext(one, many, num), {"num": num, **values})
+    def ngettext(one: str, many: str, num: float, /, **values: object) -> Markup:
+        whole = int(num) if num == int(num) else 2  # 1.5 days: a part is no singular
+        return fill(translations().ngettext(one, many, whole), {"num": num, **values})
 
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True

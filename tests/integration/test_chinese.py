@@ -1,0 +1,241 @@
+"""A report in Chinese: nothing in it is left in English, nothing else is different, nothing acts."""
+
+import copy
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import audit_analytics as aa
+from audit_analytics.catalogue import load_catalogue
+from audit_analytics.cli import main
+from audit_analytics.deliver.card import build_card
+from audit_analytics.deliver.message import build_message
+from audit_analytics.detect.hits import DAILY_UNITS, HOURLY_UNITS
+from audit_analytics.errors import ConfigError
+from audit_analytics.findings.guidance import GUIDANCE, TECHNIQUES
+from audit_analytics.language import _, use_language
+from audit_analytics.report.categories import CATEGORIES, name_category
+from audit_analytics.report.columns import fill, measure
+from audit_analytics.report.html import render_html, render_notebook
+from audit_analytics.report.markdown import render_markdown
+from audit_analytics.report.result import Report
+from audit_analytics.report.story import tell_finding
+
+sys.path.append(str(Path(__file__).parents[1] / "unit"))
+import report_fixture
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
+ALLOWED = [*(name for full in TECHNIQUES.values() for name in (full, full.split(": ")[-1]))]
+"""What keeps its English name: techniques. APIs, ids and detectors are no words."""
+
+WORDS = re.compile(r"[A-Za-z][a-z']+(?:[ ,;:]+[A-Za-z][a-z']*){2,}")
+API = re.compile(r"\b(?:GET|POST|PUT|PATCH|DELETE) [\w/:.*-]+")
+
+
+def find_english(text):
+    for name in sorted(ALLOWED, key=len, reverse=True):
+        text = text.replace(name, "")
+    return WORDS.findall(API.sub("", text))
+
+
+class Texts(HTMLParser):
+    """Text nodes, labels and titles of a page, without code; and its elements."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.texts, self.elements, self.attributes = [], [], [], []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.attributes += [(tag, name) for name, _value in attrs]
+        self.texts += [value for name, value in attrs if name in {"aria-label", "data-l", "title"}]
+        if tag not in {"br", "wbr", "meta", "path", "rect", "use"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, _attrs):
+        self.elements.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            while self.open.pop() != tag:
+                pass
+
+    def handle_data(self, data):
+        if not {"style", "code", "pre"} & set(self.open):
+            self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def chinese():
+    return aa.analyze(SAMPLE, settings=aa.Settings(lang="zh"))
+
+
+def list_outputs(report):
+    data = report.data
+    message = build_message(data)
+    with use_language("zh"):
+        stories = [
+            tell_finding(f, data, rows=f["evidence"]["rows"], more_count=3)
+            for f in data["findings"]
+        ]
+    markdown = re.sub(r"`[^`]*`|^    .*$", "", render_markdown(data), flags=re.MULTILINE)
+    card = [part["text"]["content"] for part in build_card(message)["elements"] if "text" in part]
+    return {
+        "page": "\n".join(Texts(render_html(data)).texts),
+        "notebook": "\n".join(Texts(render_notebook(data)).texts),
+        "markdown": markdown,
+        "mail": f"{message.title}\n{message.text()}",
+        "card": "\n".join(card),
+        "terminal": "\n".join([repr(report), *report.lines(), *report.notes()]),
+        "stories": re.sub(r"^  .*audit-analytics .*$|^  .* = .*$", "", "\n".join(stories), flags=re.MULTILINE),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        dict,
+        lambda r: r["findings"].clear(),
+        lambda r: r["coverage"].update(week_status="gaps", hours_covered_count=150),
+        lambda r: r["coverage"].update(week_status="empty", hours_covered_count=0),
+    ],
+    ids=["whole", "clean", "gaps", "empty"],
+)
+def test_no_english_sentence_is_left(chinese, spoil):
+    data = copy.deepcopy(chinese.data)
+    spoil(data)
+    for name, text in list_outputs(Report(data, chinese.rejects)).items():
+        assert not find_english(text), name
+        assert not text or re.search(r"[\u4e00-\u9fff]", text), name
+
+
+def test_an_english_sentence_would_be_noticed():
+    assert find_english("共 15 项发现 (nothing stood out here)")
+    assert not find_english("调用 GET contact/v3/users/:user_id, T1489 Service Stop")
+
+
+def test_guidance_and_units_are_chinese_whatever_was_found():
+    texts = [t for g in GUIDANCE.values() for t in (g.title, *g.benign, *g.steps)]
+    with use_language("zh"):
+        for text in [*texts, *HOURLY_UNITS.values(), *DAILY_UNITS.values()]:
+            assert re.search(r"[\u4e00-\u9fff]", _(text)), text
+
+
+def test_every_category_of_the_catalogue_has_a_name():
+    catalogue = load_catalogue(None)
+    categories = {match.category for match in catalogue} | {"unknown"}
+    assert categories <= CATEGORIES.keys()
+    assert all(name_category(category) == category.replace("_", " ") for category in categories)
+
+
+def test_only_the_words_differ(chinese, sample_report):
+    zh, en = chinese.data, sample_report.data
+    assert (zh["lang"], en["lang"]) == ("zh", "en")
+    assert zh["run"] == en["run"]
+    for name in ("coverage", "totals", "series", "changes", "charts"):
+        assert zh[name] == en[name], name
+    words = {"title", "sentence", "unit", "known_benign", "next_steps", "reasons", "series"}
+    for ours, theirs in zip(zh["findings"], en["findings"], strict=True):
+        assert {k: v for k, v in ours.items() if k not in words} == {
+            k: v for k, v in theirs.items() if k not in words
+        }
+
+
+def test_each_report_speaks_its_own_language_whichever_was_written_before(chinese, sample_report):
+    before = render_html(chinese.data), render_markdown(chinese.data)
+    english = render_html(sample_report.data)
+    assert (render_html(chinese.data), render_markdown(chinese.data)) == before
+    assert render_html(sample_report.data) == english
+    assert '<html lang="zh-Hans">' in before[0]
+    assert '<html lang="en">' in english
+    assert 'class="aa-report" lang="zh-Hans"' in render_notebook(chinese.data)
+
+
+def make_rows():
+    """Make three quiet weeks, and one app whose name is a template and that enumerates users."""
+    start, end = pd.Timestamp("2026-10-26T00:00Z"), pd.Timestamp("2026-11-15T16:00Z")
+    names = ["cli_a", "{entity.__class__}%(zone)s<b>"]
+    rows = [
+        {
+            "id": f"{name}{n}",
+            "event_time": int(at.timestamp()),
+            "app_id": name,
+            "api_key": "GET/open-apis/im/v1/chats",
+            "ip": "10.0.0.1",
+        }
+        for name in names
+        for n, at in enumerate(pd.date_range(start, end, freq="h", inclusive="left"))
+    ]
+    noon = int(pd.Timestamp("2026-11-11T04:00Z").timestamp())
+    return rows + [
+        {
+            "id": f"p{n}",
+            "event_time": noon,
+            "app_id": names[1],
+            "api_key": f"GET/open-apis/x/v1/{'abcdefghijkl'[n]}",
+            "ip": "10.0.0.1",
+            "log_detail": {"response": '{"code": 99991672}'},
+        }
+        for n in range(12)
+    ]
+
+
+def test_a_name_that_looks_like_a_template_is_a_name_and_the_same_input_gives_the_same_bytes(
+    tmp_path,
+):
+    written = []
+    for name in ("one", "two"):
+        report = aa.analyze(make_rows(), settings=aa.Settings(lang="zh"))
+        paths = report.write(tmp_path / name, ocsf=False)
+        written.append({file: path.read_bytes() for file, path in paths.items()})
+    assert written[0] == written[1]
+    assert any("{entity.__class__}%(zone)s<b>" in f["sentence"] for f in report.data["findings"])
+    page = written[0]["report.html"].decode()
+    assert "{entity.__class__}%(zone)s&lt;b&gt;" in page
+    assert "<b>" not in page
+
+
+def test_hostile_names_make_the_same_elements_in_both_languages():
+    report = report_fixture.make_hostile_report()
+    english, chinese = (Texts(render_html(report | {"lang": lang})) for lang in ("en", "zh"))
+    assert set(chinese.elements) == set(english.elements)
+    assert set(chinese.attributes) == set(english.attributes)
+    assert not {"script", "img", "iframe"} & set(chinese.elements)
+
+
+def test_the_command_line_writes_and_explains_in_chinese(tmp_path):
+    pd.DataFrame(make_rows()).to_json(tmp_path / "log.jsonl", orient="records", lines=True)
+    out = str(tmp_path / "reports")
+    done = CliRunner().invoke(
+        main, ["weekly", str(tmp_path / "log.jsonl"), "--lang", "zh", "--out", out]
+    )
+    assert done.exit_code == 0, done.output
+    assert "个不同接口被拒绝" in done.stdout
+    assert "个事件" in done.stderr
+    told = CliRunner().invoke(main, ["explain", "1", "--reports", out])
+    assert "严重程度" in told.stdout
+    assert "后续核查" in told.stdout
+    told = CliRunner().invoke(main, ["explain", "1", "--reports", out, "--lang", "en"])
+    assert "Severity" in told.stdout
+
+
+def test_an_unknown_language_is_refused(monkeypatch):
+    monkeypatch.setenv("AUDIT_ANALYTICS_LANG", "fr")
+    with pytest.raises(ConfigError, match="lang"):
+        aa.analyze(make_rows()[:1])
+
+
+def test_lines_of_a_terminal_break_between_chinese_characters():
+    text = "应用 cli_a1 在本周调用敏感接口一百二十次（GET contact/v3/users/:user_id），预期为零。"  # noqa: RUF001
+    lines = fill(text, 32, following="  ").split("\n")
+    assert all(measure(line) <= 32 for line in lines)
+    assert len(lines) > 3
+    assert not any(line.strip().startswith(("，", "。", "）")) for line in lines)  # noqa: RUF001
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
