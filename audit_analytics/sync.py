@@ -183,7 +183,7 @@ def open_client(
     if not settings.app_id:
         raise ConfigError(
             "no app id: set AUDIT_ANALYTICS_APP_ID, or app_id in the TOML file; "
-            "or try it without credentials: audit-analytics serve"
+            "or try it without credentials: audit-analytics simulate serve"
         )
     event = stop or threading.Event()
 

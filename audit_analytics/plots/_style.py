@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from matplotlib import font_manager, rc_context
+from matplotlib import font_manager, rc_context, rcParams
 from matplotlib.figure import Figure
 
 from audit_analytics.language import mark, say_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from matplotlib.axes import Axes
 
@@ -104,6 +105,21 @@ STYLE: Final[Any] = {
     "legend.fontsize": 10,
 }
 """matplotlib settings of every plot, used within a context."""
+
+
+@contextmanager
+def use_style() -> Iterator[None]:
+    """Draw with :data:`STYLE`, and put back what that changed and nothing else.
+
+    rc_context would put back all, also the switch to interactive drawing that a notebook's backend
+    makes with the first figure: later plots would not be shown.
+    """
+    before = {name: rcParams[name] for name in STYLE}
+    rcParams.update(STYLE)
+    try:
+        yield
+    finally:
+        rcParams.update(before)
 
 
 def new_axes(

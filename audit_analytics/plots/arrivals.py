@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 
 from audit_analytics.language import _, say_date
 from audit_analytics.plots._style import (
@@ -14,9 +13,9 @@ from audit_analytics.plots._style import (
     DATE,
     DAY,
     SHORT_DAY,
-    STYLE,
     draw_midnights,
     get_axes,
+    use_style,
     write_label,
     write_number,
 )
@@ -30,7 +29,7 @@ SETTLE_DAYS: Final = 7
 """Days at the start of a log in which nearly everything is new: left out of longer ones."""
 
 
-@rc_context(STYLE)
+@use_style()
 def new_networks(
     networks: pd.DataFrame | Mapping[str, Any],
     *,
@@ -111,7 +110,7 @@ def _count_contacts(pairs: pd.DataFrame, zone: str) -> dict[str, Any]:
     }
 
 
-@rc_context(STYLE)
+@use_style()
 def first_seen_timeline(
     first_seen: pd.DataFrame,
     *,

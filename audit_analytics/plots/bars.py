@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from matplotlib import rc_context
-
 from audit_analytics.language import _
-from audit_analytics.plots._style import COLOURS, STYLE, get_axes, write_label, write_number
+from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@rc_context(STYLE)
+@use_style()
 def top_bars(
     rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,

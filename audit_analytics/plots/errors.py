@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 
 from audit_analytics.language import _, say_number
 from audit_analytics.plots._style import (
@@ -15,10 +14,10 @@ from audit_analytics.plots._style import (
     COLOURS,
     DATE,
     SHORT_DAY,
-    STYLE,
     get_axes,
     read_instant,
     show_days,
+    use_style,
     write_number,
 )
 
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 HOUR = pd.Timedelta(hours=1)
 
 
-@rc_context(STYLE)
+@use_style()
 def error_classes(
     errors: pd.DataFrame | Mapping[str, Any],
     *,

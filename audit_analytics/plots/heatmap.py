@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from audit_analytics.language import _, list_weekdays
-from audit_analytics.plots._style import COLOURS, STYLE, get_axes, write_number
+from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from audit_analytics.plots._style import Numbers
 
 
-@rc_context(STYLE)
+@use_style()
 def week_heatmap(
     heatmap: Mapping[str, Any] | pd.DataFrame,
     *,

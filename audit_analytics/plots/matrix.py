@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.patches import Rectangle
 
 from audit_analytics.language import _, mark, ngettext
-from audit_analytics.plots._style import COLOURS, STYLE, get_axes, write_label, write_number
+from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ _KEY: Final = (
 )
 
 
-@rc_context(STYLE)
+@use_style()
 def app_api_matrix(
     calls: pd.DataFrame | Sequence[Mapping[str, Any]],
     *,
@@ -68,7 +67,10 @@ def app_api_matrix(
         cell = sums.setdefault((str(row["api"]), str(row["app_id"])), [0.0, 0.0])
         cell[0] += row["calls_count"]
         cell[1] += np.nan if usual is None else usual
-    apis, apps = (_rank({pair: cell[0] for pair, cell in sums.items()}, i, limit) for i in (0, 1))
+    counted = {pair: cell[0] for pair, cell in sums.items()}
+    apps = _rank(counted, 1, limit)
+    # of the apps shown: a row of blanks would say nothing
+    apis = _rank({pair: n for pair, n in counted.items() if pair[1] in apps}, 0, limit)
     cells = [[sums.get((api, app), [0.0, 0.0]) for app in apps] for api in apis]
     table = np.array(cells, dtype="float64").reshape(len(apis), len(apps), 2)
     counts, expected = table[:, :, 0], table[:, :, 1] if known else None
@@ -80,7 +82,9 @@ def app_api_matrix(
         if expected is not None:
             usual = expected[i, j]
             text[i, j] += " / ?" if np.isnan(usual) else f" / {usual:,.0f}"
-    ax = get_axes(ax, 300 + 62 * len(apps), 130 + 26 * len(apis))
+    # the key needs room, however few the apps are
+    width, height = 300 + 62 * len(apps), 130 + 26 * len(apis)
+    ax = get_axes(ax, max(width, 780 if known else 0), max(height, 230))
     _draw(ax, [_show_api(name) for name in apis], apps, text, shade)
     titles = _("Calls, by API and app"), _("Calls / expected calls, by API and app")
     ax.set_title(titles[known])
@@ -89,7 +93,7 @@ def app_api_matrix(
     return ax
 
 
-@rc_context(STYLE)
+@use_style()
 def ip_app_matrix(
     calls: pd.DataFrame | Sequence[Mapping[str, Any]],
     *,

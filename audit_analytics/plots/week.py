@@ -5,17 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib import rc_context
 
 from audit_analytics.language import _
 from audit_analytics.plots._style import (
     COLOURS,
-    STYLE,
     count_hours,
     get_axes,
     read_instant,
     read_numbers,
     show_days,
+    use_style,
     write_number,
 )
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@rc_context(STYLE)
+@use_style()
 def timeline(
     series: Mapping[str, Any] | pd.DataFrame,
     *,

@@ -131,7 +131,7 @@ class Report:
         Returns
         -------
         str
-            Lines to print, safe for a terminal.
+            Lines to print, safe for a terminal, in the report's language.
 
         Raises
         ------
@@ -140,7 +140,8 @@ class Report:
         """
         found = self.finding(which)
         shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
-        return tell_finding(found, self.data, rows=shown, more_count=more)
+        with use_language(self.data["lang"]):
+            return tell_finding(found, self.data, rows=shown, more_count=more)
 
     def write(self, out_dir: str | Path, *, ocsf: bool | None = None) -> dict[str, Path]:
         """Write the report in every format.

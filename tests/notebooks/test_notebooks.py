@@ -17,6 +17,10 @@ pytestmark = [
 ]
 
 
+def has_picture(cell):
+    return any("image/png" in output.get("data", {}) for output in cell.outputs)
+
+
 def test_there_are_notebooks():
     assert NOTEBOOKS
     assert NOTEBOOKS[0].name == "01_quickstart.ipynb"
@@ -29,7 +33,19 @@ def test_notebook_runs(path):
     notebook.cells.insert(0, nbformat.v4.new_code_cell(STRICT))
     client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}})
     client.execute()
-    assert all(cell.get("execution_count") for cell in notebook.cells if cell.cell_type == "code")
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.get("execution_count") for cell in code)
+    for cell in code:
+        assert ("ax = aa.plots" in cell.source) == has_picture(cell), cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_committed_notebooks_have_been_run(path):
+    code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    for cell in code:
+        assert ("ax = aa.plots" in cell.source) == has_picture(cell), cell.source
+        assert "execution" not in cell.metadata, "times of a run make every run a change"
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

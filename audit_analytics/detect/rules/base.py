@@ -14,7 +14,7 @@ from audit_analytics.buckets import Week, choose_report_week, parse_week
 from audit_analytics.config import RuleSettings
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS, build_grid
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
-from audit_analytics.detect.panel import ERROR_CLASSES, Panel, build_panel
+from audit_analytics.detect.panel import COUNTS, Panel, build_panel
 from audit_analytics.detect.stuffing import set_aside_stuffing
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.rollup import rollup
@@ -360,7 +360,6 @@ def _count_apps(by_api: pd.DataFrame) -> pd.DataFrame:
         sensitive_count=calls.where(by_api["severity"].isin(schema.SENSITIVE), 0),
         token_count=calls.where(by_api["category"] == "token_issuance", 0),
     )
-    names = ["calls", "sensitive", "token", *ERROR_CLASSES]
     keys = ["bucket_at", "app_id"]
-    sums = table.groupby(keys, observed=True)[[f"{name}_count" for name in names]].sum()
+    sums = table.groupby(keys, observed=True)[[f"{name}_count" for name in COUNTS]].sum()
     return sums.reset_index()
