@@ -17,6 +17,7 @@ from audit_analytics.cli_drill import drill
 from audit_analytics.cli_fetch import doctor, serve, status, sync
 from audit_analytics.cli_findings import explain, replay, suppress, verdict
 from audit_analytics.cli_scale import rollup, store
+from audit_analytics.cli_tenants import weekly_of_tenants
 from audit_analytics.errors import DataIncompleteError
 
 EXIT_FOUND = 1
@@ -57,6 +58,12 @@ def main() -> None:
     is_flag=True,
     help="Send it as the settings say; a failure leaves the exit code as it is.",
 )
+@click.option(
+    "--tenants",
+    "is_tenants",
+    is_flag=True,
+    help="SOURCE holds one store or log folder a tenant: a process and a report folder each.",
+)
 @CONFIG
 @VERBOSE
 @reports_errors
@@ -71,6 +78,7 @@ def weekly(
     fail_on: str | None,
     ocsf: bool | None,
     is_delivered: bool,
+    is_tenants: bool,
     config: Path | None,
 ) -> None:
     """Write the report of one week of the log in SOURCE.
@@ -78,6 +86,8 @@ def weekly(
     SOURCE is a file or a folder: pages as the API answers them, JSON lines of pages or items,
     each also as .gz, or Parquet. Prints the path of the report and one line a finding. With
     --since, by cron every hour: the week in progress, and only what went on since then.
+    With --tenants, once for every folder in SOURCE; exits with the worst code of theirs (2 before
+    4, 3, 1 and 0).
     """
     from audit_analytics import schema
     from audit_analytics.config import load_settings
@@ -85,6 +95,8 @@ def weekly(
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.source.files import write_rejects
 
+    if is_tenants:
+        sys.exit(weekly_of_tenants(source, out, config))
     overrides = {"lang": lang, "budget_per_week": budget, "ocsf": ocsf}
     settings = load_settings(config, overrides=overrides)
     check_ocsf(required=settings.ocsf)

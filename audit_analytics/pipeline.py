@@ -273,7 +273,8 @@ def count_log(
     folder = Path(source) if isinstance(source, str | Path) else None
     if folder is not None and Store(folder).exists():
         return _count_store(Store(folder), settings)
-    log = read_log(source, catalogue=load_catalogue(settings.catalogue))
+    catalogue = load_catalogue(settings.catalogue)
+    log = read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
     return CountedLog(
         calls=rollup(log.events),
         evidence=FrameEvidence(log.events),

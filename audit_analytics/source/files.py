@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 
 _ASK: Final = "Give JSON or JSONL pages of the audit log (also .gz), Parquet, or a folder of them."
 _NAMED: Final = 5
+_BESIDE: Final = frozenset(
+    (
+        "audit-analytics.toml",
+        "company.json",
+        "labels.csv",
+        "readme.md",
+        "rejects.jsonl",
+        "suppressions.toml",
+        "verdicts.toml",
+    )
+)
 
 _log = logging.getLogger(__name__)
 
@@ -43,9 +54,9 @@ def read_log(
     Parameters
     ----------
     source : path, sequence of paths, pandas.DataFrame, dict or sequence of dict
-        Files or folders (searched recursively, in order of name; README, labels.csv and rejects
-        files are left out, hidden files too, but these are named in the log and counted); a
-        frame with the columns of ``schema.EVENTS`` or of the API's items; a page; or a list of
+        Files or folders (searched recursively, in order of name; README, labels.csv, rejects and
+        our own TOML files are left out, hidden files too, but these are named in the log and
+        counted); a frame with the columns of ``schema.EVENTS`` or of the API's items; a page; or a list of
         items or pages.
     catalogue : Catalogue, optional
         The APIs and their sensitivity; as shipped unless given.
@@ -99,6 +110,25 @@ def read_log(
     return log
 
 
+def holds_log(folder: Path) -> bool:
+    """Tell whether a folder holds any file that would be read as a log; none is opened.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; searched recursively.
+
+    Returns
+    -------
+    bool
+        True if there is such a file.
+    """
+    return any(
+        file.is_file() and not _is_hidden(file.relative_to(folder)) and not _is_beside(file.name)
+        for file in folder.rglob("*")
+    )
+
+
 def write_rejects(rejects: pd.DataFrame, path: str | Path) -> None:
     """Write the rows that could not be read, one JSON object a line.
 
@@ -123,7 +153,7 @@ def _find_files(path: Path, builder: EventBuilder) -> list[tuple[Path, str]]:
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder. Check the path. {_ASK}")
     files = {file.relative_to(path): file for file in sorted(path.rglob("*")) if file.is_file()}
-    hidden = [label for label in files if any(part.startswith(".") for part in label.parts)]
+    hidden = [label for label in files if _is_hidden(label)]
     found = [
         (file, label.as_posix())
         for label, file in files.items()
@@ -146,6 +176,10 @@ def _find_files(path: Path, builder: EventBuilder) -> list[tuple[Path, str]]:
     return found
 
 
+def _is_hidden(label: Path) -> bool:
+    return any(part.startswith(".") for part in label.parts)
+
+
 def _is_beside(name: str) -> bool:
     # only what this program itself puts beside a log: any other name may hold rows
-    return name.lower() in {"labels.csv", "company.json", "rejects.jsonl", "readme.md"}
+    return name.lower() in _BESIDE

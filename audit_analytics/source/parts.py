@@ -112,6 +112,17 @@ def split_files(files: Iterable[tuple[Path, str]]) -> list[Part]:
     return [*parts, tuple(small)] if small else parts
 
 
+def count_cores() -> int:
+    """Count the cores this process may use, as limited by its affinity or container.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    return int(joblib.cpu_count())
+
+
 def read_parts(
     parts: list[Part], catalogue: Catalogue | None = None, n_jobs: int | None = None
 ) -> Iterator[tuple[PackedLog, int]]:
@@ -137,7 +148,7 @@ def read_parts(
         Rows of the part's file that earlier parts have read.
     """
     if n_jobs is None:
-        n_jobs = min(joblib.cpu_count(), PROCESSES_MAX)
+        n_jobs = min(count_cores(), PROCESSES_MAX)
     queue = _Queue(parts, catalogue)
     others = min(n_jobs, len(parts)) - 1 if len(parts) > _PARTS_ALONE else 0
     rows = 0

@@ -295,7 +295,8 @@ def multiply_counts(folder: Path, factor: float) -> None:
 
 
 def last_day(folder: Path) -> str:
-    return f"{Path(list_files(folder)[-1]).parent.name}.parquet"
+    """Name the file of the last whole UTC day: the week may end in the middle of one."""
+    return f"{max(folder.glob('day=*/23-00-00.parquet')).parent.name}.parquet"
 
 
 def print_exponents(medians: dict[str, list[tuple[int, float]]]) -> None:

@@ -1,0 +1,208 @@
+"""``weekly --tenants``: a folder of tenants, as a user meets it; processes and files, no mocks."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tenant import EXPORT, HOUR, calls, clock, local, make_events, quiet_tenant, spread
+
+import audit_analytics as aa
+from audit_analytics.config import Settings
+from audit_analytics.errors import InputError
+from audit_analytics.tenants import TenantRun, choose_exit_code, list_tenants, run_tenants
+
+NIGHT = local("2026-11-11 02:00")
+HOSTILE = "beta\x1b[31m"
+
+
+def run(*arguments, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "audit_analytics", "weekly", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=cwd,
+        env=os.environ | environment,
+        timeout=120,
+    )
+
+
+def write_log(folder, *parts):
+    folder.mkdir()
+    make_events(*parts).to_parquet(folder / "events.parquet")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Make a tenant with an attack, a broken one, one with gaps and its own settings, and more."""
+    folder = tmp_path_factory.mktemp("companies")
+    attack = calls("cli_02", spread(NIGHT, 400, over=3 * HOUR), ip="203.0.113.9", api=EXPORT)
+    write_log(folder / "acme", quiet_tenant(apps=4), clock(), attack)
+    (folder / HOSTILE).mkdir()
+    (folder / HOSTILE / "pages.json").write_text("not a log")
+    write_log(folder / "gaps", clock(end=local("2026-11-12 00:00")))
+    (folder / "gaps" / "audit-analytics.toml").write_text('lang = "zh"\nhistory_weeks = 2\n')
+    (folder / ".old").mkdir()
+    (folder / ".old" / "pages.json").write_text("{}")
+    (folder / "empty").mkdir()
+    (folder / "empty" / "audit-analytics.toml").write_text('lang = "zh"\n')
+    (folder / "notes.txt").write_text("-")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def all_of_them(folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("reports")
+    (out / "audit-analytics.toml").write_text("budget_per_week = 5\n")
+    options = ("--tenants", "--week", "2026-W46", "--fail-on", "low", "--no-ocsf")
+    return run(folder, *options, "--out", "out", cwd=out), out
+
+
+def test_each_is_printed_under_its_name_and_the_worst_code_wins(all_of_them):
+    result, _ = all_of_them
+    assert result.returncode == 2, result.stderr
+    lines = result.stdout.splitlines()
+    names = [line for line in lines if not line.startswith(" ")]
+    assert names == ["acme", r"beta\x1b[31m", "gaps"]
+    first, beta, gaps = (lines.index(name) for name in names)
+    assert Path(lines[first + 1].strip()) == Path("out/acme/2026-W46/report.html")
+    assert any("cli_02" in line for line in lines[first + 2 : beta])
+    assert "exit code 2" in lines[beta + 1]
+    assert Path(lines[gaps + 1].strip()) == Path("out/gaps/2026-W46/report.html")
+    assert "acme (1)" in result.stderr
+    assert "gaps (3)" in result.stderr
+    assert "nothing could be read as a row" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+
+
+def test_what_is_no_tenant_is_named(all_of_them):
+    result, out = all_of_them
+    for name in (".old: hidden", "empty: holds neither", "notes.txt: not a folder"):
+        assert f"Left out: {name}" in result.stderr
+    assert sorted(path.name for path in (out / "out").iterdir()) == ["acme", "gaps"]
+
+
+def test_a_tenant_has_the_report_of_a_run_on_it_alone(all_of_them, folder, tmp_path):
+    _, out = all_of_them
+    alone = aa.analyze(folder / "acme", week="2026-W46", settings=Settings(budget_per_week=5))
+    assert len(alone.findings) > 0
+    alone.write(tmp_path, ocsf=False)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (out / "out/acme/2026-W46" / path.name).read_bytes()
+
+
+def test_a_tenants_own_settings_go_before_the_common_ones(all_of_them):
+    _, out = all_of_them
+    common, own = (
+        json.loads((out / "out" / name / "2026-W46" / "findings.json").read_text())["run"]["config"]
+        for name in ("acme", "gaps")
+    )
+    assert (common["budget_per_week"], common["history_weeks"]) == (5, 4)
+    assert (own["budget_per_week"], own["history_weeks"]) == (10, 2)
+    coverage = json.loads((out / "out/gaps/2026-W46/findings.json").read_text())["coverage"]
+    assert coverage["rejects_count"] == 0  # its settings are no part of its log
+
+
+@pytest.mark.parametrize(
+    ("make", "out", "says"),
+    [
+        (lambda folder: (folder / "pages.json").write_text("{}"), "r", "leave out --tenants"),
+        (lambda folder: (folder / ".partial").mkdir(), "r", "is the store of one tenant"),
+        (lambda folder: (folder / "a").mkdir(), "tenants/reports", "must not lie among"),
+    ],
+    ids=["pages", "a store", "reports among the logs"],
+)
+def test_a_folder_without_tenants_is_refused_before_anything_runs(tmp_path, make, out, says):
+    folder = tmp_path / "tenants"
+    folder.mkdir()
+    make(folder)
+    with pytest.raises(InputError, match=says):
+        list_tenants(folder, tmp_path / out)
+
+
+def test_a_store_without_a_window_is_a_tenant_too(tmp_path):
+    for name in ("new/.partial", "hidden_only/.log", "nothing"):
+        (tmp_path / name).mkdir(parents=True)
+    found = list_tenants(tmp_path, tmp_path.parent / "reports")
+    assert found.folders == [tmp_path / "new"]
+    assert len(found.left_out) == 2
+
+
+def test_wrong_common_settings_end_it_before_anything_runs(folder, tmp_path):
+    result = run(folder, "--tenants", cwd=tmp_path, AUDIT_ANALYTICS_N_JOBS="none")
+    assert result.returncode == 2
+    assert "n_jobs" in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """Put a shell script in the place of the interpreter; each tenant brings its own commands."""
+    script = tmp_path / "python"
+    script.write_text('#!/bin/sh\nfor folder do :; done\n. "$folder/commands"\n')
+    script.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(script))
+
+    def make(**commands):
+        for name, text in commands.items():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "commands").write_text(text)
+        return [tmp_path / name for name in commands]
+
+    return make
+
+
+def test_a_fault_and_a_kill_are_said_in_a_line_and_stop_no_other(stand_in, tmp_path):
+    fault = (
+        "echo before >&2; echo 'Traceback (most recent call last):' >&2; echo s3cr3t >&2; exit 1"
+    )
+    folders = stand_in(fault=fault, killed="kill -9 $$", odd="exit 77", well="echo done")
+    runs = list(run_tenants(folders, tmp_path))
+    assert [(run.name, run.exit_code) for run in runs] == [
+        ("fault", 1),
+        ("killed", 1),
+        ("odd", 1),
+        ("well", 0),
+    ]
+    assert runs[0].notes == ["before", "a fault of this program ended the run; -v shows where"]
+    assert "signal 9" in runs[1].notes[0]
+    assert "77" in runs[2].notes[0]
+    assert runs[3].lines == ["done"]
+    [verbose, *_] = run_tenants(folders[:1], tmp_path, options=["--verbose"])
+    assert "s3cr3t" in verbose.notes
+
+
+def test_tenants_run_side_by_side_and_are_told_in_their_order(stand_in, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    # the first ends after the second began
+    folders = stand_in(
+        a=f"read line < {tmp_path}/pipe; echo $line", b=f"echo hello > {tmp_path}/pipe"
+    )
+    runs = list(run_tenants(folders, tmp_path, n_jobs=2))
+    assert [(run.name, run.lines) for run in runs] == [("a", ["hello"]), ("b", [])]
+
+
+def test_no_more_run_at_a_time_than_asked_for(stand_in, tmp_path):
+    alone = f"mkdir {tmp_path}/running || exit 4; ls -R /etc > {tmp_path}/x 2>&1; rmdir {tmp_path}/running"
+    runs = run_tenants(stand_in(a=alone, b=alone, c=alone), tmp_path, n_jobs=1)
+    assert [run.exit_code for run in runs] == [0, 0, 0]
+
+
+def test_secrets_stay_in_the_environment(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setenv("AUDIT_ANALYTICS_APP_SECRET", "s3cr3t")
+    [run] = run_tenants(stand_in(a='echo "$@"; echo $AUDIT_ANALYTICS_APP_SECRET'), tmp_path)
+    assert "weekly" in run.lines[0]
+    assert "s3cr3t" not in run.lines[0]
+    assert run.lines[1] == "s3cr3t"
+
+
+@given(st.lists(st.sampled_from([0, 1, 2, 3, 4])))
+def test_the_worst_code_wins(codes):
+    worst = next((code for code in (2, 4, 3, 1) if code in codes), 0)
+    assert choose_exit_code(TenantRun("a", code, [], []) for code in codes) == worst
