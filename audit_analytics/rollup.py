@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
@@ -214,8 +214,10 @@ def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
     )
     # without it DuckDB hands instants back in the zone of the machine
     connection.execute("SET TimeZone = 'UTC'")
-    # a query of more than two seconds would draw over the output of the program
-    connection.execute("SET enable_progress_bar = false")
+    # a query of more than two seconds would draw over the output of the program; in a notebook
+    # without ipywidgets there is no bar, and DuckDB refuses to hear of it
+    with suppress(duckdb.InvalidInputException):
+        connection.execute("SET enable_progress_bar = false")
     return connection
 
 

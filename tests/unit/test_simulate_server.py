@@ -236,6 +236,8 @@ def test_an_empty_folder_is_named(tmp_path):
 
 def test_serve_runs_until_it_is_interrupted(session):
     code = (
+        # a test run in the background hands down that interrupts are ignored
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from audit_analytics.simulate.server import serve\n"
         "serve([], on_ready=lambda server: print(server.url, flush=True))"
     )
