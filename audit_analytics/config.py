@@ -60,7 +60,7 @@ class RuleSettings(BaseModel):
     chain_hours: int = Field(
         24, ge=1, description="hours in which an app discovers, collects and sends"
     )
-    silence_hours: int = Field(6, ge=1, description="hours of silence of an every-hour app")
+    silence_hours: int = Field(4, ge=1, description="hours of silence of an every-hour app")
     rate_limited_share: float = Field(0.2, gt=0, le=1, description="share of calls limited, a day")
     findings_per_rule: int = Field(
         20, ge=1, description="findings of one rule that are listed; the rest is counted"

@@ -97,7 +97,9 @@ def judge_api_days(panel: Panel) -> ApiDays:
     past = {week: scored[week][0].reshape(-1, len(GROUPS)) for week in panel.grid.weeks}
     reference, week_of = stack_weeks(past, len(GROUPS))
     past_p, p = rate_weeks(reference, week_of), rate_groups(reference, rows)
-    joint = Calibrator(-np.log10(past_p.min(axis=1))).p_value(-np.log10(p.min(axis=1)))
+    calibrator = Calibrator(-np.log10(past_p.min(axis=1)))
+    joint = calibrator.p_value(-np.log10(p.min(axis=1)))
+    p = np.maximum(p, calibrator.floor)
     tested = np.asarray(~np.isnan(rows).all(axis=1) & bool(len(reference)))
     shape = current.shape[:2]
     named = dict(zip(GROUPS, p.T, strict=True)) | {"joint": joint}

@@ -25,6 +25,7 @@ SMALL_TAIL_QUANTILE: Final = 0.95
 MANY: Final = 2000
 TAIL_SHAPE_RANGE: Final = (0.0, 0.9)
 MIN_TAIL: Final = 10
+TINY: Final = 1e-300
 
 
 class Calibrator:
@@ -67,6 +68,17 @@ class Calibrator:
                 self.threshold_ = threshold
                 self.shape_, self.scale_ = _fit_tail(excess)
 
+    @property
+    def floor(self) -> float:
+        """Return the least probability that so long a reference can speak of.
+
+        Returns
+        -------
+        float
+            1 / (100 n).
+        """
+        return 1.0 / (100.0 * max(len(self.reference_), 1))
+
     def p_value(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how probable a score at least this high is.
 
@@ -78,8 +90,23 @@ class Calibrator:
         Returns
         -------
         numpy.ndarray of shape (n,)
-            (1 + #{reference >= score}) / (n + 1) below the threshold, the tail beyond it, never
-            below 1 / (100 n); 1 for NaN.
+            As :meth:`extrapolate`, but never below :attr:`floor`.
+        """
+        return np.maximum(self.extrapolate(score), self.floor)
+
+    def extrapolate(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what the fitted tail says, however far out: a statistic to be calibrated again.
+
+        Parameters
+        ----------
+        score : numpy.ndarray of shape (n,)
+            Scores; NaN stands for "not assessed".
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,)
+            (1 + #{reference >= score}) / (n + 1) below the threshold, the tail beyond it; 1 for
+            NaN, never 0.
         """
         n = len(self.reference_)
         score = np.nan_to_num(np.asarray(score, dtype=float), nan=-np.inf)
@@ -90,7 +117,7 @@ class Calibrator:
             tail = (self.reference_ > self.threshold_).sum() / n
             excess = score[beyond] - self.threshold_
             p[beyond] = tail * stats.genpareto.sf(excess, self.shape_, scale=self.scale_)
-        return np.asarray(np.clip(p, 1.0 / (100.0 * max(n, 1)), 1.0))
+        return np.asarray(np.clip(p, TINY, 1.0))
 
 
 def _fit_tail(excess: NDArray[np.float64]) -> tuple[float, float]:
@@ -119,10 +146,11 @@ def rate_groups(
     Returns
     -------
     numpy.ndarray of shape (n, n_groups)
-        Where the past is quiet any score is rare, so none is rarer than its own model says.
+        Where the past is quiet any score is rare, so none is rarer than its own model says; else
+        as :meth:`Calibrator.extrapolate`.
     """
     scores = past if scores is None else scores
-    columns = [Calibrator(past[:, g]).p_value(scores[:, g]) for g in range(past.shape[1])]
+    columns = [Calibrator(past[:, g]).extrapolate(scores[:, g]) for g in range(past.shape[1])]
     return np.asarray(np.maximum(np.column_stack(columns), 10.0 ** -np.nan_to_num(scores)))
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
 
-APP_GROUPS: Final = ("VOL", "OBJ", "SENS", "TOK", "ERR", "API", "NEWNET", "NEWAPI")
+APP_GROUPS: Final = ("VOL", "OBJ", "SLOW", "SENS", "TOK", "ERR", "API", "NEWNET", "NEWAPI")
 FAMILY_SHARE: Final = {"app": 0.85, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by entity type."""
 
@@ -248,8 +248,11 @@ def _judge(
         -np.log10(np.minimum(a, np.minimum(b / FOREST_WEIGHT, 1.0)))
         for a, b in ((past_a, past_b), (p_a, p_b))
     )
-    joint = _calibrate(*either)[1]
-    result = dict(zip(APP_GROUPS, p.T, strict=True)) | {"a": p_a, "b": p_b, "joint": joint}
+    calibrator = Calibrator(next(either))
+    joint = calibrator.p_value(next(either))
+    # only the joint p-value is calibrated far out; nothing else may claim to be rarer than it can
+    shown = np.maximum(np.column_stack([p, p_a, p_b]), calibrator.floor)
+    result = dict(zip([*APP_GROUPS, "a", "b"], shown.T, strict=True)) | {"joint": joint}
     unknown = np.isnan(rows).all(axis=1)
     return {name: np.where(unknown, 1.0, values) for name, values in result.items()}, attribution
 
@@ -257,9 +260,9 @@ def _judge(
 def _calibrate(
     past: NDArray[np.float64], now: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the p-values of past and present scores against the past."""
+    """Return what the past says of past and present scores, to be calibrated again."""
     calibrator = Calibrator(past)
-    return calibrator.p_value(past), calibrator.p_value(now)
+    return calibrator.extrapolate(past), calibrator.extrapolate(now)
 
 
 def _make_cases(detection: Detection, units: dict[str, int]) -> list[Case]:

@@ -1,6 +1,6 @@
 """The surprise groups of an app-day that compare it with the app's own past.
 
-VOL all calls, OBJ distinct objects, SENS calls of sensitive APIs, TOK token grants, ERR errors of
+VOL all calls, OBJ distinct objects, SLOW distinct objects over days, SENS calls of sensitive APIs, TOK token grants, ERR errors of
 one class, API calls of one known API. :mod:`audit_analytics.detect.novelty` has the two groups of new pairs.
 """
 
@@ -15,6 +15,7 @@ import pandas as pd
 from audit_analytics.buckets import HOURS_PER_DAY
 from audit_analytics.detect.baseline import Baseline, count_surprise
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
+from audit_analytics.detect.spans import score_spans
 from audit_analytics.detect.surprise import (
     Surprise,
     WeekFrame,
@@ -51,13 +52,14 @@ def score_groups(frame: WeekFrame) -> dict[str, Surprise]:
     Returns
     -------
     dict of str to Surprise
-        ``VOL``, ``OBJ``, ``SENS``, ``TOK``, ``ERR`` and ``API``.
+        ``VOL``, ``OBJ``, ``SLOW``, ``SENS``, ``TOK``, ``ERR`` and ``API``.
     """
     counts = frame.panel.counts
     return {
         "VOL": score_counts(frame, counts["calls"]),
         # a leak walks through objects, an app mostly comes back to its own
         "OBJ": score_counts(frame, counts["objects"]),
+        "SLOW": score_spans(frame, counts["objects"]),
         "SENS": score_counts(frame, counts["sensitive"]),
         "TOK": score_tokens(frame),
         "ERR": score_errors(frame),

@@ -10,6 +10,7 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.baseline import expect_interval
+from audit_analytics.detect.busy import MAX_DAY_HOURS, find_busy_hours, list_counts
 from audit_analytics.detect.engine import APP_GROUPS, Detection
 from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
 from audit_analytics.language import mark
@@ -25,12 +26,13 @@ CLEAR_P: Final = 0.005
 MAX_P: Final = 0.05
 """In a tenant of a few entities E alone would let ordinary days through."""
 
-TELLING: Final = ("NEWAPI", "NEWNET", "ERR", "SENS", "TOK", "API", "OBJ", "VOL")
+TELLING: Final = ("NEWAPI", "NEWNET", "ERR", "SENS", "TOK", "API", "OBJ", "SLOW", "VOL")
 """Which group speaks first when several are equally improbable: the more specific one."""
 
 CLEAR_RHYTHM: Final = 0.5
 """People score 0.5 (RITA's experience), and the app's own rhythm is already taken off."""
 
+OBJECTS: Final = frozenset({"OBJ", "SLOW"})
 MAX_REASONS: Final = 4
 HOURLY_UNITS: Final = {
     "VOL": mark("calls in an hour"),
@@ -53,7 +55,11 @@ DAILY_UNITS: Final = {
     "AUTHAPPS": mark("apps failing to authenticate in a day"),
     "AUTHFAIL": mark("authentication failures in a day"),
 }
-"""Units by group; translated where they are shown."""
+SPAN_UNITS: Final = {
+    2: mark("distinct objects in two days"),
+    4: mark("distinct objects in four days"),
+}
+"""Units by group, those of SLOW by days; translated where they are shown."""
 
 KINDS: Final = {"VOL": "volume", "TOK": "volume", "SENS": "sensitive_api", "ERR": "error_burst"}
 
@@ -100,8 +106,9 @@ def _explain_app(
     least = {name: detection.app_p[name][app].min() for name in APP_GROUPS}
     ranked = sorted(least, key=lambda name: (least[name], TELLING.index(name)))
     clear = [name for name in ranked if least[name] <= CLEAR_P]
-    # how many objects it was says less than any other reason does
-    clear = ([name for name in clear if name != "OBJ"] or clear)[:MAX_REASONS]
+    # how many objects it was says less than any other reason does, and one burst of them raises
+    # the sums over days as well
+    clear = ([name for name in clear if name not in OBJECTS] or clear[:1])[:MAX_REASONS]
     worst = int(detection.app_p["joint"][app].argmin())
     if not clear and detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]:
         clear = ranked[:1]  # the past of a small tenant is too short for any p below CLEAR_P
@@ -126,6 +133,11 @@ def _explain_count(
     low, high = expect_interval(mean, size)
     start = grid.hours[surprise.hour[app, day]]
     hours, label = int(surprise.hours[app, day]), str(surprise.label[app, day])
+    facts: dict[str, object] = {"label": label, "hours": hours}
+    if 1 < hours <= MAX_DAY_HOURS:
+        first = int(surprise.hour[app, day])
+        counts = list_counts(detection.panel, name, app, label)[first : first + hours]
+        facts["busy"] = find_busy_hours(counts)
     where: dict[str, tuple[str, ...]] = {"app_id": (app_id,)}
     kind = KINDS.get(name, "volume")
     if name == "ERR":
@@ -149,11 +161,18 @@ def _explain_count(
         expected=mean,
         low=low,
         high=high,
-        unit=(HOURLY_UNITS if hours == 1 else DAILY_UNITS)[name],
+        unit=_name_unit(name, hours),
         p=float(detection.app_p[name][app, day]),
-        facts={"label": label, "hours": hours},
+        facts=facts,
         where=where,
     )
+
+
+def _name_unit(name: str, hours: int) -> str:
+    if name == "SLOW":
+        # a day in which the clocks change has 23 or 25 hours
+        return SPAN_UNITS[round(hours / 24)]
+    return (HOURLY_UNITS if hours == 1 else DAILY_UNITS)[name]
 
 
 def _new_pairs(novelty: Novelty, detection: Detection, app: int, day: int) -> pd.DataFrame:
@@ -300,7 +319,7 @@ def _explain_api(detection: Detection, case: Case) -> Iterator[Hit]:
         expected=mean,
         low=low,
         high=high,
-        unit=(HOURLY_UNITS if hours == 1 else DAILY_UNITS)["APIERR"],
+        unit=_name_unit("APIERR", hours),
         p=float(found.p["APIERR"][api, day]),
         facts={
             "label": label,

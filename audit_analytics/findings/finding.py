@@ -34,12 +34,17 @@ SPECIFIC: Final = (
     "rule:refused_address",
     "rule:denied_then_allowed",
     "rule:high_impact_write",
-    "rule:chain",
     "rule:dormant",
     "rule:silence",
     "rule:outage",
 )
 """Rules that name what happened; they speak first, the surprises after them."""
+
+CHAIN: Final = "rule:chain"
+"""Steps that are ordinary one by one: a surprise as rare as the rule is severe says more."""
+
+RARE: Final = 1.0
+"""E of such a surprise: that of severity ``high``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +200,9 @@ def merge_findings(
     for hit in hits:
         grouped.setdefault((hit.entity_type, hit.entity), []).append(hit)
     findings = [
-        _merge(sorted(own, key=_speaking_order), rated.get(entity), evidence, week, history_days)
+        _merge(
+            _order_reasons(own, rated.get(entity)), rated.get(entity), evidence, week, history_days
+        )
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
     ]
@@ -203,12 +210,26 @@ def merge_findings(
     return [replace(finding, rank=rank) for rank, finding in enumerate(findings, start=1)]
 
 
-def _speaking_order(hit: Hit) -> tuple[int, float, str, pd.Timestamp]:
-    if hit.detector in SPECIFIC:
-        place = SPECIFIC.index(hit.detector)
-    else:
-        place = len(SPECIFIC) + (not hit.alone) * 2 + (hit.p is None)
-    return place, hit.p if hit.p is not None else 1.0, hit.detector, hit.start_at
+def _order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
+    """Let the reasons of a finding speak in the order in which they tell what happened."""
+    # E of a single reason, on the scale of the case
+    scale = case.expected_per_week / case.p if case else 0.0
+
+    def place(hit: Hit) -> tuple[int, float, str, pd.Timestamp]:
+        p, last = (1.0 if hit.p is None else hit.p), len(SPECIFIC)
+        if hit.detector in SPECIFIC:
+            rank = SPECIFIC.index(hit.detector)
+        elif not hit.alone:
+            rank = last + 4
+        elif hit.detector == CHAIN:
+            rank = last + 1
+        elif hit.p is None:
+            rank = last + 3
+        else:
+            rank = last if p * scale < RARE else last + 2
+        return rank, p, hit.detector, hit.start_at
+
+    return sorted(hits, key=place)
 
 
 def _rank_key(finding: Finding) -> tuple[int, float, str]:

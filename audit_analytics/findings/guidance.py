@@ -131,6 +131,17 @@ GUIDANCE: Final = {
             _ROTATE,
         ),
     ),
+    "SLOW": Guidance(
+        mark("More objects day after day"),
+        ("T1213", "T1530"),
+        (mark("more users, or a new source that the app serves"), mark("a backfill at low speed")),
+        (
+            mark("Look at which objects these are: a slow walk through all of them is a leak."),
+            mark("See whether it goes on: growth stays, a leak ends when it has everything."),
+            _ASK_OWNER,
+            _ROTATE,
+        ),
+    ),
     "SENS": _SENSITIVE,
     "ERR": _ERRORS,
     "NEWNET": _NEW_NETWORK,

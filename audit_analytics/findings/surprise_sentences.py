@@ -130,6 +130,16 @@ def _objects(hit: Hit, who: str, zone: str) -> str:
     )
 
 
+def _slow_objects(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} touched {objects} {when}, a few more each day than it used to; {expected}.",
+        entity=who,
+        objects=ngettext("{n} object", "{n} objects", hit.observed),
+        when=say_when(hit, zone),
+        expected=say_expected(hit),
+    )
+
+
 def _api_errors(hit: Hit, who: str, zone: str) -> str:
     return _(
         "{entity} gave {apps} {errors} {when}, the app hit worst left out; {expected}.",
@@ -172,6 +182,7 @@ def _mixture(hit: Hit, who: str, zone: str) -> str:
     names = {
         "VOL": _("number of calls"),
         "OBJ": _("number of objects"),
+        "SLOW": _("number of objects over days"),
         "SENS": _("calls of sensitive APIs"),
         "TOK": _("token requests"),
         "ERR": _("errors"),
@@ -222,6 +233,7 @@ def _ip_failures(hit: Hit, who: str, zone: str) -> str:
 SURPRISE_SENTENCES: Final[dict[str, Callable[[Hit, str, str], str]]] = {
     "VOL": _volume,
     "OBJ": _objects,
+    "SLOW": _slow_objects,
     "SENS": _sensitive,
     "TOK": _tokens,
     "ERR": _errors,

@@ -40,7 +40,9 @@ def format_span(start: pd.Timestamp, end: pd.Timestamp, zone: str) -> str:
     'between 02:00 and 05:00 on Tue 10 Nov'
     """
     begin, finish = start.tz_convert(zone), end.tz_convert(zone)
-    day, last = say_day(begin), say_day(finish)
+    day = say_day(begin)
+    # the day that begins where the span ends is none of it
+    last = say_day(finish - timedelta(seconds=1))
     if begin == begin.normalize() and finish == finish.normalize():
         if finish.date() - begin.date() == timedelta(days=1):
             return _("on {day}", day=day)
@@ -131,9 +133,19 @@ def say_when(hit: Hit, zone: str) -> str:
     Returns
     -------
     str
-        A phrase such as ``on Tue 10 Nov``.
+        A phrase such as ``on Tue 10 Nov``, with the busiest hours where they are known.
     """
-    return format_span(hit.start_at, hit.end_at, zone)
+    when, busy = format_span(hit.start_at, hit.end_at, zone), hit.facts.get("busy")
+    if not busy:
+        return when
+    # hours of elapsed time: a day in which the clocks change is no trouble
+    first, last = ((hit.start_at + timedelta(hours=n)).tz_convert(zone) for n in busy)
+    return _(
+        "{when}, mostly between {time} and {end_time}",
+        when=when,
+        time=say_time(first),
+        end_time=say_time(last),
+    )
 
 
 def say_apis(names: Sequence[str]) -> str:

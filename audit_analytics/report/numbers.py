@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TOP: Final = 10
 METRICS: Final = {
     "OBJ": ("objects", mark("objects an hour")),
+    "SLOW": ("objects", mark("objects an hour")),
     "TOK": ("token", mark("token requests an hour")),
     "SENS": ("sensitive", mark("calls of sensitive APIs an hour")),
 }

@@ -28,11 +28,12 @@ OURS = "ours, as the report ranks"
 RIGHT = {
     "stolen_credential": {"NEWNET", "NEWAPI"},
     "error_burst": {"ERR", "rule:error_burst"},
-    "permission_probing": {"rule:probing", "ERR", "NEWAPI"},
+    # where a probe got through, the write it made is what to tell first
+    "permission_probing": {"rule:probing", "ERR", "NEWAPI", "rule:high_impact_write"},
     "id_enumeration": {"rule:enumeration", "ERR", "API", "VOL", "OBJ", "SENS", "NEWAPI"},
     "off_hours_export": {"SENS", "NEWAPI", "API", "VOL", "OBJ", "rule:first_sensitive"},
     "dormant_wakes": {"rule:dormant"},
-    "slow_and_low": {"VOL", "OBJ", "API", "SENS", "NEWAPI"},
+    "slow_and_low": {"SLOW", "VOL", "OBJ", "API", "SENS", "NEWAPI"},
     "token_spike": {"TOK", "API", "VOL"},
     "new_sensitive_api": {"NEWAPI", "SENS", "rule:first_sensitive"},
     "volume": {"VOL", "API", "SENS", "OBJ"},

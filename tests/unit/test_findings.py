@@ -125,6 +125,16 @@ def test_a_rule_that_names_what_happened_speaks_before_a_surprise():
 
 
 @pytest.mark.parametrize(
+    ("p", "detectors"), [(1e-3, ["ERR", "rule:chain"]), (3e-3, ["rule:chain", "ERR"])]
+)
+def test_a_chain_of_ordinary_steps_waits_for_what_is_as_rare_as_it_is_severe(p, detectors):
+    chain = replace(PROBING, detector="rule:chain", facts={"apis": [READ] * 3, "hours": 1})
+    (finding,) = merge([chain, replace(AUTH, p=p)], [case(0.5)])
+    assert finding.detectors == detectors
+    assert finding.severity == "high"
+
+
+@pytest.mark.parametrize(
     ("expected", "rarity"),
     [(0.0999, "critical"), (0.1, "high"), (0.999, "high"), (1, "medium"), (5, "low"), (99, "low")],
 )
@@ -240,6 +250,7 @@ def test_the_suppression_entry_is_toml_whatever_the_entity_is_called(name):
             "2026-11-12 03:00",
             "between 22:00 on Wed 11 Nov and 03:00 on Thu 12 Nov",
         ),
+        ("2026-11-09 00:00", "2026-11-13 00:00", "from Mon 9 Nov to Thu 12 Nov"),
     ],
 )
 def test_spans_read_well(start, end, text):
@@ -293,6 +304,31 @@ def test_spans_read_well(start, end, text):
             replace(VOLUME, detector="OBJ"),
             (
                 "cli_a touched 40 objects between 12:00 and 13:00 on Wed 11 Nov; 0 to 6 were "
+                "expected."
+            ),
+        ),
+        (
+            replace(
+                VOLUME,
+                detector="SLOW",
+                start_at=local("2026-11-10"),
+                end_at=local("2026-11-14"),
+                facts={"hours": 96},
+            ),
+            (
+                "cli_a touched 40 objects from Tue 10 Nov to Fri 13 Nov, a few more each day than "
+                "it used to; 0 to 6 were expected."
+            ),
+        ),
+        (
+            replace(
+                VOLUME,
+                start_at=local("2026-11-11"),
+                end_at=local("2026-11-12"),
+                facts={"hours": 24, "busy": (21, 24)},
+            ),
+            (
+                "cli_a called 40 times on Wed 11 Nov, mostly between 21:00 and 00:00; 0 to 6 were "
                 "expected."
             ),
         ),

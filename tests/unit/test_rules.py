@@ -219,13 +219,13 @@ def test_an_every_hour_app_falls_silent():
     every = hourly(FIRST, WEEK.end_at)
     hits = run(
         find_silence,
-        fall_silent("cli_a", 6, every),
-        fall_silent("cli_near", 5, every),
+        fall_silent("cli_a", 4, every),
+        fall_silent("cli_near", 3, every),
         fall_silent("cli_sparse", 9, every[::2]),
         fall_silent("cli_young", 9, hourly(WEEK.start_at - 10 * DAY, WEEK.end_at)),
     )
     assert [(h.entity, h.facts["hours"], h.expected) for h in hits] == [
-        ("cli_a", 6, 6),
+        ("cli_a", 4, 4),
         ("cli_young", 9, 9),
     ]
 

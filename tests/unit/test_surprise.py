@@ -140,6 +140,21 @@ def test_walking_through_objects_surprises_more_than_coming_back_to_the_same_few
     assert walk > back + 3
 
 
+def test_a_few_more_objects_an_hour_for_four_days_add_up():
+    start = local("2026-11-10 00:00")
+    leak = calls("cli_03", spread(start, 4 * 16, over=4 * DAY), api=READ, object=range(900, 964))
+    panel, found = surprises(leak)
+    app, slow = position(panel, "cli_03"), found["SLOW"]
+    last = day_of_week(start + 3 * DAY)
+    assert slow.score[app].argmax() == last
+    assert slow.score[app, last] == slow.score.max() > found["OBJ"].score[app].max() + 1
+    assert panel.grid.hours[slow.hour[app, last]] == start
+    assert slow.hours[app, last] == 96
+    # the same objects within an hour are a burst, and the hour tells it better
+    burst = surprises(calls("cli_03", spread(NOON, 64), api=READ, object=range(900, 964)))[1]
+    assert burst["OBJ"].score[app].max() > burst["SLOW"].score[app].max()
+
+
 def test_an_error_burst_is_not_hidden_by_a_busier_hour_with_the_usual_share():
     hot, busy = NOON, NOON + HOUR
     # 12 of 14 calls fail at noon; an hour later there are 30 errors among 1,500 calls

@@ -1,0 +1,77 @@
+"""When on a day it was: the hours that most of a day's count falls into."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.panel import Panel
+
+MAX_DAY_HOURS: Final = 25
+"""A day in which the clocks change has 23 or 25 hours."""
+
+COUNTS_OF: Final = {"VOL": "calls", "OBJ": "objects", "SENS": "sensitive", "TOK": "token"}
+BUSY_SHARE: Final = 0.8
+BUSY_HOURS: Final = 6
+"""A day's count of which so much falls into a quarter of the day is said to be from then."""
+
+
+def list_counts(panel: Panel, group: str, app: int, label: str) -> NDArray[np.float64]:
+    """Return what a surprise group counts of an app.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    group : str
+        ``VOL``, ``OBJ``, ``SENS``, ``TOK``, ``ERR`` or ``API``.
+    app : int
+        Position of the app.
+    label : str
+        Error class of ``ERR``, API of ``API``.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_hours,)
+        Counts, hour by hour.
+    """
+    if group != "API":
+        return np.asarray(panel.counts[label if group == "ERR" else COUNTS_OF[group]][app])
+    rows = panel.api_calls
+    rows = rows[(rows["app"] == app) & (rows["api"] == label)]
+    counts = np.zeros(len(panel.grid.hours))
+    counts[rows["hour"]] = rows["calls_count"]
+    return counts
+
+
+def find_busy_hours(counts: NDArray[np.float64]) -> tuple[int, int] | None:
+    """Return the shortest stretch that most of a count falls into, if it is a short one.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray of shape (n_hours,)
+        Counts of a day, hour by hour.
+
+    Returns
+    -------
+    tuple of int or None
+        First hour and the hour after the last: at most six hours that hold four fifths.
+
+    Examples
+    --------
+    >>> find_busy_hours(np.array([0, 0, 5, 7, 1, 0, 0]))
+    (2, 4)
+    >>> find_busy_hours(np.ones(24)) is None
+    True
+    """
+    sums = np.r_[0.0, np.cumsum(counts)]
+    for length in range(1, min(BUSY_HOURS, len(counts)) + 1):
+        inside = sums[length:] - sums[:-length]
+        if inside.max() >= BUSY_SHARE * sums[-1]:
+            first = int(inside.argmax())
+            return first, first + length
+    return None

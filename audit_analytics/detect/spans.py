@@ -1,0 +1,81 @@
+"""The surprise group of slow signals: what adds up over days although no day stands out.
+
+A leak that reads a few more objects every hour hides in the noise of each day. Over several days
+the noise of independent days grows with the square root of their number, the leak with the number.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from audit_analytics.detect.baseline import count_surprise
+from audit_analytics.detect.panel import by_day
+from audit_analytics.detect.surprise import Surprise, fit_daily
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.surprise import WeekFrame
+
+SPANS: Final = (2, 4)
+"""Days that are added up; all within the scored week."""
+
+MAX_DEVIATIONS: Final = 3.0
+"""How much one day can bring, in standard deviations: a burst is no slow signal, and must not be
+told again on each of the days after it."""
+
+
+def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
+    """Score counts over several days against the app's own past.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Counts over the whole grid.
+
+    Returns
+    -------
+    Surprise
+        Of the spans that end on each day the most surprising one; score 0 where the week is too
+        young for any.
+    """
+    grid, days = frame.panel.grid, np.array(frame.days)
+    base, slot = fit_daily(frame, counts), grid.day_slot[days]
+    observed, mean = by_day(counts, grid.day)[:, days], base.mean[:, slot]
+    noise = mean + base.dispersion[:, None] * mean**2
+    # the doubt about a mean is the same on each day it is the mean of: it adds up, noise does not
+    doubt = np.sqrt(noise / np.maximum(base.weight[:, slot], 0.1))
+    capped = np.minimum(observed, mean + MAX_DEVIATIONS * np.sqrt(noise))
+    best: Surprise | None = None
+    for length in SPANS:
+        expected = _add_up(mean, length)
+        variance = _add_up(noise, length) + _add_up(doubt, length) ** 2
+        size = expected**2 / np.maximum(variance - expected, 1e-9)
+        score = count_surprise(_add_up(capped, length), expected, size)
+        score[:, : length - 1] = 0.0
+        start = grid.first_hour[days[np.maximum(np.arange(len(days)) - length + 1, 0)]]
+        shape = score.shape
+        found = Surprise(
+            score=score,
+            observed=_add_up(observed, length),
+            expected=expected,
+            size=size,
+            hour=np.broadcast_to(start, shape),
+            hours=np.broadcast_to(grid.first_hour[days] + grid.day_hours[days] - start, shape),
+            label=np.full(shape, "", dtype=object),
+        )
+        best = found if best is None else best.or_greater(found)
+    if best is None:  # pragma: no cover - SPANS is never empty
+        raise AssertionError
+    return best
+
+
+def _add_up(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
+    """Return the sums of each day and the days before it, as far as there are any."""
+    sums: NDArray[np.float64] = np.cumsum(values, axis=1)
+    sums[:, length:] -= sums[:, :-length].copy()
+    return sums
