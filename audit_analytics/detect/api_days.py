@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.detect.calibrate import Calibrator, rate_groups
+from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
 from audit_analytics.detect.groups import expect_outage, find_api_failures, score_classes
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
 from audit_analytics.detect.surprise import Surprise, WeekFrame
@@ -94,10 +94,9 @@ def judge_api_days(panel: Panel) -> ApiDays:
     scored = {week: _score(panel, apis, week) for week in [*panel.grid.weeks, 0]}
     current, surprises = scored[0]
     rows = current.reshape(-1, len(GROUPS))
-    past = [scored[week][0].reshape(-1, len(GROUPS)) for week in panel.grid.weeks]
-    reference = np.concatenate([*past, np.empty((0, len(GROUPS)))])
-    reference = reference[~np.isnan(reference).all(axis=1)]
-    past_p, p = rate_groups(reference), rate_groups(reference, rows)
+    past = {week: scored[week][0].reshape(-1, len(GROUPS)) for week in panel.grid.weeks}
+    reference, week_of = stack_weeks(past, len(GROUPS))
+    past_p, p = rate_weeks(reference, week_of), rate_groups(reference, rows)
     joint = Calibrator(-np.log10(past_p.min(axis=1))).p_value(-np.log10(p.min(axis=1)))
     tested = np.asarray(~np.isnan(rows).all(axis=1) & bool(len(reference)))
     shape = current.shape[:2]

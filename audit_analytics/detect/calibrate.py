@@ -16,6 +16,8 @@ import numpy as np
 from scipy import stats
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 TAIL_QUANTILE: Final = 0.99
@@ -122,6 +124,70 @@ def rate_groups(
     scores = past if scores is None else scores
     columns = [Calibrator(past[:, g]).p_value(scores[:, g]) for g in range(past.shape[1])]
     return np.asarray(np.maximum(np.column_stack(columns), 10.0 ** -np.nan_to_num(scores)))
+
+
+def stack_weeks(
+    scores: Mapping[int, NDArray[np.float64]], groups: int
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Put the scores of past weeks below each other.
+
+    Parameters
+    ----------
+    scores : mapping of int to numpy.ndarray of shape (n, n_groups)
+        Scores by week; rows of NaN are left out.
+    groups : int
+        Number of groups; without any week it is not known from the scores.
+
+    Returns
+    -------
+    past : numpy.ndarray of shape (n_past, n_groups)
+        The scores.
+    week : numpy.ndarray of int of shape (n_past,)
+        The week of each row.
+
+    Examples
+    --------
+    >>> past, week = stack_weeks({-2: np.array([[1.0], [np.nan]]), -1: np.array([[2.0]])}, 1)
+    >>> past.ravel().tolist(), week.tolist()
+    ([1.0, 2.0], [-2, -1])
+    """
+    past = np.concatenate([np.empty((0, groups)), *scores.values()])
+    week = np.repeat(np.array([*scores], dtype=np.intp), [len(rows) for rows in scores.values()])
+    known = ~np.isnan(past).all(axis=1)
+    return past[known], week[known]
+
+
+def rate_weeks(past: NDArray[np.float64], week: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the p-value of every past score against the other past weeks.
+
+    A score that is part of what it is compared with looks more usual than the same score will
+    look in a new week, and so makes the new week look rarer than it is.
+
+    Parameters
+    ----------
+    past : numpy.ndarray of shape (n_past, n_groups)
+        Scores of past weeks.
+    week : numpy.ndarray of int of shape (n_past,)
+        The week of each row.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_past, n_groups)
+        As :func:`rate_groups`; against itself where there is only one week.
+
+    Examples
+    --------
+    >>> past = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> rate_weeks(past, np.array([-2, -2, -1, -1])).round(2).ravel()
+    array([1.  , 1.  , 0.33, 0.33])
+    """
+    if len(np.unique(week)) < 2:
+        return rate_groups(past)
+    rated = np.empty_like(past)
+    for one in np.unique(week):
+        own = week == one
+        rated[own] = rate_groups(past[~own], past[own])
+    return rated
 
 
 def adjust_q(p: NDArray[np.float64]) -> NDArray[np.float64]:

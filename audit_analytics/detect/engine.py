@@ -16,7 +16,13 @@ import pandas as pd
 
 from audit_analytics.cases import Case
 from audit_analytics.detect.api_days import ApiDays, judge_api_days, list_failing
-from audit_analytics.detect.calibrate import Calibrator, adjust_q, rate_groups
+from audit_analytics.detect.calibrate import (
+    Calibrator,
+    adjust_q,
+    rate_groups,
+    rate_weeks,
+    stack_weeks,
+)
 from audit_analytics.detect.groups import score_groups
 from audit_analytics.detect.ip_days import count_ip_days, judge_ip_days
 from audit_analytics.detect.novelty import (
@@ -120,17 +126,16 @@ def detect_week(
         is assessed.
     """
     networks, apis = find_new_networks(panel, by_ip), find_new_apis(panel, by_api)
-    reference = [
-        _score_apps(panel, networks, apis, week)[0].reshape(-1, len(APP_GROUPS))
+    reference = {
+        week: _score_apps(panel, networks, apis, week)[0].reshape(-1, len(APP_GROUPS))
         for week in panel.grid.weeks
-    ]
+    }
     current, surprises = _score_apps(panel, networks, apis, 0)
-    past = np.concatenate([*reference, np.empty((0, len(APP_GROUPS)))])
-    past = past[~np.isnan(past).all(axis=1)]
+    past, week_of = stack_weeks(reference, len(APP_GROUPS))
     # days of young apps alone, tested for networks only, are no past to calibrate on
     calibrated = not np.isnan(past).any(axis=1).all()
     rows = current.reshape(-1, len(APP_GROUPS))
-    app_p, attribution = _judge(past, rows, detector, seed)
+    app_p, attribution = _judge(past, week_of, rows, detector, seed)
     shape = current.shape[:2]
     app_p = {name: p.reshape(shape) for name, p in app_p.items()}
     ip_days = judge_ip_days(count_ip_days(panel, by_ip if every_ip is None else every_ip, networks))
@@ -218,12 +223,13 @@ def _score_apps(
 
 def _judge(
     past: NDArray[np.float64],
+    week_of: NDArray[np.intp],
     rows: NDArray[np.float64],
     detector: OutlierDetector | None,
     seed: int,
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
     """Calibrate groups and voters; rows of NaN come out with p = 1."""
-    past_p, p = rate_groups(past), rate_groups(past, rows)
+    past_p, p = rate_weeks(past, week_of), rate_groups(past, rows)
     past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
     attribution = np.zeros(rows.shape)
