@@ -237,7 +237,7 @@ def say_date(day: date, pattern: str) -> str:
     Examples
     --------
     >>> from datetime import date
-    >>> say_date(date(2026, 11, 10), mark("dd MMM"))
+    >>> say_date(date(2026, 11, 10), mark("d MMM"))
     '10 Nov'
     """
     return str(format_date(day, _(pattern), locale=current_language()))
@@ -263,7 +263,7 @@ def say_moment(at: datetime) -> str:
     'Mon 16 Nov 2026, 10:00'
     """
     # translators: a date pattern of Unicode CLDR
-    pattern = _("EEE dd MMM y, HH:mm")
+    pattern = _("EEE d MMM y, HH:mm")
     return str(format_datetime(at, pattern, locale=current_language(), tzinfo=at.tzinfo))
 
 

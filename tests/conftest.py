@@ -1,8 +1,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import audit_analytics as aa
+
+# a machine may be busy: no test is about the milliseconds of one example
+settings.register_profile("audit_analytics", deadline=None)
+settings.load_profile("audit_analytics")
 
 # two modules of one name: as plugins they live side by side, as places of doctests they do not
 collect_ignore = ["conftest.py", "browser/conftest.py"]

@@ -71,6 +71,24 @@ class Panel:
         untaught[app[inside], hour[inside]] = True
         return replace(self, untaught=untaught)
 
+    def narrow_to_api(self, api: str) -> Panel:
+        """Keep the calls of one API.
+
+        Parameters
+        ----------
+        api : str
+            Canonical API.
+
+        Returns
+        -------
+        Panel
+            The same apps and hours; of the counts, ``calls`` alone.
+        """
+        rows = self.api_calls[self.api_calls["api"] == api]
+        calls = np.zeros((len(self.apps), len(self.grid.hours)))
+        calls[rows["app"], rows["hour"]] = rows["calls_count"]
+        return replace(self, counts={"calls": calls})
+
     def weights(self, scored: int) -> NDArray[np.float64]:
         """Return the weight of every app's hours in the baseline of one scored week.
 

@@ -260,7 +260,7 @@ def _merge(
     evidence = source.fetch(hits, start=week.hours[0], end=week.end_at, rows_max=MAX_EVIDENCE)
     guidance = GUIDANCE[first.detector]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
-    techniques = dict.fromkeys(t for name in detectors for t in GUIDANCE[name].techniques)
+    techniques = dict.fromkeys(t for name in _telling(detectors) for t in GUIDANCE[name].techniques)
     return Finding(
         finding_id=_identify(first, week),
         key=make_key(first.entity_type, first.entity, first.kind),
@@ -304,6 +304,11 @@ def _merge(
         next_steps=[_(text) for text in guidance.steps],
         suppression=suggest_suppression(hits, week),
     )
+
+
+def _telling(detectors: list[str]) -> list[str]:
+    """Return what names the techniques: the first reason, and rules, which know what they saw."""
+    return [name for name in detectors if name == detectors[0] or name.startswith("rule:")]
 
 
 def _give_reason(hit: Hit, week: Week) -> dict[str, Any]:

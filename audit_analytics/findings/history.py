@@ -211,7 +211,10 @@ def place_findings(
 
 
 def list_resolved(
-    past: PastReports, findings: Sequence[Finding], verdicts: Mapping[str, Verdict]
+    past: PastReports,
+    findings: Sequence[Finding],
+    suppressed: Sequence[Finding],
+    verdicts: Mapping[str, Verdict],
 ) -> list[dict[str, Any]]:
     """List last week's findings that are no longer there.
 
@@ -219,19 +222,25 @@ def list_resolved(
     ----------
     past : PastReports
         What earlier reports say.
-    findings : sequence of Finding
-        This week's findings, suppressed ones included.
+    findings, suppressed : sequence of Finding
+        This week's findings: what is reported, and what suppressions took out.
     verdicts : mapping of str to Verdict
         The last verdict on each finding, by its id.
 
     Returns
     -------
     list of dict
-        By their rank of last week; what was suppressed then is not listed.
+        By their rank of last week. What was suppressed then is not listed, nor is an entity that is
+        suppressed now, whatever its kind of finding: it was silenced, and did not stop.
     """
-    still = {finding.key for finding in findings}
+    still = {finding.key for finding in (*findings, *suppressed)}
+    silenced = {(finding.entity_type, finding.entity) for finding in suppressed}
     gone = [
-        row for row in past.findings if row["key"] not in still and row["status"] != "suppressed"
+        row
+        for row in past.findings
+        if row["key"] not in still
+        and row["status"] != "suppressed"
+        and (row["entity_type"], row["entity"]) not in silenced
     ]
     keep = ("key", "entity_type", "entity", "since_week")
     return [_sum_up(row, past.week, verdicts) | {name: row[name] for name in keep} for row in gone]

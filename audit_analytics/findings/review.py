@@ -143,12 +143,15 @@ class Review:
             ]
 
         first, last = by_api["bucket_at"].searchsorted([week.hours[0], week.end_at])
-        every = [*findings, *suppressed]
         before = self.past.last["suppressions"] if self.past.last else []
         return FollowUp(
             findings=complete(findings),
             suppressed=[replace(f, status="suppressed") for f in complete(suppressed)],
-            resolved=list_resolved(self.past, every, self.verdicts) if first < last else [],
+            resolved=(
+                list_resolved(self.past, findings, suppressed, self.verdicts)
+                if first < last
+                else []
+            ),
             suppressions=list_suppressions(self.suppressions, split, week=week, before=before),
             compared_with=self.past.to_dict(),
         )

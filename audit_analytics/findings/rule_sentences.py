@@ -148,10 +148,8 @@ def _high_impact_write(hit: Hit, who: str, zone: str) -> str:
 
 def _chain(hit: Hit, who: str, zone: str) -> str:
     return _(
-        "{entity} looked around, collected and sent within {hours} hours {when} ({steps}); it "
-        "never did so before.",
+        "{entity} looked around, collected and sent {when} ({steps}); it never did so before.",
         entity=who,
-        hours=say_number(hit.facts["hours"], digits=1),
         when=say_when(hit, zone),
         steps=_(", then ").join(show_api(api) for api in hit.facts["apis"]),
     )

@@ -155,19 +155,24 @@ def _new_apis(hit: Hit, who: str, zone: str) -> str:
     sensitive, denied = hit.facts["sensitive"], hit.facts["denied"]
     values = {
         "entity": who,
-        "apis": ngettext("{n} API", "{n} APIs", hit.observed),
+        "apis": (
+            ngettext("{n} sensitive API", "{n} sensitive APIs", hit.observed)
+            if len(sensitive) == hit.observed
+            else ngettext("{n} API", "{n} APIs", hit.observed)
+        ),
         "when": format_start(hit.start_at, zone),
         "names": say_apis(sensitive or hit.facts["apis"]),
         "sensitive": say_number(len(sensitive)),
         "denied": ngettext("{n} call was denied", "{n} calls were denied", denied),
     }
-    if sensitive and denied:
+    mixed = 0 < len(sensitive) < hit.observed
+    if mixed and denied:
         return _(
             "{entity} used {apis} for the first time {when}, {sensitive} of them sensitive "
             "({names}); {denied}.",
             **values,
         )
-    if sensitive:
+    if mixed:
         return _(
             "{entity} used {apis} for the first time {when}, {sensitive} of them sensitive "
             "({names}).",

@@ -226,6 +226,8 @@ def say_expected(hit: Hit) -> str:
         A clause such as ``0 to 6 were expected``.
     """
     low, high = round(hit.low or 0), round(hit.high or 0)
+    if not high:
+        return _("none were expected")
     if low == high:
         return ngettext("{n} was expected", "{n} were expected", high)
     return _("{low} to {high} were expected", low=say_number(low), high=say_number(high))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
@@ -42,9 +42,9 @@ CLASS_NAMES: Final = {
 }
 """What a legend calls them."""
 
-DAY: Final = mark("EEE dd MMM")
-SHORT_DAY: Final = mark("EEE dd")
-DATE: Final = mark("dd MMM")
+DAY: Final = mark("EEE d MMM")
+SHORT_DAY: Final = mark("EEE d")
+DATE: Final = mark("d MMM")
 """Date patterns of axes, Unicode CLDR."""
 
 _ERRORS: Final = ("#f6f2f1", "#f3d9d3", "#e8b0a5", "#d67e6e", "#bb4c3b", "#8a2417")
@@ -78,11 +78,24 @@ _FONTS: Final = (
     "Microsoft YaHei",
     "WenQuanYi Micro Hei",
 )
-_INSTALLED: Final = {font.name for font in font_manager.fontManager.ttflist}
+
+
+def _choose_fonts() -> list[str]:
+    """Name those of the fonts that are installed."""
+    known = font_manager.fontManager
+    if not {font.name for font in known.ttflist}.intersection(_FONTS[1:]):
+        # matplotlib keeps its list from its first run on: a Chinese font may have come later
+        for path in {*font_manager.findSystemFonts()} - {font.fname for font in known.ttflist}:
+            with suppress(OSError, RuntimeError):
+                known.addfont(path)
+    installed = {font.name for font in known.ttflist}
+    return [name for name in _FONTS if name in installed]
+
+
 STYLE: Final[Any] = {
     "text.parse_math": False,  # an app called $\foo$ is a name, not a formula
     "svg.fonttype": "none",
-    "font.family": [name for name in _FONTS if name in _INSTALLED],
+    "font.family": _choose_fonts(),
     "font.size": 10,
     "text.color": COLOURS["ink"],
     "axes.labelcolor": COLOURS["muted"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
 
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
@@ -89,7 +89,7 @@ def app_api_matrix(
     titles = _("Calls, by API and app"), _("Calls / expected calls, by API and app")
     ax.set_title(titles[known])
     if known:
-        _draw_key(ax, len(apis))
+        _draw_key(ax)
     return ax
 
 
@@ -109,7 +109,8 @@ def ip_app_matrix(
         ``report.data["charts"]["shared_ips"]``. Rows of one address and app are added up;
         addresses of a single app are left out.
     limit : int, default=12
-        Most addresses, and most apps, shown: addresses by their apps, and the apps on them.
+        Most addresses, and most apps, shown: addresses by their apps, and of each up to half as
+        many apps, so that one address used by everybody does not hide the others.
     ax : matplotlib.axes.Axes, optional
         Axes to draw on; without it a new pyplot figure.
 
@@ -160,7 +161,7 @@ def _choose_shared(
     for ip in shared:
         own = of_ip[ip]
         fresh = sorted((a for a in own if a not in apps), key=lambda a: (-own[a], a))
-        taken = fresh[: limit - len(apps)]
+        taken = fresh[: min(limit - len(apps), max(limit // 2, 2))]
         if len(ips) < limit and len(own) - len(fresh) + len(taken) > 1:
             ips.append(ip)
             apps += taken
@@ -216,16 +217,17 @@ def _draw(
     ax.spines[["bottom", "top"]].set_visible(False)
 
 
-def _draw_key(ax: Axes, rows: int) -> None:
-    below = ax.transData
-    width = ax.get_xlim()[1]
-    for n, (name, text) in enumerate(_KEY):
-        x = width * (0, 0.46, 0.74)[n]
-        ax.plot(x, rows + 0.75, "s", color=COLOURS[name], markersize=9, clip_on=False)
-        ax.text(
-            x, rows + 0.75, f"   {_(text)}", fontsize=9, color=COLOURS["muted"], transform=below,
-            va="center_baseline",
-        )  # fmt: skip
+def _draw_key(ax: Axes) -> None:
+    ax.legend(
+        handles=[Patch(color=COLOURS[name], linewidth=0, label=_(text)) for name, text in _KEY],
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        ncols=len(_KEY),
+        fontsize=9,
+        handlelength=1,
+        handleheight=1,
+        labelcolor=COLOURS["muted"],
+    )
 
 
 def _show_api(api: str) -> str:

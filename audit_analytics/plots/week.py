@@ -160,7 +160,8 @@ def _mark(
     above = ax.get_xaxis_transform()
     for at, ranks in stacks:
         ax.axvline(at, color=COLOURS["mark"], linewidth=0.8, linestyle=(0, (1, 2)), clip_on=False)
-        shown = ranks if len(ranks) <= 2 else [*ranks[:1], f"+{len(ranks) - 1}"]
+        best, *others = sorted(ranks)
+        shown = [best, *(others if len(others) < 2 else [f"+{len(others)}"])]
         for level, rank in enumerate(shown):
             y = 1.05 + 0.085 * level
             ax.plot(

@@ -102,6 +102,8 @@ def _summarise(table: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _list(table: pd.DataFrame, at: str) -> dict[str, Any]:
     ranked = table.reset_index().sort_values(["calls_count", "name"], ascending=[False, True])
+    if "severity" in ranked:  # what could do most harm first
+        ranked = ranked.sort_values("severity", key=_rank_severities, kind="stable")
     graded = [{"severity": name} for name in ranked["severity"]] if "severity" in ranked else None
     rows = [
         {
@@ -115,6 +117,11 @@ def _list(table: pd.DataFrame, at: str) -> dict[str, Any]:
     if graded is not None:
         rows = [row | grade for row, grade in zip(rows, graded, strict=False)]
     return {"count": len(table), "rows": rows}
+
+
+def _rank_severities(names: pd.Series) -> pd.Series:
+    worst_first = [*reversed(schema.SEVERITIES)]
+    return names.map(lambda name: worst_first.index(name) if name in worst_first else -1)
 
 
 def _compare_totals(data: ReportInput) -> list[dict[str, Any]]:

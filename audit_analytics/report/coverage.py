@@ -188,12 +188,12 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
     if data.findings:
         sentences = [
             ngettext(
-                "{n} finding ({counts}).",
-                "{n} findings ({counts}).",
+                "{n} finding ({counts}): {sentence}",
+                "{n} findings ({counts}). Look at this one first: {sentence}",
                 len(data.findings),
                 counts=count_severities([finding.severity for finding in data.findings]),
+                sentence=data.findings[0].sentence,
             ),
-            data.findings[0].sentence,
         ]
     else:
         apps = len(data.detection.panel.apps)

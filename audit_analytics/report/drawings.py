@@ -158,14 +158,15 @@ def draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
 
 
 def _fit(ax: Axes, *, left: int, right: int, top: int, bottom: int, cell: int = 26) -> None:
-    """Make the figure as high as the rows of a matrix, and as wide as its columns."""
+    """Make the figure as high as the rows of a matrix, and the axes as wide as its columns."""
     from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
 
     rows, columns = round(abs(ax.get_ylim()[0])), round(ax.get_xlim()[1])
-    width = left + right + max(min(62 * columns, 1040 - left - right), 120)
+    width = 1040  # of the page: a narrower figure would be blown up
+    wide = min(62 * columns, width - left - right)
     height = top + bottom + cell * rows
     ax.figure.figure.set_size_inches(width / 72, height / 72)
-    box = (left / width, bottom / height, 1 - (left + right) / width, 1 - (top + bottom) / height)
+    box = (left / width, bottom / height, wide / width, 1 - (top + bottom) / height)
     ax.set_position(box)
     # the title stands at the left edge of the figure, above the slanted names
     title = ax.get_title(loc="left")

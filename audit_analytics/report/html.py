@@ -20,7 +20,7 @@ from audit_analytics.language import HTML_CODES, use_language
 from audit_analytics.report import escape, wording
 from audit_analytics.report.categories import name_category
 from audit_analytics.report.drawings import draw_finding, draw_report
-from audit_analytics.report.names import name_code, name_outcome
+from audit_analytics.report.names import name_code, name_outcome, name_response
 from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
@@ -152,6 +152,7 @@ def _environment() -> Environment:
         "path": _break_path,
         "percent": wording.percent,
         "rarity": wording.rarity,
+        "response": name_response,
         "runs": find_runs,
         "span": lambda window: wording.span(*window),
     }

@@ -13,9 +13,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from audit_analytics.findings.wording import show_api
 from audit_analytics.language import use_language
 from audit_analytics.report import escape, wording
-from audit_analytics.report.names import name_code, name_outcome
+from audit_analytics.report.names import name_code, name_outcome, name_response
 from audit_analytics.report.phrases import install_phrases
 
 
@@ -50,6 +51,7 @@ def _environment() -> Environment:
         optimized=False,
     )
     environment.filters |= {
+        "api": show_api,
         "block": _code_block,
         "change": lambda pair: wording.change(*pair),
         "code": lambda text, limit=escape.NAME_LIMIT: Markup(escape.markdown_code(text, limit)),  # noqa: S704
@@ -60,6 +62,7 @@ def _environment() -> Environment:
         "outcome": name_outcome,
         "percent": wording.percent,
         "rarity": wording.rarity,
+        "response": name_response,
         "span": lambda window: wording.span(*window),
     }
     environment.globals |= {

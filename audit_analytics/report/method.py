@@ -47,6 +47,6 @@ LIMITS: Final = (
         "Expected counts come from the weeks before; what was already going on then is taken for normal, unless it was found and confirmed or suppressed."
     ),
     mark(
-        "E is how many cases this extreme an ordinary week brings, estimated from the weeks before."
+        "How many findings this extreme an ordinary week brings (E) is an estimate from the weeks before."
     ),
 )

@@ -152,3 +152,25 @@ def name_outcome(outcome: str) -> str:
     'not found'
     """
     return _(OUTCOMES[outcome]) if outcome in OUTCOMES else outcome
+
+
+def name_response(name: str) -> str:
+    """Write a response code with the outcome that it means.
+
+    Parameters
+    ----------
+    name : str
+        Code and outcome, as they stand in the contributors of a finding.
+
+    Returns
+    -------
+    str
+        Both, the outcome as people call it.
+
+    Examples
+    --------
+    >>> name_response("99992351 (not_found)")
+    '99992351 (not found)'
+    """
+    code, _space, outcome = name.partition(" ")
+    return f"{code} ({name_outcome(outcome.strip('()'))})" if outcome else code

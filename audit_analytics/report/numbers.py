@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from audit_analytics.cases import Hit
     from audit_analytics.findings import Finding
     from audit_analytics.report.inputs import ReportInput
 
@@ -27,6 +28,7 @@ METRICS: Final = {
     "SLOW": ("objects", mark("objects an hour")),
     "TOK": ("token", mark("token requests an hour")),
     "SENS": ("sensitive", mark("calls of sensitive APIs an hour")),
+    "API": ("calls", mark("calls of this API an hour")),
 }
 CALLS: Final = mark("calls an hour")
 ERRORS: Final = {
@@ -60,7 +62,10 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
     """
     panel, hours = data.detection.panel, data.week.hours
     if finding.entity_type == "app" and finding.entity in panel.apps:
-        metric, what = _choose_metric(data, finding)
+        first = _first_hit(data, finding)
+        metric, what = _choose_metric(first)
+        if first.detector == "API":
+            panel = panel.narrow_to_api(first.where["api"][0])
         found = expect_week(panel, metric)
         app = panel.apps.get_loc(finding.entity)
         observed, expected = found.observed[app], found.expected[app]
@@ -84,14 +89,19 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
     }
 
 
-def _choose_metric(data: ReportInput, finding: Finding) -> tuple[str, str]:
+def _first_hit(data: ReportInput, finding: Finding) -> Hit:
+    """Return the reason that speaks first."""
+    name = (finding.entity_type, finding.entity, finding.detectors[0])
+    return next(h for h in data.hits if (h.entity_type, h.entity, h.detector) == name)
+
+
+def _choose_metric(first: Hit) -> tuple[str, str]:
     """Return which counts to draw: those that the finding's first reason is about."""
-    first = finding.detectors[0]
-    own = [h for h in data.hits if (h.entity, h.detector) == (finding.entity, first)]
-    outcome = own[0].facts["label"] if first == "ERR" else ERROR_DETECTORS.get(first)
+    name = first.detector
+    outcome = first.facts["label"] if name == "ERR" else ERROR_DETECTORS.get(name)
     if outcome:
         return outcome, ERRORS[outcome]
-    return METRICS.get(first, ("calls", CALLS))
+    return METRICS.get(name, ("calls", CALLS))
 
 
 def _numbers(values: Iterable[float]) -> list[float | None]:

@@ -12,7 +12,7 @@ from audit_analytics.language import _, ngettext
 from audit_analytics.report import wording
 from audit_analytics.report.columns import fill, pad
 from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import say_code
+from audit_analytics.report.names import name_response, say_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -80,12 +80,7 @@ def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 
 
 def _facts(finding: Mapping[str, Any], zone: str) -> str:
-    window = _(
-        "{start} to {end} ({zone})",
-        start=finding["start_local"],
-        end=finding["end_local"],
-        zone=zone,
-    )
+    span = wording.span(finding["start_local"], finding["end_local"])
     facts = [
         (
             _("Whom"),
@@ -95,7 +90,7 @@ def _facts(finding: Mapping[str, Any], zone: str) -> str:
                 what=say_code(finding["entity_type"]),
             ),
         ),
-        (_("When"), window),
+        (_("When"), _("{span} ({zone})", span=span, zone=zone)),
         (_("Severity"), say_code(finding["severity"])),
         (_("Rarity"), _rarity(finding)),
         (_("Policy"), say_code(finding["policy_severity"])),
@@ -104,7 +99,7 @@ def _facts(finding: Mapping[str, Any], zone: str) -> str:
             _("{count} {unit}", count=wording.number(finding["observed"]), unit=finding["unit"]),
         ),
         (_("Expected"), _expected(finding)),
-        (_("Weeks before"), _past_weeks(finding["past_weeks"])),
+        (_("Week by week"), _past_weeks(finding["past_weeks"])),
         (_("Status"), _status(finding)),
     ]
     if finding["previous"]:
@@ -129,7 +124,7 @@ def _rarity(finding: Mapping[str, Any]) -> str:
 def _expected(finding: Mapping[str, Any]) -> str:
     history = ngettext("{n} day of history", "{n} days of history", finding["history_days"])
     if finding["expected"] is None:
-        return _("no number: a rule or a mixture found it; {history}", history=history)
+        return _("no number for a finding of this kind; {history}", history=history)
     values = {"expected": wording.number(finding["expected"]), "history": history}
     low, high = finding["expected_low"], finding["expected_high"]
     if low is None and high is None:
@@ -178,7 +173,8 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
 
 def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     rows = [(show_api(row["name"]), row) for row in contributors["apis"]]
-    rows += [(row["name"], row) for key in ("ips", "codes") for row in contributors[key]]
+    rows += [(row["name"], row) for row in contributors["ips"]]
+    rows += [(name_response(row["name"]), row) for row in contributors["codes"]]
     return [
         _(
             "{name}: {calls}",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from audit_analytics.language import _, mark, say_moment
+from audit_analytics.language import _, mark, say_date, say_moment
+
+_MIDNIGHT: Final = " 00:00"
+_LONG_DAY: Final = mark("EEE d MMM y")
 
 NONE: Final = "\N{EN DASH}"
 """What stands where there is no value."""
@@ -197,7 +200,7 @@ def moment(local: str) -> str:
 
 
 def span(start_local: str, end_local: str) -> str:
-    """Write a local window, the day once where both ends share it.
+    """Write a local window, the day once where both ends share it; whole days without times.
 
     Parameters
     ----------
@@ -213,7 +216,15 @@ def span(start_local: str, end_local: str) -> str:
     --------
     >>> span("2026-11-16 10:00", "2026-11-16 12:00")
     'Mon 16 Nov 2026, 10:00 to 12:00'
+    >>> span("2026-11-15 00:00", "2026-11-16 00:00")
+    'Sun 15 Nov 2026'
+    >>> span("2026-11-09 00:00", "2026-11-16 00:00")
+    'Mon 9 Nov 2026 to Sun 15 Nov 2026'
     """
+    if start_local.endswith(_MIDNIGHT) and end_local.endswith(_MIDNIGHT):
+        first, after = (datetime.fromisoformat(at) for at in (start_local, end_local))
+        days = [say_date(day, _LONG_DAY) for day in (first, after - timedelta(days=1))]
+        return days[0] if days[0] == days[1] else _("{start} to {end}", start=days[0], end=days[1])
     same_day = start_local[:10] == end_local[:10]
     end = end_local[11:] if same_day else moment(end_local)
     return _("{start} to {end}", start=moment(start_local), end=end)

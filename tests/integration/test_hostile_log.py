@@ -1,11 +1,14 @@
 """Whoever writes the log must not stop the run, hide in it, or speak through it."""
 
+import re
 import time
+import tomllib
 
 import pandas as pd
 import pytest
 
 import audit_analytics as aa
+from audit_analytics.deliver.message import build_message
 from audit_analytics.source import read_log, write_rejects
 from audit_analytics.source.parameters import decode_parameters
 
@@ -13,6 +16,20 @@ HOUR = pd.Timedelta(hours=1)
 START = pd.Timestamp("2026-10-26T00:00Z")
 END = pd.Timestamp("2026-11-15T16:00Z")
 SECRET = "S3cretValue"  # noqa: S105 - planted
+
+NAMES = [
+    "<script>alert(1)</script>",
+    "$\\foo$",
+    "=cmd()|'/C calc'!A0",
+    "evil\u202eexe.cod\u2066",
+    "L" * 4096,
+    "通讯录同步",
+    "\x1b[31mred\x1b[0m\x07",
+    "a\nb | c `tick` \"\"\" ''' \\",
+    "[x](http://evil.example) <at id=all></at> @all **b**",
+    "--><img src=x onerror=alert(1)> &amp; {{7*7}} {% raw %} %s %(x)s {x}",
+]
+ACTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def row(name, at, api="GET/open-apis/im/v1/chats", **more):
@@ -105,3 +122,48 @@ def test_a_bad_parquet_file_costs_the_file_and_not_the_run(quiet, tmp_path):
     log = read_log(tmp_path)
     assert len(log.events) == len(quiet)
     assert log.counts["rejects"] == 1
+
+
+def guess(name):
+    """Forty ids tried in vain within an hour."""
+    return [
+        row(
+            f"{NAMES.index(name)}-{n}",
+            END - 5 * HOUR + n * pd.Timedelta(minutes=1),
+            api="GET/open-apis/contact/v3/users/:user_id",
+            app_id=name,
+            ip="203.0.113.9",
+            log_detail={
+                "path": f"/open-apis/contact/v3/users/ou_{n:032x}",
+                "method": "GET",
+                "status_code": 404,
+                "response": '{"code": 99992351, "msg": "not found"}',
+            },
+        )
+        for n in range(40)
+    ]
+
+
+@pytest.fixture(scope="module")
+def named(quiet):
+    return analyze([*quiet, *(r for name in NAMES for r in guess(name))])
+
+
+def test_hostile_names_are_found_and_act_in_no_output(named, tmp_path):
+    found = named.findings[named.findings["entity_type"] == "app"]
+    assert len(found) == len(NAMES)
+    texts = {path.name: path.read_text("utf-8") for path in named.write(tmp_path).values()}
+    texts["notebook"] = named._repr_html_()
+    texts["terminal"] = "\n".join([repr(named), *map(named.explain, found["rank"])])
+    texts["message"] = build_message(named.data, raw_ids=True).text()
+    for name, text in texts.items():
+        assert not ACTIVE.search(text), name
+    for name in ("report.html", "notebook"):
+        assert not re.search(r"<(script|img|at)\b", texts[name]), name
+    assert all(len(text) < 1_000_000 and "L" * 1000 not in text for text in texts.values())
+
+
+def test_the_suppression_of_a_hostile_name_names_it_alone(named):
+    for finding in named.data["findings"]:
+        (entry,) = tomllib.loads(finding["suppression"])["suppress"]
+        assert entry["entity"] == finding["entity"]

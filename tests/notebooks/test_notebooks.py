@@ -48,6 +48,12 @@ def test_committed_notebooks_have_been_run(path):
         assert "execution" not in cell.metadata, "times of a run make every run a change"
 
 
+def test_the_committed_report_is_the_one_the_code_makes_today(sample_report):
+    cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
+    texts = [out.get("data", {}).get("text/plain") for c in cells for out in c.get("outputs", ())]
+    assert repr(sample_report) in texts, "run tests/notebooks/run.py"
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_committed_outputs_are_small_and_name_no_machine(path):
     text = path.read_text(encoding="utf-8")

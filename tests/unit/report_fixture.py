@@ -208,7 +208,7 @@ def _earlier(entity: str, kind: str, title: str) -> dict[str, Any]:
         "title": title,
         "severity": "high",
         "rank": 3,
-        "sentence": f"{entity} called 12 times on Tue 10 Nov; 0 were expected.",
+        "sentence": f"{entity} called 12 times on Tue 10 Nov; none were expected.",
         "week": "2026-W46",
         "suppressed": False,
         "verdict": {

@@ -266,7 +266,7 @@ def test_spans_read_well(start, end, text):
         ),
         (
             replace(VOLUME, observed=1.0, high=0.0),
-            "cli_a called 1 time between 12:00 and 13:00 on Wed 11 Nov; 0 were expected.",
+            "cli_a called 1 time between 12:00 and 13:00 on Wed 11 Nov; none were expected.",
         ),
         (
             replace(VOLUME, low=1.0, high=1.0, observed=4312.0),

@@ -183,7 +183,7 @@ def test_app_api_matrix_sets_calls_against_what_was_expected():
         names = ["errors2", "calls2", "errors1", "calls0"]
         assert shades == [plots.COLOURS[name] for name in names]
     texts = _texts(_svg(ax))
-    assert {"   none expected", "   more than expected"} <= set(texts)
+    assert {"none expected", "more than expected"} <= set(texts)
 
 
 def test_app_api_matrix_of_first_seen_pairs_shows_calls_and_the_largest(events):

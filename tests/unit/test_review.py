@@ -115,6 +115,20 @@ def test_what_is_gone_is_resolved_and_what_was_not_there_is_new(log, reports):
     assert {row["key"] for row in data["resolved"]} == keys - {r["key"] for r in data["findings"]}
 
 
+def test_what_is_suppressed_is_not_resolved_though_of_another_kind(log, reports, found, tmp_path):
+    last = read_report(reports / LAST.iso / "findings.json")
+    for row in last["findings"]:
+        row["key"] = f"another kind of {row['key']}"
+    path = tmp_path / "suppressions.toml"
+    suppress(path, entity=WHO)
+    verdicts = decide(found, "true", tmp_path / "verdicts.toml")
+    report = aa.Report(last, pd.DataFrame())
+    data = analyze(log, WEEK, report, suppressions=path, verdicts=verdicts).data
+    assert row_of(data["suppressed"])
+    assert row_of(data["resolved"]) is None
+    assert row_of(data["resolved"], "cli_06")
+
+
 def test_nothing_is_called_new_without_a_report_of_the_week_before(log):
     data = analyze(log, WEEK).data
     assert data["findings"]
