@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_analytics.errors import InputError
@@ -170,6 +170,15 @@ def test_broken_first_lines_do_not_cost_the_file(tmp_path, garbage, broken):
     assert log.rejects["row"].tolist() == list(range(1, broken + 1))
 
 
+def test_blank_lines_before_a_log_cost_nothing(tmp_path):
+    lines = ["\n" * 60 + SPELLINGS["lines of items"], "\n" * 60 + SPELLINGS["pretty page"]]
+    for name, content in zip("ab", lines, strict=True):
+        path = tmp_path / name
+        path.write_text(content)
+        log = read_log(path)
+        assert (log.counts["events"], log.counts["rejects"]) == (6, 0)
+
+
 def test_hidden_files_are_named_and_counted(tmp_path, caplog):
     (tmp_path / "log.json").write_text(json.dumps(ITEMS))
     (tmp_path / ".kept\x1b[2Jback").mkdir()
@@ -328,6 +337,7 @@ def test_progress_adds_up(tmp_path):
     assert read_log(path, progress=seen.append).counts["rows_read"] == sum(seen) == 7
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.binary(max_size=60) | st.sampled_from([json.dumps(i).encode() for i in ITEMS]),
