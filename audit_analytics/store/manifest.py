@@ -6,8 +6,8 @@ visible and neither is ever there without the other.
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -27,6 +27,13 @@ ALL: Final = "all"
 
 MANIFEST_KEY: Final = b"audit_analytics.manifest"
 REJECTS_KEY: Final = b"audit_analytics.rejects"
+
+
+LONGEST: Final = timedelta(days=31)
+"""Longest window; whatever claims more would have every one of its hours counted."""
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class StoreTooNew(InputError):  # noqa: N818 - reads as what happened
@@ -66,17 +73,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Version of this package.
     """
 
-    start: datetime
-    end: datetime
-    read_at: datetime
+    start: Instant
+    end: Instant
+    read_at: Instant
     scope: str = ALL
-    rows_count: int = 0
-    duplicates_count: int = 0
-    rejects_count: int = 0
-    pages_count: int = 0
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-    reject_reasons: dict[str, int] = {}
+    rows_count: Count = 0
+    duplicates_count: Count = 0
+    rejects_count: Count = 0
+    pages_count: Count = 0
+    first_at: Instant | None = None
+    last_at: Instant | None = None
+    reject_reasons: dict[str, Count] = {}
     redaction: dict[str, str] = {}
     catalogue: str = ""
     format: int = FORMAT
@@ -140,7 +147,11 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(f"{path}: has no manifest, so it is no window of a store") from None
     if manifest.format > FORMAT:
         raise StoreTooNew(
-            f"{path}: written by version {manifest.version} in a later form; upgrade audit-analytics"
+            f"{path}: written by version {manifest.version!a} in a later form; upgrade audit-analytics"
+        )
+    if not timedelta(0) < manifest.end - manifest.start <= LONGEST:
+        raise InputError(
+            f"{path}: its manifest says no span of time; the next sync fetches it again"
         )
     return manifest
 
@@ -163,7 +174,12 @@ def read_rejects(path: Path) -> list[dict[str, Any]]:
     InputError
         The file is damaged.
     """
-    return list(msgspec.json.decode(_read_footer(path).get(REJECTS_KEY, b"[]")))
+    try:
+        return msgspec.json.decode(
+            _read_footer(path).get(REJECTS_KEY, b"[]"), type=list[dict[str, Any]]
+        )
+    except msgspec.MsgspecError:
+        raise InputError(f"{path}: its rejects cannot be read; verify the store") from None
 
 
 def _read_footer(path: Path) -> dict[bytes, bytes]:
