@@ -68,7 +68,8 @@ class PastReports:
     suppressed : list of Scope
         Calls of earlier findings that were suppressed.
     places : list of tuple of str, str and Scope
-        Key and id of every earlier finding about a network or an address, and its calls.
+        Key and id of every earlier finding in which a rule names a network or an address, and
+        its calls. A network that the tenant knows has no rule, and apps often move there.
     """
 
     last: dict[str, Any] | None
@@ -184,15 +185,19 @@ def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: i
             (row["key"], row["finding_id"], scope)
             for then, report in told
             for row in report["findings"]
-            for scope in _cover_finding(row, then)
+            for scope in _cover_finding(row, then, rules_only=True)
             if {"network", "ip"} & scope.where.keys()
         ],
     )
 
 
-def _cover_finding(row: Mapping[str, Any], week: Week) -> list[Scope]:
-    """Return all calls of its week that belong to a finding."""
-    scopes = [cover_reason(reason, until=week.end_at) for reason in row["reasons"]]
+def _cover_finding(row: Mapping[str, Any], week: Week, *, rules_only: bool = False) -> list[Scope]:
+    """Return all calls of its week that belong to a finding, or to the rules among its reasons."""
+    scopes = [
+        cover_reason(reason, until=week.end_at)
+        for reason in row["reasons"]
+        if not rules_only or reason["detector"].startswith("rule:")
+    ]
     return [scope for scope in scopes if scope.start_at < scope.end_at]
 
 

@@ -84,7 +84,7 @@ class Review:
         -------
         list of Scope
             Calls of confirmed findings, of those that were suppressed when they were found, and
-            of those about a network or an address on which nobody has decided.
+            of those about a foreign network or an address on which nobody has decided.
         """
         confirmed = list_confirmed(list(self.verdicts.values()), week)
         return [*confirmed, *self.past.suppressed, *self.past.list_undecided(self.verdicts)]
