@@ -12,7 +12,7 @@ import pandas as pd
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.redact import mask_prose, mask_text
-from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS
+from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
 from audit_analytics.source.columns import Columns, Packed
 from audit_analytics.source.log import Log, concat_events, drop_duplicates
 from audit_analytics.source.wire import Item, clean_text
@@ -29,6 +29,8 @@ _REJECTS_MAX: Final = 100_000
 """Rejects that are listed one by one; a megabyte of gzip holds millions."""
 _REASONS_MAX: Final = 1000
 _OTHER_REASON: Final = "another reason"
+
+_WORDS: Final = [column.name for column in EVENTS.columns if column.dtype == "category"]
 
 _Reject = tuple[str, int, str, str]
 
@@ -126,11 +128,14 @@ class EventBuilder:
                 f"the frame of events does not fit the table ({type(error).__name__}). "
                 "See schema.EVENTS for the dtype of every column."
             ) from None
-        odd = sorted(set(table["outcome"].cat.categories) - set(OUTCOMES))
-        if odd:
-            raise InputError(
-                f"column outcome holds {odd[:3]}; allowed are {', '.join(OUTCOMES)}. Map them first."
-            )
+        table = table.assign(**{name: _fill_words(table[name]) for name in _WORDS})
+        for name, allowed in (("outcome", OUTCOMES), ("severity", (*SEVERITIES, "unknown"))):
+            odd = sorted(set(table[name].cat.categories) - set(allowed))
+            if odd:
+                raise InputError(
+                    f"column {name} holds {odd[:3]}; allowed are {', '.join(allowed)}. "
+                    "Map them first."
+                )
         for reason, lost in (("no id", table["id"].isna()), ("no event_time", table["at"].isna())):
             for row in np.flatnonzero(lost.to_numpy(bool)).tolist():
                 self.reject(str(table["source"].iloc[row]), row + 1, reason, "")
@@ -237,6 +242,16 @@ class EventBuilder:
             return False
         self._texts += bool(text)
         return bool(text)
+
+
+def _fill_words(column: pd.Series) -> pd.Series:
+    """Give missing words their word: what is missing must not end as NaN in a report."""
+    if not column.isna().any():
+        return column
+    word = "unknown" if column.name in ("outcome", "category", "severity") else ""
+    if word not in column.cat.categories:
+        column = column.cat.add_categories(word)
+    return column.fillna(word)
 
 
 def _show(raw: bytes | str) -> str:

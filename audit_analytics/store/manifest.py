@@ -7,7 +7,7 @@ visible and neither is ever there without the other.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import msgspec
 import pyarrow as pa
@@ -105,6 +105,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return self.scope in (ALL, scope)
 
 
+class Reject(TypedDict):
+    """A row of table ``schema.REJECTS``."""
+
+    source: str
+    row: int
+    reason: str
+    raw: str
+
+
 def _build_schema() -> pa.Schema:
     """Return the Arrow form of the events.
 
@@ -156,7 +165,7 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def read_rejects(path: Path) -> list[dict[str, Any]]:
+def read_rejects(path: Path) -> list[Reject]:
     """Read the items of a stored window that could not be read, as far as they were kept.
 
     Parameters
@@ -166,7 +175,7 @@ def read_rejects(path: Path) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict
+    list of Reject
         Rows of table ``schema.REJECTS``.
 
     Raises
@@ -175,9 +184,7 @@ def read_rejects(path: Path) -> list[dict[str, Any]]:
         The file is damaged.
     """
     try:
-        return msgspec.json.decode(
-            _read_footer(path).get(REJECTS_KEY, b"[]"), type=list[dict[str, Any]]
-        )
+        return msgspec.json.decode(_read_footer(path).get(REJECTS_KEY, b"[]"), type=list[Reject])
     except msgspec.MsgspecError:
         raise InputError(f"{path}: its rejects cannot be read; verify the store") from None
 

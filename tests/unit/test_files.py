@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit_analytics import Settings, analyze
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
 from audit_analytics.source import read_log, text, write_rejects
@@ -108,6 +109,29 @@ def test_a_frame_keeps_account_of_missing_values():
     events = read_log(ITEMS).events
     events.loc[0, "id"] = None
     assert read_log(events).rejects["reason"].tolist() == ["no id"]
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+def test_missing_words_in_a_table_of_events_end_in_no_report_as_nan(tmp_path, parquet):
+    words = ["app_id", "ip", "network", "api", "outcome", "category", "severity"]
+    events = read_log(ITEMS).events.assign(**dict.fromkeys(words, pd.NA))
+    source = events
+    if parquet:
+        source = tmp_path / "log.parquet"
+        events.to_parquet(source)
+    first = read_log(source).events.iloc[0]
+    assert first[words].tolist() == ["", "", "", "", "unknown", "unknown", "unknown"]
+    report = analyze(source, settings=Settings())
+    report.write(tmp_path / "report")
+
+
+def test_a_frame_with_a_column_twice_or_odd_words_is_refused():
+    events = read_log(ITEMS).events
+    for frame in (events, pd.DataFrame(ITEMS)):
+        with pytest.raises(InputError, match="twice"):
+            read_log(pd.concat([frame, frame[["ip"]]], axis=1))
+    with pytest.raises(InputError, match="column severity holds"):
+        read_log(events.assign(severity="apocalyptic"))
 
 
 def test_a_frame_that_fits_nothing_says_what_is_missing():

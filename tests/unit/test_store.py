@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.config import RedactionSettings, Settings, load_settings
-from audit_analytics.errors import ConfigError
+from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.schema import EVENTS, REJECTS
 from audit_analytics.source.files import read_log
 from audit_analytics.store import (
@@ -32,7 +32,7 @@ from audit_analytics.store import (
     read_store,
     read_stored_rejects,
 )
-from audit_analytics.store.manifest import MANIFEST_KEY
+from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -405,6 +405,20 @@ def test_a_manifest_that_cannot_be_true_costs_its_window_and_not_the_run(store, 
     pq.write_table(pq.read_table(path).replace_schema_metadata(footer), path)
     assert ids_of(store.folder) == ["a"]
     assert read_store(store.folder).attrs["store"]["damaged_count"] == 1
+
+
+@pytest.mark.parametrize(
+    "rejects", [b"nope", b'{"a": 1}', b"[1, null]", b'[{"raw": 5, "row": "x"}]']
+)
+def test_rejects_that_are_none_are_told_in_one_line(store, rejects):
+    write(store, ["a"])
+    path = store.path_of(NINE)
+    footer = {k: v for k, v in pq.read_metadata(path).metadata.items() if k != b"ARROW:schema"}
+    claims = json.loads(footer[MANIFEST_KEY]) | {"rejects_count": 1}
+    footer |= {MANIFEST_KEY: json.dumps(claims).encode(), REJECTS_KEY: rejects}
+    pq.write_table(pq.read_table(path).replace_schema_metadata(footer), path)
+    with pytest.raises(InputError, match="rejects cannot be read"):
+        read_stored_rejects(store.folder)
 
 
 def test_a_file_named_after_a_day_that_never_was_is_none_of_the_store(store):
