@@ -338,11 +338,37 @@ def find_beside(config: Path | None, name: str) -> Path:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"config file {path}: cannot be read ({error}); check the path") from None
-    except tomllib.TOMLDecodeError as error:
+    except ConfigError as error:
         raise ConfigError(f"config file {path}: is not valid TOML ({error})") from None
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML that anybody may have written.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+
+    Returns
+    -------
+    dict of str to Any
+        Its content.
+
+    Raises
+    ------
+    ConfigError
+        It is not valid, or nested or numbered beyond all reason.
+    """
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError("nested too deeply") from None
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _check_names(values: Mapping[str, Any], model: type[BaseModel], *, where: str) -> None:

@@ -280,7 +280,7 @@ def count_log(
         evidence=FrameEvidence(log.events),
         counts=log.counts,
         rejects=log.rejects,
-        reject_reasons=log.rejects["reason"].astype("str").value_counts().to_dict(),
+        reject_reasons=log.reject_reasons,
     )
 
 

@@ -326,12 +326,12 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
         raise ConfigError(
             f"catalogue file {overrides}: {error.strerror or error}. Check the path of the setting."
         ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ConfigError as error:
+        raise ConfigError(f"catalogue file {overrides}: {error}") from error
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"catalogue file {overrides} is not valid TOML: {error}. Correct that place."
         ) from error
-    except ConfigError as error:
-        raise ConfigError(f"catalogue file {overrides}: {error}") from error
 
 
 def split_key(key: str, method: str = "") -> tuple[str, list[str]]:

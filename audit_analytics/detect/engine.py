@@ -43,6 +43,11 @@ APP_GROUPS: Final = ("VOL", "OBJ", "SLOW", "SENS", "TOK", "ERR", "API", "NEWNET"
 FAMILY_SHARE: Final = {"app": 0.85, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by entity type."""
 
+UNITS_FACTOR: Final = 2
+UNITS_MORE: Final = 50
+"""A week counts as many tests as it made, but at most twice those of the median past week, and
+fifty: whoever forges ids by the thousand must not make every true case look like chance."""
+
 FOREST_WEIGHT: Final = 0.2
 """How much voter (b) counts. It insures against what no single group sees, and pays for that with
 false cases: at equal weight recall at 5 false cases a week falls by 0.04 (seeds 100-105)."""
@@ -76,6 +81,8 @@ class Detection:
         API-days of the report week.
     ip_days : pandas.DataFrame
         IP-days of the report week with ``p`` and one p-value column per group.
+    units : dict of str to int
+        How many days of each family E counts.
     cases : list of Case
         Every assessed entity, the most unusual first.
     """
@@ -90,6 +97,7 @@ class Detection:
     tested: NDArray[np.bool_]
     api_days: ApiDays
     ip_days: pd.DataFrame
+    units: dict[str, int]
     cases: list[Case] = field(default_factory=list)
 
 
@@ -132,13 +140,15 @@ def detect_week(
     }
     current, surprises = _score_apps(panel, networks, apis, 0)
     past, week_of = stack_weeks(reference, len(APP_GROUPS))
+    past_tested = [int((week_of == week).sum()) for week in reference]
     # days of young apps alone, tested for networks only, are no past to calibrate on
     calibrated = not np.isnan(past).any(axis=1).all()
     rows = current.reshape(-1, len(APP_GROUPS))
     app_p, attribution = _judge(past, week_of, rows, detector, seed)
     shape = current.shape[:2]
     app_p = {name: p.reshape(shape) for name, p in app_p.items()}
-    ip_days = judge_ip_days(count_ip_days(panel, by_ip if every_ip is None else every_ip, networks))
+    counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
+    ip_days = judge_ip_days(counted)
     api_days = judge_api_days(panel)
     tested = np.asarray(~np.isnan(current).all(axis=2) & calibrated)
     detection = Detection(
@@ -152,8 +162,15 @@ def detect_week(
         tested=tested,
         api_days=api_days,
         ip_days=ip_days,
+        units={
+            "app": _count_units(int(tested.sum()), past_tested),
+            "ip": _count_units(
+                len(ip_days), [int((counted["week"] == week).sum()) for week in panel.grid.weeks]
+            ),
+            "api": int(api_days.tested.sum()),
+        },
     )
-    return replace(detection, cases=_make_cases(detection, _count_units(detection)))
+    return replace(detection, cases=_make_cases(detection))
 
 
 def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
@@ -189,16 +206,12 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
             failing=list_failing(detection.panel, since),
         ),
     )
-    return replace(limited, cases=_make_cases(limited, _count_units(detection)))
+    return replace(limited, cases=_make_cases(limited))
 
 
-def _count_units(detection: Detection) -> dict[str, int]:
-    """Count the days that were tested, of each family."""
-    return {
-        "app": int(detection.tested.sum()),
-        "ip": len(detection.ip_days),
-        "api": int(detection.api_days.tested.sum()),
-    }
+def _count_units(tested: int, past: list[int]) -> int:
+    """Return how many of the days tested E counts, given how many there were in past weeks."""
+    return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
 
 
 def _score_apps(
@@ -265,7 +278,7 @@ def _calibrate(
     return calibrator.extrapolate(past), calibrator.extrapolate(now)
 
 
-def _make_cases(detection: Detection, units: dict[str, int]) -> list[Case]:
+def _make_cases(detection: Detection) -> list[Case]:
     """Return a case per entity with a day that was tested, by its least probable day."""
     api_days, ip_days = detection.api_days, detection.ip_days
     families = {
@@ -281,7 +294,7 @@ def _make_cases(detection: Detection, units: dict[str, int]) -> list[Case]:
             entity_type=family,
             entity=str(entity),
             p=float(p),
-            expected_per_week=float(p) * units[family] / FAMILY_SHARE[family],
+            expected_per_week=float(p) * detection.units[family] / FAMILY_SHARE[family],
             q=float(q),
         )
         for (family, entity), p, q in zip(least.index, least["p"], least["q"], strict=True)

@@ -178,10 +178,11 @@ def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]
     -------
     pandas.DataFrame
         One row per ``api``, ``hour`` and ``app`` (positions): ``errors``, its calls times the
-        median excess share of errors over the apps that called the API in that hour, where five
-        or more did and that median is above 0.03.
+        median excess share of errors over the settled apps that called the API in that hour,
+        where five or more did and that median is above 0.03.
     """
     panel, rows = frame.panel, frame.panel.api_calls
+    rows = rows[panel.settled[rows["app"], rows["hour"]]]
     key = pd.factorize(rows["api"])[0] * len(panel.grid.hours) + rows["hour"].to_numpy()
     failing, apps = np.unique(key[rows[name].to_numpy() > 0], return_counts=True)
     # a median above 0 needs half of five apps: far fewer pairs of API and hour are left
@@ -235,15 +236,16 @@ def outage_excess(
     Returns
     -------
     numpy.ndarray of shape (n_hours,)
-        Median excess share over the active apps where it is above 0.03 and 15 apps (half of a
-        smaller tenant) are active; 0 elsewhere.
+        Median excess share over the active settled apps where it is above 0.03 and 15 of them
+        (half of a smaller tenant) are active; 0 elsewhere.
     """
-    calls = panel.counts["calls"]
+    settled = panel.settled
+    calls = np.where(settled, panel.counts["calls"], 0.0)
     if calls.size == 0:
         return np.zeros(calls.shape[1])
     share = np.where(calls > 0, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
     active = (calls > 0).sum(axis=0)
-    needed = min(OUTAGE_APPS, max(4, len(panel.apps) // 2))
+    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
     ranked = np.sort(share, axis=0)
     middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
     return np.asarray(np.where((active >= needed) & (middle > OUTAGE_EXCESS), middle, 0.0))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics.buckets import HOURS_PER_DAY
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server
 
 COUNTS: Final = ("calls", "sensitive", "token", "objects", *ERROR_CLASSES)
 """What is counted of every app and hour."""
+
+MAX_APPS: Final = 10_000
+"""Apps that are judged. Whoever writes the log can forge ids by the thousand, and each costs as
+much memory and time as an app that is there; those seen first are the real ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +93,20 @@ class Panel:
         calls = np.zeros((len(self.apps), len(self.grid.hours)))
         calls[rows["app"], rows["hour"]] = rows["calls_count"]
         return replace(self, counts={"calls": calls})
+
+    @property
+    def settled(self) -> NDArray[np.bool_]:
+        """Return in which hours the word of an app counts in what happens to everybody.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_apps, n_hours)
+            From a week after the app was first seen; everywhere while the log itself is younger:
+            ids forged within an hour must not pass for a tenant in which everything fails.
+        """
+        hour = np.arange(len(self.grid.hours))
+        known = self.first_hour[:, None] <= hour - MIN_HISTORY_DAYS * HOURS_PER_DAY
+        return np.asarray(known | ~known.any(axis=0))
 
     def weights(self, scored: int) -> NDArray[np.float64]:
         """Return the weight of every app's hours in the baseline of one scored week.
@@ -182,12 +201,15 @@ def build_panel(per_app: pd.DataFrame, by_api: pd.DataFrame, grid: Grid) -> Pane
     Returns
     -------
     Panel
-        Apps in the order of their ids; calls without an app id are left out.
+        Apps in the order of their ids; calls without an app id are left out, and all apps but
+        the ``MAX_APPS`` that were seen first.
     """
-    per_app = per_app[per_app["app_id"] != ""]
+    named = per_app[per_app["app_id"] != ""]
+    begun = named["bucket_at"].groupby(named["app_id"].astype("str")).min()
+    apps = pd.Index(sorted(begun.sort_values(kind="stable").index[:MAX_APPS]), dtype="str")
+    per_app = per_app[per_app["app_id"].isin(apps)]
     start = grid.hours[0]
     hour_of = (per_app["bucket_at"] - start) // pd.Timedelta(hours=1)
-    apps = pd.Index(sorted(per_app["app_id"].unique()), dtype="str")
     row = apps.get_indexer(per_app["app_id"].astype("str"))
     first_hour = hour_of.groupby(row).min().to_numpy(dtype=np.intp)
     inside = ((hour_of >= 0) & (hour_of < len(grid.hours))).to_numpy()

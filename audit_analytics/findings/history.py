@@ -67,12 +67,35 @@ class PastReports:
         ISO week of the week before.
     suppressed : list of Scope
         Calls of earlier findings that were suppressed.
+    places : list of tuple of str, str and Scope
+        Key and id of every earlier finding in which a rule names a network or an address, and
+        its calls. A network that the tenant knows has no rule, and apps often move there.
     """
 
     last: dict[str, Any] | None
     status: str
     week: str
     suppressed: list[Scope] = field(default_factory=list)
+    places: list[tuple[str, str, Scope]] = field(default_factory=list)
+
+    def list_undecided(self, verdicts: Mapping[str, Verdict]) -> list[Scope]:
+        """List the calls from new places about which nobody has decided anything.
+
+        Were they taught, an intruder who keeps quiet would count as resolved in his second week,
+        for the place is new only once.
+
+        Parameters
+        ----------
+        verdicts : mapping of str to Verdict
+            The last verdict on each finding, by its id.
+
+        Returns
+        -------
+        list of Scope
+            Calls of findings that have no verdict, in any of the weeks.
+        """
+        decided = {key for key, finding_id, _ in self.places if finding_id in verdicts}
+        return [scope for key, _, scope in self.places if key not in decided]
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -143,20 +166,39 @@ def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: i
         last, status = None, "empty"
     else:
         status = "absent" if last is None else "compared"
+    told = [
+        (week.shifted(-back), known[name])
+        for back, name in enumerate(names, start=1)
+        if name in known
+    ]
     return PastReports(
         last=last,
         status=status,
         week=names[0],
         suppressed=[
             scope
-            for back, name in enumerate(names, start=1)
-            if name in known
-            for row in known[name]["suppressed"]
-            for reason in row["reasons"]
-            for scope in [cover_reason(reason, until=week.shifted(-back).end_at)]
-            if scope.start_at < scope.end_at
+            for then, report in told
+            for row in report["suppressed"]
+            for scope in _cover_finding(row, then)
+        ],
+        places=[
+            (row["key"], row["finding_id"], scope)
+            for then, report in told
+            for row in report["findings"]
+            for scope in _cover_finding(row, then, rules_only=True)
+            if {"network", "ip"} & scope.where.keys()
         ],
     )
+
+
+def _cover_finding(row: Mapping[str, Any], week: Week, *, rules_only: bool = False) -> list[Scope]:
+    """Return all calls of its week that belong to a finding, or to the rules among its reasons."""
+    scopes = [
+        cover_reason(reason, until=week.end_at)
+        for reason in row["reasons"]
+        if not rules_only or reason["detector"].startswith("rule:")
+    ]
+    return [scope for scope in scopes if scope.start_at < scope.end_at]
 
 
 def place_findings(

@@ -83,9 +83,11 @@ class Review:
         Returns
         -------
         list of Scope
-            Calls of confirmed findings, and of those that were suppressed when they were found.
+            Calls of confirmed findings, of those that were suppressed when they were found, and
+            of those about a foreign network or an address on which nobody has decided.
         """
-        return [*list_confirmed(list(self.verdicts.values()), week), *self.past.suppressed]
+        confirmed = list_confirmed(list(self.verdicts.values()), week)
+        return [*confirmed, *self.past.suppressed, *self.past.list_undecided(self.verdicts)]
 
     def follow_up(
         self,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import json
 import os
-import tomllib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from audit_analytics.config import parse_toml
 from audit_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def parse_entries(text: str, table: str, model: type[Entry], *, where: str) -> l
         A name is unknown, or a value cannot be understood.
     """
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = parse_toml(text)
+    except ConfigError as error:
         raise ConfigError(f"{where}: is not valid TOML ({error})") from None
     for name in content:
         if name != table:

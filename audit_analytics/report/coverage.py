@@ -9,6 +9,7 @@ import pandas as pd
 
 from audit_analytics.buckets import format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+from audit_analytics.detect.panel import MAX_APPS
 from audit_analytics.language import _, join_sentences, ngettext, say_number
 from audit_analytics.report.names import count_severities
 from audit_analytics.report.wording import share_of
@@ -124,7 +125,9 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         for app in skipped
         if calls.get(app, 0)
     ]
-    left_out = {"": _("calls without an app id")}
+    beyond = calls.index.difference(panel.apps) if len(panel.apps) == MAX_APPS else []
+    left_out = dict.fromkeys(beyond, _("more apps than can be judged, and others came first"))
+    left_out |= {"": _("calls without an app id")}
     left_out |= dict.fromkeys(sorted(data.settings.own_apps()), _("this tool's own app"))
     rows += [
         {

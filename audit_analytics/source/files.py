@@ -104,7 +104,7 @@ def read_log(
         first = log.rejects.iloc[0]
         raise InputError(
             f"{', '.join(map(str, paths))}: nothing could be read as a row of an audit log "
-            f"({len(log.rejects):,} rejected; the first: {first['source']}, row {first['row']}: "
+            f"({log.counts['rejects']:,} rejected; the first: {first['source']}, row {first['row']}: "
             f"{first['reason']}). {_ASK}"
         )
     return log

@@ -12,7 +12,7 @@ import pandas as pd
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.redact import mask_prose, mask_text
-from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS
+from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
 from audit_analytics.source.columns import Columns, Packed
 from audit_analytics.source.log import Log, concat_events, drop_duplicates
 from audit_analytics.source.wire import Item, clean_text
@@ -25,6 +25,12 @@ __all__ = ["EventBuilder", "Log"]
 _RAW_MAX: Final = 4096
 _TEXTS_MAX: Final = 1000
 """Rejects whose text is kept; all are counted, but whoever writes the log writes these texts."""
+_REJECTS_MAX: Final = 100_000
+"""Rejects that are listed one by one; a megabyte of gzip holds millions."""
+_REASONS_MAX: Final = 1000
+_OTHER_REASON: Final = "another reason"
+
+_WORDS: Final = [column.name for column in EVENTS.columns if column.dtype == "category"]
 
 _Reject = tuple[str, int, str, str]
 
@@ -40,7 +46,9 @@ class PackedLog:
     frames : list of pandas.DataFrame
         Events that came as frames.
     rejects : list of tuple
-        Source, row, reason and text of every reject.
+        Source, row, reason and text of the first rejects.
+    reasons : collections.Counter
+        All rejects by reason.
     notes : collections.Counter
         What had to be converted, cut or ignored.
     rows_read : int
@@ -50,6 +58,7 @@ class PackedLog:
     columns: Packed
     frames: list[pd.DataFrame]
     rejects: list[_Reject]
+    reasons: Counter[str]
     notes: Counter[str]
     rows_read: int
 
@@ -82,6 +91,7 @@ class EventBuilder:
         self._rows_read = 0
         self._texts = 0
         self._rejects: list[_Reject] = []
+        self._reasons: Counter[str] = Counter()
         self._columns = Columns(catalogue or Catalogue.default())
         self._frames: list[pd.DataFrame] = []
 
@@ -118,11 +128,14 @@ class EventBuilder:
                 f"the frame of events does not fit the table ({type(error).__name__}). "
                 "See schema.EVENTS for the dtype of every column."
             ) from None
-        odd = sorted(set(table["outcome"].cat.categories) - set(OUTCOMES))
-        if odd:
-            raise InputError(
-                f"column outcome holds {odd[:3]}; allowed are {', '.join(OUTCOMES)}. Map them first."
-            )
+        table = table.assign(**{name: _fill_words(table[name]) for name in _WORDS})
+        for name, allowed in (("outcome", OUTCOMES), ("severity", (*SEVERITIES, "unknown"))):
+            odd = sorted(set(table[name].cat.categories) - set(allowed))
+            if odd:
+                raise InputError(
+                    f"column {name} holds {odd[:3]}; allowed are {', '.join(allowed)}. "
+                    "Map them first."
+                )
         for reason, lost in (("no id", table["id"].isna()), ("no event_time", table["at"].isna())):
             for row in np.flatnonzero(lost.to_numpy(bool)).tolist():
                 self.reject(str(table["source"].iloc[row]), row + 1, reason, "")
@@ -144,8 +157,10 @@ class EventBuilder:
         raw : bytes or str
             The row as found; secrets are masked here.
         """
-        text = _show(raw) if self._has_room(raw) else ""
-        self._rejects.append((clean_text(source), row, reason, text))
+        if len(self._rejects) < _REJECTS_MAX:
+            text = _show(raw) if self._has_room(raw) else ""
+            self._rejects.append((clean_text(source), row, reason, text))
+        self._count_reason(reason, 1)
         self._count(1)
 
     def pack(self) -> PackedLog:
@@ -157,7 +172,12 @@ class EventBuilder:
             To be given to :meth:`absorb` of another builder, of another process perhaps.
         """
         return PackedLog(
-            self._columns.pack(), self._frames, self._rejects, self.notes, self._rows_read
+            self._columns.pack(),
+            self._frames,
+            self._rejects,
+            self._reasons,
+            self.notes,
+            self._rows_read,
         )
 
     def absorb(self, packed: PackedLog, *, rows_before: int = 0) -> None:
@@ -173,7 +193,9 @@ class EventBuilder:
         self._columns.absorb(packed.columns)
         self._frames += packed.frames
         self.notes.update(packed.notes)
-        for source, row, reason, text in packed.rejects:
+        for reason, count in packed.reasons.items():
+            self._count_reason(reason, count)
+        for source, row, reason, text in packed.rejects[: _REJECTS_MAX - len(self._rejects)]:
             kept = text if self._has_room(text) else ""
             self._rejects.append((source, row + rows_before, reason, kept))
         self._count(packed.rows_read)
@@ -190,21 +212,28 @@ class EventBuilder:
         events, duplicates, conflicts = drop_duplicates(
             concat_events([built, *self._frames]), unique=unique and not self._frames
         )
+        rejects_count = self._reasons.total()
+        self.notes["rejects_not_listed"] = rejects_count - len(self._rejects)
         rejects = REJECTS.coerce(pd.DataFrame(self._rejects, columns=REJECTS.names))
         counts = {
             "rows_read": self._rows_read,
             "events": len(events),
             "duplicates": duplicates,
-            "rejects": len(rejects),
+            "rejects": rejects_count,
             "conflicting_duplicates": conflicts,
             **{name: number for name, number in sorted(self.notes.items()) if number},
         }
-        return Log(events, rejects, counts)
+        return Log(events, rejects, counts, dict(self._reasons))
 
     def _count(self, rows: int) -> None:
         self._rows_read += rows
         if self._progress:
             self._progress(rows)
+
+    def _count_reason(self, reason: str, rows: int) -> None:
+        # the code of an error page is part of its reason, and written by others
+        known = reason in self._reasons or len(self._reasons) < _REASONS_MAX
+        self._reasons[reason if known else _OTHER_REASON] += rows
 
     def _has_room(self, text: bytes | str) -> bool:
         """Tell whether the text of a reject is to be kept; count those that are not."""
@@ -213,6 +242,16 @@ class EventBuilder:
             return False
         self._texts += bool(text)
         return bool(text)
+
+
+def _fill_words(column: pd.Series) -> pd.Series:
+    """Give missing words their word: what is missing must not end as NaN in a report."""
+    if not column.isna().any():
+        return column
+    word = "unknown" if column.name in ("outcome", "category", "severity") else ""
+    if word not in column.cat.categories:
+        column = column.cat.add_categories(word)
+    return column.fillna(word)
 
 
 def _show(raw: bytes | str) -> str:

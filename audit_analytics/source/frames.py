@@ -69,8 +69,10 @@ def read_frame(frame: pd.DataFrame, label: str, builder: EventBuilder) -> None:
     Raises
     ------
     InputError
-        It has neither.
+        It has neither, or a column twice.
     """
+    if not frame.columns.is_unique:
+        raise InputError(f"{label}: a column stands there twice. Drop or rename one of them.")
     missing = EVENTS.missing(frame.columns)
     if not missing:
         builder.add_events(frame)

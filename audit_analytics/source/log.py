@@ -22,15 +22,18 @@ class Log:
     events : pandas.DataFrame
         Table ``schema.EVENTS``, sorted by (at, id).
     rejects : pandas.DataFrame
-        Table ``schema.REJECTS``.
+        Table ``schema.REJECTS``: the first 100,000 rows that could not be read.
     counts : dict of str to int
         'rows_read' = 'events' + 'duplicates' + 'rejects'; 'conflicting_duplicates' are the
         duplicates that differ from the row kept; further keys say what had to be converted.
+    reject_reasons : dict of str to int
+        All rejected rows by reason.
     """
 
     events: pd.DataFrame
     rejects: pd.DataFrame
     counts: dict[str, int] = field(default_factory=dict)
+    reject_reasons: dict[str, int] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Say what was read, on one line."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -282,7 +282,7 @@ def has_lines(lines: list[bytes], *, whole: bool) -> bool:
     >>> has_lines([b'{"id": 1}', b'{"id": 2}'], whole=True), has_lines([b"[", b"1]"], whole=True)
     (True, False)
     """
-    head = [line for line in lines[:50] if line.strip()]
+    head = [*islice((line for line in lines if line.strip()), 50)]
     if _is_json(head[0]):
         return True
     if whole and _is_json(b"\n".join(lines)):

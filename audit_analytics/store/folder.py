@@ -18,7 +18,7 @@ import re
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import InputError
@@ -111,11 +111,10 @@ class Store:
         list of datetime.datetime
             In order, UTC.
         """
-        return sorted(
-            datetime.strptime(f"{found[1]} {found[2]}+0000", "%Y-%m-%d %H-%M-%S%z")
-            for path in self.folder.glob("day=*/*.parquet")
-            if (found := _NAME.fullmatch(path.relative_to(self.folder).as_posix()))
+        names = (
+            path.relative_to(self.folder).as_posix() for path in self.folder.glob("day=*/*.parquet")
         )
+        return sorted(start for name in names if (start := _read_name(name)))
 
     def scan(self, start: datetime | None = None, end: datetime | None = None) -> Stored:
         """Read the manifests.
@@ -149,7 +148,9 @@ class Store:
             except InputError as error:
                 stored.damaged.append(str(error))
                 continue
-            if not start or manifest.end > start:
+            if manifest.start != at:
+                stored.damaged.append(f"{self.path_of(at)}: holds another window")
+            elif not start or manifest.end > start:
                 stored.manifests.append(manifest)
         return stored
 
@@ -270,6 +271,19 @@ class Store:
             raise StoreUnusable(
                 f"{self.folder}: holds no window yet; fetch some with: sync --since 28d"
             )
+
+
+def _read_name(name: str) -> datetime | None:
+    found = _NAME.fullmatch(name)
+    try:
+        return (
+            datetime.strptime(f"{found[1]}{found[2]}", "%Y-%m-%d%H-%M-%S").replace(tzinfo=UTC)
+            if found
+            else None
+        )
+    except ValueError:
+        # shaped like a day, and there is no such day
+        return None
 
 
 @contextmanager

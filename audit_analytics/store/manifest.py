@@ -6,8 +6,8 @@ visible and neither is ever there without the other.
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import msgspec
 import pyarrow as pa
@@ -27,6 +27,13 @@ ALL: Final = "all"
 
 MANIFEST_KEY: Final = b"audit_analytics.manifest"
 REJECTS_KEY: Final = b"audit_analytics.rejects"
+
+
+LONGEST: Final = timedelta(days=31)
+"""Longest window; whatever claims more would have every one of its hours counted."""
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class StoreTooNew(InputError):  # noqa: N818 - reads as what happened
@@ -66,17 +73,17 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Version of this package.
     """
 
-    start: datetime
-    end: datetime
-    read_at: datetime
+    start: Instant
+    end: Instant
+    read_at: Instant
     scope: str = ALL
-    rows_count: int = 0
-    duplicates_count: int = 0
-    rejects_count: int = 0
-    pages_count: int = 0
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-    reject_reasons: dict[str, int] = {}
+    rows_count: Count = 0
+    duplicates_count: Count = 0
+    rejects_count: Count = 0
+    pages_count: Count = 0
+    first_at: Instant | None = None
+    last_at: Instant | None = None
+    reject_reasons: dict[str, Count] = {}
     redaction: dict[str, str] = {}
     catalogue: str = ""
     format: int = FORMAT
@@ -96,6 +103,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             True for the same scope, and for a window read without a filter.
         """
         return self.scope in (ALL, scope)
+
+
+class Reject(TypedDict):
+    """A row of table ``schema.REJECTS``."""
+
+    source: str
+    row: int
+    reason: str
+    raw: str
 
 
 def _build_schema() -> pa.Schema:
@@ -140,12 +156,16 @@ def read_manifest(path: Path) -> Manifest:
         raise InputError(f"{path}: has no manifest, so it is no window of a store") from None
     if manifest.format > FORMAT:
         raise StoreTooNew(
-            f"{path}: written by version {manifest.version} in a later form; upgrade audit-analytics"
+            f"{path}: written by version {manifest.version!a} in a later form; upgrade audit-analytics"
+        )
+    if not timedelta(0) < manifest.end - manifest.start <= LONGEST:
+        raise InputError(
+            f"{path}: its manifest says no span of time; the next sync fetches it again"
         )
     return manifest
 
 
-def read_rejects(path: Path) -> list[dict[str, Any]]:
+def read_rejects(path: Path) -> list[Reject]:
     """Read the items of a stored window that could not be read, as far as they were kept.
 
     Parameters
@@ -155,7 +175,7 @@ def read_rejects(path: Path) -> list[dict[str, Any]]:
 
     Returns
     -------
-    list of dict
+    list of Reject
         Rows of table ``schema.REJECTS``.
 
     Raises
@@ -163,7 +183,10 @@ def read_rejects(path: Path) -> list[dict[str, Any]]:
     InputError
         The file is damaged.
     """
-    return list(msgspec.json.decode(_read_footer(path).get(REJECTS_KEY, b"[]")))
+    try:
+        return msgspec.json.decode(_read_footer(path).get(REJECTS_KEY, b"[]"), type=list[Reject])
+    except msgspec.MsgspecError:
+        raise InputError(f"{path}: its rejects cannot be read; verify the store") from None
 
 
 def _read_footer(path: Path) -> dict[bytes, bytes]:

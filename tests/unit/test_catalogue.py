@@ -185,6 +185,8 @@ def test_the_user_adds_patterns_and_overrides_severities(tmp_path):
         ("[severity]\n'GET/x' = 3", "use one of"),
         ("[patterns]\na=1", "unknown table"),
         ("not toml", "not valid TOML"),
+        ("a = " + "[" * 9999, "not valid TOML"),
+        ("a = " + "9" * 9999, "not valid TOML"),
     ],
 )
 def test_a_bad_file_says_what_to_do(tmp_path, text, expected):

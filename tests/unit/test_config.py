@@ -81,7 +81,11 @@ def test_a_value_out_of_range_is_refused_by_name(name, value):
         load_settings(overrides={name: value})
 
 
-@pytest.mark.parametrize("text", ["seed = ", "[rules", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "text",
+    ["seed = ", "[rules", b"\xff\xfe", "seed = " + "[" * 9999, "seed = " + "9" * 9999],
+    ids=["cut", "open", "bytes", "deep", "long"],
+)
 def test_a_file_that_is_no_toml_is_refused_by_its_name(text):
     path = Path("broken.toml")
     path.write_bytes(text if isinstance(text, bytes) else text.encode())

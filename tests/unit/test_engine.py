@@ -8,6 +8,7 @@ from sklearn.svm import OneClassSVM
 from tenant import (
     DAY,
     HOUR,
+    READ,
     SEND,
     WEEK,
     build_tenant,
@@ -20,8 +21,9 @@ from tenant import (
 )
 
 import audit_analytics as aa
-from audit_analytics.detect import detect_week
+from audit_analytics.detect import detect_week, panel
 from audit_analytics.detect.forest import SurpriseForest
+from audit_analytics.report import coverage
 from audit_analytics.report.json_file import render_json
 from audit_analytics.rollup import rollup
 
@@ -264,6 +266,46 @@ def test_an_outage_of_the_platform_is_one_finding():
     assert [f["entity"] for f in about] == ["platform"]
     assert about[0]["sentence"].startswith("The platform answered ")
     assert not [f for f in report["findings"] if "rule:enumeration" in f["detectors"]]
+
+
+def forge(count, at, **columns):
+    """Make a call of each of many apps that nobody ever saw."""
+    return [calls(f"cli_x{n:04d}", [at], **columns) for n in range(count)]
+
+
+def test_forged_apps_and_addresses_do_not_make_every_true_case_look_like_chance(injected):
+    forged = [
+        *forge(400, WEEK.start_at + HOUR),
+        *(
+            calls(f"cli_{n % 2:02d}", spread(NOON, 3), ip=f"10.9.{n}.9", outcome="auth")
+            for n in range(200)
+        ),
+    ]
+    flooded = analyse(make_events(quiet_tenant(), *INJECTED, *forged))
+    usual = {f["entity"]: f["expected_per_week"] for f in injected["findings"]}
+    found = {f["entity"]: f["expected_per_week"] for f in flooded["findings"]}
+    for app in ("cli_02", "cli_05", "cli_08"):
+        assert found[app] < 4 * usual[app]
+
+
+def test_forged_apps_that_fail_do_not_pass_for_an_outage():
+    at = local("2026-11-11 14:00")
+    attack = calls("cli_03", spread(at, 60), api=READ, ip="10.0.3.1", outcome="permission")
+    cover = forge(80, at, api=READ, ip="198.51.100.9", outcome="permission")
+    report = analyse(make_events(quiet_tenant(), attack, *cover))
+    found = {f["entity"]: set(f["detectors"]) for f in report["findings"]}
+    assert "ERR" in found["cli_03"]
+    assert "platform" not in found
+
+
+def test_apps_beyond_a_limit_are_listed_and_not_judged(monkeypatch):
+    for module in (panel, coverage):
+        monkeypatch.setattr(module, "MAX_APPS", 12)
+    report = analyse(make_events(quiet_tenant(), *INJECTED, *forge(30, NOON)))
+    assert report["assessed"]["apps_count"] == 12
+    assert report["assessed"]["not_assessed_count"] == 30
+    assert "more apps than can be judged" in report["assessed"]["not_assessed"][0]["reason"]
+    assert {"cli_02", "cli_05", "cli_08"} <= {f["entity"] for f in report["findings"]}
 
 
 def test_credential_stuffing_is_one_finding_about_the_address():

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from audit_analytics import Settings, analyze
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
 from audit_analytics.source import read_log, text, write_rejects
@@ -110,6 +111,29 @@ def test_a_frame_keeps_account_of_missing_values():
     assert read_log(events).rejects["reason"].tolist() == ["no id"]
 
 
+@pytest.mark.parametrize("parquet", [False, True])
+def test_missing_words_in_a_table_of_events_end_in_no_report_as_nan(tmp_path, parquet):
+    words = ["app_id", "ip", "network", "api", "outcome", "category", "severity"]
+    events = read_log(ITEMS).events.assign(**dict.fromkeys(words, pd.NA))
+    source = events
+    if parquet:
+        source = tmp_path / "log.parquet"
+        events.to_parquet(source)
+    first = read_log(source).events.iloc[0]
+    assert first[words].tolist() == ["", "", "", "", "unknown", "unknown", "unknown"]
+    report = analyze(source, settings=Settings())
+    report.write(tmp_path / "report")
+
+
+def test_a_frame_with_a_column_twice_or_odd_words_is_refused():
+    events = read_log(ITEMS).events
+    for frame in (events, pd.DataFrame(ITEMS)):
+        with pytest.raises(InputError, match="twice"):
+            read_log(pd.concat([frame, frame[["ip"]]], axis=1))
+    with pytest.raises(InputError, match="column severity holds"):
+        read_log(events.assign(severity="apocalyptic"))
+
+
 def test_a_frame_that_fits_nothing_says_what_is_missing():
     with pytest.raises(InputError, match=r"neither the columns of events .missing: id, at"):
         read_log(pd.DataFrame({"a": [1]}))
@@ -168,6 +192,15 @@ def test_broken_first_lines_do_not_cost_the_file(tmp_path, garbage, broken):
     log = read_log(path)
     assert (log.counts["events"], log.counts["rejects"]) == (100, broken)
     assert log.rejects["row"].tolist() == list(range(1, broken + 1))
+
+
+def test_blank_lines_before_a_log_cost_nothing(tmp_path):
+    lines = ["\n" * 60 + SPELLINGS["lines of items"], "\n" * 60 + SPELLINGS["pretty page"]]
+    for name, content in zip("ab", lines, strict=True):
+        path = tmp_path / name
+        path.write_text(content)
+        log = read_log(path)
+        assert (log.counts["events"], log.counts["rejects"]) == (6, 0)
 
 
 def test_hidden_files_are_named_and_counted(tmp_path, caplog):
@@ -328,6 +361,7 @@ def test_progress_adds_up(tmp_path):
     assert read_log(path, progress=seen.append).counts["rows_read"] == sum(seen) == 7
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.binary(max_size=60) | st.sampled_from([json.dumps(i).encode() for i in ITEMS]),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit_analytics.schema import EVENTS, REJECTS
-from audit_analytics.source import read_log
+from audit_analytics.source import flatten, read_log
 from audit_analytics.source.fields import find_network, read_address, read_code
 from audit_analytics.source.hashes import hash_texts
 from audit_analytics.source.parameters import decode_parameters, read_names
@@ -372,6 +372,21 @@ def test_all_rejects_are_counted_and_the_text_of_the_first_kept():
     assert log.counts["rejects"] == 1500
     assert log.counts["reject_texts_left_out"] == 500
     assert log.rejects["raw"].str.contains('"n":').tolist() == [True] * 1000 + [False] * 500
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_rejects_beyond_a_limit_are_counted_by_reason_and_not_listed(tmp_path, monkeypatch, n_jobs):
+    monkeypatch.setattr(flatten, "_REJECTS_MAX", 5)
+    monkeypatch.setattr(flatten, "_REASONS_MAX", 2)
+    for name in "abcd":
+        lines = [{"id": ""}, {"id": "1"}, *({"code": code, "data": {}} for code in (7, 8))]
+        (tmp_path / name).write_text("\n".join(json.dumps(line) for line in lines))
+    (tmp_path / "e").write_text(json.dumps(item(1)))
+    log = read_log(tmp_path, n_jobs=n_jobs)
+    assert log.counts["rows_read"] == 17
+    assert log.reject_reasons == {"no id": 4, "no event_time": 4, "another reason": 8}
+    assert len(log.rejects) == 5
+    assert log.counts["rejects_not_listed"] == 11
 
 
 @given(st.lists(st.text(max_size=40), max_size=20), st.lists(st.text(max_size=40), max_size=20))

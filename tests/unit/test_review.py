@@ -85,6 +85,15 @@ def test_an_attack_that_goes_on_is_found_again_once_it_was_confirmed(log, report
     json.dumps(data, allow_nan=False)
 
 
+def test_an_attack_that_goes_on_is_found_again_if_nobody_decided(log, reports, found):
+    data = analyze(log, WEEK, reports).data
+    again = row_of(data["findings"])
+    assert again["detectors"][0] == "NEWNET"
+    assert (again["status"], again["since_week"]) == ("continuing", LAST.iso)
+    assert again["key"] == found["key"]
+    assert row_of(data["resolved"]) is None
+
+
 def test_what_was_found_harmless_has_become_usual(log, reports, found, tmp_path):
     verdicts = decide(found, "benign", tmp_path / "verdicts.toml")
     data = analyze(log, WEEK, reports, verdicts=verdicts).data

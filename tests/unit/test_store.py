@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.config import RedactionSettings, Settings, load_settings
-from audit_analytics.errors import ConfigError
+from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.schema import EVENTS, REJECTS
 from audit_analytics.source.files import read_log
 from audit_analytics.store import (
@@ -32,6 +32,7 @@ from audit_analytics.store import (
     read_store,
     read_stored_rejects,
 )
+from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -379,6 +380,52 @@ def test_secrets_in_a_path_are_gone(path):
 
 def test_the_catalogue_s_own_names_are_left_as_they_are():
     assert [m.api for m in Catalogue.default() if KEY.redact_path(m.api) != m.api] == []
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"start": "2026-03-02T10:00:00", "end": "2026-03-02T11:00:00"},
+        {"start": "2026-03-02T11:00:00Z", "end": "2026-03-02T10:00:00Z"},
+        {"end": "9999-12-31T23:59:59Z"},
+        {"start": "0001-01-01T00:00:00Z"},
+        {"start": "2026-03-02T09:00:00Z"},
+        {"rows_count": -1},
+        {"rejects_count": 10**30},
+    ],
+    ids=["no zone", "backwards", "for ever", "from ever", "another's", "negative", "too many"],
+)
+def test_a_manifest_that_cannot_be_true_costs_its_window_and_not_the_run(store, claims):
+    ten = NINE + HOUR
+    write(store, ["a"])
+    write(store, ["b"], ten)
+    path = store.path_of(ten)
+    footer = {k: v for k, v in pq.read_metadata(path).metadata.items() if k != b"ARROW:schema"}
+    footer[MANIFEST_KEY] = json.dumps(json.loads(footer[MANIFEST_KEY]) | claims).encode()
+    pq.write_table(pq.read_table(path).replace_schema_metadata(footer), path)
+    assert ids_of(store.folder) == ["a"]
+    assert read_store(store.folder).attrs["store"]["damaged_count"] == 1
+
+
+@pytest.mark.parametrize(
+    "rejects", [b"nope", b'{"a": 1}', b"[1, null]", b'[{"raw": 5, "row": "x"}]']
+)
+def test_rejects_that_are_none_are_told_in_one_line(store, rejects):
+    write(store, ["a"])
+    path = store.path_of(NINE)
+    footer = {k: v for k, v in pq.read_metadata(path).metadata.items() if k != b"ARROW:schema"}
+    claims = json.loads(footer[MANIFEST_KEY]) | {"rejects_count": 1}
+    footer |= {MANIFEST_KEY: json.dumps(claims).encode(), REJECTS_KEY: rejects}
+    pq.write_table(pq.read_table(path).replace_schema_metadata(footer), path)
+    with pytest.raises(InputError, match="rejects cannot be read"):
+        read_stored_rejects(store.folder)
+
+
+def test_a_file_named_after_a_day_that_never_was_is_none_of_the_store(store):
+    write(store, ["a"])
+    (store.folder / "day=2026-02-31").mkdir()
+    (store.folder / "day=2026-02-31" / "09-00-00.parquet").write_bytes(b"")
+    assert store.list_starts() == [NINE]
 
 
 def test_every_column_is_clean(store):

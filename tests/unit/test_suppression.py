@@ -77,6 +77,8 @@ def test_the_file_is_read(tmp_path):
         ('[[suppress]]\nowner = "o"\nreason = "r"\nexpires = 2026-11-11', "would hide all"),
         (ENTRY + ENTRY, "stands there twice"),
         ("[[suppress", "not valid TOML"),
+        ("a = " + "[" * 9999, "nested too deeply"),
+        ("a = " + "9" * 9999, "not valid TOML"),
     ],
 )
 def test_a_slip_names_the_entry_and_what_was_meant(tmp_path, text, says):
