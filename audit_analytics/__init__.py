@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from audit_analytics import rollup as rollup
     from audit_analytics.config import Settings as Settings
     from audit_analytics.config import load_settings as load_settings
+    from audit_analytics.intake import load as load
     from audit_analytics.pipeline import analyze as analyze
-    from audit_analytics.pipeline import load as load
     from audit_analytics.report.result import Report as Report
     from audit_analytics.simulate.company import simulate_company as simulate_company
 
@@ -30,7 +30,7 @@ _HOMES = {
     "Settings": ("audit_analytics.config", "Settings"),
     "analyze": ("audit_analytics.pipeline", "analyze"),
     "features": ("audit_analytics.features", None),
-    "load": ("audit_analytics.pipeline", "load"),
+    "load": ("audit_analytics.intake", "load"),
     "load_settings": ("audit_analytics.config", "load_settings"),
     "plots": ("audit_analytics.plots", None),
     # the module: importing it would shadow a function of its name

@@ -46,7 +46,7 @@ def drill(
     from audit_analytics.config import load_settings
     from audit_analytics.drill import drill as run_drill
     from audit_analytics.drill import render_drill
-    from audit_analytics.pipeline import load
+    from audit_analytics.intake import load
     from audit_analytics.report.escape import csv_cell
 
     settings = load_settings(config, overrides={"budget_per_week": budget})

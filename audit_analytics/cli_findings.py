@@ -79,12 +79,12 @@ def explain(
 def _fetch_rows(
     log: Path, report: dict[str, Any], found: dict[str, Any], rows: int, config: Path | None
 ) -> tuple[list[dict[str, Any]], int]:
-    from audit_analytics.buckets import parse_week
     from audit_analytics.config import load_settings
     from audit_analytics.errors import DataIncompleteError
     from audit_analytics.findings.finding import show_event
     from audit_analytics.findings.reports import read_hits
-    from audit_analytics.pipeline import count_log
+    from audit_analytics.intake import count_log
+    from audit_analytics.weeks import parse_week
 
     click.echo(f"Reading {log} ...", err=True)
     source = count_log(log, load_settings(config)).evidence
@@ -183,11 +183,11 @@ def verdict(
     of a benign one stay. Kept in verdicts.toml. FINDING is an id, its first four or more
     characters, or the rank in the latest report.
     """
-    from audit_analytics.buckets import parse_week
     from audit_analytics.config import find_beside, load_settings
     from audit_analytics.findings.reports import find_finding
     from audit_analytics.findings.verdicts import append_verdict, judge_finding
     from audit_analytics.report.escape import terminal
+    from audit_analytics.weeks import parse_week
 
     settings = load_settings(config)
     report, found = find_finding(reports, finding)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import Week, choose_report_week, parse_week
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import ConfigError, DataIncompleteError
-from audit_analytics.pipeline import count_log, judge_week
+from audit_analytics.intake import count_log
+from audit_analytics.pipeline import judge_week
 from audit_analytics.report.escape import terminal
 from audit_analytics.simulate.attacks import SCENARIOS, find_scenario
 from audit_analytics.simulate.overlay import (
@@ -27,6 +27,7 @@ from audit_analytics.simulate.overlay import (
     profile_apps,
 )
 from audit_analytics.source.files import read_log
+from audit_analytics.weeks import Week, choose_report_week, parse_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from audit_analytics import features
-from audit_analytics.buckets import (
-    Week,
-    choose_report_week,
-    find_end,
-    format_utc,
-    parse_week,
-    week_of,
-)
-from audit_analytics.catalogue import load_catalogue
+from audit_analytics.buckets import format_utc
 from audit_analytics.config import Settings, load_settings
 from audit_analytics.detect import (
     Detection,
@@ -34,90 +25,26 @@ from audit_analytics.detect import (
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import (
     Finding,
-    FrameEvidence,
     Review,
     leave_out_calls,
     merge_findings,
     read_review,
     split_hits,
 )
+from audit_analytics.intake import CountedLog, count_log
 from audit_analytics.language import use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
-from audit_analytics.rollup import Rollup, rollup
-from audit_analytics.source.files import read_log
-from audit_analytics.source.log import Log
+from audit_analytics.rollup import Rollup
 from audit_analytics.source.windows import read_since
-from audit_analytics.store import (
-    Store,
-    StoreEvidence,
-    read_calls,
-    read_store,
-    read_stored_rejects,
-)
+from audit_analytics.weeks import Week, choose_report_week, find_end, parse_week, week_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from audit_analytics.cases import Case, EvidenceSource, Hit
+    from audit_analytics.cases import Case, Hit
     from audit_analytics.detect.forest import OutlierDetector
-
-
-@dataclass(frozen=True, kw_only=True)
-class CountedLog:
-    """A log as hourly counts, with the way back to the rows behind them.
-
-    Parameters
-    ----------
-    calls : Rollup
-        The hourly counts of the whole log.
-    evidence : EvidenceSource
-        Where the rows are.
-    counts : dict of str to int
-        ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
-    rejects : pandas.DataFrame
-        Table :data:`audit_analytics.schema.REJECTS`.
-    reject_reasons : dict of str to int
-        Rejected rows by reason.
-    """
-
-    calls: Rollup
-    evidence: EvidenceSource
-    counts: dict[str, int]
-    rejects: pd.DataFrame
-    reject_reasons: dict[str, int]
-
-
-def load(
-    source: Any,  # noqa: ANN401 - everything read_log takes
-    *,
-    settings: Settings | None = None,
-) -> pd.DataFrame:
-    """Read an audit log into a table of events, one row a call.
-
-    Parameters
-    ----------
-    source : path, list of paths, pandas.DataFrame or list of dict
-        The log: a file or folder of API pages, JSONL or Parquet, a frame of events, or pages.
-    settings : Settings, optional
-        Settings; environment, TOML file and defaults if not given.
-
-    Returns
-    -------
-    pandas.DataFrame of shape (n_events, 18)
-        Table :data:`audit_analytics.schema.EVENTS` in time order; ``attrs["ingest"]`` holds the
-        counts of rows read, duplicates and rejects.
-
-    Raises
-    ------
-    InputError
-        The source is no audit log.
-    """
-    settings = settings or load_settings()
-    log = _read(source, settings)
-    log.events.attrs["ingest"] = log.counts
-    return log.events
 
 
 def run_week(
@@ -244,77 +171,6 @@ def judge_week(
         findings=follow_up.findings,
         follow_up=follow_up,
     )
-
-
-def count_log(
-    source: Any,  # noqa: ANN401 - everything read_log takes
-    settings: Settings,
-) -> CountedLog:
-    """Read a log and count its calls hour by hour.
-
-    Parameters
-    ----------
-    source : path, list of paths, pandas.DataFrame or list of dict
-        The log: a store, a file or folder of API pages, JSONL or Parquet, a frame of events, or
-        pages.
-    settings : Settings
-        Settings.
-
-    Returns
-    -------
-    CountedLog
-        What :func:`judge_week` takes.
-
-    Raises
-    ------
-    InputError
-        The source is no audit log.
-    """
-    folder = Path(source) if isinstance(source, str | Path) else None
-    if folder is not None and Store(folder).exists():
-        return _count_store(Store(folder), settings)
-    catalogue = load_catalogue(settings.catalogue)
-    log = read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
-    return CountedLog(
-        calls=rollup(log.events),
-        evidence=FrameEvidence(log.events),
-        counts=log.counts,
-        rejects=log.rejects,
-        reject_reasons=log.reject_reasons,
-    )
-
-
-def _count_store(store: Store, settings: Settings) -> CountedLog:
-    """Take the hourly counts a store keeps; its events are read as evidence only."""
-    store.check()
-    windows = store.scan().manifests
-    catalogue = load_catalogue(settings.catalogue)
-    calls = read_calls(store, windows, catalogue)
-    reasons: Counter[str] = Counter()
-    for window in windows:
-        reasons.update(window.reject_reasons)
-    counts = {"events": int(calls.by_api["calls_count"].sum()), "duplicates": 0}
-    counts["rejects"] = sum(window.rejects_count for window in windows)
-    return CountedLog(
-        calls=calls,
-        evidence=StoreEvidence(store, windows, catalogue),
-        counts=counts | {"rows_read": counts["events"] + counts["rejects"]},
-        rejects=read_stored_rejects(store.folder),
-        reject_reasons=dict(reasons),
-    )
-
-
-def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything read_log takes
-    """Read a store together with the rejects it counted; anything else as a log."""
-    folder = Path(source) if isinstance(source, str | Path) else None
-    if folder is None or not Store(folder).exists():
-        catalogue = load_catalogue(settings.catalogue)
-        return read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
-    events = read_store(folder)
-    rejects_count = events.attrs["store"]["rejects_count"]
-    counts = {"events": len(events), "duplicates": 0, "rejects": rejects_count}
-    counts["rows_read"] = len(events) + rejects_count
-    return Log(events, read_stored_rejects(folder), counts)
 
 
 def _choose_week(log: CountedLog, week: str | None, since: str | None, settings: Settings) -> Week:

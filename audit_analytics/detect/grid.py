@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.buckets import Week
+    from audit_analytics.weeks import Week
 
 WEIGHT_PER_WEEK: Final = 0.7
 """Weight of an observation falls by this factor for each week between it and the scored week."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.buckets import Week, format_local, format_utc
+from audit_analytics.buckets import format_local, format_utc
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
 from audit_analytics.findings.history import make_key
@@ -19,6 +19,7 @@ from audit_analytics.language import _
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Case, EvidenceSource, Hit
+    from audit_analytics.weeks import Week
 
 MAX_EVIDENCE: Final = 20
 MAX_CONTRIBUTORS: Final = 5

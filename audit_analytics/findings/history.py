@@ -26,9 +26,9 @@ from audit_analytics.language import _
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from audit_analytics.buckets import Week
     from audit_analytics.findings.finding import Finding
     from audit_analytics.findings.verdicts import Verdict
+    from audit_analytics.weeks import Week
 
 
 def make_key(entity_type: str, entity: str, kind: str) -> str:

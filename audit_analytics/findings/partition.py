@@ -12,9 +12,9 @@ from audit_analytics.findings.reports import read_hits
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from audit_analytics.buckets import Week
     from audit_analytics.cases import Case, Hit
     from audit_analytics.findings.suppression import Suppression
+    from audit_analytics.weeks import Week
 
 
 @dataclass(frozen=True)

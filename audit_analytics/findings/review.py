@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from audit_analytics.buckets import Week
     from audit_analytics.config import Settings
     from audit_analytics.findings.finding import Finding
     from audit_analytics.findings.scope import Scope
+    from audit_analytics.weeks import Week
 
 
 @dataclass(frozen=True, kw_only=True)

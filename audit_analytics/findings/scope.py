@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.buckets import Week
     from audit_analytics.cases import Hit
+    from audit_analytics.weeks import Week
 
 MAX_NAMES: Final = 50
 """A column with more names than this is left out of a scope, which makes the scope wider."""

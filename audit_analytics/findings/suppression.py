@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from audit_analytics.buckets import Week
     from audit_analytics.cases import Hit
+    from audit_analytics.weeks import Week
 
 TABLE: Final = "suppress"
 KINDS: Final = (

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from audit_analytics.buckets import parse_week
 from audit_analytics.findings.scope import Scope, cover_reason, read_scope
 from audit_analytics.findings.toml_file import append_entry, quote_toml, read_entries
+from audit_analytics.weeks import parse_week
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from audit_analytics.buckets import Week
+    from audit_analytics.weeks import Week
 
 TABLE: Final = "verdict"
 

@@ -20,8 +20,8 @@ from audit_analytics.source.log import concat_events
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from audit_analytics.buckets import Week
     from audit_analytics.catalogue import Catalogue
+    from audit_analytics.weeks import Week
 
 _TRIES = 50
 

@@ -2,7 +2,6 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from audit_analytics.buckets import parse_week
 from audit_analytics.cli_drill import drill as command
 from audit_analytics.config import Settings
 from audit_analytics.drill import drill, render_drill
@@ -18,6 +17,7 @@ from audit_analytics.simulate.overlay import (
     profile_apps,
 )
 from audit_analytics.source.files import read_log
+from audit_analytics.weeks import parse_week
 
 WEEK = parse_week("2026-W46", zone="Asia/Shanghai")
 LOUD = ["id_enumeration", "permission_probing", "credential_stuffing"]

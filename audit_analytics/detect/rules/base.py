@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.buckets import Week, choose_report_week, parse_week
 from audit_analytics.config import RuleSettings
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS, build_grid
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
@@ -18,6 +17,7 @@ from audit_analytics.detect.panel import COUNTS, Panel, build_panel
 from audit_analytics.detect.stuffing import set_aside_stuffing
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.rollup import rollup
+from audit_analytics.weeks import Week, choose_report_week, parse_week
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
