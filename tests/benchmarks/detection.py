@@ -47,6 +47,8 @@ RIGHT = {
 
 def grade(world: World, cases: pd.DataFrame) -> tuple[pd.DataFrame, list[bool]]:
     """Return one row an attack (false cases above it, hours to detect), and the truth of each case."""
+    if "spans" not in cases:
+        cases = cases.assign(spans=[[]] * len(cases))
     cases = cases.sort_values(["score", "entity"], ascending=[False, True], ignore_index=True)
     true = np.zeros(len(cases), dtype=bool)
     places: list[np.ndarray] = []
@@ -68,7 +70,9 @@ def grade(world: World, cases: pd.DataFrame) -> tuple[pd.DataFrame, list[bool]]:
         if len(at):
             case = cases.iloc[at[0]]
             in_time = case["start_at"] < label.end_at and case["end_at"] > label.start_at
-            late = (case["end_at"] - label.start_at) / pd.Timedelta(hours=1)
+            # whichever of its reasons about the attack was complete first would have told
+            ends = [e for s, e in case["spans"] if s < label.end_at and e > label.start_at]
+            late = (min(ends, default=case["end_at"]) - label.start_at) / pd.Timedelta(hours=1)
             row |= {"false_above": false_above[at[0]], "hours": late if in_time else np.nan}
             row |= {"in_time": in_time, "reason": case.get("reason")}
         rows.append(row)

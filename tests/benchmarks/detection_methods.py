@@ -239,9 +239,14 @@ def rank_by_report(judged: Judged) -> pd.DataFrame:
             "start_at": pd.to_datetime([f.start_at for f in findings], utc=True),
             "end_at": pd.to_datetime([f.end_at for f in findings], utc=True),
             "reason": [f.detectors[0] for f in findings],
+            "spans": [
+                [(pd.Timestamp(r["start_at"]), pd.Timestamp(r["end_at"])) for r in f.reasons]
+                for f in findings
+            ],
         }
     )
     rest = rank_by_cases(judged)
+    rest["spans"] = [[]] * len(rest)
     return pd.concat([table, rest[~rest["entity"].isin(table["entity"])]], ignore_index=True)
 
 
