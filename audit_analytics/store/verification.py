@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
+from audit_analytics.store.hours import sort_into_hours
 from audit_analytics.store.manifest import SCHEMA, read_manifest
-from audit_analytics.store.rollups import KINDS, sort_into_hours
+from audit_analytics.store.rollups import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
