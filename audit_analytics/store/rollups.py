@@ -160,6 +160,18 @@ class Rollups:
         """
         return self.store.folder / _FOLDER / kind / f"day={day}.parquet"
 
+    def list_days(self) -> list[date]:
+        """List the days that have counts.
+
+        Returns
+        -------
+        list of datetime.date
+            Days, in order.
+        """
+        found = (self.store.folder / _FOLDER / "calls_by_api").glob("day=*.parquet")
+        names = sorted(path.stem.removeprefix("day=") for path in found)
+        return [date.fromisoformat(name) for name in names]
+
     def refresh(
         self,
         manifests: Iterable[Manifest],
@@ -271,7 +283,9 @@ class Rollups:
         words = [name for name in _WORDS if name in KINDS[kind].names]
         try:
             with self.path_of(kind, day).open("rb") as file:
-                parquet = pq.ParquetFile(file, read_dictionary=words)
+                parquet = pq.ParquetFile(
+                    file, read_dictionary=words, page_checksum_verification=True
+                )
                 note = (parquet.metadata.metadata or {})[ROLLUP_KEY]
                 manifest = msgspec.json.decode(note, type=RollupManifest)
                 return manifest, parquet.read().replace_schema_metadata(None)
@@ -368,7 +382,7 @@ class Rollups:
             make_private(path.parent.parent)
             try:
                 with open_private(beside) as file:
-                    pq.write_table(noted, file, compression="zstd")
+                    pq.write_table(noted, file, compression="zstd", write_page_checksum=True)
                     move_into_place(file, beside, path)
             finally:
                 beside.unlink(missing_ok=True)
