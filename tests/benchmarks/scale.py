@@ -227,6 +227,7 @@ def compare_rollups(options: argparse.Namespace, folder: Path, base: Path) -> No
     names = [n for n in METHODS if "polars" not in n or importlib.util.find_spec("polars")]
     names = [n for n in names if n == "ours" or not options.method or n in options.method]
     medians: dict[str, list[tuple[int, float]]] = {name: [] for name in (*names, "features")}
+    processors: dict[str, list[tuple[int, float]]] = {name: [] for name in medians}
     for size in options.events:
         target = make_week(base, folder / f"week-{size}", size)
         disk = sum(Path(path).stat().st_size for path in list_files(target)) / 1e9
@@ -248,6 +249,7 @@ def compare_rollups(options: argparse.Namespace, folder: Path, base: Path) -> No
             seconds = statistics.median(run["seconds"] for run in runs[name])
             processor = statistics.median(run["processor"] for run in runs[name])
             medians[name].append((size, seconds))
+            processors[name].append((size, processor))
             peak = max(run["peak_gib"] for run in runs[name])
             same = "" if name == "features" else runs[name][0]["check"] == check
             print(
@@ -257,6 +259,7 @@ def compare_rollups(options: argparse.Namespace, folder: Path, base: Path) -> No
                 flush=True,
             )
     print_exponents(medians)
+    print_exponents(processors, "processor seconds")
 
 
 def time_weekly(options: argparse.Namespace, folder: Path, base: Path) -> None:
@@ -294,13 +297,16 @@ def time_weekly(options: argparse.Namespace, folder: Path, base: Path) -> None:
                 runs[name].append(in_process(run_weekly, target))
         for name in WEEKLY:
             seconds = statistics.median(run["seconds"] for run in runs[name])
+            processor = statistics.median(run["processor"] for run in runs[name])
             points[name].append((size, seconds))
             parts = ", ".join(f"{part:.1f}" for part in runs[name][0]["parts"])
             peak = max(run["peak_gib"] for run in runs[name])
             rows_read = runs[name][0]["rows"]
             print(
-                f"{name:<32}{seconds:>8.1f} s{peak:>7.2f} GiB   counting, judging, report: {parts}"
-                f"   rows of counts {rows_read[0]:,} + {rows_read[1]:,}, {rows_read[2]} findings"
+                f"{name:<32}{seconds:>8.1f} s{processor:>8.1f} s processor{peak:>7.2f} GiB"
+                f"   counting, judging, report: {parts}   rows of counts {rows_read[0]:,} + "
+                f"{rows_read[1]:,}, {rows_read[2]} findings",
+                flush=True,
             )
         shutil.rmtree(target)
     print_exponents(points)
@@ -326,8 +332,8 @@ def last_day(folder: Path) -> str:
     return f"{max(folder.glob('day=*/23-00-00.parquet')).parent.name}.parquet"
 
 
-def print_exponents(medians: dict[str, list[tuple[int, float]]]) -> None:
-    print("\ngrowth exponent (seconds ~ events^x), all sizes and the last two")
+def print_exponents(medians: dict[str, list[tuple[int, float]]], what: str = "seconds") -> None:
+    print(f"\ngrowth exponent ({what} ~ events^x), all sizes and the last two")
     for name, points in medians.items():
         if len(points) > 1:
             both = [exponent(*map(list, zip(*part, strict=True))) for part in (points, points[-2:])]
