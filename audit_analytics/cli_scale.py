@@ -51,7 +51,8 @@ def rollup(*, folder: Path, engine: str, master: str | None, config: Path | None
     click.echo(f"{hours_count:,} hours of {days_count:,} days counted; the others were up to date")
     if damaged:
         raise DataIncompleteError(
-            f"{len(damaged)} windows cannot be read, {damaged[0]} for one; fetch them again: sync"
+            f"{len(damaged)} windows cannot be read, {damaged[0]} for one; store verify names "
+            "them: remove them and run: sync"
         )
 
 
@@ -87,7 +88,9 @@ def verify(*, folder: Path, config: Path | None) -> None:
         err=True,
     )
     if found.problems:
-        raise DataIncompleteError(f"{folder}: {len(found.problems)} things are wrong, see above")
+        count = len(found.problems)
+        wrong = "1 thing is" if count == 1 else f"{count:,} things are"
+        raise DataIncompleteError(f"{folder}: {wrong} wrong, see above")
 
 
 @store.command()

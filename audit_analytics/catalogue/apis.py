@@ -8,7 +8,7 @@ import re
 import tomllib
 import unicodedata
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -231,6 +231,10 @@ class Catalogue:
         >>> Catalogue.default().digest() == Catalogue().digest()
         True
         """
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         known = sorted(f"{match.api}\t{match.category}\t{match.severity}" for match in self)
         own = [f"{rule.category}\t{rule.severity}\t{rule.pattern.pattern}" for rule in self._rules]
         single = [f"{api}\t{severity}" for api, severity in sorted(self._severities.items())]

@@ -120,7 +120,8 @@ def _join(store: Store, group: list[Manifest]) -> int | None:
         for window in group:
             path = store.path_of(window.start)
             with path.open("rb") as file:
-                tables.append(pq.ParquetFile(file).read().cast(SCHEMA))
+                parquet = pq.ParquetFile(file, page_checksum_verification=True)
+                tables.append(parquet.read().cast(SCHEMA))
             rejects += read_rejects(path)
     except (OSError, pa.ArrowException):
         return None  # damaged behind its footer: verify names it
@@ -143,6 +144,7 @@ def _join(store: Store, group: list[Manifest]) -> int | None:
                     file,
                     compression="zstd",
                     row_group_size=GROUP_ROWS,
+                    write_page_checksum=True,
                 )
                 move_into_place(file, beside, store.path_of(manifest.start))
         finally:

@@ -165,7 +165,8 @@ def _read(
 ) -> pa.Table:
     with store.path_of(window.start).open("rb") as file:
         words = [name for name in _WORDS if name in columns]
-        table = pq.ParquetFile(file, read_dictionary=words).read(columns=columns)
+        parquet = pq.ParquetFile(file, read_dictionary=words, page_checksum_verification=True)
+        table = parquet.read(columns=columns)
     # a row outside its window is in another one too
     start, end = max(start, window.start), min(end, window.end)
     first, last = window.first_at or start, window.last_at or start

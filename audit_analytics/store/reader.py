@@ -150,7 +150,8 @@ def _read_window(
 ) -> pa.Table:
     needed = [name for name in EVENTS.names if name in {*wanted, "id", "at"}]
     with store.path_of(manifest.start).open("rb") as file:
-        parquet = pq.ParquetFile(file, read_dictionary=[w for w in _WORDS if w in needed])
+        words = [name for name in _WORDS if name in needed]
+        parquet = pq.ParquetFile(file, read_dictionary=words, page_checksum_verification=True)
         table = parquet.read(columns=needed)
     at = table["at"]
     if start and manifest.start < start:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -38,6 +37,7 @@ from audit_analytics.store.folder import (
     move_into_place,
     open_private,
 )
+from audit_analytics.store.hours import HOUR, fingerprint_windows, name_hour, sort_into_hours
 from audit_analytics.store.lock import StoreLocked, lock_store
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from audit_analytics.catalogue import Catalogue
     from audit_analytics.store.counting import Engine, HourCounts
     from audit_analytics.store.folder import Store
+    from audit_analytics.store.hours import Hours
     from audit_analytics.store.manifest import Manifest
 
-    Hours = dict[datetime, list[Manifest]]
     Saving = Literal["wait", "try", "held"]
 
 KINDS: Final = {"calls_by_api": schema.CALLS_BY_API, "calls_by_ip": schema.CALLS_BY_IP}
@@ -58,7 +58,6 @@ KINDS: Final = {"calls_by_api": schema.CALLS_BY_API, "calls_by_ip": schema.CALLS
 ROLLUP_KEY: Final = b"audit_analytics.rollup"
 FORMAT: Final = 1
 WAIT_SECONDS: Final = 60.0
-HOUR: Final = timedelta(hours=1)
 
 _FOLDER: Final = ".rollup"
 _log = logging.getLogger(__name__)
@@ -100,6 +99,18 @@ class DayCounts:
     tables: dict[str, pa.Table]
     counted: list[datetime]
     damaged: list[datetime]
+
+
+@dataclass(frozen=True)
+class _BegunDay:
+    """A day whose hours are being counted; `parts` are the counts that are up to date."""
+
+    day: date
+    hours: Hours
+    stale: list[datetime]
+    parts: dict[str, list[pa.Table]]
+    counted: Iterator[HourCounts]
+    is_due: bool
 
 
 @dataclass(frozen=True)
@@ -149,6 +160,18 @@ class Rollups:
         """
         return self.store.folder / _FOLDER / kind / f"day={day}.parquet"
 
+    def list_days(self) -> list[date]:
+        """List the days that have counts.
+
+        Returns
+        -------
+        list of datetime.date
+            Days, in order.
+        """
+        found = (self.store.folder / _FOLDER / "calls_by_api").glob("day=*.parquet")
+        names = sorted(path.stem.removeprefix("day=") for path in found)
+        return [date.fromisoformat(name) for name in names]
+
     def refresh(
         self,
         manifests: Iterable[Manifest],
@@ -181,10 +204,20 @@ class Rollups:
         StoreUnusable
             The counts cannot be written.
         """
+        before: _BegunDay | None = None
         with ThreadPoolExecutor(self.engine.workers, thread_name_prefix="rollup") as pool:
-            for day, hours in sort_into_hours(manifests).items():
-                if days is None or day in days:
-                    yield self._refresh_day(day, hours, pool, saving)
+            try:
+                for day, hours in sort_into_hours(manifests).items():
+                    if days is None or day in days:
+                        # the workers count the next day while this thread writes the last one
+                        begun = self._begin_day(day, hours, pool)
+                        if before:
+                            yield self._end_day(before, saving)
+                        before = begun
+                if before:
+                    yield self._end_day(before, saving)
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def refresh_window(self, window: Manifest) -> None:
         """Count the hours of a window that was just stored. Hold the lock.
@@ -250,7 +283,9 @@ class Rollups:
         words = [name for name in _WORDS if name in KINDS[kind].names]
         try:
             with self.path_of(kind, day).open("rb") as file:
-                parquet = pq.ParquetFile(file, read_dictionary=words)
+                parquet = pq.ParquetFile(
+                    file, read_dictionary=words, page_checksum_verification=True
+                )
                 note = (parquet.metadata.metadata or {})[ROLLUP_KEY]
                 manifest = msgspec.json.decode(note, type=RollupManifest)
                 return manifest, parquet.read().replace_schema_metadata(None)
@@ -276,12 +311,10 @@ class Rollups:
         return [
             hour
             for hour, windows in hours.items()
-            if all(noted.get(_name(hour)) == _fingerprint(windows) for noted in known)
+            if all(noted.get(name_hour(hour)) == fingerprint_windows(windows) for noted in known)
         ]
 
-    def _refresh_day(
-        self, day: date, hours: Hours, pool: ThreadPoolExecutor, saving: Saving
-    ) -> DayCounts:
+    def _begin_day(self, day: date, hours: Hours, pool: ThreadPoolExecutor) -> _BegunDay:
         stored = {kind: self.read_day(kind, day) for kind in KINDS}
         manifests = [manifest for manifest, _ in stored.values()]
         fresh = self.find_fresh(hours, manifests)
@@ -291,15 +324,22 @@ class Rollups:
             if fresh and table is not None:
                 at = table["bucket_at"]
                 parts[kind].append(table.filter(pc.is_in(at, pa.array(fresh, at.type))))
+        is_due = bool(stale) or any(m.hours.keys() - set(map(name_hour, hours)) for m in manifests)
+        counted = pool.map(lambda batch: self._count(batch, hours), self._batch(stale, hours))
+        return _BegunDay(day, hours, stale, parts, counted, is_due)
+
+    def _end_day(self, begun: _BegunDay, saving: Saving) -> DayCounts:
+        parts, hours = begun.parts, begun.hours
         damaged: list[datetime] = []
-        for counted in pool.map(lambda batch: self._count(batch, hours), self._batch(stale, hours)):
+        for counted in begun.counted:
             damaged += counted.damaged
             parts["calls_by_api"].append(counted.by_api)
             parts["calls_by_ip"].append(counted.by_ip)
-        counts = DayCounts(day, {kind: _join(parts[kind]) for kind in KINDS}, stale, damaged)
-        if stale or any(m.hours.keys() - set(map(_name, hours)) for m in manifests):
+        tables = {kind: _join(parts[kind]) for kind in KINDS}
+        counts = DayCounts(begun.day, tables, begun.stale, damaged)
+        if begun.is_due:
             sound = [h for h in hours if not any(w.start in damaged for w in hours[h])]
-            noted = {_name(h): _fingerprint(hours[h]) for h in sound}
+            noted = {name_hour(h): fingerprint_windows(hours[h]) for h in sound}
             self._save(counts, RollupManifest(version=self.version, hours=noted), saving)
         return counts
 
@@ -342,44 +382,10 @@ class Rollups:
             make_private(path.parent.parent)
             try:
                 with open_private(beside) as file:
-                    pq.write_table(noted, file, compression="zstd")
+                    pq.write_table(noted, file, compression="zstd", write_page_checksum=True)
                     move_into_place(file, beside, path)
             finally:
                 beside.unlink(missing_ok=True)
-
-
-def sort_into_hours(manifests: Iterable[Manifest]) -> dict[date, Hours]:
-    """Sort windows into the days and hours they overlap.
-
-    Parameters
-    ----------
-    manifests : iterable of Manifest
-        The windows, in order of time.
-
-    Returns
-    -------
-    dict of datetime.date to dict of datetime.datetime to list of Manifest
-        The windows of each hour of each day, in order of time.
-    """
-    hours: Hours = defaultdict(list)
-    for window in manifests:
-        hour = window.start.replace(minute=0, second=0, microsecond=0)
-        while hour < window.end:
-            hours[hour].append(window)
-            hour += HOUR
-    days: dict[date, Hours] = defaultdict(dict)
-    for hour in sorted(hours):
-        days[hour.date()][hour] = hours[hour]
-    return days
-
-
-def _name(hour: datetime) -> str:
-    return f"{hour:%Y-%m-%dT%H}"
-
-
-def _fingerprint(windows: list[Manifest]) -> str:
-    text = "\n".join(f"{w.start}|{w.end}|{w.read_at}|{w.rows_count}" for w in windows)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _join(parts: list[pa.Table]) -> pa.Table:

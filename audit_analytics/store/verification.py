@@ -11,13 +11,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
+from audit_analytics.store.hours import name_hour, sort_into_hours
 from audit_analytics.store.manifest import SCHEMA, read_manifest
-from audit_analytics.store.rollups import KINDS, sort_into_hours
+from audit_analytics.store.rollups import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import datetime
+    from datetime import date, datetime
 
+    from audit_analytics.store.hours import Hours
     from audit_analytics.store.manifest import Manifest
     from audit_analytics.store.rollups import Rollups
 
@@ -70,6 +72,7 @@ def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = No
     found = Verification()
     windows: list[Manifest] = []
     rows_per_hour: dict[datetime, int] = {}
+    before: pa.Array | None = None
     for start in store.list_starts():
         path = store.path_of(start)
         name = path.relative_to(store.folder).as_posix()
@@ -77,27 +80,31 @@ def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = No
             progress(name)
         try:
             window = read_manifest(path)
-            table = pq.ParquetFile(path).read(columns=["id", "at"])
-            schema = pq.read_schema(path)
+            # every column: a checksum guards each of its pages
+            table = pq.ParquetFile(path, page_checksum_verification=True).read()
         except InputError as error:
             found.problems.append(str(error))
             continue
         except (OSError, pa.ArrowException):
-            found.problems.append(f"{name}: its rows cannot be read; fetch its time again: sync")
+            found.problems.append(f"{name}: its rows cannot be read; remove it and run: sync")
             continue
         found.windows_count += 1
         found.rows_count += len(table)
-        windows.append(window)
-        found.problems += [f"{name}: {wrong}" for wrong in _check_window(start, window, table)]
-        missing = set(SCHEMA.names) - set(schema.names)
+        missing = set(SCHEMA.names) - set(table.column_names)
         if missing:
             found.problems.append(f"{name}: lacks the columns {', '.join(sorted(missing))}")
+            table = SCHEMA.empty_table()
+        earlier = before if windows and windows[-1].end <= window.start else None
+        windows.append(window)
+        if not missing:
+            wrong = [*_check_window(start, window, table), *_check_again(table, earlier)]
+            found.problems += [f"{name}: {text}" for text in wrong]
+        before = table["id"].combine_chunks()
         hours = pc.floor_temporal(table["at"], unit="hour").value_counts()
         for count in hours.to_pylist():
             rows_per_hour[count["values"]] = rows_per_hour.get(count["values"], 0) + count["counts"]
     found.problems += _check_overlaps(windows)
-    for wrong in _check_counts(rollups, windows, rows_per_hour, found):
-        found.problems.append(wrong)
+    found.problems += _check_counts(rollups, windows, rows_per_hour, found)
     return found
 
 
@@ -120,6 +127,12 @@ def _check_window(start: datetime, window: Manifest, table: pa.Table) -> Iterato
         yield f"its manifest says {window.first_at} to {window.last_at}, its rows are of another time"
 
 
+def _check_again(table: pa.Table, before: pa.Array | None) -> Iterator[str]:
+    again = pc.sum(pc.is_in(table["id"], before)).as_py() if before is not None else 0
+    if again:
+        yield f"{again:,} ids are in the window before it, too"
+
+
 def _check_overlaps(windows: list[Manifest]) -> Iterator[str]:
     for earlier, later in pairwise(windows):
         if later.start < earlier.end:
@@ -135,7 +148,9 @@ def _check_counts(
     rows_per_hour: dict[datetime, int],
     found: Verification,
 ) -> Iterator[str]:
-    for day, hours in sort_into_hours(windows).items():
+    stored = sort_into_hours(windows)
+    yield from _check_lost(rollups, stored)
+    for day, hours in stored.items():
         for kind in KINDS:
             manifest, table = rollups.read_day(kind, day)
             fresh = rollups.find_fresh(hours, [manifest])
@@ -150,3 +165,16 @@ def _check_counts(
                         f"{kind} of {hour}: counts {counted.get(hour, 0):,} calls, the events are "
                         f"{rows_per_hour.get(hour, 0):,}; remove the folder .rollup and run: rollup"
                     )
+
+
+def _check_lost(rollups: Rollups, stored: dict[date, Hours]) -> Iterator[str]:
+    """Find hours that were counted and are no longer there: a window must have been deleted."""
+    for day in rollups.list_days():
+        manifest, _ = rollups.read_day("calls_by_api", day)
+        kept = {name_hour(hour) for hour in stored.get(day, {})}
+        lost = sorted(set(manifest.hours) - kept)
+        if lost:
+            yield (
+                f"{day}: events that were counted are gone, of {len(lost)} of its hours, "
+                f"{lost[0]} the first; run: sync"
+            )

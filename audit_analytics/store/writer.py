@@ -60,7 +60,9 @@ class WindowWriter:
     def __enter__(self) -> Self:
         with explains_failure(self._store.folder):
             self._file = open_private(self._beside)
-            self._parquet = pq.ParquetWriter(self._file, SCHEMA, compression="zstd")
+            self._parquet = pq.ParquetWriter(
+                self._file, SCHEMA, compression="zstd", write_page_checksum=True
+            )
         return self
 
     def __exit__(self, *_: object) -> None:

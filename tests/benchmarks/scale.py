@@ -3,8 +3,9 @@
 Run from the project root: ``PYTHONPATH=. python tests/benchmarks/scale.py rollup`` or ``weekly``;
 ``--events 1000000 --events 10000000`` chooses the sizes, ``--rounds`` how often each method runs.
 Every run is a process of its own, so that its peak memory is its own; rounds are interleaved and
-medians shown. polars is used where it is installed. The store is made in ``--folder`` (a temporary
-folder unless given) and removed afterwards.
+medians shown. The ratio of processor seconds stands beside that of seconds: on a machine that is
+busy with other things the second one depends on these. polars is used where it is installed. The
+stores are made in a temporary folder, or kept in ``--folder`` for the next run.
 """
 
 from __future__ import annotations
@@ -43,10 +44,13 @@ SIZES = (1_000_000, 10_000_000, 100_800_000)
 PANDAS_MAX = 10_000_000
 """pandas needs the whole week in memory; more than this is not tried."""
 
+IP_DENIED = 99991401
+
 ONE_SHOT = Template(
     "SELECT $keys, COUNT(*) AS calls_count, "  # noqa: S608 - our own names
     + ", ".join(f"SUM(CASE WHEN outcome = '{o}' THEN 1 ELSE 0 END) AS {o}_count" for o in OUTCOMES)
-    + ", COUNT(DISTINCT object) AS objects_count, "
+    + ", SUM(CASE WHEN response_code = 99991401 THEN 1 ELSE 0 END) AS ip_denied_count, "
+    "COUNT(DISTINCT object) AS objects_count, "
     "COUNT(DISTINCT CASE WHEN outcome = 'ok' THEN object END) AS ok_objects_count, "
     "MIN(events.at) AS first_at, MAX(events.at) AS last_at FROM events GROUP BY $keys"
 )
@@ -89,6 +93,7 @@ def count_polars(folder: Path) -> list[pa.Table]:
     counts = [
         pl.len().alias("calls_count"),
         *((pl.col("outcome") == name).sum().alias(f"{name}_count") for name in OUTCOMES),
+        (pl.col("response_code") == IP_DENIED).sum().alias("ip_denied_count"),
         objects.n_unique().alias("objects_count"),
         pl.col("object")
         .filter((pl.col("outcome") == "ok") & pl.col("object").is_not_null())
@@ -104,7 +109,7 @@ def count_polars(folder: Path) -> list[pa.Table]:
 
 
 def count_pandas(folder: Path, *, categories: bool) -> list[pa.Table]:
-    words = [name for name in COLUMNS if name not in {"at", "object"}]
+    words = [name for name in COLUMNS if name not in {"at", "object", "response_code"}]
     read = words if categories else []
     tables = [
         pq.ParquetFile(path, read_dictionary=read).read(columns=list(COLUMNS))
@@ -113,14 +118,16 @@ def count_pandas(folder: Path, *, categories: bool) -> list[pa.Table]:
     events = pa.concat_tables(tables).unify_dictionaries().replace_schema_metadata(None)
     del tables
     # a double holds no 64-bit hash
-    events = events.set_column(8, "object", events["object"].fill_null(0)).to_pandas()
+    place = events.column_names.index("object")
+    events = events.set_column(place, "object", events["object"].fill_null(0)).to_pandas()
     for name in OUTCOMES:
         events[f"{name}_count"] = events["outcome"] == name
     events["bucket_at"] = events["at"].dt.floor("h")
     object_ = events["object"].astype("Int64").mask(events["object"] == 0)
     events["object"] = object_
     events["ok_object"] = object_.where(events["ok_count"])
-    counts = {"calls_count": ("at", "size")}
+    events["ip_denied_count"] = events["response_code"] == IP_DENIED
+    counts = {"calls_count": ("at", "size"), "ip_denied_count": ("ip_denied_count", "sum")}
     counts |= {f"{name}_count": (f"{name}_count", "sum") for name in OUTCOMES}
     counts |= {"objects_count": ("object", "nunique"), "ok_objects_count": ("ok_object", "nunique")}
     counts |= {"first_at": ("at", "min"), "last_at": ("at", "max")}
@@ -174,22 +181,28 @@ WEEKLY = ("cold: nothing of the week counted", "warm", "Monday: last day not cou
 
 def measure(function: object, folder: Path) -> dict:
     """Run in a process of its own: seconds, peak memory, and what came out."""
-    began = time.perf_counter()
+    began, used = time.perf_counter(), time.process_time()
     tables = function(folder)
-    took = time.perf_counter() - began
+    took, used = time.perf_counter() - began, time.process_time() - used
     # not ru_maxrss: that of a new process begins with what the process that made it had
     status = Path("/proc/self/status").read_text(encoding="ascii")
     peak = int(status.partition("VmHWM:")[2].split()[0]) / 2**20
     sums = [
         tuple(
             int(pc.sum(table[name]).as_py())
-            for name in ("calls_count", "objects_count", "ok_objects_count")
+            for name in ("calls_count", "ip_denied_count", "objects_count", "ok_objects_count")
             if name in table.column_names
         )
         for table in tables
     ]
     more = tables[0].to_pylist()[0] if "parts" in tables[0].column_names else {}
-    return {"seconds": took, "peak_gib": peak, "check": (sums, [len(t) for t in tables]), **more}
+    return {
+        "seconds": took,
+        "processor": used,
+        "peak_gib": peak,
+        "check": (sums, [len(t) for t in tables]),
+        **more,
+    }
 
 
 def in_process(function: object, folder: Path) -> dict:
@@ -202,16 +215,23 @@ def exponent(sizes: list[int], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
+def make_week(base: Path, target: Path, size: int) -> Path:
+    if not target.exists():
+        made = target.with_name(f"{target.name}.part")
+        make_store(base, made, size, weeks=range(WEEKS - 1, WEEKS))
+        made.rename(target)
+    return target
+
+
 def compare_rollups(options: argparse.Namespace, folder: Path, base: Path) -> None:
     names = [n for n in METHODS if "polars" not in n or importlib.util.find_spec("polars")]
     names = [n for n in names if n == "ours" or not options.method or n in options.method]
     medians: dict[str, list[tuple[int, float]]] = {name: [] for name in (*names, "features")}
+    processors: dict[str, list[tuple[int, float]]] = {name: [] for name in medians}
     for size in options.events:
-        target = folder / f"week-{size}"
-        began = time.perf_counter()
-        rows = make_store(base, target, size, weeks=range(WEEKS - 1, WEEKS))
+        target = make_week(base, folder / f"week-{size}", size)
         disk = sum(Path(path).stat().st_size for path in list_files(target)) / 1e9
-        print(f"\n== {rows:,} events, made in {time.perf_counter() - began:.0f} s, {disk:.2f} GB")
+        print(f"\n== {size:,} events, {disk:.2f} GB")
         runs: dict[str, list[dict]] = {name: [] for name in medians}
         chosen = [n for n in names if size <= PANDAS_MAX or "pandas" not in n]
         for _ in range(options.rounds if size <= PANDAS_MAX else options.large_rounds):
@@ -224,17 +244,22 @@ def compare_rollups(options: argparse.Namespace, folder: Path, base: Path) -> No
             runs["features"].append(in_process(run_features, target))
         check = runs["ours"][0]["check"]
         ours = statistics.median(run["seconds"] for run in runs["ours"])
+        ours_processor = statistics.median(run["processor"] for run in runs["ours"])
         for name in [*chosen, "features"]:
             seconds = statistics.median(run["seconds"] for run in runs[name])
+            processor = statistics.median(run["processor"] for run in runs[name])
             medians[name].append((size, seconds))
+            processors[name].append((size, processor))
             peak = max(run["peak_gib"] for run in runs[name])
             same = "" if name == "features" else runs[name][0]["check"] == check
             print(
-                f"{name:<20}{seconds:>9.2f} s{peak:>8.2f} GiB   ours/this {ours / seconds:5.2f}"
-                f"   {size / seconds / 1e6:6.2f} M/s   same counts: {same}"
+                f"{name:<20}{seconds:>9.2f} s{processor:>9.2f} s processor{peak:>8.2f} GiB"
+                f"   ours/this {ours / seconds:5.2f}, processor {ours_processor / processor:5.2f}"
+                f"   same counts: {same}",
+                flush=True,
             )
-        shutil.rmtree(target)
     print_exponents(medians)
+    print_exponents(processors, "processor seconds")
 
 
 def time_weekly(options: argparse.Namespace, folder: Path, base: Path) -> None:
@@ -245,17 +270,22 @@ def time_weekly(options: argparse.Namespace, folder: Path, base: Path) -> None:
     weekly reads is as large as it would be.
     """
     history = folder / "history"
-    make_store(base, history, SIZES[0], weeks=range(WEEKS - 1))
-    in_process(count_ours, history)
+    if not history.exists():
+        make_store(base, history, SIZES[0], weeks=range(WEEKS - 1))
+        in_process(count_ours, history)
     points: dict[str, list[tuple[int, float]]] = {name: [] for name in WEEKLY}
     for size in options.events:
+        week = make_week(base, folder / f"week-{size}", size)
+        clear_counts(week)
         target = folder / f"weekly-{size}"
         shutil.copytree(history, target, copy_function=os.link)
         multiply_counts(target, size / SIZES[0])
         kept = target / ".kept"
         shutil.copytree(target / ".rollup", kept)
-        rows = make_store(base, target, size, weeks=range(WEEKS - 1, WEEKS))
-        print(f"\n== report week of {rows:,} events on a history of four such weeks")
+        for day in week.glob("day=*"):
+            # the two meet in the middle of a UTC day
+            shutil.copytree(day, target / day.name, copy_function=os.link, dirs_exist_ok=True)
+        print(f"\n== report week of {size:,} events on a history of four such weeks")
         runs: dict[str, list[dict]] = {name: [] for name in WEEKLY}
         for _ in range(options.rounds if size <= PANDAS_MAX else options.large_rounds):
             clear_counts(target)
@@ -267,13 +297,16 @@ def time_weekly(options: argparse.Namespace, folder: Path, base: Path) -> None:
                 runs[name].append(in_process(run_weekly, target))
         for name in WEEKLY:
             seconds = statistics.median(run["seconds"] for run in runs[name])
+            processor = statistics.median(run["processor"] for run in runs[name])
             points[name].append((size, seconds))
             parts = ", ".join(f"{part:.1f}" for part in runs[name][0]["parts"])
             peak = max(run["peak_gib"] for run in runs[name])
             rows_read = runs[name][0]["rows"]
             print(
-                f"{name:<32}{seconds:>8.1f} s{peak:>7.2f} GiB   counting, judging, report: {parts}"
-                f"   rows of counts {rows_read[0]:,} + {rows_read[1]:,}, {rows_read[2]} findings"
+                f"{name:<32}{seconds:>8.1f} s{processor:>8.1f} s processor{peak:>7.2f} GiB"
+                f"   counting, judging, report: {parts}   rows of counts {rows_read[0]:,} + "
+                f"{rows_read[1]:,}, {rows_read[2]} findings",
+                flush=True,
             )
         shutil.rmtree(target)
     print_exponents(points)
@@ -299,8 +332,8 @@ def last_day(folder: Path) -> str:
     return f"{max(folder.glob('day=*/23-00-00.parquet')).parent.name}.parquet"
 
 
-def print_exponents(medians: dict[str, list[tuple[int, float]]]) -> None:
-    print("\ngrowth exponent (seconds ~ events^x), all sizes and the last two")
+def print_exponents(medians: dict[str, list[tuple[int, float]]], what: str = "seconds") -> None:
+    print(f"\ngrowth exponent ({what} ~ events^x), all sizes and the last two")
     for name, points in medians.items():
         if len(points) > 1:
             both = [exponent(*map(list, zip(*part, strict=True))) for part in (points, points[-2:])]
@@ -315,12 +348,12 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large-rounds", type=int, default=1)
     parser.add_argument("--apps", type=int, default=300)
-    parser.add_argument("--base", type=Path, help="Simulated events to start from, kept.")
-    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--folder", type=Path, help="Keeps what was made; it must exist.")
     chosen = parser.parse_args()
     chosen.events = chosen.events or list(SIZES)
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as made:
-        start = chosen.base or Path(made) / "base.parquet"
+    with tempfile.TemporaryDirectory() as made:
+        kept = chosen.folder or Path(made)
+        start = kept / "base.parquet"
         if not start.exists():
             simulate_base(start, apps=chosen.apps, seed=1)
-        {"rollup": compare_rollups, "weekly": time_weekly}[chosen.what](chosen, Path(made), start)
+        {"rollup": compare_rollups, "weekly": time_weekly}[chosen.what](chosen, kept, start)

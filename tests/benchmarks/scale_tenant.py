@@ -120,7 +120,9 @@ def _write_hour(task: tuple[str, str, int, int, int]) -> int:
     file = Store(Path(folder)).path_of(begin)
     file.parent.mkdir(exist_ok=True)
     written = pa.table(columns).replace_schema_metadata({**SCHEMA.metadata, **footer})
-    pq.write_table(written, file, compression="zstd", row_group_size=ROW_GROUP)
+    pq.write_table(
+        written, file, compression="zstd", row_group_size=ROW_GROUP, write_page_checksum=True
+    )
     return rows_count
 
 

@@ -1,4 +1,5 @@
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -109,3 +110,20 @@ def test_more_combinations_of_keys_than_one_number_holds_are_counted_alike(monke
     monkeypatch.setattr(module, "_pack", one_each)
     for name in ("by_api", "by_ip"):
         pd.testing.assert_frame_equal(getattr(plain, name), getattr(rollup(events), name))
+
+
+def test_what_does_not_fit_into_memory_goes_to_a_folder_of_ones_own():
+    spilled = []
+    for _ in range(2):
+        with module.connect_duckdb(threads=2) as connection:
+            asked = "SELECT current_setting('memory_limit'), current_setting('temp_directory')"
+            [(limit, folder)] = connection.sql(asked).fetchall()
+            assert limit == "953.6 MiB"
+            connection.execute("SET memory_limit = '40MB'")
+            many = "SELECT md5(range::VARCHAR) AS word FROM range(700000)"
+            count = f"SELECT SUM(n) FROM (SELECT COUNT(*) AS n FROM ({many}) GROUP BY word)"  # noqa: S608
+            assert connection.sql(count).fetchall() == [(700_000,)]
+            spilled.append(Path(folder))
+            assert spilled[-1].parent.stat().st_mode & 0o777 == 0o700
+    assert len(set(spilled)) == 2
+    assert not any(path.exists() for path in spilled)

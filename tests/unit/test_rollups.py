@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from string import Template
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -20,6 +21,7 @@ from audit_analytics.store import (
     lock_store,
     read_calls,
     read_store,
+    rollups,
 )
 from audit_analytics.store.rollups import KINDS, ROLLUP_KEY
 
@@ -123,6 +125,15 @@ def test_another_catalogue_counts_everything_again_with_what_it_says(store):
     assert severity == {READ: "critical", EXPORT: SHIPPED.match(EXPORT).severity}
     again = next(iter(Rollups(store, own).refresh(store.scan().manifests)))
     assert again.counted == []
+
+
+def test_another_sql_counts_everything_again(store, monkeypatch):
+    read(store)
+    monkeypatch.setattr(rollups, "SQL", Template(f"{rollups.SQL.template}-- now otherwise"))
+    days = list(Rollups(store, SHIPPED).refresh(store.scan().manifests))
+    assert [len(day.counted) for day in days] == [3, 1]
+    days = list(Rollups(store, SHIPPED).refresh(store.scan().manifests))
+    assert [len(day.counted) for day in days] == [0, 0]
 
 
 def test_an_api_that_became_known_takes_its_name(store):

@@ -23,7 +23,7 @@ from audit_analytics.store import (
     read_stored_rejects,
 )
 from audit_analytics.store.compaction import FILE_ROWS, compact_store
-from audit_analytics.store.manifest import MANIFEST_KEY
+from audit_analytics.store.manifest import MANIFEST_KEY, SCHEMA
 from audit_analytics.store.verification import verify_store
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -157,6 +157,56 @@ def test_says_what_is_wrong_with_ids(store, value, said):
     schema = pq.read_schema(path).with_metadata(metadata)
     pq.write_table(pq.ParquetFile(path).read().from_pandas(table, schema=schema), path)
     assert any(said in problem for problem in verify(store).problems)
+
+
+def flip_byte(path, column):
+    """Let one bit of the column's last page be wrong."""
+    groups = pq.read_metadata(path)
+    place = groups.schema.names.index(column)
+    chunk = groups.row_group(0).column(place)
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    content = bytearray(path.read_bytes())
+    content[start + chunk.total_compressed_size - 1] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("column", SCHEMA.names)
+def test_a_wrong_bit_is_noticed_wherever_it_is(store, column):
+    flip_byte(store.path_of(NINE + 5 * HOUR), column)
+    [problem] = verify(store).problems
+    assert (
+        problem
+        == "day=2026-03-02/14-00-00.parquet: its rows cannot be read; remove it and run: sync"
+    )
+
+
+def test_events_with_a_wrong_bit_are_not_counted(store):
+    flip_byte(store.path_of(NINE + 5 * HOUR), "outcome")
+    days = list(Rollups(store, SHIPPED).refresh(store.scan().manifests))
+    assert [day.damaged for day in days] == [[NINE + 5 * HOUR], []]
+    assert compact_store(store, LATER).after_count == 15 + 1, "the damaged day stays as it is"
+    assert len(read_store(store.folder)) == 190 - 5
+
+
+def test_says_which_counted_hours_are_gone(store):
+    read_calls(store, store.scan().manifests, SHIPPED)
+    store.path_of(NINE + 5 * HOUR).unlink()
+    [problem] = verify(store).problems
+    said = (
+        "2026-03-02: events that were counted are gone, of 1 of its hours, 2026-03-02T14 the first"
+    )
+    assert problem == f"{said}; run: sync"
+
+
+def test_says_which_ids_are_in_two_windows(store):
+    path, donor = (store.path_of(NINE + n * HOUR) for n in (6, 5))
+    metadata = pq.read_metadata(path).metadata
+    table = pq.ParquetFile(path).read()
+    ids = [*pq.ParquetFile(donor).read()["id"].to_pylist()[:2], *table["id"].to_pylist()[2:]]
+    table = table.set_column(table.column_names.index("id"), "id", [ids])
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    [problem] = verify(store).problems
+    assert problem.endswith("15-00-00.parquet: 2 ids are in the window before it, too")
 
 
 def test_says_which_counts_differ_from_the_events(store):
