@@ -6,44 +6,23 @@ import csv
 import hashlib
 import re
 import tomllib
-import unicodedata
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from typing import TYPE_CHECKING, Any
 
+from audit_analytics.catalogue.keys import (
+    MAX_KEY,
+    is_route_word,
+    normalize_spelling,
+    split_key,
+)
 from audit_analytics.errors import ConfigError
-from audit_analytics.redact import mask_text
 from audit_analytics.schema import SENSITIVE, SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
-
-MAX_KEY: Final = 512
-"""Longest API key that is looked at, in characters; the rest is cut."""
-
-_QUERY_MARK: Final = re.compile("%(3f|23)", re.IGNORECASE)
-_ENCODED_MAX: Final = 3
-"""Times a key may be percent-encoded; more is no spelling but an attempt."""
-
-_METHOD: Final = re.compile(
-    r"(get|post|put|patch|delete|head|options)(?=[\s:/]|https?:|[\w-]+(?:\.[\w-]+)+)", re.IGNORECASE
-)
-# A bare host is cut only where a path of the platform follows: other logs name a service there.
-_HOST: Final = re.compile(
-    r"/?(?:https?:/+[^/?#]*|[\w-]+(?:\.[\w-]+)+(?::\d+)?(?=/(?:open-apis|approval)/))",
-    re.IGNORECASE,
-)
-_ROUTE_WORD: Final = re.compile(r"(?!.*\d{9})\w[\w.\-]{0,63}", re.ASCII)
-_PLACEHOLDER: Final = re.compile(r":.|\{.*\}$|<.*>$", re.DOTALL)
-_ID: Final = re.compile(
-    r"(?:ou|oc|on|om|od|cli|omt|img|file)_\w+|\d+|[\da-f]{8}-(?:[\da-f]{4}-){3}[\da-f]{12}"
-    r"|(?=\D*\d)[\w-]{16,}",
-    re.IGNORECASE | re.ASCII,
-)
-_VERSIONED_WORDS: Final = re.compile(r"(?:[A-Z][a-z]+)+\d{0,8}(?:v\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +232,7 @@ class Catalogue:
             nodes += [node.placeholder] if node.placeholder else []
 
     def _find_respelled(self, key: str, method: str) -> Match | None:
-        verb, segments = split_key(_normalize_spelling(key[:MAX_KEY]), method)
+        verb, segments = split_key(normalize_spelling(key[:MAX_KEY]), method)
         plain = [segment.partition(";")[0].strip() for segment in segments]
         return self._root.find_folded([segment for segment in plain if segment], 0, verb)
 
@@ -272,28 +251,10 @@ class Catalogue:
         node.matches[method] = Match(api, category, severity, True, template)
 
     def _describe_unknown(self, method: str, segments: list[str]) -> Match:
-        template = tuple(segment if _is_route_word(segment) else ":id" for segment in segments)
+        template = tuple(segment if is_route_word(segment) else ":id" for segment in segments)
         api = "/".join((method, *template)) if template else ""
         category, severity = _apply_rules(self._rules, api) or ("unknown", "unknown")
         return Match(api, category, severity, False, template)
-
-
-def _normalize_spelling(key: str) -> str:
-    """Undo what changes the letters of a route and not the route."""
-    for _ in range(_ENCODED_MAX):
-        # an encoded ? or # belongs to its segment; decoded it would cut the rest off
-        kept = _QUERY_MARK.sub(r"%25\1", key)
-        plain = unicodedata.normalize("NFKC", unquote(kept, errors="replace"))
-        if plain == key:
-            break
-        key = plain
-    return key
-
-
-def _is_route_word(segment: str) -> bool:
-    """Tell whether a segment is surely part of a route, not an id, a secret or a person."""
-    plain = _ROUTE_WORD.fullmatch(segment) is not None
-    return plain and not _is_id(segment) and mask_text(segment) == segment
 
 
 def load_catalogue(overrides: Path | None = None) -> Catalogue:
@@ -336,65 +297,6 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
         raise ConfigError(
             f"catalogue file {overrides} is not valid TOML: {error}. Correct that place."
         ) from error
-
-
-def split_key(key: str, method: str = "") -> tuple[str, list[str]]:
-    """Take an API key or a path apart.
-
-    Parameters
-    ----------
-    key : str
-        METHOD + path or a path; characters after the first 512 are ignored.
-    method : str, optional
-        Method to use where `key` names none.
-
-    Returns
-    -------
-    tuple of str and list of str
-        Method in upper case, and the segments of the path.
-
-    Examples
-    --------
-    >>> split_key("get /open-apis//contact/v3/users/?page_size=10")
-    ('GET', ['open-apis', 'contact', 'v3', 'users'])
-    """
-    text = key[:MAX_KEY].strip()
-    named = _METHOD.match(text)
-    if named:
-        method = named[1]
-        text = text[named.end() :].lstrip(" \t\r\n:")
-    host = _HOST.match(text)
-    if host:
-        text = text[host.end() :]
-    text = text.partition("?")[0].partition("#")[0].strip()
-    return method.strip().upper(), [segment for segment in text.split("/") if segment]
-
-
-def is_placeholder(segment: str) -> bool:
-    """Tell whether a path segment stands for a parameter instead of naming one.
-
-    Parameters
-    ----------
-    segment : str
-        One segment of a path.
-
-    Returns
-    -------
-    bool
-        True for ``:x``, ``{x}`` and ``<x>``.
-
-    Examples
-    --------
-    >>> is_placeholder("{user_id}"), is_placeholder("ou_1")
-    (True, False)
-    """
-    return _PLACEHOLDER.match(segment) is not None
-
-
-def _is_id(segment: str) -> bool:
-    if is_placeholder(segment):
-        return True
-    return _ID.fullmatch(segment) is not None and _VERSIONED_WORDS.fullmatch(segment) is None
 
 
 def _check_tables(content: dict[str, Any]) -> None:
