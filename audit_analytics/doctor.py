@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
 from audit_analytics.source.client import CredentialsRefused, QuotaExhausted, Unavailable
+from audit_analytics.source.connect import open_client
 from audit_analytics.source.probe import (
     describe_items,
     find_earliest,
@@ -19,7 +20,6 @@ from audit_analytics.source.probe import (
 )
 from audit_analytics.source.ratelimit import REQUESTS_PER_PERIOD
 from audit_analytics.status import describe_store
-from audit_analytics.sync import open_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

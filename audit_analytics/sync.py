@@ -23,7 +23,6 @@ from audit_analytics.catalogue import Catalogue, load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
 from audit_analytics.source.client import (
     AuditLogClient,
-    Credentials,
     CredentialsRefused,
     PaginationBroken,
     Query,
@@ -31,6 +30,7 @@ from audit_analytics.source.client import (
     WindowTooLong,
     split_filters,
 )
+from audit_analytics.source.connect import Stopped, open_client
 from audit_analytics.source.files import read_log
 from audit_analytics.source.ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
 from audit_analytics.source.windows import Reading, Window, plan_windows
@@ -150,54 +150,6 @@ def sync(
                 run.result.removed_count = store.remove_before(oldest)
                 run.remove_counts()
     return run.result
-
-
-class Stopped(BaseException):
-    """The sync is stopping; its threads leave what they do."""
-
-
-def open_client(
-    settings: Settings, stop: threading.Event | None = None, *, attempts: int = 8
-) -> AuditLogClient:
-    """Open a client with the credentials of the settings.
-
-    Parameters
-    ----------
-    settings : Settings
-        The settings.
-    stop : threading.Event, optional
-        Ends every wait of the client when it is set.
-    attempts : int, default 8
-        How often one page is asked for.
-
-    Returns
-    -------
-    AuditLogClient
-        The client; close it.
-
-    Raises
-    ------
-    ConfigError
-        The credentials are missing, or the base URL is unsafe.
-    """
-    if not settings.app_id:
-        raise ConfigError(
-            "no app id: set AUDIT_ANALYTICS_APP_ID, or app_id in the TOML file; "
-            "or try it without credentials: audit-analytics simulate serve"
-        )
-    event = stop or threading.Event()
-
-    def sleep(seconds: float) -> None:
-        if event.wait(seconds):
-            raise Stopped
-
-    secret = settings.read_app_secret().get_secret_value()
-    return AuditLogClient(
-        Credentials(settings.app_id, secret),
-        base_url=settings.base_url,
-        sleep=sleep,
-        attempts=attempts,
-    )
 
 
 class _Run:

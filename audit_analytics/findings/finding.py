@@ -13,6 +13,7 @@ from audit_analytics.buckets import format_local, format_utc
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
 from audit_analytics.findings.history import make_key
+from audit_analytics.findings.order import order_reasons
 from audit_analytics.findings.scope import scope_of_hit
 from audit_analytics.findings.suppression import suggest_suppression
 from audit_analytics.language import _
@@ -25,27 +26,6 @@ MAX_EVIDENCE: Final = 20
 MAX_CONTRIBUTORS: Final = 5
 MIN_EXPECTED: Final = 0.5
 RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
-
-SPECIFIC: Final = (
-    "rule:own_app",
-    "rule:denied_network",
-    "rule:auth_failures",
-    "rule:probing",
-    "rule:enumeration",
-    "rule:refused_address",
-    "rule:denied_then_allowed",
-    "rule:high_impact_write",
-    "rule:dormant",
-    "rule:silence",
-    "rule:outage",
-)
-"""Rules that name what happened; they speak first, the surprises after them."""
-
-CHAIN: Final = "rule:chain"
-"""Steps that are ordinary one by one: a surprise as rare as the rule is severe says more."""
-
-RARE: Final = 1.0
-"""E of such a surprise: that of severity ``high``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,35 +182,13 @@ def merge_findings(
         grouped.setdefault((hit.entity_type, hit.entity), []).append(hit)
     findings = [
         _merge(
-            _order_reasons(own, rated.get(entity)), rated.get(entity), evidence, week, history_days
+            order_reasons(own, rated.get(entity)), rated.get(entity), evidence, week, history_days
         )
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
     ]
     findings.sort(key=_rank_key)
     return [replace(finding, rank=rank) for rank, finding in enumerate(findings, start=1)]
-
-
-def _order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
-    """Let the reasons of a finding speak in the order in which they tell what happened."""
-    # E of a single reason, on the scale of the case
-    scale = case.expected_per_week / case.p if case else 0.0
-
-    def place(hit: Hit) -> tuple[int, float, str, pd.Timestamp]:
-        p, last = (1.0 if hit.p is None else hit.p), len(SPECIFIC)
-        if hit.detector in SPECIFIC:
-            rank = SPECIFIC.index(hit.detector)
-        elif not hit.alone:
-            rank = last + 4
-        elif hit.detector == CHAIN:
-            rank = last + 1
-        elif hit.p is None:
-            rank = last + 3
-        else:
-            rank = last if p * scale < RARE else last + 2
-        return rank, p, hit.detector, hit.start_at
-
-    return sorted(hits, key=place)
 
 
 def _rank_key(finding: Finding) -> tuple[int, float, str]:

@@ -20,65 +20,20 @@ from audit_analytics.simulate.rows import (
     fail_rows,
     make_rows,
 )
-from audit_analytics.simulate.targets import Target, draw_foreign_address
+from audit_analytics.simulate.targets import (
+    DOCUMENT_API,
+    PROBED,
+    RECON,
+    SENSITIVE_READS,
+    Target,
+    draw_foreign_address,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Choose = Callable[[list[Target], int], list[Target]]
     Inject = Callable[[np.random.Generator, Target, int, float], pd.DataFrame]
-
-_RECON: Final = (
-    "GET/open-apis/tenant/v2/tenant/query",
-    "GET/open-apis/application/v6/scopes",
-    "GET/open-apis/contact/v3/scopes",
-    "GET/open-apis/contact/v3/departments/:department_id/children",
-    "GET/open-apis/contact/v3/users/find_by_department",
-    "GET/open-apis/im/v1/chats",
-    "GET/open-apis/drive/v1/files",
-)
-_SENSITIVE_READS: Final = (
-    "GET/open-apis/contact/v3/users/find_by_department",
-    "POST/open-apis/corehr/v2/employees/search",
-    "GET/open-apis/im/v1/messages",
-    "POST/open-apis/search/v2/message",
-    "GET/open-apis/drive/v1/files/:file_token/download",
-    "GET/open-apis/mail/v1/user_mailboxes/:user_mailbox_id/messages",
-    "GET/open-apis/minutes/v1/minutes/:minute_token/transcript",
-    "GET/open-apis/attendance/v1/user_settings/query",
-    "GET/open-apis/hire/v1/talents",
-)
-_PROBED: Final = (
-    *_SENSITIVE_READS,
-    "POST/open-apis/contact/v3/functional_roles",
-    "POST/open-apis/contact/v3/users",
-    "PATCH/open-apis/contact/v3/users/:user_id",
-    "DELETE/open-apis/contact/v3/users/:user_id",
-    "POST/open-apis/admin/v1/password/reset",
-    "GET/open-apis/admin/v1/audit_infos",
-    "PUT/open-apis/application/v6/applications/:app_id/owner",
-    "PUT/open-apis/application/v6/applications/:app_id/management",
-    "PATCH/open-apis/drive/v1/permissions/:token/public",
-    "POST/open-apis/drive/v1/permissions/:token/members/transfer_owner",
-    "POST/open-apis/drive/v1/permissions/:token/members",
-    "POST/open-apis/drive/v1/export_tasks",
-    "GET/open-apis/payroll/v1/payment_activitys",
-    "POST/open-apis/payroll/v1/payment_detail/query",
-    "POST/open-apis/passport/v1/sessions/logout",
-    "POST/open-apis/passport/v1/sessions/query",
-    "POST/open-apis/corehr/v1/authorizations/add_role_assign",
-    "GET/open-apis/corehr/v1/contracts",
-    "GET/open-apis/corehr/v1/persons/:person_id",
-    "POST/open-apis/mail/v1/user_mailboxes/:user_mailbox_id/rules",
-    "POST/open-apis/mail/v1/mailgroups",
-    "GET/open-apis/performance/v1/semesters",
-    "GET/open-apis/vc/v1/meetings/:meeting_id/recording",
-    "POST/open-apis/security_and_compliance/v1/openapi_logs/list_data",
-    "POST/open-apis/approval/v4/tasks/approve",
-    "PUT/open-apis/wiki/v2/spaces/:space_id/setting",
-    "GET/open-apis/acs/v1/users/:user_id/face",
-)
-_DOCUMENT_API: Final = "GET/open-apis/docx/v1/documents/:document_id/raw_content"
 
 
 class Scenario(NamedTuple):
@@ -145,7 +100,7 @@ def _steal_credential(
 ) -> pd.DataFrame:
     ip = draw_foreign_address(rng)
     tokens = _calls(rng, target, start, 0.3, 2 * size, api=TOKEN_API, ip=ip)
-    recon = _calls(rng, target, start + 60, 0.7, 16 * size, api=_RECON, ip=ip)
+    recon = _calls(rng, target, start + 60, 0.7, 16 * size, api=RECON, ip=ip)
     recon = fail_rows(recon, rng.random(len(recon)) < 0.35, "permission")
     return pd.concat([tokens, recon, _usual(rng, target, start + 600, 1.3, 45 * size, ip=ip)])
 
@@ -161,7 +116,7 @@ def _burst_errors(
 def _probe_permissions(
     rng: np.random.Generator, target: Target, start: int, size: float
 ) -> pd.DataFrame:
-    unused = [api for api in _PROBED if api not in target.apis]
+    unused = [api for api in PROBED if api not in target.apis]
     apis = rng.choice(unused, size=min(len(unused), _at_least(26 * size)), replace=False)
     tried = np.repeat(apis, rng.integers(1, 3, len(apis))).tolist()
     rows = _calls(rng, target, start, 0.4, len(tried)).assign(api=tried)
@@ -207,7 +162,7 @@ def _wake_dormant(
 
 def _leak_slowly(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
     reads = [api for api in target.apis if api.startswith("GET") and api.count(":")]
-    rows = _calls(rng, target, start, 96, 240 * size, api=reads or [_DOCUMENT_API])
+    rows = _calls(rng, target, start, 96, 240 * size, api=reads or [DOCUMENT_API])
     return rows.assign(object=rng.permutation(len(rows)) + 5000)
 
 
@@ -245,7 +200,7 @@ def _stay_below(rng: np.random.Generator, target: Target, start: int, size: floa
     ip = draw_foreign_address(rng)
     usual = _usual(rng, target, start, 6, max(20, 2 * target.calls_per_hour) * size)
     usual = fail_rows(usual, rng.random(len(usual)) < 0.15, "param")
-    denied = _calls(rng, target, start, 6, 4 * size, api=_RECON, outcome="permission")
+    denied = _calls(rng, target, start, 6, 4 * size, api=RECON, outcome="permission")
     tokens = _calls(rng, target, start, 6, 4 * size, api=TOKEN_API, ip=ip)
     reads = _calls(rng, target, start, 6, 4 * size, api=_unused_reads(rng, target, 1))
     return pd.concat([usual, denied, tokens, reads])
@@ -304,7 +259,7 @@ def _usual(
 
 
 def _unused_reads(rng: np.random.Generator, target: Target, count: int) -> list[str]:
-    unused = [api for api in _SENSITIVE_READS if api not in target.apis]
+    unused = [api for api in SENSITIVE_READS if api not in target.apis]
     return [str(api) for api in rng.choice(unused, size=min(count, len(unused)), replace=False)]
 
 

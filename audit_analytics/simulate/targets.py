@@ -1,4 +1,4 @@
-"""What an attacker knows of an app, taken from any table of its calls."""
+"""What an attacker goes for: APIs worth trying, and what is known of an app from its calls."""
 
 from __future__ import annotations
 
@@ -14,6 +14,58 @@ if TYPE_CHECKING:
 
 _FOREIGN: Final = ("203.0.113", "198.51.100", "192.0.2")
 """The ranges RFC 5737 reserves for documentation."""
+
+RECON: Final = (
+    "GET/open-apis/tenant/v2/tenant/query",
+    "GET/open-apis/application/v6/scopes",
+    "GET/open-apis/contact/v3/scopes",
+    "GET/open-apis/contact/v3/departments/:department_id/children",
+    "GET/open-apis/contact/v3/users/find_by_department",
+    "GET/open-apis/im/v1/chats",
+    "GET/open-apis/drive/v1/files",
+)
+SENSITIVE_READS: Final = (
+    "GET/open-apis/contact/v3/users/find_by_department",
+    "POST/open-apis/corehr/v2/employees/search",
+    "GET/open-apis/im/v1/messages",
+    "POST/open-apis/search/v2/message",
+    "GET/open-apis/drive/v1/files/:file_token/download",
+    "GET/open-apis/mail/v1/user_mailboxes/:user_mailbox_id/messages",
+    "GET/open-apis/minutes/v1/minutes/:minute_token/transcript",
+    "GET/open-apis/attendance/v1/user_settings/query",
+    "GET/open-apis/hire/v1/talents",
+)
+PROBED: Final = (
+    *SENSITIVE_READS,
+    "POST/open-apis/contact/v3/functional_roles",
+    "POST/open-apis/contact/v3/users",
+    "PATCH/open-apis/contact/v3/users/:user_id",
+    "DELETE/open-apis/contact/v3/users/:user_id",
+    "POST/open-apis/admin/v1/password/reset",
+    "GET/open-apis/admin/v1/audit_infos",
+    "PUT/open-apis/application/v6/applications/:app_id/owner",
+    "PUT/open-apis/application/v6/applications/:app_id/management",
+    "PATCH/open-apis/drive/v1/permissions/:token/public",
+    "POST/open-apis/drive/v1/permissions/:token/members/transfer_owner",
+    "POST/open-apis/drive/v1/permissions/:token/members",
+    "POST/open-apis/drive/v1/export_tasks",
+    "GET/open-apis/payroll/v1/payment_activitys",
+    "POST/open-apis/payroll/v1/payment_detail/query",
+    "POST/open-apis/passport/v1/sessions/logout",
+    "POST/open-apis/passport/v1/sessions/query",
+    "POST/open-apis/corehr/v1/authorizations/add_role_assign",
+    "GET/open-apis/corehr/v1/contracts",
+    "GET/open-apis/corehr/v1/persons/:person_id",
+    "POST/open-apis/mail/v1/user_mailboxes/:user_mailbox_id/rules",
+    "POST/open-apis/mail/v1/mailgroups",
+    "GET/open-apis/performance/v1/semesters",
+    "GET/open-apis/vc/v1/meetings/:meeting_id/recording",
+    "POST/open-apis/security_and_compliance/v1/openapi_logs/list_data",
+    "POST/open-apis/approval/v4/tasks/approve",
+    "PUT/open-apis/wiki/v2/spaces/:space_id/setting",
+    "GET/open-apis/acs/v1/users/:user_id/face",
+)
+DOCUMENT_API: Final = "GET/open-apis/docx/v1/documents/:document_id/raw_content"
 
 
 @dataclass(frozen=True, kw_only=True)
