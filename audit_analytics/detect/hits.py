@@ -45,7 +45,7 @@ HOURLY_UNITS: Final = {
 }
 DAILY_UNITS: Final = {
     "VOL": mark("calls in a day"),
-    "OBJ": mark("distinct objects in a day"),
+    "OBJ": mark("objects in a day, each once an hour"),
     "APIERR": mark("errors of all apps but the worst hit in a day"),
     "SENS": mark("calls of sensitive APIs in a day"),
     "TOK": mark("token requests in a day"),
@@ -56,8 +56,8 @@ DAILY_UNITS: Final = {
     "AUTHFAIL": mark("authentication failures in a day"),
 }
 SPAN_UNITS: Final = {
-    2: mark("distinct objects in two days"),
-    4: mark("distinct objects in four days"),
+    2: mark("objects in two days, each once an hour"),
+    4: mark("objects in four days, each once an hour"),
 }
 """Units by group, those of SLOW by days; translated where they are shown."""
 
