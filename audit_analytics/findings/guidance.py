@@ -132,7 +132,7 @@ GUIDANCE: Final = {
         ),
     ),
     "SLOW": Guidance(
-        mark("More objects day after day"),
+        mark("More objects over several days"),
         ("T1213", "T1530"),
         (mark("more users, or a new source that the app serves"), mark("a backfill at low speed")),
         (

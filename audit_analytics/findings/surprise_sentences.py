@@ -121,18 +121,21 @@ def _decimal(value: float, one: str, many: str) -> str:
 
 
 def _objects(hit: Hit, who: str, zone: str) -> str:
-    return _(
-        "{entity} touched {objects} {when}; {expected}.",
-        entity=who,
-        objects=ngettext("{n} object", "{n} objects", hit.observed),
-        when=say_when(hit, zone),
-        expected=say_expected(hit),
-    )
+    values = {
+        "entity": who,
+        "objects": ngettext("{n} object", "{n} objects", hit.observed),
+        "when": say_when(hit, zone),
+        "expected": say_expected(hit),
+    }
+    if hit.facts["hours"] == 1:
+        return _("{entity} touched {objects} {when}; {expected}.", **values)
+    return _("{entity} touched {objects} {when}, each counted once an hour; {expected}.", **values)
 
 
 def _slow_objects(hit: Hit, who: str, zone: str) -> str:
     return _(
-        "{entity} touched {objects} {when}, a few more each day than it used to; {expected}.",
+        "{entity} touched {objects} {when}, each counted once an hour, more than such days used to "
+        "add up to; {expected}.",
         entity=who,
         objects=ngettext("{n} object", "{n} objects", hit.observed),
         when=say_when(hit, zone),

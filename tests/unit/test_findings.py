@@ -316,8 +316,8 @@ def test_spans_read_well(start, end, text):
                 facts={"hours": 96},
             ),
             (
-                "cli_a touched 40 objects from Tue 10 Nov to Fri 13 Nov, a few more each day than "
-                "it used to; 0 to 6 were expected."
+                "cli_a touched 40 objects from Tue 10 Nov to Fri 13 Nov, each counted once an hour, "
+                "more than such days used to add up to; 0 to 6 were expected."
             ),
         ),
         (

@@ -142,6 +142,9 @@ def test_many_networks():
         move("cli_near", 2),
         move("cli_always", 3),
         move("cli_always", 3, at=PAST),
+        # somebody else tries wrong secrets of this app from a third network
+        move("cli_tried", 2),
+        calls("cli_tried", spread(NOON, 3), ip="203.0.113.9", outcome="auth"),
     )
     assert about(hits) == [("cli_a", 3, False)]
 

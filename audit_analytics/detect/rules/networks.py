@@ -58,6 +58,8 @@ def find_many_networks(data: RuleInput) -> Iterator[Hit]:
     [('cli_a', 3.0)]
     """
     real = data.by_ip[~data.by_ip["network"].isin(NO_PLACE)]
+    # who tries wrong secrets of an app is elsewhere, the app is not
+    real = real[real["calls_count"] > real["auth_count"]]
     counts = real.groupby(["app_id", "bucket_at"], observed=True)["network"].nunique().reset_index()
     usual = data.before_week(counts).groupby("app_id", observed=True)["network"].max()
     top = top_rows(data.in_week(counts), ["app_id"], "network")
