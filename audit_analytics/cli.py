@@ -179,7 +179,11 @@ def _write_company(
         harsh=harsh,
     )
     paths = write_pages(company, out)
-    click.echo(f"{len(company.calls):,} calls in {len(paths)} files", err=True)
+    pages = [path for path in paths if path.name.endswith(".jsonl.gz")]
+    beside = " and ".join(path.name for path in paths if path not in pages)
+    click.echo(
+        f"{len(company.calls):,} calls in {len(pages)} files, beside them {beside}", err=True
+    )
     click.echo(out)
 
 

@@ -166,7 +166,7 @@ def serve(
 ) -> None:
     """Serve a log on this machine as the platform would, to try everything without credentials.
 
-    SOURCE is a folder of pages as ``simulate`` writes them; without it a company is simulated whose
+    SOURCE is a folder of pages as audit-analytics simulate writes them; without it a company is simulated whose
     log ends today.
     """
     from audit_analytics.simulate.faults import KINDS, Faults

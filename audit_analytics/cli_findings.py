@@ -249,7 +249,8 @@ def replay(
     else:
         entries = read_suppressions(settings.suppressions)
     told = [read_report(path) for path in reversed(list_reports(reports))]
-    click.echo(f"{len(told)} reports in {reports}", err=True)
+    many = "report" if len(told) == 1 else "reports"
+    click.echo(f"{len(told)} {many} in {reports}", err=True)
     for entry in entries:
         rows = []
         for report in told:

@@ -60,10 +60,10 @@ def weekly_of_tenants(folder: Path, out: Path, config: Path | None) -> int:
         click.echo(name)
         for line in run.lines or [f"no report (exit code {run.exit_code})"]:
             click.echo(f"  {terminal(line, _LINE_LIMIT)}")
-    failed = [f"{terminal(run.name)} ({run.exit_code})" for run in runs if run.exit_code]
+    other = [f"{terminal(run.name)} with {run.exit_code}" for run in runs if run.exit_code]
     click.echo(
-        f"{len(runs):,} tenants, exit code 0 of {len(runs) - len(failed):,}"
-        + (f"; others: {', '.join(failed)}" if failed else ""),
+        f"{len(runs) - len(other):,} of {len(runs):,} tenants ended with exit code 0"
+        + (f"; {', '.join(other)}" if other else ""),
         err=True,
     )
     return choose_exit_code(runs)

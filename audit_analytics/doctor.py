@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
 from audit_analytics.source.client import CredentialsRefused, QuotaExhausted, Unavailable
-from audit_analytics.source.connect import open_client
+from audit_analytics.source.connect import NO_APP_ID, open_client
 from audit_analytics.source.probe import (
     describe_items,
     find_earliest,
@@ -77,6 +77,8 @@ def diagnose(
                 measured = _measure(checks, settings, source, now)
         except ConfigError as error:
             checks.add("credentials", "fail", str(error))
+    elif not settings.app_id:
+        checks.add("credentials", "fail", NO_APP_ID)
     checks.complete()
     if folder is not None:
         _check_store(checks, folder, now, settings)

@@ -176,9 +176,14 @@ def judge_week(
 def _choose_week(log: CountedLog, week: str | None, since: str | None, settings: Settings) -> Week:
     by_api = log.calls.by_api
     if by_api.empty:
+        remedy = (
+            "look at the rejects file for the reasons"
+            if log.counts["rejects"]
+            else "fetch it first (audit-analytics sync), or name another folder"
+        )
         raise DataIncompleteError(
             f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
-            f"{log.counts['rejects']:,} rejected); look at the rejects file for the reasons"
+            f"{log.counts['rejects']:,} rejected); {remedy}"
         )
     at, zone = pd.concat([by_api["first_at"], by_api["last_at"]]), settings.tenant_zone
     if since:

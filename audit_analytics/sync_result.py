@@ -126,7 +126,9 @@ class SyncResult:
             f"{_list_windows(self.missing)}; run the same command again to fetch them"
         )
         if self.stopped is None:
-            return DataIncompleteError(f"{next(iter(self.failed.values()))}. {state}")
+            # where not one window came, it is not the log that has a hole
+            failed = DataIncompleteError if done else RemoteError
+            return failed(f"{next(iter(self.failed.values()), 'stopped')}. {state}")
         kind = RemoteError if isinstance(self.stopped, RemoteError) else InputError
         return kind(f"{self.stopped}. {state}")
 

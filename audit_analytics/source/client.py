@@ -138,7 +138,9 @@ class AuditLogClient:
         self._counts_lock = threading.Lock()
         self._credentials = credentials
         self._base_url = check_base_url(base_url)
-        self._limiter = limiter or SharedLimiter.for_app(self._base_url, credentials.app_id)
+        self._limiter = limiter or SharedLimiter.for_app(
+            self._base_url, credentials.app_id, sleep=sleep
+        )
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
         self._attempts = attempts

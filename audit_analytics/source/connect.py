@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.source.auth import Credentials
@@ -11,6 +11,11 @@ from audit_analytics.source.client import AuditLogClient
 
 if TYPE_CHECKING:
     from audit_analytics.config import Settings
+
+NO_APP_ID: Final = (
+    "no app id: set AUDIT_ANALYTICS_APP_ID, or app_id in the TOML file; "
+    "or try it without credentials: audit-analytics simulate serve"
+)
 
 
 class Stopped(BaseException):
@@ -42,10 +47,7 @@ def open_client(
         The credentials are missing, or the base URL is unsafe.
     """
     if not settings.app_id:
-        raise ConfigError(
-            "no app id: set AUDIT_ANALYTICS_APP_ID, or app_id in the TOML file; "
-            "or try it without credentials: audit-analytics simulate serve"
-        )
+        raise ConfigError(NO_APP_ID)
     event = stop or threading.Event()
 
     def sleep(seconds: float) -> None:

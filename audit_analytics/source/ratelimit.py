@@ -106,7 +106,9 @@ class SharedLimiter:
             raise self._unusable(error) from error
 
     @classmethod
-    def for_app(cls, base_url: str, app_id: str) -> Self:
+    def for_app(
+        cls, base_url: str, app_id: str, *, sleep: Callable[[float], None] = time.sleep
+    ) -> Self:
         """Open the record of one app in the user's state folder.
 
         Parameters
@@ -115,6 +117,8 @@ class SharedLimiter:
             The platform.
         app_id : str
             The app; a custom app belongs to one tenant.
+        sleep : callable, default time.sleep
+            Waits a number of seconds; what it raises ends the wait.
 
         Returns
         -------
@@ -128,7 +132,8 @@ class SharedLimiter:
         """
         state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         name = hashlib.sha256(f"{base_url} {app_id}".encode()).hexdigest()[:16]
-        return cls(Path(state).expanduser() / "audit-analytics" / f"quota-{name}.sqlite")
+        path = Path(state).expanduser() / "audit-analytics" / f"quota-{name}.sqlite"
+        return cls(path, sleep=sleep)
 
     def __enter__(self) -> Self:
         return self

@@ -142,3 +142,16 @@ def test_real_logs_are_accounted_for_row_by_row(tmp_path, name, lines):
     assert coverage["rows_read_count"] == lines
     parts = ("events_count", "duplicates_count", "rejects_count")
     assert lines == sum(coverage[part] for part in parts)
+
+
+def test_a_reader_that_closes_early_is_no_error(tmp_path):
+    command = [sys.executable, "-m", "audit_analytics", "simulate", "--apps", "12", "--weeks", "1"]
+    command += ["--attack", "beacon", "--out", str(tmp_path)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        run.stdout.close()
+        said = run.stderr.read()
+    assert run.returncode == 141
+    assert "Broken pipe" not in said
+    assert "Traceback" not in said

@@ -251,6 +251,17 @@ def test_a_platform_that_is_down_is_not_asked_for_every_window(tmp_path):
     assert len(result.missing) == 240
 
 
+def test_where_not_one_window_came_the_platform_is_at_fault_and_not_the_log(tmp_path):
+    def answer(_start):
+        return json_reply(500, {"code": 1780001, "msg": "busy"})
+
+    with scripted(answer) as server:
+        with client_of(server.url, SetClock(NOON), tmp_path, attempts=1) as client:
+            error = fetch(client, tmp_path / "store", since=NOON - 2 * HOUR).find_error()
+    assert isinstance(error, RemoteError)
+    assert "0 of 2 windows are stored" in str(error)
+
+
 def test_a_range_the_platform_refuses_ends_in_a_few_requests(tmp_path):
     asked = []
 

@@ -11,7 +11,9 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_analytics.config import Settings
 from audit_analytics.errors import ConfigError, RemoteError
+from audit_analytics.source.connect import Stopped, open_client
 from audit_analytics.source.pages import IDLE_MAX, REPEATS_MAX, PaginationBroken, Walk
 from audit_analytics.source.query import Query, split_filters
 from audit_analytics.source.ratelimit import SharedLimiter
@@ -161,6 +163,19 @@ def test_only_the_owner_reads_the_record(tmp_path, monkeypatch):
         (file,) = (tmp_path / "state" / "audit-analytics").iterdir()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_a_stop_ends_the_wait_for_the_quota_of_an_hour(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    settings = Settings(app_id="cli_a1", app_secret="s", base_url="http://127.0.0.1:1")  # noqa: S106
+    stop = threading.Event()
+    with open_client(settings, stop) as client:
+        for _ in range(100):
+            client._limiter.acquire()
+        client._limiter.pause(3600)
+        stop.set()
+        with pytest.raises(Stopped):
+            client._limiter.acquire()
 
 
 @pytest.mark.filterwarnings("ignore:.*unclosed database")

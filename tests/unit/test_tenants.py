@@ -74,8 +74,8 @@ def test_each_is_printed_under_its_name_and_the_worst_code_wins(all_of_them):
     assert any("cli_02" in line for line in lines[first + 2 : beta])
     assert "exit code 2" in lines[beta + 1]
     assert Path(lines[gaps + 1].strip()) == Path("out/gaps/2026-W46/report.html")
-    assert "acme (1)" in result.stderr
-    assert "gaps (3)" in result.stderr
+    assert "acme with 1" in result.stderr
+    assert "gaps with 3" in result.stderr
     assert "nothing could be read as a row" in result.stderr
     assert "Traceback" not in result.stderr
     assert "\x1b" not in result.stdout + result.stderr
