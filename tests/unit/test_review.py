@@ -187,6 +187,7 @@ def test_a_suppressed_finding_is_told_apart_and_does_not_become_usual(log, tmp_p
     assert row_of(first.data["findings"]) is None
     assert (hidden["status"], hidden["suppressed_by"]) == ("suppressed", [entry.suppression_id])
     assert "203.0.113.9" not in {row["ip"] for row in first.data["unusual_ips"]}
+    assert WHO not in {row["name"] for row in first.data["quiet_apps"]["rows"]}
     (told,) = first.data["suppressions"]
     assert (told["status"], told["hits_count"] >= 1) == ("active", True)
 
