@@ -141,7 +141,7 @@ def _past_weeks(weeks: Sequence[Mapping[str, Any]]) -> str:
         _("{week}: {calls}", week=row["week"], calls=wording.number(row["calls_count"]))
         for row in weeks
     ]
-    return _("calls in the same hours, {weeks}", weeks=_(", ").join(texts))
+    return _("calls of the first reason in the same hours, {weeks}", weeks=_(", ").join(texts))
 
 
 def _status(finding: Mapping[str, Any]) -> str:

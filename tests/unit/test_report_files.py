@@ -156,6 +156,7 @@ def test_a_finding_says_what_an_analyst_needs(pages):
     for text in (
         "an ordinary week brings 0.02 of these", "◆Critical", "▲High", "a rule found it",
         "1 in 83,000", "133 \N{MULTIPLICATION SIGN}", "0 to 9.4", "28 days", "T1078.004", "(v17.1)", "Known harmless causes",
+        "An ordinary week brings about 10 scored findings; those of rules come on top.",
         "What to check next", "If this is expected: suppress it", "1,320 log entries",
         "247,796 events + 312 duplicates + 4 rejects", "1.2 %", "first use",
     ):  # fmt: skip
