@@ -12,7 +12,7 @@ from audit_analytics.language import _, ngettext
 from audit_analytics.report import wording
 from audit_analytics.report.columns import fill, pad
 from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import name_response, say_code
+from audit_analytics.report.names import name_response, say_code, say_decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -164,11 +164,8 @@ def _previous(previous: Mapping[str, Any]) -> str:
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
-    names = {"true": _("confirmed"), "benign": _("harmless")}
-    values = {"verdict": names[verdict["verdict"]], "day": verdict["created"]}
-    if verdict["note"]:
-        return _("{verdict} on {day}: {note}", note=verdict["note"], **values)
-    return _("{verdict} on {day}", **values)
+    decision = say_decision(verdict)
+    return _("{name}: {text}", name=decision, text=verdict["note"]) if verdict["note"] else decision
 
 
 def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:

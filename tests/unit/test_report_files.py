@@ -224,6 +224,22 @@ def test_a_finding_with_a_life_shows_it():
         assert part in text, part
 
 
+def test_what_a_person_decided_stands_at_the_finding():
+    report = fixture.make_report()
+    report["findings"][0]["verdict"] = {
+        "verdict": "benign",
+        "note": "asked <i>Li</i>",
+        "owner": "ops",
+        "created": "2026-11-24",
+    }
+    html = render_html(report)
+    assert "Verdict harmless on 2026-11-24 asked <i>Li</i>" in Page(html).words
+    assert "<i>Li" not in html
+    text = render_markdown(report)
+    assert "- Verdict: **harmless on 2026-11-24** · asked \\<i\\>Li\\</i\\>\n" in text
+    assert "(harmless on 2026-11-24) |" in text
+
+
 def test_hostile_names_are_text_and_nothing_else(pages):
     page = Page(pages["hostile"])
     assert "<script>alert(1)</script>" in page.words
