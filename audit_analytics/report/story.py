@@ -54,7 +54,7 @@ def tell_finding(
             _("Why"),
             [_("{name}: {text}", name=r["detector"], text=r["text"]) for r in finding["reasons"]],
         ),
-        _section(_("Who and what"), _contributors(finding["contributors"])),
+        _section(_title_contributors(finding), _contributors(finding["contributors"])),
         _evidence(finding, rows, more_count, report["tenant_zone"]),
         _section(_("Known harmless causes"), finding["known_benign"]),
         _section(_("Check next"), finding["next_steps"], numbered=True),
@@ -166,6 +166,11 @@ def _previous(previous: Mapping[str, Any]) -> str:
 def _verdict(verdict: Mapping[str, Any]) -> str:
     decision = say_decision(verdict)
     return _("{name}: {text}", name=decision, text=verdict["note"]) if verdict["note"] else decision
+
+
+def _title_contributors(finding: Mapping[str, Any]) -> str:
+    several = len(finding["reasons"]) > 1
+    return _("Who and what, all reasons together") if several else _("Who and what")
 
 
 def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:

@@ -176,6 +176,16 @@ def test_a_finding_is_told_in_the_order_it_is_read(pages):
     assert places == sorted(places)
 
 
+def test_calls_of_several_reasons_are_not_taken_for_those_of_the_headline():
+    report = fixture.make_report()
+    several = "What contributed, all reasons together"
+    assert several in render_html(report)
+    assert f"- {several}:\n- APIs: " in render_markdown(report)
+    for finding in report["findings"]:
+        del finding["reasons"][1:]
+    assert several not in render_html(report) + render_markdown(report)
+
+
 def test_with_many_findings_the_page_says_what_it_leaves_out(pages):
     html, words = pages["large"], Page(pages["large"]).words
     told = re.search(
