@@ -151,7 +151,10 @@ def _mask_all(value: Any, mask: Masker, key: str = "") -> Any:  # noqa: ANN401 -
             return {mask(reason): count for reason, count in value.items()}
         if key in {"method", "tool", "versions"}:
             return value
-        return {name: _mask_all(part, mask, name) for name, part in value.items()}
+        masked = {name: _mask_all(part, mask, name) for name, part in value.items()}
+        if key == "verdict":  # what was decided is a word of ours; the report's verdict is a text
+            masked["verdict"] = value["verdict"]
+        return masked
     return value
 
 

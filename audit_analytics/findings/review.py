@@ -118,7 +118,7 @@ class Review:
         Returns
         -------
         FollowUp
-            A week without a single call resolves nothing.
+            A week without a single call resolves nothing, nor does a part of one.
         """
         by = {
             (hit.entity_type, hit.entity): sorted(
@@ -151,7 +151,7 @@ class Review:
             suppressed=[replace(f, status="suppressed") for f in complete(suppressed)],
             resolved=(
                 list_resolved(self.past, findings, suppressed, self.verdicts)
-                if first < last
+                if first < last and week.since_at is None
                 else []
             ),
             suppressions=list_suppressions(self.suppressions, split, week=week, before=before),

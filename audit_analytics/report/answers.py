@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.buckets import HOURS_PER_DAY, format_local, format_utc
 from audit_analytics.findings import explain_hit
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     list of dict
         One row per address, by the rank of its finding.
     """
-    week = data.in_week(data.calls.by_ip, "bucket_at")
+    week = data.in_asked(data.calls.by_ip, "bucket_at")
     week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
     first_seen = data.calls.by_ip.groupby(data.calls.by_ip["ip"].astype("str"))["first_at"].min()
     why: dict[str, Hit] = {}
@@ -86,7 +86,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
 
 def _addresses(hit: Hit, week: pd.DataFrame) -> list[str]:
     if hit.entity_type == "ip":
-        return [hit.entity]
+        return [hit.entity] if (week["ip"] == hit.entity).any() else []
     rows = week if hit.entity_type == "network" else week[week["app_id"] == hit.entity]
     if "network" in hit.where:
         rows = rows[rows["network"].isin(hit.where["network"])]
@@ -179,7 +179,7 @@ def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict
     list of dict
         One row per app and API, by the rank of its finding; at most six APIs of one app.
     """
-    week = data.in_week(data.calls.by_api, "bucket_at")
+    week = data.in_asked(data.calls.by_api, "bucket_at")
     week = week[week["severity"].isin(schema.SENSITIVE)]
     week = week.assign(app_id=week["app_id"].astype("str"), api=week["api"].astype("str"))
     why: dict[tuple[str, str], Hit] = {}
@@ -244,12 +244,17 @@ def _odd_hours(data: ReportInput, week: pd.DataFrame) -> pd.Series:
 
 
 def _usual_calls(data: ReportInput, app_id: str, api: str) -> float | None:
-    """Return the mean calls of an app on an API in the weeks of history; None without history."""
+    """Return the mean calls of an app on an API in the same hours of each week of history.
+
+    None where the app has no history.
+    """
     panel = data.detection.panel
     if app_id not in panel.apps or not data.detection.assessed[panel.apps.get_loc(app_id)]:
         return None
-    weeks = panel.grid.weeks
+    grid, weeks = panel.grid, panel.grid.weeks
+    place = grid.day % 7 * HOURS_PER_DAY + grid.slot % HOURS_PER_DAY
+    past = (grid.week < 0) & np.isin(place, place[data.asked_hours()])
     rows = panel.api_calls
     rows = rows[(rows["app"] == panel.apps.get_loc(app_id)) & (rows["api"] == api)]
-    past = rows[panel.grid.week[rows["hour"]] < 0]["calls_count"].sum()
-    return round(float(past / len(weeks)), 1) if weeks else None
+    usual = rows[past[rows["hour"]]]["calls_count"].sum()
+    return round(float(usual / len(weeks)), 1) if weeks else None

@@ -51,7 +51,7 @@ def build_changes(data: ReportInput) -> dict[str, Any]:
 
 
 def list_quiet_apps(data: ReportInput) -> dict[str, Any]:
-    """List the apps that were assessed and about which there is nothing to say.
+    """List the apps that were assessed and in which nothing was found, suppressed or not.
 
     Parameters
     ----------
@@ -65,7 +65,8 @@ def list_quiet_apps(data: ReportInput) -> dict[str, Any]:
     """
     week = data.in_week(data.calls.by_api, "bucket_at")
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
-    told = {f.entity for f in data.findings if f.entity_type == "app"}
+    found = [*data.findings, *data.follow_up.suppressed]
+    told = {f.entity for f in found if f.entity_type == "app"}
     known = zip(data.detection.panel.apps, data.detection.assessed, strict=True)
     quiet = [str(app) for app, assessed in known if assessed and app not in told and app in calls]
     quiet.sort(key=lambda app: (-calls[app], app))

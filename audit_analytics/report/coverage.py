@@ -199,8 +199,13 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
             ),
         ]
     else:
-        apps = len(data.detection.panel.apps)
-        sentences = [_("Nothing stood out in {apps} apps.", apps=say_number(apps))]
+        apps = int(data.detection.assessed.sum())
+        text = ngettext(
+            "Nothing stood out in the {n} app that was assessed.",
+            "Nothing stood out in the {n} apps that were assessed.",
+            apps,
+        )
+        sentences = [text if apps else _("Nothing stood out.")]
     if hours:
         values = {"hours": say_number(hours), "total": say_number(total)}
         sentences.append(_("{hours} of {total} hours are missing from the log.", **values))

@@ -20,7 +20,7 @@ from audit_analytics.language import HTML_CODES, use_language
 from audit_analytics.report import escape, wording
 from audit_analytics.report.categories import name_category
 from audit_analytics.report.drawings import draw_finding, draw_report
-from audit_analytics.report.names import name_code, name_outcome, name_response
+from audit_analytics.report.names import name_code, name_outcome, name_response, say_decision
 from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
@@ -142,6 +142,7 @@ def _environment() -> Environment:
         "category": name_category,
         "chance": wording.chance,
         "change": lambda pair: wording.change(*pair),
+        "decision": say_decision,
         "interval": lambda pair: wording.interval(*pair),
         "lines": _escape_lines,
         "local": wording.local_time,

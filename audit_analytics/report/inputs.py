@@ -84,6 +84,25 @@ class ReportInput:
             asked &= np.asarray(grid.hours + pd.Timedelta(hours=1) > self.week.since_at)
         return np.asarray(asked)
 
+    def in_asked(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
+        """Return the rows of the hours the report is about.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            Any table with the start of an hour in `column`.
+        column : str
+            Name of that column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of the week, or of its hours since the instant that was asked for.
+        """
+        rows = self.in_week(table, column)
+        since = self.week.since_at
+        return rows if since is None else rows[rows[column] + pd.Timedelta(hours=1) > since]
+
     def in_week(self, table: pd.DataFrame, column: str, *, back: int = 0) -> pd.DataFrame:
         """Return the rows of the report week, or of one before it.
 

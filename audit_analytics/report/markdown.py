@@ -16,7 +16,7 @@ from markupsafe import Markup
 from audit_analytics.findings.wording import show_api
 from audit_analytics.language import use_language
 from audit_analytics.report import escape, wording
-from audit_analytics.report.names import name_code, name_outcome, name_response
+from audit_analytics.report.names import name_code, name_outcome, name_response, say_decision
 from audit_analytics.report.phrases import install_phrases
 
 
@@ -55,6 +55,7 @@ def _environment() -> Environment:
         "block": _code_block,
         "change": lambda pair: wording.change(*pair),
         "code": lambda text, limit=escape.NAME_LIMIT: Markup(escape.markdown_code(text, limit)),  # noqa: S704
+        "decision": say_decision,
         "interval": lambda pair: wording.interval(*pair),
         "local": wording.local_time,
         "named": name_code,

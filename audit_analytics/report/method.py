@@ -14,9 +14,21 @@ DETECTORS: Final = (
         ),
     ),
     (
+        "OBJ, SLOW",
+        mark(
+            "distinct objects, each counted once an hour, against the app's own past: hours and days, and added up over two and four days (negative binomial)"
+        ),
+    ),
+    (
         "ERR",
         mark(
             "errors of one class: more than usual, and a larger share than usual (negative binomial and beta-binomial)"
+        ),
+    ),
+    (
+        "APIERR",
+        mark(
+            "errors of one API in all apps but the worst hit, against that API's own past (negative binomial and beta-binomial)"
         ),
     ),
     ("API", mark("calls of one API against the app's usual mix")),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
 from audit_analytics.language import _, mark, say_number
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 NAMES: Final = {
     "critical": mark("Critical"),
@@ -50,6 +50,9 @@ WORDS: Final = {
     "tenant": mark("tenant"),
 }
 """What codes are called within a line."""
+
+DECISIONS: Final = {"true": mark("confirmed"), "benign": mark("harmless")}
+"""What the verdicts of people are called."""
 
 OUTCOMES: Final = {
     "ok": mark("success"),
@@ -105,6 +108,28 @@ def say_code(code: str) -> str:
     'high'
     """
     return _(WORDS[code]) if code in WORDS else code
+
+
+def say_decision(verdict: Mapping[str, Any]) -> str:
+    """Write what a person decided about a finding, without the note.
+
+    Parameters
+    ----------
+    verdict : mapping of str to Any
+        The verdict as it stands in findings.json.
+
+    Returns
+    -------
+    str
+        Decision and day.
+
+    Examples
+    --------
+    >>> say_decision({"verdict": "benign", "created": "2026-11-09"})
+    'harmless on 2026-11-09'
+    """
+    decision = DECISIONS[verdict["verdict"]]
+    return _("{verdict} on {day}", verdict=_(decision), day=verdict["created"])
 
 
 def count_severities(severities: Sequence[str]) -> str:

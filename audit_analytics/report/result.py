@@ -249,7 +249,9 @@ class Report:
     def _say_notes(self) -> list[str]:
         data = self.data
         notes = [data["compared_with"]["text"]]
-        resolved, suppressed = len(data["resolved"]), len(data["suppressed"])
+        shown = {finding["finding_id"] for finding in data["findings"]}
+        in_part = sum(finding["finding_id"] in shown for finding in data["suppressed"])
+        resolved, suppressed = len(data["resolved"]), len(data["suppressed"]) - in_part
         if resolved:
             text = ngettext(
                 "{n} finding of {week} is resolved.",
@@ -261,6 +263,14 @@ class Report:
         if suppressed:
             notes.append(
                 ngettext("{n} finding is suppressed.", "{n} findings are suppressed.", suppressed)
+            )
+        if in_part:
+            notes.append(
+                ngettext(
+                    "{n} finding is suppressed in part.",
+                    "{n} findings are suppressed in part.",
+                    in_part,
+                )
             )
         notes += [
             _(

@@ -12,7 +12,7 @@ from audit_analytics.language import _, ngettext
 from audit_analytics.report import wording
 from audit_analytics.report.columns import fill, pad
 from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import name_response, say_code
+from audit_analytics.report.names import name_response, say_code, say_decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +54,7 @@ def tell_finding(
             _("Why"),
             [_("{name}: {text}", name=r["detector"], text=r["text"]) for r in finding["reasons"]],
         ),
-        _section(_("Who and what"), _contributors(finding["contributors"])),
+        _section(_title_contributors(finding), _contributors(finding["contributors"])),
         _evidence(finding, rows, more_count, report["tenant_zone"]),
         _section(_("Known harmless causes"), finding["known_benign"]),
         _section(_("Check next"), finding["next_steps"], numbered=True),
@@ -141,7 +141,7 @@ def _past_weeks(weeks: Sequence[Mapping[str, Any]]) -> str:
         _("{week}: {calls}", week=row["week"], calls=wording.number(row["calls_count"]))
         for row in weeks
     ]
-    return _("calls in the same hours, {weeks}", weeks=_(", ").join(texts))
+    return _("calls of the first reason in the same hours, {weeks}", weeks=_(", ").join(texts))
 
 
 def _status(finding: Mapping[str, Any]) -> str:
@@ -164,11 +164,13 @@ def _previous(previous: Mapping[str, Any]) -> str:
 
 
 def _verdict(verdict: Mapping[str, Any]) -> str:
-    names = {"true": _("confirmed"), "benign": _("harmless")}
-    values = {"verdict": names[verdict["verdict"]], "day": verdict["created"]}
-    if verdict["note"]:
-        return _("{verdict} on {day}: {note}", note=verdict["note"], **values)
-    return _("{verdict} on {day}", **values)
+    decision = say_decision(verdict)
+    return _("{name}: {text}", name=decision, text=verdict["note"]) if verdict["note"] else decision
+
+
+def _title_contributors(finding: Mapping[str, Any]) -> str:
+    several = len(finding["reasons"]) > 1
+    return _("Who and what, all reasons together") if several else _("Who and what")
 
 
 def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:

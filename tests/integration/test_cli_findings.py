@@ -43,6 +43,8 @@ def test_explain_tells_everything_at_80_columns(folder):
     assert result.exit_code == 0, result.output
     words = " ".join(result.stdout.split())
     assert finding["sentence"] in words
+    assert "Who and what, all reasons together " in words
+    assert "calls of the first reason in the same hours, 2026-W42: " in words
     for reason in finding["reasons"]:
         assert f"{reason['detector']}: {reason['text']}" in words
     for step in finding["next_steps"]:

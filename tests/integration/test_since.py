@@ -8,7 +8,9 @@ import pytest
 
 import audit_analytics as aa
 from audit_analytics.errors import ConfigError, DataIncompleteError
+from audit_analytics.report.html import render_html
 from audit_analytics.report.json_file import read_schema
+from audit_analytics.report.markdown import render_markdown
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 SUNDAY = "2026-11-15"
@@ -49,6 +51,33 @@ def test_only_what_went_on_since_then_is_told_with_the_same_numbers(hourly, samp
     attack = hourly["findings"][0]
     assert attack["observed"] == whole[attack["finding_id"]]["observed"]
     assert len(hourly["findings"]) < len(whole) / 2
+
+
+def test_the_tables_count_only_the_hours_since_then(running):
+    data = aa.analyze(running, since=f"{SUNDAY}T04:00").data  # amid an export that began at 03:42
+    late = running[running["at"] >= pd.Timestamp(f"{SUNDAY}T04:00", tz="Asia/Shanghai")]
+    assert data["sensitive_usage"]
+    for row in data["sensitive_usage"]:
+        own = late[(late["app_id"] == row["app_id"]) & (late["api"] == row["api"])]
+        assert row["calls_count"] == len(own[own["id"] != "stray"]) > 0
+    assert "Only the hours since 2026-11-15 04:00 are counted." in render_html(data)
+    assert "Only the hours since 2026-11-15 04:00 are counted." in render_markdown(data)
+
+
+def test_a_part_of_a_week_resolves_nothing(hourly, running, sample_report):
+    last = sample_report.data | {"week": sample_report.data["week"] | {"iso": "2026-W45"}}
+    report = aa.analyze(running, since=SUNDAY, previous=aa.Report(last, pd.DataFrame()))
+    assert report.data["compared_with"]["status"] == "compared"
+    assert len(last["findings"]) > len(hourly["findings"])
+    assert report.data["resolved"] == []
+    assert "resolved" not in " ".join(report.notes())
+
+
+def test_a_quiet_verdict_counts_the_apps_that_were_assessed(running):
+    data = aa.analyze(running, since="1h", settings=aa.Settings(budget_per_week=1e-9)).data
+    assert data["findings"] == []
+    count = data["assessed"]["apps_count"]
+    assert data["verdict"].startswith(f"Nothing stood out in the {count} apps that were assessed.")
 
 
 def test_since_reads_well(hourly, running):

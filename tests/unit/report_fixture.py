@@ -201,6 +201,10 @@ def _listed(names: list[str], severity: str | None = None) -> dict[str, Any]:
     return {"count": len(rows), "rows": rows}
 
 
+def _decide(note: str) -> dict[str, Any]:
+    return {"verdict": "true", "note": note, "owner": "ops", "created": "2026-11-17"}
+
+
 def _earlier(entity: str, kind: str, title: str) -> dict[str, Any]:
     return {
         "finding_id": "f-00000000aaaa",
@@ -211,12 +215,7 @@ def _earlier(entity: str, kind: str, title: str) -> dict[str, Any]:
         "sentence": f"{entity} called 12 times on Tue 10 Nov; none were expected.",
         "week": "2026-W46",
         "suppressed": False,
-        "verdict": {
-            "verdict": "true",
-            "note": "nobody knows of it",
-            "owner": "ops",
-            "created": "2026-11-17",
-        },
+        "verdict": _decide("nobody knows of it"),
     }
 
 
@@ -647,6 +646,7 @@ def make_hostile_report() -> dict[str, Any]:
         finding["known_benign"] = finding["next_steps"] = [name]
         finding["evidence"] = _evidence(name, name, 3)
         finding["series"]["what"] = name
+        finding["verdict"] = _decide(name)
     report["top"] = {
         key: [
             {"name": n, "calls_count": 99 - i, "errors_count": i, "share": 0.1, "severity": "low"}

@@ -244,6 +244,8 @@ def test_a_hostile_report_can_be_masked_and_drawn():
     report = make_hostile_report()
     del report["findings"][4:]
     report["findings"][0]["entity"] = "high"
+    report["findings"][1]["entity"] = "true"
     masked = mask_report(report)
     html = render_html(masked)
+    assert "confirmed on 2026-11-17" in html
     assert HOSTILE["script"] not in html

@@ -18,6 +18,7 @@ from audit_analytics.findings import FrameEvidence, explain_hit, merge_findings
 from audit_analytics.findings.explain import SENTENCES
 from audit_analytics.findings.guidance import GUIDANCE, TECHNIQUES
 from audit_analytics.findings.wording import format_span
+from audit_analytics.report.method import DETECTORS
 
 NOON = local("2026-11-11 12:00")
 EVENTS = make_events(
@@ -94,6 +95,11 @@ def test_every_detector_has_a_sentence_and_guidance_and_no_other_has():
         == set(GUIDANCE)
         == set(SENTENCES)
     )
+
+
+def test_the_method_names_every_detector():
+    named = {name for names, _ in DETECTORS for name in names.split(", ")}
+    assert named == {name for name in GUIDANCE if not name.startswith("rule:")} | {"rule:*"}
 
 
 @pytest.mark.parametrize("name", GUIDANCE)

@@ -156,6 +156,7 @@ def test_a_finding_says_what_an_analyst_needs(pages):
     for text in (
         "an ordinary week brings 0.02 of these", "◆Critical", "▲High", "a rule found it",
         "1 in 83,000", "133 \N{MULTIPLICATION SIGN}", "0 to 9.4", "28 days", "T1078.004", "(v17.1)", "Known harmless causes",
+        "An ordinary week brings about 10 scored findings; those of rules come on top.",
         "What to check next", "If this is expected: suppress it", "1,320 log entries",
         "247,796 events + 312 duplicates + 4 rejects", "1.2 %", "first use",
     ):  # fmt: skip
@@ -173,6 +174,16 @@ def test_a_finding_is_told_in_the_order_it_is_read(pages):
     order = ["sentence", "small-plot", "What contributed", "Evidence:", "What to check next"]
     places = [article.index(word) for word in order]
     assert places == sorted(places)
+
+
+def test_calls_of_several_reasons_are_not_taken_for_those_of_the_headline():
+    report = fixture.make_report()
+    several = "What contributed, all reasons together"
+    assert several in render_html(report)
+    assert f"- {several}:\n- APIs: " in render_markdown(report)
+    for finding in report["findings"]:
+        del finding["reasons"][1:]
+    assert several not in render_html(report) + render_markdown(report)
 
 
 def test_with_many_findings_the_page_says_what_it_leaves_out(pages):
@@ -221,6 +232,22 @@ def test_a_finding_with_a_life_shows_it():
     text = render_markdown(report)
     for part in ("- New: 1", "since week 2026-W45", "`cli_<b>`", "known job"):
         assert part in text, part
+
+
+def test_what_a_person_decided_stands_at_the_finding():
+    report = fixture.make_report()
+    report["findings"][0]["verdict"] = {
+        "verdict": "benign",
+        "note": "asked <i>Li</i>",
+        "owner": "ops",
+        "created": "2026-11-24",
+    }
+    html = render_html(report)
+    assert "Verdict harmless on 2026-11-24 asked <i>Li</i>" in Page(html).words
+    assert "<i>Li" not in html
+    text = render_markdown(report)
+    assert "- Verdict: **harmless on 2026-11-24** · asked \\<i\\>Li\\</i\\>\n" in text
+    assert "(harmless on 2026-11-24) |" in text
 
 
 def test_hostile_names_are_text_and_nothing_else(pages):

@@ -24,6 +24,8 @@ from audit_analytics.findings.history import read_past
 from audit_analytics.findings.reports import find_finding, read_report
 from audit_analytics.findings.suppression import Suppression, append_suppression
 from audit_analytics.findings.verdicts import append_verdict, judge_finding
+from audit_analytics.report.html import render_html
+from audit_analytics.report.markdown import render_markdown
 from audit_analytics.rollup import rollup
 
 LAST = WEEK.shifted(-1)
@@ -187,6 +189,9 @@ def test_a_suppressed_finding_is_told_apart_and_does_not_become_usual(log, tmp_p
     assert row_of(first.data["findings"]) is None
     assert (hidden["status"], hidden["suppressed_by"]) == ("suppressed", [entry.suppression_id])
     assert "203.0.113.9" not in {row["ip"] for row in first.data["unusual_ips"]}
+    assert WHO not in {row["name"] for row in first.data["quiet_apps"]["rows"]}
+    assert any("is suppressed." in note for note in first.notes())
+    assert "<li>Suppressed <strong>" in render_html(first.data)
     (told,) = first.data["suppressions"]
     assert (told["status"], told["hits_count"] >= 1) == ("active", True)
 
@@ -214,6 +219,14 @@ def test_what_no_suppression_covers_stays_and_is_rated_alone(log, tmp_path):
     assert left["suppressed_by"]
     assert left["expected_per_week"] >= whole["expected_per_week"]
     assert row_of(data["suppressed"], "cli_06")["detectors"] == [first]
+    notes = aa.Report(data, pd.DataFrame()).notes()
+    assert "1 finding is suppressed in part." in notes
+    assert not any("is suppressed." in note for note in notes)
+    html, text = render_html(data), render_markdown(data)
+    assert "Suppressed in part <strong>1</strong>" in html
+    assert "<li>Suppressed <strong>" not in html
+    assert "- Suppressed in part: 1\n" in text
+    assert "- Suppressed: 1\n" not in text
 
 
 def test_hours_left_out_teach_nothing_instead_of_teaching_silence(log):
