@@ -37,7 +37,7 @@ def test_rules_are_merged_key_by_key(monkeypatch):
     path = write("[rules]\nprobing_apis = 4\ndormant_days = 9\n")
     monkeypatch.setenv(f"{PREFIX}RULES__PROBING_APIS", "6")
     rules = load_settings(path).rules
-    assert (rules.probing_apis, rules.dormant_days, rules.silence_hours) == (6, 9, 6)
+    assert (rules.probing_apis, rules.dormant_days, rules.silence_hours) == (6, 9, 4)
 
 
 @pytest.mark.parametrize(

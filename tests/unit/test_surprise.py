@@ -147,7 +147,8 @@ def test_a_few_more_objects_an_hour_for_four_days_add_up():
     app, slow = position(panel, "cli_03"), found["SLOW"]
     last = day_of_week(start + 3 * DAY)
     assert slow.score[app].argmax() == last
-    assert slow.score[app, last] == slow.score.max() > found["OBJ"].score[app].max() + 1
+    assert slow.score[app, last] == slow.score.max() > found["OBJ"].score[app].max() + 0.5
+    assert slow.score[app, last] > np.delete(slow.score, app, axis=0).max() + 2
     assert panel.grid.hours[slow.hour[app, last]] == start
     assert slow.hours[app, last] == 96
     # the same objects within an hour are a burst, and the hour tells it better
