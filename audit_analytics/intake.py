@@ -107,11 +107,10 @@ def count_log(
     InputError
         The source is no audit log.
     """
-    folder = Path(source) if isinstance(source, str | Path) else None
-    if folder is not None and Store(folder).exists():
-        return _count_store(Store(folder), settings)
-    catalogue = load_catalogue(settings.catalogue)
-    log = read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
+    store = _find_store(source)
+    if store:
+        return _count_store(store, settings)
+    log = _read_files(source, settings)
     return CountedLog(
         calls=rollup(log.events),
         evidence=FrameEvidence(log.events),
@@ -119,6 +118,16 @@ def count_log(
         rejects=log.rejects,
         reject_reasons=log.reject_reasons,
     )
+
+
+def _find_store(source: Any) -> Store | None:  # noqa: ANN401 - everything read_log takes
+    store = Store(Path(source)) if isinstance(source, str | Path) else None
+    return store if store and store.exists() else None
+
+
+def _read_files(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything read_log takes
+    catalogue = load_catalogue(settings.catalogue)
+    return read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
 
 
 def _count_store(store: Store, settings: Settings) -> CountedLog:
@@ -143,12 +152,11 @@ def _count_store(store: Store, settings: Settings) -> CountedLog:
 
 def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything read_log takes
     """Read a store together with the rejects it counted; anything else as a log."""
-    folder = Path(source) if isinstance(source, str | Path) else None
-    if folder is None or not Store(folder).exists():
-        catalogue = load_catalogue(settings.catalogue)
-        return read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
-    events = read_store(folder)
+    store = _find_store(source)
+    if not store:
+        return _read_files(source, settings)
+    events = read_store(store.folder)
     rejects_count = events.attrs["store"]["rejects_count"]
     counts = {"events": len(events), "duplicates": 0, "rejects": rejects_count}
     counts["rows_read"] = len(events) + rejects_count
-    return Log(events, read_stored_rejects(folder), counts)
+    return Log(events, read_stored_rejects(store.folder), counts)

@@ -39,13 +39,9 @@ def list_counts(panel: Panel, group: str, app: int, label: str) -> NDArray[np.fl
     numpy.ndarray of shape (n_hours,)
         Counts, hour by hour.
     """
-    if group != "API":
-        return np.asarray(panel.counts[label if group == "ERR" else COUNTS_OF[group]][app])
-    rows = panel.api_calls
-    rows = rows[(rows["app"] == app) & (rows["api"] == label)]
-    counts = np.zeros(len(panel.grid.hours))
-    counts[rows["hour"]] = rows["calls_count"]
-    return counts
+    if group == "API":
+        return np.asarray(panel.narrow_to_api(label).counts["calls"][app])
+    return np.asarray(panel.counts[label if group == "ERR" else COUNTS_OF[group]][app])
 
 
 def find_busy_hours(counts: NDArray[np.float64]) -> tuple[int, int] | None:

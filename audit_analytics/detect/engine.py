@@ -257,12 +257,12 @@ def _judge(
         if odd.any():
             attribution[odd] = forest.attribute(filled[odd])
     # the voters mostly agree: what their least p is worth, the past weeks say as well
-    either = (
+    past_either, either = (
         -np.log10(np.minimum(a, np.minimum(b / FOREST_WEIGHT, 1.0)))
         for a, b in ((past_a, past_b), (p_a, p_b))
     )
-    calibrator = Calibrator(next(either))
-    joint = calibrator.p_value(next(either))
+    calibrator = Calibrator(past_either)
+    joint = calibrator.p_value(either)
     # only the joint p-value is calibrated far out; nothing else may claim to be rarer than it can
     shown = np.maximum(np.column_stack([p, p_a, p_b]), calibrator.floor)
     result = dict(zip([*APP_GROUPS, "a", "b"], shown.T, strict=True)) | {"joint": joint}

@@ -7,6 +7,7 @@ one class, API calls of one known API. :mod:`audit_analytics.detect.novelty` has
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -126,20 +127,17 @@ def score_classes(
     Surprise
         min(s_NB, 2 s_BB) of the most surprising class and bucket; the label is the class.
     """
-    best: Surprise | None = None
-    for name in ERROR_CLASSES:
+
+    def score_class(name: str) -> Surprise:
         counts = frame.panel.counts[name]
         rate, more = usual_rate(frame, counts), None if extra is None else extra[name]
         hourly = score_hours(frame, counts, fit_hourly(frame, counts), rate=rate, extra=more)
         daily = score_days(frame, counts, fit_daily(frame, counts), rate=rate, extra=more)
         found = hourly.or_greater(daily)
         score = found.score * (0.5 if name in HALF_WEIGHT else 1.0)
-        label = np.full(score.shape, name, dtype=object)
-        found = replace(found, score=score, label=label)
-        best = found if best is None else best.or_greater(found)
-    if best is None:  # pragma: no cover - ERROR_CLASSES is never empty
-        raise AssertionError
-    return best
+        return replace(found, score=score, label=np.full(score.shape, name, dtype=object))
+
+    return reduce(Surprise.or_greater, map(score_class, ERROR_CLASSES))
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:

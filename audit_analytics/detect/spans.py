@@ -6,6 +6,7 @@ the noise of independent days grows with the square root of their number, the le
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -50,8 +51,8 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
     # the doubt about a mean is the same on each day it is the mean of: it adds up, noise does not
     doubt = np.sqrt(noise / np.maximum(base.weight[:, slot], 0.1))
     capped = np.minimum(observed, mean + MAX_DEVIATIONS * np.sqrt(noise))
-    best: Surprise | None = None
-    for length in SPANS:
+
+    def score_span(length: int) -> Surprise:
         expected = _add_up(mean, length)
         variance = _add_up(noise, length) + _add_up(doubt, length) ** 2
         size = expected**2 / np.maximum(variance - expected, 1e-9)
@@ -59,7 +60,7 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
         score[:, : length - 1] = 0.0
         start = grid.first_hour[days[np.maximum(np.arange(len(days)) - length + 1, 0)]]
         shape = score.shape
-        found = Surprise(
+        return Surprise(
             score=score,
             observed=_add_up(observed, length),
             expected=expected,
@@ -68,10 +69,8 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
             hours=np.broadcast_to(grid.first_hour[days] + grid.day_hours[days] - start, shape),
             label=np.full(shape, "", dtype=object),
         )
-        best = found if best is None else best.or_greater(found)
-    if best is None:  # pragma: no cover - SPANS is never empty
-        raise AssertionError
-    return best
+
+    return reduce(Surprise.or_greater, map(score_span, SPANS))
 
 
 def _add_up(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
