@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from audit_analytics import features as features
     from audit_analytics import plots as plots
     from audit_analytics import rollup as rollup
-    from audit_analytics.config import Settings as Settings
-    from audit_analytics.config import load_settings as load_settings
     from audit_analytics.intake import load as load
     from audit_analytics.pipeline import analyze as analyze
     from audit_analytics.report.result import Report as Report
+    from audit_analytics.settings import Settings as Settings
+    from audit_analytics.settings import load_settings as load_settings
     from audit_analytics.simulate.company import simulate_company as simulate_company
 
 _HOMES = {
     "Report": ("audit_analytics.report.result", "Report"),
-    "Settings": ("audit_analytics.config", "Settings"),
+    "Settings": ("audit_analytics.settings", "Settings"),
     "analyze": ("audit_analytics.pipeline", "analyze"),
     "features": ("audit_analytics.features", None),
     "load": ("audit_analytics.intake", "load"),
-    "load_settings": ("audit_analytics.config", "load_settings"),
+    "load_settings": ("audit_analytics.settings", "load_settings"),
     "plots": ("audit_analytics.plots", None),
     # the module: importing it would shadow a function of its name
     "rollup": ("audit_analytics.rollup", None),

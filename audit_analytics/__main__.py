@@ -1,5 +1,5 @@
 """Run the command line with ``python -m audit_analytics``."""
 
-from audit_analytics.cli import main
+from audit_analytics.cli.main import main
 
 main()

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.catalogue import load_catalogue
+from audit_analytics.dates.weeks import Week, choose_report_week, parse_week
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
@@ -27,13 +28,12 @@ from audit_analytics.simulate.overlay import (
     profile_apps,
 )
 from audit_analytics.source.files import read_log
-from audit_analytics.weeks import Week, choose_report_week, parse_week
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from audit_analytics.config import Settings
     from audit_analytics.findings import Finding
+    from audit_analytics.settings import Settings
 
     Findings = dict[tuple[str, str], Finding]
 
@@ -113,7 +113,7 @@ def drill(
     Examples
     --------
     >>> from audit_analytics import schema
-    >>> from audit_analytics.config import Settings
+    >>> from audit_analytics.settings import Settings
     >>> drill(schema.EVENTS.empty(), settings=Settings())
     Traceback (most recent call last):
         ...

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.buckets import bucket_width, floor_at, list_buckets
+from audit_analytics.dates.buckets import bucket_width, floor_at, list_buckets
 from audit_analytics.errors import InputError
 from audit_analytics.rollup import Rollup, rollup
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics.catalogue import load_catalogue
-from audit_analytics.config import Settings, load_settings
 from audit_analytics.findings import FrameEvidence
 from audit_analytics.rollup import Rollup, rollup
+from audit_analytics.settings import Settings, load_settings
 from audit_analytics.source.files import read_log
 from audit_analytics.source.log import Log
 from audit_analytics.store import (

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from audit_analytics import features
-from audit_analytics.buckets import format_utc
-from audit_analytics.config import Settings, load_settings
+from audit_analytics.dates.buckets import format_utc
+from audit_analytics.dates.spans import read_since
+from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
 from audit_analytics.detect import (
     Detection,
     RuleInput,
@@ -23,22 +24,15 @@ from audit_analytics.detect import (
     set_aside_stuffing,
 )
 from audit_analytics.errors import ConfigError, DataIncompleteError
-from audit_analytics.findings import (
-    Finding,
-    Review,
-    leave_out_calls,
-    merge_findings,
-    read_review,
-    split_hits,
-)
+from audit_analytics.findings import Finding, follow_up, merge_findings
 from audit_analytics.intake import CountedLog, count_log
 from audit_analytics.language import use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
+from audit_analytics.review import Review, leave_out_calls, read_review, split_hits
 from audit_analytics.rollup import Rollup
-from audit_analytics.source.windows import read_since
-from audit_analytics.weeks import Week, choose_report_week, find_end, parse_week, week_of
+from audit_analytics.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,7 +145,8 @@ def judge_week(
     split = split_hits(hits, review.suppressions, zone=report_week.zone)
     kept, cases = split.settle(detection.cases, budget=settings.budget_per_week)
     suppressed = [hit for hit, _ in split.suppressed]
-    follow_up = review.follow_up(
+    life = follow_up(
+        review,
         _merge(kept, cases, detection, log, report_week),
         _merge(suppressed, detection.cases, detection, log, report_week),
         split,
@@ -168,8 +163,8 @@ def judge_week(
         calls=log.calls,
         detection=detection,
         hits=kept,
-        findings=follow_up.findings,
-        follow_up=follow_up,
+        findings=life.findings,
+        follow_up=life,
     )
 
 

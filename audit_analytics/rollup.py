@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit_analytics import schema
-from audit_analytics.buckets import floor_at
+from audit_analytics.dates.buckets import floor_at
 from audit_analytics.errors import InputError
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from audit_analytics.config import DEFAULT_FILE, PREFIX
 from audit_analytics.errors import InputError
+from audit_analytics.settings import DEFAULT_FILE, PREFIX
 from audit_analytics.source.files import holds_log
 from audit_analytics.store import Store
 

@@ -1,6 +1,6 @@
 """Send a written report: by a custom bot, by the app itself, by mail.
 
-A way out is used if it is set up in the settings (:class:`~audit_analytics.config.DeliverSettings`).
+A way out is used if it is set up in the settings (:class:`~audit_analytics.settings.DeliverSettings`).
 Everything that leaves has its ids and addresses masked (:mod:`audit_analytics.deliver.mask`) unless
 ``deliver.raw_ids`` is set. One way out that fails does not keep the others from being tried.
 """
@@ -19,15 +19,15 @@ from audit_analytics.deliver.mail import Mail
 from audit_analytics.deliver.message import build_message
 from audit_analytics.deliver.state import read_state, write_state
 from audit_analytics.errors import AuditAnalyticsError, ConfigError
+from audit_analytics.feishu.auth import Credentials
 from audit_analytics.report.escape import json_text
-from audit_analytics.source.auth import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from audit_analytics.config import Settings
     from audit_analytics.deliver.channel import Channel
+    from audit_analytics.settings import Settings
 
 __all__ = ["CHANNELS", "Outcome", "deliver_report"]
 

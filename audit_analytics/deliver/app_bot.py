@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.channel import send_with_retries
 from audit_analytics.errors import RemoteError
-from audit_analytics.source.auth import Credentials, TenantToken
-from audit_analytics.source.transport import (
+from audit_analytics.feishu.auth import Credentials, TenantToken
+from audit_analytics.feishu.transport import (
     Answer,
     check_base_url,
     open_session,

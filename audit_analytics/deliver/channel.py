@@ -12,7 +12,7 @@ import tenacity
 
 from audit_analytics.deliver.mask import mask_report
 from audit_analytics.errors import InputError
-from audit_analytics.source.transport import RateLimited, Unanswered, Unavailable
+from audit_analytics.feishu.transport import RateLimited, Unanswered, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,7 +172,7 @@ def send_with_retries(
     Parameters
     ----------
     send : callable
-        Sends once; raises what :mod:`audit_analytics.source.transport` raises.
+        Sends once; raises what :mod:`audit_analytics.feishu.transport` raises.
     what : str
         What is sent, for the log.
     sleep : callable

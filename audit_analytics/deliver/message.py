@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.buckets import load_zone
+from audit_analytics.dates.buckets import load_zone
 from audit_analytics.deliver.mask import Masker
 from audit_analytics.language import _, join_sentences, ngettext, say_number, use_language
 from audit_analytics.report.escape import inert

@@ -1,4 +1,8 @@
-"""Detectors: baselines, surprises, calibration, isolation forest and rules."""
+"""Detect: baselines, surprises, calibration, isolation forest and rules.
+
+In come hourly counts; out come hits (one observation each) and cases (how unusual an entity's
+week was). Nothing here reads an event, knows last week's report or speaks to a person.
+"""
 
 from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid

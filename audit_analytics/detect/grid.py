@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import HOURS_PER_DAY, SLOTS_COUNT, day_of, slot_of
+from audit_analytics.dates.buckets import HOURS_PER_DAY, SLOTS_COUNT, day_of, slot_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.weeks import Week
+    from audit_analytics.dates.weeks import Week
 
 WEIGHT_PER_WEEK: Final = 0.7
 """Weight of an observation falls by this factor for each week between it and the scored week."""
@@ -34,7 +34,7 @@ class Grid:
     hours : pandas.DatetimeIndex of shape (n_hours,)
         Starts of the hours, UTC.
     slot : numpy.ndarray of shape (n_hours,)
-        Slot of each hour, 0 to 47 (see :func:`audit_analytics.buckets.slot_of`).
+        Slot of each hour, 0 to 47 (see :func:`audit_analytics.dates.buckets.slot_of`).
     day : numpy.ndarray of shape (n_hours,)
         Local day of each hour, from 0.
     week : numpy.ndarray of shape (n_hours,)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import HOURS_PER_DAY
+from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.baseline import Baseline, count_surprise
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
 from audit_analytics.detect.spans import score_spans

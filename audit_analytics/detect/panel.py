@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import HOURS_PER_DAY
+from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import HOURS_PER_DAY, SLOTS_COUNT
+from audit_analytics.dates.buckets import HOURS_PER_DAY, SLOTS_COUNT
 from audit_analytics.detect.baseline import (
     Baseline,
     count_surprise,

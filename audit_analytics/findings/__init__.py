@@ -1,20 +1,20 @@
-"""Findings: hits merged per entity and week, explained, ranked, with their evidence and their past."""
+"""Findings: hits merged per entity and week, explained, ranked, with evidence and their past.
+
+In come hits and cases from ``detect``, the rows behind them, and what ``review`` knows of earlier
+weeks; out go :class:`Finding` objects. Nothing is detected here, and nothing is laid out: a
+finding is the same in every output.
+"""
 
 from audit_analytics.findings.evidence import FrameEvidence
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.finding import Finding, merge_findings
-from audit_analytics.findings.partition import split_hits
-from audit_analytics.findings.review import FollowUp, Review, read_review
-from audit_analytics.findings.scope import leave_out_calls
+from audit_analytics.findings.follow_up import FollowUp, follow_up
 
 __all__ = [
     "Finding",
     "FollowUp",
     "FrameEvidence",
-    "Review",
     "explain_hit",
-    "leave_out_calls",
+    "follow_up",
     "merge_findings",
-    "read_review",
-    "split_hits",
 ]

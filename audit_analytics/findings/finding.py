@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
-from audit_analytics.findings.history import make_key
 from audit_analytics.findings.order import order_reasons
-from audit_analytics.findings.scope import scope_of_hit
-from audit_analytics.findings.suppression import suggest_suppression
 from audit_analytics.language import _
+from audit_analytics.review.scope import scope_of_hit
+from audit_analytics.review.suppression import suggest_suppression
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Case, EvidenceSource, Hit
-    from audit_analytics.weeks import Week
+    from audit_analytics.dates.weeks import Week
 
 MAX_EVIDENCE: Final = 20
 MAX_CONTRIBUTORS: Final = 5
@@ -146,6 +145,28 @@ class Finding:
             JSON values only.
         """
         return asdict(self)
+
+
+def make_key(entity_type: str, entity: str, kind: str) -> str:
+    """Return what tells a finding from others, the same week after week.
+
+    Parameters
+    ----------
+    entity_type, entity, kind : str
+        Whom it is about, and what it is.
+
+    Returns
+    -------
+    str
+        ``k-`` and twelve hexadecimal digits.
+
+    Examples
+    --------
+    >>> make_key("app", "cli_a1", "volume")
+    'k-960b17a73190'
+    """
+    text = f"{entity_type}\x1f{entity}\x1f{kind}"
+    return "k-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def merge_findings(

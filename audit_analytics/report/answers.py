@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.buckets import HOURS_PER_DAY, format_local, format_utc
+from audit_analytics.dates.buckets import HOURS_PER_DAY, format_local, format_utc
 from audit_analytics.findings import explain_hit
 
 if TYPE_CHECKING:

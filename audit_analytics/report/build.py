@@ -6,7 +6,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 import audit_analytics
-from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.language import _, current_language
 from audit_analytics.report.answers import (
     list_error_bursts,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.buckets import format_utc
+from audit_analytics.dates.buckets import format_utc
 
 if TYPE_CHECKING:
     from audit_analytics.report.inputs import ReportInput

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import format_local, format_utc
+from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import MAX_APPS
 from audit_analytics.language import _, join_sentences, ngettext, say_number

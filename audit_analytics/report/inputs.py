@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from audit_analytics.weeks import find_end
+from audit_analytics.dates.weeks import find_end
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit_analytics.cases import Hit
-    from audit_analytics.config import Settings
+    from audit_analytics.dates.weeks import Week
     from audit_analytics.detect import Detection
     from audit_analytics.findings import Finding, FollowUp
     from audit_analytics.rollup import Rollup
-    from audit_analytics.weeks import Week
+    from audit_analytics.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from audit_analytics import schema
-from audit_analytics.buckets import format_utc
+from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect import expect_week
 from audit_analytics.language import _, list_weekdays, mark
 from audit_analytics.report.wording import share_of

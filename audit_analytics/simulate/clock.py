@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics import buckets
+from audit_analytics.dates import buckets
 
 if TYPE_CHECKING:
     from collections.abc import Collection

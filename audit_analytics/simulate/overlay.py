@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from audit_analytics.catalogue import Catalogue
-    from audit_analytics.weeks import Week
+    from audit_analytics.dates.weeks import Week
 
 _TRIES = 50
 

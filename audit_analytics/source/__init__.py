@@ -1,4 +1,8 @@
-"""Read the audit log: from files, DataFrames or the API into the table of events."""
+"""Source: pages, files and frames in, the table of events out.
+
+The only room that knows the wire format: it decodes, checks, types and hashes each row, and
+counts what it must refuse. It knows no network (``feishu``) and keeps nothing (``store``).
+"""
 
 from audit_analytics.source.files import read_log, write_rejects
 from audit_analytics.source.flatten import EventBuilder, Log

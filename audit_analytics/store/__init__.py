@@ -1,4 +1,8 @@
-"""Keep fetched events on disk: one Parquet file a window, each complete or not there."""
+"""Store: fetched events on disk, one Parquet file a window, each complete or not there.
+
+In come the events of a window; out come events, hourly counts and the rows behind a finding. The
+room for files, locks and upkeep: it fetches nothing and judges nothing.
+"""
 
 from audit_analytics.store.evidence import StoreEvidence
 from audit_analytics.store.folder import Store, Stored, StoreUnusable

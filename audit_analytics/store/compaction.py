@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from audit_analytics.source.windows import REREAD
 from audit_analytics.store.folder import PARTIAL, explains_failure, move_into_place, open_private
 from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, read_rejects
 
@@ -29,6 +28,9 @@ FILE_ROWS: Final = 1_000_000
 
 GROUP_ROWS: Final = 122_880
 """Rows of a row group: what DuckDB reads at once."""
+
+REREAD: Final = timedelta(minutes=60)
+"""How long after its end a window is read once more: until then it is none to join."""
 
 SETTLED_AFTER: Final = timedelta(days=2)
 """Age at which no sync reads a day again of its own accord."""

@@ -18,7 +18,7 @@ from audit_analytics.redact import MASK, hash_objects, hash_personal, mask_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from audit_analytics.config import RedactionSettings
+    from audit_analytics.settings import RedactionSettings
 
 _HOOK: Final = re.compile(r"(/hook(?:/v\d+)?/)[^/?#\s]+", re.IGNORECASE)
 _PERSONAL: Final = re.compile(

@@ -16,10 +16,10 @@ import pandas as pd
 from sklearn.ensemble import IsolationForest
 
 from audit_analytics import features, schema
-from audit_analytics.buckets import slot_of
-from audit_analytics.config import Settings
+from audit_analytics.dates.buckets import slot_of
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
+from audit_analytics.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

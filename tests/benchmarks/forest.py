@@ -21,10 +21,10 @@ import numpy as np
 from detection import parse_seeds
 from detection_worlds import World, load_worlds
 
-from audit_analytics.config import Settings
 from audit_analytics.detect.engine import APP_GROUPS
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
+from audit_analytics.settings import Settings
 
 HERE = Path(__file__).parent
 PARTS = ("import", "fit and score", "explain")

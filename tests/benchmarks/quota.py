@@ -16,8 +16,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from audit_analytics.feishu.client import AuditLogClient, Credentials, Query, SharedLimiter
 from audit_analytics.simulate.server import APP_ID, APP_SECRET, LOG_PATH, StandIn
-from audit_analytics.source.client import AuditLogClient, Credentials, Query, SharedLimiter
 
 if TYPE_CHECKING:
     from audit_analytics.simulate.scaled import ScaledClock

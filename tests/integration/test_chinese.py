@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import audit_analytics as aa
 from audit_analytics.catalogue import load_catalogue
-from audit_analytics.cli import main
+from audit_analytics.cli.main import main
 from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.message import build_message
 from audit_analytics.detect.hits import DAILY_UNITS, HOURLY_UNITS

@@ -66,7 +66,7 @@ def test_fail_on_exits_with_one(tmp_path):
 
 def test_version_and_help_load_nothing_heavy():
     code = (
-        "import sys; from audit_analytics.cli import main\n"
+        "import sys; from audit_analytics.cli.main import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'pandas', 'sklearn', 'matplotlib', 'duckdb', 'numpy', 'pyarrow', 'requests'}\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from audit_analytics.cli import main
-from audit_analytics.findings.suppression import read_suppressions
-from audit_analytics.findings.verdicts import read_verdicts
+from audit_analytics.cli.main import main
+from audit_analytics.review.suppression import read_suppressions
+from audit_analytics.review.verdicts import read_verdicts
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

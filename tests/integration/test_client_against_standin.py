@@ -15,12 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.simulate.faults import KINDS, Faults
-from audit_analytics.simulate.ledger import Ledger
-from audit_analytics.simulate.loopback import LoopbackServer, json_reply
-from audit_analytics.simulate.scaled import ScaledClock
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
-from audit_analytics.source.client import (
+from audit_analytics.feishu.client import (
     AuditLogClient,
     Credentials,
     CredentialsRefused,
@@ -33,6 +28,11 @@ from audit_analytics.source.client import (
     WindowTooLong,
     split_filters,
 )
+from audit_analytics.simulate.faults import KINDS, Faults
+from audit_analytics.simulate.ledger import Ledger
+from audit_analytics.simulate.loopback import LoopbackServer, json_reply
+from audit_analytics.simulate.scaled import ScaledClock
+from audit_analytics.simulate.server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = Query(NINE, NINE + timedelta(hours=1))
@@ -206,7 +206,7 @@ def test_a_window_with_too_many_pages_is_named(tmp_path):
 
 @pytest.mark.parametrize("kind", ["repeated_page", "endless", "empty_page"])
 def test_pagination_that_never_ends_is_left(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("audit_analytics.source.pages.IDLE_MAX", 20)
+    monkeypatch.setattr("audit_analytics.feishu.pages.IDLE_MAX", 20)
     options = {"limit": UNLIMITED, "faults": Faults(**{kind: 1.0})}
     with StandIn(make_items(15), **options) as server, client_of(server, tmp_path) as client:
         with pytest.raises(PaginationBroken, match="nothing new"):
@@ -228,7 +228,7 @@ def test_retries_end(tmp_path, kind):
 def test_a_retry_says_where_and_why(tmp_path, caplog):
     faults = Faults(script=("", "server_error"))
     options = {"faults": faults, "speed": FAST, "limit": UNLIMITED}
-    caplog.set_level(logging.INFO, "audit_analytics.source.client")
+    caplog.set_level(logging.INFO, "audit_analytics.feishu.client")
     with StandIn(make_items(9), **options) as server, client_of(server, tmp_path) as client:
         read(client, Query(HOUR.start, HOUR.end, page_size=5))
     (record,) = caplog.records

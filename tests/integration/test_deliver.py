@@ -18,12 +18,12 @@ from aiosmtpd.smtp import AuthResult
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from report_fixture import make_gaps_report, make_hostile_report, make_report
 
-from audit_analytics.cli import main
-from audit_analytics.config import load_settings
+from audit_analytics.cli.main import main
 from audit_analytics.deliver import deliver_report
 from audit_analytics.deliver.state import STATE_NAME
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.report.json_file import render_json
+from audit_analytics.settings import load_settings
 from audit_analytics.simulate.faults import Faults
 from audit_analytics.simulate.server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 

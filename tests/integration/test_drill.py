@@ -2,12 +2,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from audit_analytics.cli_drill import drill as command
-from audit_analytics.config import Settings
+from audit_analytics.cli.drill import drill as command
+from audit_analytics.dates.weeks import parse_week
 from audit_analytics.drill import drill, render_drill
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.pipeline import run_week
 from audit_analytics.schema import EVENTS
+from audit_analytics.settings import Settings
 from audit_analytics.simulate import SCENARIOS, simulate_company
 from audit_analytics.simulate.overlay import (
     group_attacks,
@@ -17,7 +18,6 @@ from audit_analytics.simulate.overlay import (
     profile_apps,
 )
 from audit_analytics.source.files import read_log
-from audit_analytics.weeks import parse_week
 
 WEEK = parse_week("2026-W46", zone="Asia/Shanghai")
 LOUD = ["id_enumeration", "permission_probing", "credential_stuffing"]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import features, schema
-from audit_analytics.config import RuleSettings
+from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import (
     Panel,
     RuleInput,
@@ -18,7 +18,7 @@ from audit_analytics.detect import (
     set_aside_stuffing,
 )
 from audit_analytics.rollup import Rollup
-from audit_analytics.weeks import parse_week
+from audit_analytics.settings import RuleSettings
 
 ZONE = "Asia/Shanghai"
 WEEK = parse_week("2026-W46", zone=ZONE)

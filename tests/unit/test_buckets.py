@@ -5,9 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_analytics.buckets import bucket_width, day_of, floor_at, list_buckets, load_zone, slot_of
+from audit_analytics.dates.buckets import (
+    bucket_width,
+    day_of,
+    floor_at,
+    list_buckets,
+    load_zone,
+    slot_of,
+)
+from audit_analytics.dates.weeks import choose_week, parse_week, week_of
 from audit_analytics.errors import ConfigError
-from audit_analytics.weeks import choose_week, parse_week, week_of
 
 ZONES = ["Asia/Shanghai", "America/New_York", "Asia/Kolkata", "Africa/Cairo", "Pacific/Chatham"]
 INSTANTS = st.integers(0, 4_000_000_000).map(lambda s: pd.Timestamp(s, unit="s", tz="UTC"))

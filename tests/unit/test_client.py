@@ -11,13 +11,13 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_analytics.config import Settings
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.source.connect import Stopped, open_client
-from audit_analytics.source.pages import IDLE_MAX, REPEATS_MAX, PaginationBroken, Walk
-from audit_analytics.source.query import Query, split_filters
-from audit_analytics.source.ratelimit import SharedLimiter
-from audit_analytics.source.transport import Answer, RateLimited, Unavailable, read_answer
+from audit_analytics.feishu.connect import Stopped, open_client
+from audit_analytics.feishu.pages import IDLE_MAX, REPEATS_MAX, PaginationBroken, Walk
+from audit_analytics.feishu.query import Query, split_filters
+from audit_analytics.feishu.ratelimit import SharedLimiter
+from audit_analytics.feishu.transport import Answer, RateLimited, Unavailable, read_answer
+from audit_analytics.settings import Settings
 
 NINE, TEN = datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)
 HOUR = Query(NINE, TEN)

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from audit_analytics.config import PREFIX, Settings, load_settings
 from audit_analytics.errors import ConfigError
+from audit_analytics.settings import PREFIX, Settings, load_settings
 
 
 @pytest.fixture(autouse=True)

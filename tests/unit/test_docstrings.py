@@ -9,15 +9,15 @@ from numpydoc.validate import validate
 from pydantic import BaseModel
 
 import audit_analytics
-from audit_analytics.config import (
+from audit_analytics.review.suppression import Suppression
+from audit_analytics.review.verdicts import Verdict, VerdictCalls
+from audit_analytics.settings import (
     DeliverSettings,
     RedactionSettings,
     RuleSettings,
     Settings,
     SyncSettings,
 )
-from audit_analytics.findings.suppression import Suppression
-from audit_analytics.findings.verdicts import Verdict, VerdictCalls
 
 CHECKS = {
     "GL03",  # no double blank lines

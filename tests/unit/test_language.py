@@ -29,7 +29,7 @@ METHODS = [("**.py", "python"), ("**/templates/**.j2", "jinja2")]
 
 
 def read_catalogue(language):
-    with (PACKAGE / "locale" / f"{language}.po").open("rb") as file:
+    with (PACKAGE / "language" / f"{language}.po").open("rb") as file:
         return read_po(file, locale=language, abort_invalid=True)
 
 

@@ -161,7 +161,7 @@ def test_without_the_extra_it_is_left_out_or_asked_for_in_plain_words(monkeypatc
 
 def test_importing_the_package_loads_no_models():
     code = (
-        "import sys, audit_analytics, audit_analytics.report.ocsf, audit_analytics.cli\n"
+        "import sys, audit_analytics, audit_analytics.report.ocsf, audit_analytics.cli.main\n"
         "sys.exit('py_ocsf_models' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

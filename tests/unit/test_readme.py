@@ -9,8 +9,8 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from audit_analytics.cli import main
-from audit_analytics.config import PREFIX, Settings
+from audit_analytics.cli.main import main
+from audit_analytics.settings import PREFIX, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)

@@ -20,12 +20,12 @@ from test_engine import Distance
 
 import audit_analytics as aa
 from audit_analytics.errors import InputError
-from audit_analytics.findings.history import read_past
-from audit_analytics.findings.reports import find_finding, read_report
-from audit_analytics.findings.suppression import Suppression, append_suppression
-from audit_analytics.findings.verdicts import append_verdict, judge_finding
 from audit_analytics.report.html import render_html
 from audit_analytics.report.markdown import render_markdown
+from audit_analytics.review.past import read_past
+from audit_analytics.review.reports import find_finding, read_report
+from audit_analytics.review.suppression import Suppression, append_suppression
+from audit_analytics.review.verdicts import append_verdict, judge_finding
 from audit_analytics.rollup import rollup
 
 LAST = WEEK.shifted(-1)

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from tenant import EXPORT, READ, calls, make_events
 
 from audit_analytics.catalogue import Catalogue
-from audit_analytics.cli import main
+from audit_analytics.cli.main import main
 from audit_analytics.store import Manifest, Redaction, Rollups, Store, WindowWriter, read_calls
 from audit_analytics.store.rollups import KINDS
 from audit_analytics.store.spark import SparkEngine

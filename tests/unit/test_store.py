@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit_analytics.catalogue import Catalogue
-from audit_analytics.config import RedactionSettings, Settings, load_settings
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.schema import EVENTS, REJECTS
+from audit_analytics.settings import RedactionSettings, Settings, load_settings
 from audit_analytics.source.files import read_log
 from audit_analytics.store import (
     Manifest,

@@ -9,15 +9,15 @@ from tenant import HOUR, READ, WEEK, ZONE, local
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.findings.partition import list_suppressions, split_hits
-from audit_analytics.findings.suppression import (
+from audit_analytics.review.partition import list_suppressions, split_hits
+from audit_analytics.review.suppression import (
     Suppression,
     append_suppression,
     draft_suppression,
     read_suppressions,
     suggest_suppression,
 )
-from audit_analytics.findings.toml_file import parse_entries
+from audit_analytics.review.toml_file import parse_entries
 
 NOON = local("2026-11-11 12:00")
 HIT = Hit(

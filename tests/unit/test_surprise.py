@@ -18,12 +18,12 @@ from tenant import (
     spread,
 )
 
+from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import build_grid, expect_week
 from audit_analytics.detect.baseline import share_surprise
 from audit_analytics.detect.groups import outage_excess, score_groups, usual_rate
 from audit_analytics.detect.surprise import WeekFrame, fit_daily, fit_hourly
 from audit_analytics.rollup import rollup
-from audit_analytics.weeks import parse_week
 
 NOON = local("2026-11-11 12:00")
 QUIET = quiet_tenant()

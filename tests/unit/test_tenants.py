@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tenant import EXPORT, HOUR, calls, clock, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
-from audit_analytics.config import Settings
 from audit_analytics.errors import InputError
+from audit_analytics.settings import Settings
 from audit_analytics.tenants import TenantRun, choose_exit_code, list_tenants, run_tenants
 
 NIGHT = local("2026-11-11 02:00")

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from tenant import HOUR, WEEK, local
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.findings.toml_file import parse_entries
-from audit_analytics.findings.verdicts import (
+from audit_analytics.review.toml_file import parse_entries
+from audit_analytics.review.verdicts import (
     Verdict,
     append_verdict,
     judge_finding,

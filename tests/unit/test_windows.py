@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_analytics.dates.spans import read_since, read_span
 from audit_analytics.errors import ConfigError
-from audit_analytics.source.windows import (
+from audit_analytics.sync.windows import (
     HOUR,
     REREAD,
     SETTLE,
@@ -16,8 +17,6 @@ from audit_analytics.source.windows import (
     Reading,
     Window,
     plan_windows,
-    read_since,
-    read_span,
 )
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from audit_analytics.buckets import floor_at
 from audit_analytics.cases import Hit
+from audit_analytics.dates.buckets import floor_at
 from audit_analytics.detect.rules.base import DAY, HOUR, SECOND, rule, top_rows
 from audit_analytics.language import mark
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.config import RuleSettings
+from audit_analytics.dates.weeks import Week, choose_report_week, parse_week
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS, build_grid
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
 from audit_analytics.detect.panel import COUNTS, Panel, build_panel
 from audit_analytics.detect.stuffing import set_aside_stuffing
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.rollup import rollup
-from audit_analytics.weeks import Week, choose_report_week, parse_week
+from audit_analytics.settings import RuleSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -1,0 +1,204 @@
+"""The command line: reads options, calls the pipeline, prints. No logic of its own.
+
+Exit codes: 0 done, 1 a finding at or above ``--fail-on``, 2 usage, 3 data incomplete, 4 remote.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+import audit_analytics
+from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli.deliver import deliver, deliver_after
+from audit_analytics.cli.drill import drill
+from audit_analytics.cli.fetch import doctor, serve, status, sync
+from audit_analytics.cli.findings import explain, replay, suppress, verdict
+from audit_analytics.cli.store import rollup, store
+from audit_analytics.cli.tenants import weekly_of_tenants
+from audit_analytics.errors import DataIncompleteError
+
+EXIT_FOUND = 1
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(audit_analytics.__version__, prog_name="audit-analytics")
+def main() -> None:
+    """Find what is unusual in a Feishu/Lark OpenAPI audit log."""
+
+
+@main.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--out", type=FOLDER, default=Path("reports"), show_default=True, help="Folder.")
+@click.option("--week", metavar="2026-W46", help="ISO week; the last complete one if not given.")
+@click.option(
+    "--since",
+    metavar="2h",
+    help="Tell only what went on since then: a span before the log's end, or an instant.",
+)
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), help="Language of the report (en if not set)."
+)
+@click.option("--budget", type=float, help="Alarms an ordinary week brings (10 if not set).")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["low", "medium", "high", "critical"]),
+    help="Exit with 1 if there is a finding of this severity or above.",
+)
+@click.option(
+    "--ocsf/--no-ocsf",
+    default=None,
+    help="Write findings.ocsf.jsonl; if it can be, unless set.",
+)
+@click.option(
+    "--deliver",
+    "is_delivered",
+    is_flag=True,
+    help="Send it as the settings say; a failure leaves the exit code as it is.",
+)
+@click.option(
+    "--tenants",
+    "is_tenants",
+    is_flag=True,
+    help="SOURCE holds one store or log folder a tenant: a process and a report folder each.",
+)
+@CONFIG
+@VERBOSE
+@reports_errors
+def weekly(
+    *,
+    source: Path,
+    out: Path,
+    week: str | None,
+    since: str | None,
+    lang: str | None,
+    budget: float | None,
+    fail_on: str | None,
+    ocsf: bool | None,
+    is_delivered: bool,
+    is_tenants: bool,
+    config: Path | None,
+) -> None:
+    """Write the report of one week of the log in SOURCE.
+
+    SOURCE is a file or a folder: pages as the API answers them, JSON lines of pages or items,
+    each also as .gz, or Parquet. Prints the path of the report and one line a finding. With
+    --since, by cron every hour: the week in progress, and only what went on since then.
+    With --tenants, once for every folder in SOURCE; exits with the worst code of theirs (2 before
+    4, 3, 1 and 0).
+    """
+    from audit_analytics import schema
+    from audit_analytics.pipeline import run_week
+    from audit_analytics.report.ocsf import check_ocsf
+    from audit_analytics.settings import load_settings
+    from audit_analytics.source.files import write_rejects
+
+    if is_tenants:
+        sys.exit(weekly_of_tenants(source, out, config))
+    overrides = {"lang": lang, "budget_per_week": budget, "ocsf": ocsf}
+    settings = load_settings(config, overrides=overrides)
+    check_ocsf(required=settings.ocsf)
+    click.echo(f"Reading {source} ...", err=True)
+    previous = out if out.is_dir() else None
+    report = run_week(source, week=week, since=since, settings=settings, previous=previous)
+    since_at = report.data["week"]["since_at"]
+    name = "" if since_at is None else f"-since-{since_at.replace(':', '')}"
+    folder = out / f"{report.data['week']['iso']}{name}"
+    paths = report.write(folder, ocsf=settings.ocsf)
+    coverage = report.data["coverage"]
+    rejects_path = folder / "rejects.jsonl"
+    if len(report.rejects):
+        write_rejects(report.rejects, rejects_path)
+    for note in [*report.count_rows(rejects_path), *report.notes()]:
+        click.echo(note, err=True)
+    click.echo(paths["report.html"])
+    for line in report.lines():
+        click.echo(line)
+    if is_delivered:
+        deliver_after(folder, settings, newest=week is None)
+    if coverage["week_status"] != "complete":
+        hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
+        raise DataIncompleteError(
+            f"the report is written, but the log does not cover {report.data['week']['iso']}: "
+            f"{hours} of {coverage['hours_expected_count']} hours have no event. Fetch the missing "
+            "hours, or name a covered week with --week"
+        )
+    severities = [finding["severity"] for finding in report.data["findings"]]
+    if fail_on and any(
+        schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)
+        for severity in severities
+    ):
+        sys.exit(EXIT_FOUND)
+
+
+@main.group(invoke_without_command=True)
+@click.option("--out", type=FOLDER, help="Folder for the pages and labels.csv.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
+@click.option("--apps", type=int, default=60, show_default=True, help="Number of apps.")
+@click.option("--weeks", type=int, default=5, show_default=True, help="Weeks of log.")
+@click.option("--attack", "attacks", multiple=True, help="Scenario; six of them if not given.")
+@click.option("--size", type=float, default=1.0, show_default=True, help="Size of the attacks.")
+@click.option(
+    "--volume", type=float, default=1.0, show_default=True, help="Factor on honest calls."
+)
+@click.option("--harsh", is_flag=True, help="Three times the honest bursts and changes.")
+@VERBOSE
+@click.pass_context
+def simulate(context: click.Context, /, **options: object) -> None:
+    """Simulate a company's log with labelled attacks and write it as API pages."""
+    if context.invoked_subcommand is None:
+        if options["out"] is None:
+            raise click.UsageError("Missing option '--out': the folder for the pages.")
+        _write_company(**options)
+
+
+@reports_errors
+def _write_company(
+    *,
+    out: Path,
+    seed: int,
+    apps: int,
+    weeks: int,
+    attacks: tuple[str, ...],
+    size: float,
+    volume: float,
+    harsh: bool,
+) -> None:
+    from audit_analytics.simulate.company import ATTACKS, simulate_company
+    from audit_analytics.simulate.pages import write_pages
+
+    company = simulate_company(
+        seed=seed,
+        apps=apps,
+        weeks=weeks,
+        attacks=attacks or ATTACKS,
+        attack_size=size,
+        volume=volume,
+        harsh=harsh,
+    )
+    paths = write_pages(company, out)
+    pages = [path for path in paths if path.name.endswith(".jsonl.gz")]
+    beside = " and ".join(path.name for path in paths if path not in pages)
+    click.echo(
+        f"{len(company.calls):,} calls in {len(pages)} files, beside them {beside}", err=True
+    )
+    click.echo(out)
+
+
+simulate.add_command(serve)
+for _command in (
+    sync,
+    status,
+    doctor,
+    drill,
+    deliver,
+    explain,
+    suppress,
+    verdict,
+    replay,
+    rollup,
+    store,
+):
+    main.add_command(_command)

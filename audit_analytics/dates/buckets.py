@@ -1,0 +1,264 @@
+"""Hours, days and working-time slots on the tenant's clocks.
+
+Everything else counts in UTC: this module and :mod:`audit_analytics.dates.weeks` alone know the zone. An
+analyst's week, a night shift and a holiday exist only there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from datetime import date
+
+    from numpy.typing import NDArray
+
+HOURS_PER_DAY: Final = 24
+SLOTS_COUNT: Final = 2 * HOURS_PER_DAY
+"""Number of hour slots: {working day, weekend or holiday} x 24 hours."""
+
+
+def load_zone(zone: str) -> ZoneInfo:
+    """Return the time zone of an IANA name.
+
+    Parameters
+    ----------
+    zone : str
+        IANA name.
+
+    Returns
+    -------
+    zoneinfo.ZoneInfo
+        The zone.
+
+    Raises
+    ------
+    ConfigError
+        There is no such zone.
+    """
+    try:
+        return ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"tenant_zone: there is no time zone {zone!r}; use an IANA name such as Asia/Shanghai"
+        ) from error
+
+
+def start_days(days: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
+    """Return when days begin; some zones change their clocks at midnight.
+
+    Parameters
+    ----------
+    days : pandas.DatetimeIndex of shape (n_days,)
+        Midnights, without a zone.
+    zone : str
+        IANA name.
+
+    Returns
+    -------
+    pandas.DatetimeIndex of shape (n_days,)
+        The first instant of each day, UTC.
+
+    Examples
+    --------
+    >>> start_days(pd.DatetimeIndex(["2026-11-09"]), "Asia/Shanghai")[0]
+    Timestamp('2026-11-08 16:00:00+0000', tz='UTC')
+    """
+    after = np.ones(len(days), dtype=bool)
+    local = days.tz_localize(zone, nonexistent="shift_forward", ambiguous=after)
+    return local.tz_convert("UTC")
+
+
+def slot_of(
+    hours: pd.DatetimeIndex,
+    *,
+    zone: str,
+    holidays: Collection[date] = (),
+    working_days: Collection[date] = (),
+) -> NDArray[np.intp]:
+    """Return the slot of each hour: 0-23 on working days, 24-47 on weekends and holidays.
+
+    Parameters
+    ----------
+    hours : pandas.DatetimeIndex of shape (n,)
+        Starts of hours, UTC.
+    zone : str
+        IANA name of the tenant's zone.
+    holidays : collection of date
+        Days off that fall on a weekday.
+    working_days : collection of date
+        Weekend days that are worked.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,)
+        Slot numbers, 0 to 47.
+
+    Examples
+    --------
+    >>> slot_of(pd.DatetimeIndex(["2026-11-13T01:00Z", "2026-11-14T01:00Z"]), zone="Asia/Shanghai")
+    array([ 9, 33])
+    """
+    local = hours.tz_convert(zone)
+    days = local.tz_localize(None).normalize()
+    off = (days.day_of_week >= 5) | days.isin(pd.to_datetime(sorted(holidays)))
+    off &= ~days.isin(pd.to_datetime(sorted(working_days)))
+    return np.asarray(local.hour + HOURS_PER_DAY * off, dtype=np.intp)
+
+
+def day_of(hours: pd.DatetimeIndex, *, zone: str) -> NDArray[np.intp]:
+    """Return the day each hour falls on, counted from the first.
+
+    Parameters
+    ----------
+    hours : pandas.DatetimeIndex of shape (n,)
+        Starts of hours, UTC, rising.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,)
+        Days since the first hour's day.
+    """
+    days = hours.tz_convert(zone).tz_localize(None).normalize()
+    return np.asarray((days - days[0]).days, dtype=np.intp)
+
+
+def bucket_width(bucket: str) -> pd.Timedelta:
+    """Read the width of a bucket.
+
+    Parameters
+    ----------
+    bucket : str
+        Width from a second up to a day such as ``15min``, ``1h`` or ``1D``.
+
+    Returns
+    -------
+    pandas.Timedelta
+        The width.
+
+    Raises
+    ------
+    ConfigError
+        `bucket` is no width, or a day is not a whole number of it.
+
+    Examples
+    --------
+    >>> bucket_width("15min")
+    Timedelta('0 days 00:15:00')
+    """
+    day = pd.Timedelta(days=1)
+    try:
+        width = pd.Timedelta(bucket)
+    except ValueError:
+        width = pd.Timedelta(0)
+    if not pd.Timedelta(seconds=1) <= width <= day or day % width:
+        raise ConfigError(
+            f"bucket: {bucket!r} is no bucket; use a part of a day such as 15min, 1h or 1D"
+        )
+    return width
+
+
+def floor_at(at: pd.Series, bucket: str, *, zone: str) -> pd.Series:
+    """Return the start of the bucket each instant falls into.
+
+    Parameters
+    ----------
+    at : pandas.Series of datetime64[us, UTC]
+        Instants.
+    bucket : str
+        pandas frequency such as ``15min``, ``1h`` or ``1D``; days begin at midnight of `zone`.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    pandas.Series of datetime64[us, UTC]
+        Starts of the buckets, UTC.
+
+    Raises
+    ------
+    ConfigError
+        `bucket` is no fixed frequency.
+    """
+    width = bucket_width(bucket)
+    if width < pd.Timedelta(days=1):
+        return pd.Series(at.dt.floor(width))
+    days = at.dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
+    position, unique = pd.factorize(days)
+    starts = start_days(pd.DatetimeIndex(unique), zone).astype(at.dtype)
+    return pd.Series(starts[position], index=at.index, name=at.name)
+
+
+def list_buckets(
+    first_at: pd.Timestamp, last_at: pd.Timestamp, bucket: str, *, zone: str
+) -> pd.DatetimeIndex:
+    """Return every bucket from one to another.
+
+    Parameters
+    ----------
+    first_at, last_at : pandas.Timestamp
+        Starts of the first and the last bucket, UTC.
+    bucket : str
+        Width of the buckets.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    pandas.DatetimeIndex
+        Starts, UTC; a day is not always 24 hours after the one before.
+
+    Examples
+    --------
+    >>> first, last = pd.Timestamp("2026-10-31T04:00Z"), pd.Timestamp("2026-11-02T05:00Z")
+    >>> list_buckets(first, last, "1D", zone="America/New_York").hour
+    Index([4, 4, 5], dtype='int32')
+    """
+    width = bucket_width(bucket)
+    if width < pd.Timedelta(days=1):
+        return pd.date_range(first_at, last_at, freq=width)
+    first, last = (at.tz_convert(zone).tz_localize(None) for at in (first_at, last_at))
+    return start_days(pd.date_range(first.normalize(), last.normalize(), freq="D"), zone)
+
+
+def format_local(at: pd.Timestamp, zone: str) -> str:
+    """Write an instant the way the tenant's clocks show it.
+
+    Parameters
+    ----------
+    at : pandas.Timestamp
+        An instant with a time zone.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    str
+        For example ``2026-11-10 02:00``.
+    """
+    return str(at.tz_convert(zone).strftime("%Y-%m-%d %H:%M"))
+
+
+def format_utc(at: pd.Timestamp) -> str:
+    """Write an instant as ISO 8601 in UTC.
+
+    Parameters
+    ----------
+    at : pandas.Timestamp
+        An instant with a time zone.
+
+    Returns
+    -------
+    str
+        For example ``2026-11-09T18:00:00Z``.
+    """
+    return str(at.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"))

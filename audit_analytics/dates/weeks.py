@@ -1,0 +1,231 @@
+"""ISO weeks on the tenant's clocks, and which of them a report is about."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import pandas as pd
+
+from audit_analytics.dates.buckets import HOURS_PER_DAY, load_zone, start_days
+from audit_analytics.errors import ConfigError
+
+_MOST_DAYS: Final = 4
+_SETTLED: Final = pd.Timedelta(hours=3)
+
+
+@dataclass(frozen=True)
+class Week:
+    """One ISO week in a tenant's zone.
+
+    Parameters
+    ----------
+    iso : str
+        ISO 8601 week, for example ``2026-W46``.
+    start_at, end_at : pandas.Timestamp
+        Monday 00:00 and the next Monday 00:00 of the tenant's zone, in UTC.
+    zone : str
+        IANA name of the tenant's zone.
+    since_at : pandas.Timestamp, optional
+        Only what went on after this instant is asked for, UTC; the whole week if not given.
+
+    Examples
+    --------
+    >>> parse_week("2026-W46", zone="Asia/Shanghai").start_at
+    Timestamp('2026-11-08 16:00:00+0000', tz='UTC')
+    """
+
+    iso: str
+    start_at: pd.Timestamp
+    end_at: pd.Timestamp
+    zone: str
+    since_at: pd.Timestamp | None = None
+
+    @property
+    def hours(self) -> pd.DatetimeIndex:
+        """Return the start of every hour of the week.
+
+        Returns
+        -------
+        pandas.DatetimeIndex of shape (168,)
+            UTC; 167 or 169 long where the zone changes its clocks. Where its clocks differ from
+            UTC by a half hour, an hour belongs to the week it begins in.
+        """
+        return pd.date_range(self.start_at.ceil("h"), self.end_at, freq="h", inclusive="left")
+
+    def shifted(self, weeks: int) -> Week:
+        """Return the week that lies `weeks` later.
+
+        Parameters
+        ----------
+        weeks : int
+            How many weeks later; negative for earlier.
+
+        Returns
+        -------
+        Week
+            That week, in the same zone.
+        """
+        monday = self.start_at.tz_convert(self.zone).date() + timedelta(weeks=weeks)
+        return _make_week(monday, self.zone)
+
+
+def week_of(at: pd.Timestamp, *, zone: str) -> Week:
+    """Return the ISO week that an instant falls into.
+
+    Parameters
+    ----------
+    at : pandas.Timestamp
+        An instant with a time zone.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    Week
+        The week.
+
+    Examples
+    --------
+    >>> week_of(pd.Timestamp("2026-11-08T16:00Z"), zone="Asia/Shanghai").iso
+    '2026-W46'
+    """
+    load_zone(zone)
+    day = at.tz_convert(zone).date()
+    return _make_week(day - timedelta(days=day.weekday()), zone)
+
+
+def _make_week(monday: date, zone: str) -> Week:
+    year, week, _ = monday.isocalendar()
+    days = pd.DatetimeIndex([monday, monday + timedelta(weeks=1)], dtype="datetime64[us]")
+    start, end = start_days(days, zone)
+    return Week(f"{year:04d}-W{week:02d}", start, end, zone)
+
+
+def parse_week(text: str, *, zone: str) -> Week:
+    """Read an ISO week.
+
+    Parameters
+    ----------
+    text : str
+        ISO 8601 week, for example ``2026-W46``.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    Week
+        The week.
+
+    Raises
+    ------
+    ConfigError
+        The text is no ISO week.
+    """
+    # a log of another century is a slip of the hand, and no Timestamp reaches past the year 9999
+    match = re.fullmatch(r"((?:19|20|21)\d\d)-?W(\d{2})", text.strip().upper())
+    year, number = (int(match[1]), int(match[2])) if match else (0, 0)
+    try:
+        monday = date.fromisocalendar(year, number, 1)
+    except ValueError as error:
+        raise ConfigError(
+            f"week: {text!r} is no ISO week; write it like 2026-W46 (year, W, week 01-53)"
+        ) from error
+    load_zone(zone)
+    return _make_week(monday, zone)
+
+
+def choose_week(first_at: pd.Timestamp, last_at: pd.Timestamp, *, zone: str) -> Week:
+    """Return the last complete week of a log, or its last week if none is complete.
+
+    A week counts as complete when the log begins on its first day or before, and reaches into
+    its last three hours: a quiet Sunday night must not push the report back by a week.
+
+    Parameters
+    ----------
+    first_at, last_at : pandas.Timestamp
+        First and last event of the log, UTC.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    Week
+        The week to report on.
+
+    Examples
+    --------
+    >>> first, last = pd.Timestamp("2026-10-11T16:00Z"), pd.Timestamp("2026-11-15T15:40Z")
+    >>> choose_week(first, last, zone="Asia/Shanghai").iso
+    '2026-W46'
+    """
+    last = week_of(last_at, zone=zone)
+    if last_at >= last.end_at - _SETTLED:
+        return last
+    previous = last.shifted(-1)
+    return previous if first_at < previous.start_at + pd.Timedelta(days=1) else last
+
+
+def find_end(at: pd.Series) -> pd.Timestamp:
+    """Return the end of the last hour that the log really reaches.
+
+    Parameters
+    ----------
+    at : pandas.Series of datetime64[us, UTC]
+        Instants of all events, at least one.
+
+    Returns
+    -------
+    pandas.Timestamp
+        A whole hour, UTC. Stray events with a date far in the future do not count.
+
+    Examples
+    --------
+    >>> hours = pd.date_range("2026-11-01T00:00Z", "2026-11-15T15:00Z", freq="h")
+    >>> find_end(pd.Series([*hours, pd.Timestamp("2099-01-01T00:00Z")]))
+    Timestamp('2026-11-15 16:00:00+0000', tz='UTC')
+    """
+    hours = pd.Series(at.dt.floor("h").unique()).sort_values()
+    part = (hours.diff() > pd.Timedelta(weeks=1)).cumsum()
+    size = part.map(part.value_counts())
+    solid = hours[size >= HOURS_PER_DAY]
+    return (hours if solid.empty else solid).max() + pd.Timedelta(hours=1)
+
+
+def choose_report_week(at: pd.Series, *, zone: str) -> Week:
+    """Return the week a report is about: the last complete one that the log really covers.
+
+    A stray event with a date in the future must not move the report to an empty week, so a week
+    counts only with events on most of its days; a log that has no such week is judged as it is.
+
+    Parameters
+    ----------
+    at : pandas.Series of datetime64[us, UTC]
+        Instants of all events, at least one.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    Week
+        The week to report on.
+
+    Examples
+    --------
+    >>> hours = pd.date_range("2026-10-12T00:00Z", "2026-11-15T15:00Z", freq="h")
+    >>> stray = pd.Timestamp("2099-01-01T00:00Z")
+    >>> choose_report_week(pd.Series([*hours, stray]), zone="Asia/Shanghai").iso
+    '2026-W46'
+    """
+    hours = pd.DatetimeIndex(at.dt.floor("h").unique()).sort_values()
+    days = hours.tz_convert(zone).tz_localize(None).normalize().unique()
+    mondays = (days - pd.to_timedelta(days.day_of_week, unit="D")).value_counts()
+    covered = mondays[mondays >= _MOST_DAYS].index
+    if covered.empty:
+        return choose_week(at.min(), at.max(), zone=zone)
+    last = week_of(covered.max().tz_localize(zone), zone=zone)
+    near = at[at < last.end_at + pd.Timedelta(weeks=1)]
+    week = choose_week(at.min(), near.max(), zone=zone)
+    return min(week, last, key=lambda w: w.start_at)

@@ -1,0 +1,199 @@
+"""Who we are: the app's credentials and the tenant access token they are exchanged for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from requests.auth import AuthBase
+
+from audit_analytics.errors import ConfigError, RemoteError
+from audit_analytics.feishu.transport import check_base_url, post, read_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import requests
+
+TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
+TOKEN_CODES: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})
+"""Codes that say a token is missing, unknown or expired."""
+
+REFRESH_SECONDS: Final = 600
+"""A token with less than this left is exchanged for a new one."""
+
+_NEXT_STEPS: Final = {
+    10003: "the app id is unknown or malformed; copy it again from the developer console",
+    10014: "the app is disabled or not installed in this tenant; have an administrator enable it",
+    10015: "the app secret is wrong; copy it again from the developer console",
+    99991401: "this machine's address is not in the app's allow-list; add it in the console",
+}
+
+_log = logging.getLogger(__name__)
+
+
+class CredentialsRefused(RemoteError):  # noqa: N818 - reads as what happened
+    """The platform gives no token for these credentials."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """An app's identity; no repr or str of it shows the secret.
+
+    Parameters
+    ----------
+    app_id : str
+        App ID of a custom app, ``cli_...``.
+    app_secret : str
+        Its secret.
+
+    Raises
+    ------
+    ConfigError
+        One of them is empty or has white space in it.
+
+    Examples
+    --------
+    >>> Credentials("cli_a1", "hunter2")
+    Credentials(app_id='cli_a1')
+    """
+
+    app_id: str
+    app_secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("app id", self.app_id), ("app secret", self.app_secret)):
+            if not value or any(c.isspace() for c in value):
+                raise ConfigError(f"credentials: the {name} is empty or has white space in it")
+
+
+class TenantToken(AuthBase):
+    """Adds the tenant access token to requests, and renews it.
+
+    One token is kept in memory, never on disk, and shared by all threads. It is renewed when less
+    than 10 minutes are left, and when the platform refuses it: then the request is sent once more
+    with the new one.
+
+    Parameters
+    ----------
+    credentials : Credentials
+        Exchanged for the token.
+    base_url : str
+        Where; https, or http on loopback.
+    session : requests.Session
+        Used for the exchange.
+    clock : callable, default time.time
+        Returns seconds since the epoch.
+    timeout_seconds : float, default 30
+        Longest wait for an answer, in seconds.
+
+    Examples
+    --------
+    >>> import requests
+    >>> with requests.Session() as session:
+    ...     token = TenantToken(
+    ...         Credentials("cli_a1", "hunter2"), base_url="https://open.feishu.cn", session=session
+    ...     )
+    >>> token
+    TenantToken(Credentials(app_id='cli_a1'))
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str,
+        session: requests.Session,
+        clock: Callable[[], float] = time.time,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self._credentials = credentials
+        self._url = check_base_url(base_url) + TOKEN_PATH
+        self._session = session
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._lock = threading.Lock()
+        self._token = ""
+        self._expires_at = 0.0
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._credentials!r})"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign a request.
+
+        Parameters
+        ----------
+        request : requests.PreparedRequest
+            About to be sent.
+
+        Returns
+        -------
+        requests.PreparedRequest
+            The same, with the token.
+
+        Raises
+        ------
+        CredentialsRefused
+            There is no token for the credentials.
+        Unavailable
+            The token endpoint could not be reached.
+        """
+        request.headers["Authorization"] = f"Bearer {self._current()}"
+        request.register_hook("response", self._replay_once)  # type: ignore[no-untyped-call]
+        return request
+
+    def _current(self) -> str:
+        with self._lock:
+            # Monotonic time would stand still while a laptop sleeps; the token does not.
+            if self._clock() > self._expires_at - REFRESH_SECONDS:
+                self._fetch()
+            return self._token
+
+    def _fetch(self) -> None:
+        asked_at = self._clock()
+        answer = post(
+            self._session,
+            self._url,
+            {
+                "app_id": self._credentials.app_id,
+                "app_secret": self._credentials.app_secret,
+            },
+            timeout_seconds=self._timeout_seconds,
+        )
+        if answer.code:
+            step = _NEXT_STEPS.get(answer.code, "look the code up in the platform's documentation")
+            raise CredentialsRefused(
+                f"no token for app {self._credentials.app_id} ({answer}): {step}"
+            )
+        token, expire = (answer.content.get(key) for key in ("tenant_access_token", "expire"))
+        if not isinstance(token, str) or not token.isascii() or not isinstance(expire, int):
+            raise CredentialsRefused(f"the token endpoint's answer has no token in it ({answer})")
+        self._token, self._expires_at = token, asked_at + expire
+        _log.debug("new tenant access token, good for %d s", expire)
+
+    def _replay_once(self, response: requests.Response, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - whatever requests passes to send
+        if not _is_token_refused(response):
+            return response
+        request = response.request.copy()
+        with self._lock:
+            # Another thread may have renewed it already.
+            if request.headers["Authorization"] == f"Bearer {self._token}":
+                self._expires_at = 0.0
+        request.headers["Authorization"] = f"Bearer {self._current()}"
+        _log.info("the token was refused; sending the request once more with a new one")
+        response.close()
+        # Sent below the session, so that this hook does not run again; the adapter still paces it.
+        replay: requests.Response = response.connection.send(request, **kwargs)
+        replay.history.append(response)
+        return replay
+
+
+def _is_token_refused(response: requests.Response) -> bool:
+    try:
+        return read_answer(response).code in TOKEN_CODES
+    except RemoteError:
+        return False

@@ -1,0 +1,297 @@
+"""The client of the audit log: every page of a window, at the quota and not above it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import tenacity
+from requests.adapters import HTTPAdapter
+
+from audit_analytics.errors import RemoteError
+from audit_analytics.feishu.auth import TOKEN_CODES, Credentials, CredentialsRefused, TenantToken
+from audit_analytics.feishu.pages import (
+    Page,
+    PageTokenExpired,
+    PaginationBroken,
+    Walk,
+    WindowTooLong,
+)
+from audit_analytics.feishu.query import Query, split_filters
+from audit_analytics.feishu.ratelimit import SharedLimiter
+from audit_analytics.feishu.transport import (
+    CONNECTIONS,
+    FEISHU,
+    QUOTA_SPENT,
+    Answer,
+    RateLimited,
+    Unavailable,
+    check_base_url,
+    open_session,
+    post,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import requests
+
+__all__ = [
+    "FEISHU",
+    "LOG_PATH",
+    "AuditLogClient",
+    "Credentials",
+    "CredentialsRefused",
+    "Page",
+    "PageTokenExpired",
+    "PaginationBroken",
+    "Query",
+    "QuotaExhausted",
+    "RateLimited",
+    "SharedLimiter",
+    "Unavailable",
+    "WindowTooLong",
+    "split_filters",
+]
+
+LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
+BAD_PARAMETERS: Final = 1780103
+
+_NEXT_STEPS: Final = {
+    99991401: "this machine's address is not in the app's allow-list; add it in the console",
+    99991672: "grant the app the scope security_and_compliance:audit_log.openapi_log:readonly "
+    "and publish a version of it",
+    **dict.fromkeys(
+        TOKEN_CODES, "a new token is refused too; see whether the app is still enabled"
+    ),
+}
+
+_log = logging.getLogger(__name__)
+
+
+class QuotaExhausted(RemoteError):  # noqa: N818 - reads as what happened
+    """The tenant's monthly quota of API calls is spent."""
+
+
+class AuditLogClient:
+    """Reads the OpenAPI audit log page by page; threads may share one.
+
+    Parameters
+    ----------
+    credentials : Credentials
+        The app that holds the scope ``security_and_compliance:audit_log.openapi_log:readonly``.
+    base_url : str, default FEISHU
+        The platform: https, or http on a loopback address.
+    limiter : SharedLimiter, optional
+        Paces the requests; by default the one all processes of this user share. Closed with the
+        client.
+    clock : callable, default time.time
+        Returns seconds since the epoch.
+    sleep : callable, default time.sleep
+        Waits a number of seconds of `clock`.
+    timeout_seconds : float, default 30
+        Longest wait for a connection and for each part of an answer, in real seconds.
+    attempts : int, default 8
+        How often one page is asked for before its window fails. The waits between double from 1 to
+        60 s, plus up to 1 s at random.
+    max_pages : int, default 10,000
+        Pages after which a window counts as too long.
+
+    Attributes
+    ----------
+    counts : collections.Counter
+        What happened so far, by name: those of :class:`~audit_analytics.feishu.pages.Walk` plus
+        ``requests`` (sent to the log), ``retries``, ``rate_limited``, ``unavailable``.
+
+    Raises
+    ------
+    ConfigError
+        The base URL is unsafe, or the rate limit cannot be kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     limiter = SharedLimiter(Path(folder) / "quota.sqlite")
+    ...     with AuditLogClient(Credentials("cli_a1", "hunter2"), limiter=limiter) as client:
+    ...         client
+    AuditLogClient('https://open.feishu.cn', Credentials(app_id='cli_a1'))
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        *,
+        base_url: str = FEISHU,
+        limiter: SharedLimiter | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        timeout_seconds: float = 30.0,
+        attempts: int = 8,
+        max_pages: int = 10_000,
+    ) -> None:
+        self.counts: Counter[str] = Counter()
+        self._counts_lock = threading.Lock()
+        self._credentials = credentials
+        self._base_url = check_base_url(base_url)
+        self._limiter = limiter or SharedLimiter.for_app(
+            self._base_url, credentials.app_id, sleep=sleep
+        )
+        self._sleep = sleep
+        self._timeout_seconds = timeout_seconds
+        self._attempts = attempts
+        self._max_pages = max_pages
+        self._session = open_session(self._base_url)
+        self._session.mount(self._base_url + LOG_PATH, _PacedAdapter(self._take_slot))
+        self._token = TenantToken(
+            credentials,
+            base_url=self._base_url,
+            session=self._session,
+            clock=clock,
+            timeout_seconds=timeout_seconds,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._base_url!r}, {self._credentials!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and the limiter."""
+        self._session.close()
+        self._limiter.close()
+
+    def iter_pages(self, query: Query) -> Iterator[Page]:
+        """Read a window, page after page.
+
+        Over all pages, each item of the window appears once. What is odd about them is counted in
+        `counts` when the window ends.
+
+        Parameters
+        ----------
+        query : Query
+            The window.
+
+        Yields
+        ------
+        Page
+            The pages in order; one may be without items.
+
+        Raises
+        ------
+        WindowTooLong
+            Cut the window in half.
+        PaginationBroken, PageTokenExpired
+            Read the window again.
+        QuotaExhausted
+            Come back next month.
+        Unavailable
+            All attempts at one page failed.
+        CredentialsRefused, RemoteError
+            The platform refuses the app or the request.
+        """
+        page_token = ""
+        walk = Walk(query)
+        try:
+            for number in range(1, self._max_pages + 1):
+                place = f"window {query}, page {number}"
+                try:
+                    answer = self._ask(query, page_token, place)
+                    page, page_token = walk.read(answer, number)
+                except RemoteError as error:
+                    error.args = (f"{place}: {error}",)
+                    raise
+                yield page
+                if not page_token:
+                    return
+        finally:
+            walk.close()
+            self._count(walk.counts)
+        raise WindowTooLong(f"window {query}: not at its end after {self._max_pages} pages")
+
+    def _ask(self, query: Query, page_token: str, place: str) -> Answer:
+        def note_retry(state: tenacity.RetryCallState) -> None:
+            self._count({"retries": 1})
+            reason = state.outcome.exception() if state.outcome else None
+            attempt = state.attempt_number
+            _log.info("%s, attempt %d of %d: %s", place, attempt, self._attempts, reason)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(Unavailable),
+            stop=tenacity.stop_after_attempt(self._attempts),
+            wait=_wait_seconds,
+            sleep=self._sleep,
+            before_sleep=note_retry,
+            reraise=True,
+        )
+        answer = retrying(self._try, query.body(page_token))
+        if answer.code == 0:
+            return answer
+        if answer.code == BAD_PARAMETERS and page_token:
+            raise PageTokenExpired(f"the page token is refused ({answer}); read the window again")
+        if answer.code == BAD_PARAMETERS:
+            raise WindowTooLong(f"the window or a filter is refused ({answer}); halve the window")
+        if answer.code == QUOTA_SPENT:
+            raise QuotaExhausted(
+                f"the tenant's monthly quota of API calls is spent ({answer}); what is stored stays, "
+                "and the same sync resumes once the quota renews or is raised"
+            )
+        step = _NEXT_STEPS.get(answer.code, "look the code up in the platform's documentation")
+        raise RemoteError(f"the platform refuses the request ({answer}): {step}")
+
+    def _try(self, body: Mapping[str, Any]) -> Answer:
+        try:
+            return post(
+                self._session,
+                self._base_url + LOG_PATH,
+                body,
+                auth=self._token,
+                timeout_seconds=self._timeout_seconds,
+            )
+        except RateLimited as error:
+            self._limiter.pause(error.pause_seconds)
+            self._count({"rate_limited": 1})
+            raise
+        except Unavailable:
+            self._count({"unavailable": 1})
+            raise
+
+    def _take_slot(self) -> None:
+        self._limiter.acquire()
+        self._count({"requests": 1})
+
+    def _count(self, counts: Mapping[str, int]) -> None:
+        with self._counts_lock:
+            self.counts.update(counts)
+
+
+class _PacedAdapter(HTTPAdapter):
+    """Takes a slot of the quota at the last moment, with the token already in hand.
+
+    A slot taken earlier would grow stale while a token is fetched, and a replay would take none.
+    """
+
+    def __init__(self, take_slot: Callable[[], None]) -> None:
+        super().__init__(pool_maxsize=CONNECTIONS)
+        self._take_slot = take_slot
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as the parent's
+        self._take_slot()
+        return super().send(*args, **kwargs)
+
+
+_wait_backoff = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)
+
+
+def _wait_seconds(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    # The limiter holds everybody back already, this request included.
+    return 0.0 if isinstance(error, RateLimited) else _wait_backoff(state)

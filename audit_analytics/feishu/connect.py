@@ -1,0 +1,63 @@
+"""Open a client with the credentials of the settings, and let it be stopped."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Final
+
+from audit_analytics.errors import ConfigError
+from audit_analytics.feishu.auth import Credentials
+from audit_analytics.feishu.client import AuditLogClient
+
+if TYPE_CHECKING:
+    from audit_analytics.settings import Settings
+
+NO_APP_ID: Final = (
+    "no app id: set AUDIT_ANALYTICS_APP_ID, or app_id in the TOML file; "
+    "or try it without credentials: audit-analytics simulate serve"
+)
+
+
+class Stopped(BaseException):
+    """The sync is stopping; its threads leave what they do."""
+
+
+def open_client(
+    settings: Settings, stop: threading.Event | None = None, *, attempts: int = 8
+) -> AuditLogClient:
+    """Open a client with the credentials of the settings.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings.
+    stop : threading.Event, optional
+        Ends every wait of the client when it is set.
+    attempts : int, default 8
+        How often one page is asked for.
+
+    Returns
+    -------
+    AuditLogClient
+        The client; close it.
+
+    Raises
+    ------
+    ConfigError
+        The credentials are missing, or the base URL is unsafe.
+    """
+    if not settings.app_id:
+        raise ConfigError(NO_APP_ID)
+    event = stop or threading.Event()
+
+    def sleep(seconds: float) -> None:
+        if event.wait(seconds):
+            raise Stopped
+
+    secret = settings.read_app_secret().get_secret_value()
+    return AuditLogClient(
+        Credentials(settings.app_id, secret),
+        base_url=settings.base_url,
+        sleep=sleep,
+        attempts=attempts,
+    )

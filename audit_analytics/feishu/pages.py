@@ -1,0 +1,203 @@
+"""The pages of one window: what is new in each, and when to stop believing them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from audit_analytics.errors import RemoteError
+
+if TYPE_CHECKING:
+    from audit_analytics.feishu.query import Query
+    from audit_analytics.feishu.transport import Answer
+
+REPEATS_MAX: Final = 3
+"""How often in a row a page may bring nothing new and a page token already seen."""
+
+IDLE_MAX: Final = 500
+"""How many pages in a row may bring nothing new; a narrow filter over a dense hour has many."""
+
+_MILLISECONDS_FROM = 100_000_000_000
+
+
+class WindowTooLong(RemoteError):  # noqa: N818 - reads as what happened
+    """The window holds more than can be read in one go: cut it in half."""
+
+
+class PaginationBroken(RemoteError):  # noqa: N818 - reads as what happened
+    """The pages do not lead to the end of the window: read it again from its first page."""
+
+
+class PageTokenExpired(PaginationBroken):
+    """The platform no longer takes the page token."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of the log, and where it came from.
+
+    Parameters
+    ----------
+    query : Query
+        The window it belongs to.
+    number : int
+        Position in the window, from 1.
+    log_id : str
+        Header ``X-Tt-Logid`` of the answer; ``-`` if absent.
+    body : bytes
+        The answer as it came, with every item.
+    items : list of dict
+        The items that lie in the window and were on no page before; an item without id or time
+        is always among them.
+    """
+
+    query: Query
+    number: int
+    log_id: str
+    body: bytes = field(repr=False)
+    items: list[Any] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.query} page {self.number}"
+
+
+class Walk:
+    """Reads the pages of one window in order.
+
+    Parameters
+    ----------
+    query : Query
+        The window.
+
+    Attributes
+    ----------
+    counts : collections.Counter
+        What was noticed, by name: ``pages``, ``items`` (kept), ``duplicates``, ``overlap`` (rows of
+        the second before the window or of its end, asked for on purpose), ``outside_window``,
+        ``undated``, ``unsorted`` (steps against the window's prevailing order), ``empty_pages``
+        (with more to come), ``repeated_tokens``.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self.counts: Counter[str] = Counter()
+        self._query = query
+        self._seen = _SeenIds()
+        self._tokens: set[int] = set()
+        self._repeats = self._idle = 0
+        self._last_second: int | None = None
+        self._rises = self._falls = 0
+
+    def close(self) -> None:
+        """Forget the ids and settle the counts; call it once, at the end."""
+        self._seen.close()
+        self.counts["unsorted"] += min(self._rises, self._falls)
+
+    def read(self, answer: Answer, number: int) -> tuple[Page, str]:
+        """Read a successful answer.
+
+        Parameters
+        ----------
+        answer : Answer
+            Its code is 0.
+        number : int
+            Position in the window, from 1.
+
+        Returns
+        -------
+        page : Page
+            The page.
+        page_token : str
+            Leads to the next page; empty after the last one.
+
+        Raises
+        ------
+        PaginationBroken
+            More is promised, but without a token; nothing new has come for too long; or the
+            answer is not a page.
+        """
+        # An empty page may come without items, or even without data.
+        data = answer.content.get("data") or {}
+        found = (data.get("items") or []) if isinstance(data, dict) else None
+        if not isinstance(found, list) or data.get("has_more") not in (None, False, True):
+            raise PaginationBroken(f"the answer has another shape than documented ({answer})")
+        items = [item for item in found if self._is_wanted(item)]
+        self.counts["pages"] += 1
+        self.counts["items"] += len(items)
+        page = Page(self._query, number, answer.log_id, answer.body, items)
+        if not data.get("has_more"):
+            return page, ""
+        self.counts["empty_pages"] += not found
+        page_token = data.get("page_token")
+        if not isinstance(page_token, str) or not page_token:
+            raise PaginationBroken(f"more pages are promised, but no page_token came ({answer})")
+        self._check_progress(page_token, answer, is_idle=not items)
+        return page, page_token
+
+    def _is_wanted(self, item: object) -> bool:
+        if not isinstance(item, dict):
+            return True  # The reader of items rejects it, with a count and the text.
+        second = _event_second(item)
+        if second is None:
+            self.counts["undated"] += 1
+        else:
+            self._note_order(second)
+            if not self._query.start_second <= second < self._query.end_second:
+                edges = (self._query.start_second - 1, self._query.end_second)
+                self.counts["overlap" if second in edges else "outside_window"] += 1
+                return False
+        if isinstance(item.get("id"), str) and not self._seen.add(item["id"]):
+            self.counts["duplicates"] += 1
+            return False
+        return True
+
+    def _note_order(self, second: int) -> None:
+        if self._last_second is not None:
+            self._rises += second > self._last_second
+            self._falls += second < self._last_second
+        self._last_second = second
+
+    def _check_progress(self, page_token: str, answer: Answer, *, is_idle: bool) -> None:
+        # A token may come twice and still lead on (a scroll cursor, or one page served twice), so
+        # only a repeat without anything new counts against the window.
+        is_repeat = hash(page_token) in self._tokens
+        self._tokens.add(hash(page_token))
+        self.counts["repeated_tokens"] += is_repeat
+        self._repeats = self._repeats + 1 if is_idle and is_repeat else 0
+        self._idle = self._idle + 1 if is_idle else 0
+        if self._repeats > REPEATS_MAX or self._idle > IDLE_MAX:
+            raise PaginationBroken(
+                f"{self._idle} pages in a row brought nothing new, and more are promised ({answer})"
+            )
+
+
+class _SeenIds:
+    """The ids of one window, exactly and in 2 MB of memory; SQLite spills the rest to a file.
+
+    A set of them would take 60 MB in a window of 600,000 rows.
+    """
+
+    def __init__(self) -> None:
+        # An empty name is a private file, unlinked as soon as it is opened.
+        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("CREATE TABLE seen (id BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def add(self, item_id: str) -> bool:
+        """Remember an id; say whether it is new."""
+        key = item_id.encode("utf-8", "surrogatepass")
+        return (
+            self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount > 0
+        )
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _event_second(item: dict[str, Any]) -> int | None:
+    try:
+        second = int(item["event_time"])
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+    return second // 1000 if second >= _MILLISECONDS_FROM else second

@@ -1,0 +1,301 @@
+"""Measure what the platform's documents leave open, with few requests and no secret in the result."""
+
+from __future__ import annotations
+
+import email.utils
+import itertools
+import json
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+
+from audit_analytics.catalogue import Catalogue, is_http_status
+from audit_analytics.feishu.auth import TOKEN_PATH
+from audit_analytics.feishu.client import Query, Unavailable, WindowTooLong
+from audit_analytics.feishu.transport import check_base_url, open_session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from audit_analytics.feishu.client import AuditLogClient
+
+FIELDS: Final = ("id", "api_key", "event_time", "app_id", "ip")
+DETAILS: Final = ("path", "method", "query_param", "payload", "status_code", "response")
+
+BLOCK: Final = timedelta(days=28)
+"""Span of one look into the past; the platform is assumed to take 30 days."""
+
+BLOCKS_MAX: Final = 14
+_PAGES_LOOKED_AT: Final = 3
+_LITERAL_ID: Final = re.compile(r"(?:^|/)(?=[^/:{]*\d)[\w-]{12,}(?:/|$)")
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How the platform answers a request without credentials.
+
+    Parameters
+    ----------
+    round_trip_seconds : float
+        How long the answer took.
+    skew_seconds : float or None
+        How far this machine's clock is ahead; None if the answer has no date. Dates have whole
+        seconds, so less than 1 s is none.
+    """
+
+    round_trip_seconds: float
+    skew_seconds: float | None
+
+
+def measure_reach(
+    base_url: str, *, clock: Callable[[], float] = time.time, timeout_seconds: float = 10.0
+) -> Reach:
+    """Ask the token endpoint for nothing.
+
+    Parameters
+    ----------
+    base_url : str
+        The platform.
+    clock : callable, default time.time
+        Returns seconds since the epoch.
+    timeout_seconds : float, default 10
+        Longest wait, in seconds.
+
+    Returns
+    -------
+    Reach
+        How it answered.
+
+    Raises
+    ------
+    ConfigError
+        The base URL is unsafe.
+    Unavailable
+        Nobody answered.
+    """
+    url = check_base_url(base_url) + TOKEN_PATH
+    with open_session(base_url) as session:
+        asked_at = clock()
+        try:
+            response = session.post(
+                url, json={}, auth=_leave_as_is, timeout=timeout_seconds, allow_redirects=False
+            )
+        except requests.RequestException as error:
+            raise Unavailable(
+                f"no answer from {base_url} ({type(error).__name__}); check the network, a proxy and "
+                "the setting base_url"
+            ) from None
+        answered_at = clock()
+    skew = None
+    if date := response.headers.get("Date"):
+        try:
+            # The date was cut to its second, so it is half a second late on average.
+            server_at = email.utils.parsedate_to_datetime(date).timestamp() + 0.5
+            skew = (asked_at + answered_at) / 2 - server_at
+        except ValueError:
+            skew = None
+    return Reach(answered_at - asked_at, skew)
+
+
+def take_sample(
+    client: AuditLogClient, end: datetime, *, rows: int = 1000, span: timedelta = timedelta(hours=1)
+) -> tuple[list[dict[str, Any]], Query | None]:
+    """Read rows of the newest window that has any.
+
+    Parameters
+    ----------
+    client : AuditLogClient
+        The client.
+    end : datetime.datetime
+        Where to look back from, in UTC.
+    rows : int, default 1000
+        How many to read at most.
+    span : datetime.timedelta, default 1 hour
+        Length of the first window; each further one is four times as long, up to 28 days.
+
+    Returns
+    -------
+    items : list of dict
+        The rows as they came.
+    query : Query or None
+        The window they are of; None if 28 days are empty.
+    """
+    while span <= BLOCK:
+        query = Query(end - span, end)
+        items: list[dict[str, Any]] = []
+        for page in client.iter_pages(query):
+            items += [item for item in page.items if isinstance(item, dict)]
+            if len(items) >= rows:
+                break
+        if items:
+            return items[:rows], query
+        span = BLOCK if span < BLOCK < span * 4 else span * 4
+    return [], None
+
+
+def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | None, bool]:
+    """Find the hour in which the log begins.
+
+    Blocks of 28 days are looked at, the newest first, until one is empty or refused; the last one
+    with rows is then cut in halves. A tenant that was silent for 28 days looks as if its log began
+    after that.
+
+    Parameters
+    ----------
+    client : AuditLogClient
+        The client; some 20 requests.
+    end : datetime.datetime
+        Where to look back from, in UTC.
+
+    Returns
+    -------
+    start : datetime.datetime or None
+        Beginning of the first hour with a row; None without any.
+    is_exact : bool
+        False if every block that was looked at has rows: the log may go back further.
+    """
+    block = 0
+    while block < BLOCKS_MAX and _has_rows(client, end - (block + 1) * BLOCK, end - block * BLOCK):
+        block += 1
+    if not block:
+        return None, True
+    low, high = end - block * BLOCK, end - (block - 1) * BLOCK
+    is_exact = block < BLOCKS_MAX
+    while high - low > timedelta(hours=1):
+        middle = low + (high - low) / 2
+        if _has_rows(client, low, middle):
+            high = middle
+        else:
+            low = middle
+    return low.replace(minute=0, second=0, microsecond=0), is_exact
+
+
+def measure_ends(client: AuditLogClient, second: int) -> dict[str, bool]:
+    """Find out whether a row at the very start or end of what is asked for is answered.
+
+    Parameters
+    ----------
+    client : AuditLogClient
+        The client; two requests.
+    second : int
+        A second that has rows, epoch.
+
+    Returns
+    -------
+    dict of str to bool
+        'start' and 'end'.
+    """
+    at, step = datetime.fromtimestamp(second, UTC), timedelta(seconds=1)
+    # A query asks for one second more on each side, so the row's second is the outermost one.
+    return {
+        "start": _serves(client, Query(at + step, at + 2 * step), second),
+        "end": _serves(client, Query(at - step, at), second),
+    }
+
+
+def describe_items(items: Sequence[dict[str, Any]], catalogue: Catalogue) -> dict[str, Any]:
+    """Describe how rows look.
+
+    Parameters
+    ----------
+    items : sequence of dict
+        Rows as they came, in order.
+    catalogue : Catalogue
+        The APIs.
+
+    Returns
+    -------
+    dict
+        JSON values: ``order``, ``fill`` (share of rows that have the field), ``api_key`` and
+        ``status_code`` (share of rows of each shape), ``catalogued_share``.
+
+    Examples
+    --------
+    >>> rows = [{"id": "1", "api_key": "GET/open-apis/im/v1/chats", "event_time": 5}]
+    >>> about = describe_items(rows, Catalogue.default())
+    >>> about["fill"]["id"], about["fill"]["ip"], about["api_key"]
+    (1.0, 0.0, {'method and path': 1.0})
+    """
+    count = len(items)
+    fill, keys, statuses = Counter[str](), Counter[str](), Counter[str]()
+    catalogued = 0
+    for item in items:
+        found = item.get("log_detail")
+        detail = found if isinstance(found, dict) else {}
+        fill.update(name for name in FIELDS if item.get(name) not in (None, ""))
+        fill.update(f"log_detail.{name}" for name in DETAILS if detail.get(name) not in (None, ""))
+        api_key, method = str(item.get("api_key") or ""), str(detail.get("method") or "")
+        keys[_shape_key(api_key)] += 1
+        statuses[_shape_status(detail.get("status_code"))] += 1
+        catalogued += catalogue.match(api_key, method, str(detail.get("path") or "")).known
+    names = (*FIELDS, *(f"log_detail.{name}" for name in DETAILS))
+    return {
+        "rows_count": count,
+        "order": _find_order([item.get("event_time") for item in items]),
+        "fill": {name: fill[name] / count for name in names},
+        "api_key": {shape: n / count for shape, n in keys.most_common()},
+        "status_code": {shape: n / count for shape, n in statuses.most_common()},
+        "catalogued_share": catalogued / count,
+    }
+
+
+def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Keep a password of ``.netrc`` out of the request."""
+    return request
+
+
+def _has_rows(client: AuditLogClient, start: datetime, end: datetime) -> bool:
+    try:
+        for page in client.iter_pages(Query(start, end, page_size=10)):
+            if page.items:
+                return True
+            if page.number >= _PAGES_LOOKED_AT:
+                return False
+    except WindowTooLong:
+        # Before the platform's retention.
+        return False
+    return False
+
+
+def _serves(client: AuditLogClient, query: Query, second: int) -> bool:
+    for page in client.iter_pages(query):
+        items = json.loads(page.body)["data"].get("items") or []
+        if any(str(item.get("event_time")) == str(second) for item in items):
+            return True
+        if page.number >= _PAGES_LOOKED_AT:
+            break
+    return False
+
+
+def _find_order(times: list[Any]) -> str:
+    seconds = [at for at in times if isinstance(at, int)]
+    steps = [b - a for a, b in itertools.pairwise(seconds)]
+    rises, falls = any(step > 0 for step in steps), any(step < 0 for step in steps)
+    if rises and falls:
+        return "unsorted"
+    return "oldest first" if rises else "newest first" if falls else "unknown"
+
+
+def _shape_key(api_key: str) -> str:
+    method, slash, path = api_key.partition("/")
+    if not slash:
+        return "empty" if not api_key else "neither method nor path"
+    shape = "method and path" if method.isalpha() else "path only"
+    if "/:" in path:
+        return shape + ", :placeholders"
+    if "{" in path:
+        return shape + ", {placeholders}"
+    return shape + (", literal ids" if _LITERAL_ID.search(path) else "")
+
+
+def _shape_status(status: object) -> str:
+    if status is None or isinstance(status, bool) or not isinstance(status, int):
+        return "absent" if status is None else "not a number"
+    if status == 0:
+        return "0 (unknown)"
+    return f"HTTP {status // 100}xx" if is_http_status(status) else "business code"

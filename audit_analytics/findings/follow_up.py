@@ -1,0 +1,253 @@
+"""What becomes of findings from week to week: new, continuing since, resolved, suppressed.
+
+A finding is told apart from week to week by its entity and kind. Without a report of the week
+before nothing is called new: it might have been there all along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from audit_analytics.review.partition import SplitHits, list_suppressions
+from audit_analytics.review.scope import IndexedCalls, index_calls, read_scope, shift_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from audit_analytics.dates.weeks import Week
+    from audit_analytics.findings.finding import Finding
+    from audit_analytics.review.past import PastReports
+    from audit_analytics.review.review import Review
+    from audit_analytics.review.verdicts import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """What becomes of findings from week to week.
+
+    Parameters
+    ----------
+    findings : list of Finding
+        This week's, each placed against the week before.
+    suppressed : list of Finding
+        What suppressions took out of the report.
+    resolved : list of dict
+        Last week's findings that are no longer there.
+    suppressions : list of dict
+        What each suppression did.
+    compared_with : dict
+        Which report it was compared with: ``week``, ``status`` and ``text``.
+    """
+
+    findings: list[Finding]
+    suppressed: list[Finding] = field(default_factory=list)
+    resolved: list[dict[str, Any]] = field(default_factory=list)
+    suppressions: list[dict[str, Any]] = field(default_factory=list)
+    compared_with: dict[str, Any] = field(default_factory=dict)
+
+
+def follow_up(
+    review: Review,
+    findings: Sequence[Finding],
+    suppressed: Sequence[Finding],
+    split: SplitHits,
+    *,
+    by_api: pd.DataFrame,
+    by_ip: pd.DataFrame,
+    week: Week,
+    weeks: int,
+) -> FollowUp:
+    """Say what became of last week's findings, and since when this week's are there.
+
+    Parameters
+    ----------
+    review : Review
+        What people decided, and what earlier reports say.
+    findings, suppressed : sequence of Finding
+        What is reported, and what suppressions took out.
+    split : SplitHits
+        The hits behind both.
+    by_api, by_ip : pandas.DataFrame
+        The hourly rollup of the whole log, ordered by ``bucket_at``.
+    week : Week
+        The report week.
+    weeks : int
+        Weeks of history.
+
+    Returns
+    -------
+    FollowUp
+        A week without a single call resolves nothing, nor does a part of one.
+    """
+    past = review.past
+    by = {
+        (hit.entity_type, hit.entity): sorted(
+            {
+                number
+                for other, number in split.suppressed
+                if (other.entity_type, other.entity) == (hit.entity_type, hit.entity)
+            }
+        )
+        for hit, _ in split.suppressed
+    }
+
+    calls = index_calls(by_api), index_calls(by_ip)
+
+    def complete(found: Sequence[Finding]) -> list[Finding]:
+        placed = place_findings(found, past, week=week, verdicts=review.verdicts)
+        return [
+            replace(
+                finding,
+                past_weeks=count_past_weeks(finding, *calls, week=week, weeks=weeks),
+                suppressed_by=by.get((finding.entity_type, finding.entity), []),
+            )
+            for finding in placed
+        ]
+
+    first, last = by_api["bucket_at"].searchsorted([week.hours[0], week.end_at])
+    before = past.last["suppressions"] if past.last else []
+    return FollowUp(
+        findings=complete(findings),
+        suppressed=[replace(f, status="suppressed") for f in complete(suppressed)],
+        resolved=(
+            list_resolved(past, findings, suppressed, review.verdicts)
+            if first < last and week.since_at is None
+            else []
+        ),
+        suppressions=list_suppressions(review.suppressions, split, week=week, before=before),
+        compared_with=past.to_dict(),
+    )
+
+
+def place_findings(
+    findings: Sequence[Finding],
+    past: PastReports,
+    *,
+    week: Week,
+    verdicts: Mapping[str, Verdict],
+) -> list[Finding]:
+    """Say of each finding whether it is new, since when it goes on, and what was decided.
+
+    Parameters
+    ----------
+    findings : sequence of Finding
+        This week's findings.
+    past : PastReports
+        What earlier reports say.
+    week : Week
+        The report week.
+    verdicts : mapping of str to Verdict
+        The last verdict on each finding, by its id.
+
+    Returns
+    -------
+    list of Finding
+        With ``status`` (``new``, ``continuing``, or ``unknown`` without a report of the week
+        before), ``since_week``, ``previous`` and ``verdict``.
+    """
+    by_key = {row["key"]: row for row in past.findings}
+    by_entity = {(row["entity_type"], row["entity"]): row for row in past.findings}
+    placed = []
+    for finding in findings:
+        before = by_key.get(finding.key)
+        if past.status != "compared":
+            status, since = "unknown", None
+        elif before is None:
+            status, since = "new", week.iso
+        else:
+            status, since = "continuing", before["since_week"] or past.week
+        row = before or by_entity.get((finding.entity_type, finding.entity))
+        verdict = verdicts.get(finding.finding_id)
+        placed.append(
+            replace(
+                finding,
+                status=status,
+                since_week=since,
+                previous=_sum_up(row, past.week, verdicts) if row else None,
+                verdict=verdict.to_dict() if verdict else None,
+            )
+        )
+    return placed
+
+
+def list_resolved(
+    past: PastReports,
+    findings: Sequence[Finding],
+    suppressed: Sequence[Finding],
+    verdicts: Mapping[str, Verdict],
+) -> list[dict[str, Any]]:
+    """List last week's findings that are no longer there.
+
+    Parameters
+    ----------
+    past : PastReports
+        What earlier reports say.
+    findings, suppressed : sequence of Finding
+        This week's findings: what is reported, and what suppressions took out.
+    verdicts : mapping of str to Verdict
+        The last verdict on each finding, by its id.
+
+    Returns
+    -------
+    list of dict
+        By their rank of last week. What was suppressed then is not listed, nor is an entity that is
+        suppressed now, whatever its kind of finding: it was silenced, and did not stop.
+    """
+    still = {finding.key for finding in (*findings, *suppressed)}
+    silenced = {(finding.entity_type, finding.entity) for finding in suppressed}
+    gone = [
+        row
+        for row in past.findings
+        if row["key"] not in still
+        and row["status"] != "suppressed"
+        and (row["entity_type"], row["entity"]) not in silenced
+    ]
+    keep = ("key", "entity_type", "entity", "since_week")
+    return [_sum_up(row, past.week, verdicts) | {name: row[name] for name in keep} for row in gone]
+
+
+def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    names = ("finding_id", "kind", "title", "severity", "rank", "sentence")
+    verdict = verdicts.get(row["finding_id"])
+    return {name: row[name] for name in names} | {
+        "week": week,
+        "suppressed": row["status"] == "suppressed",
+        "verdict": verdict.to_dict() if verdict else None,
+    }
+
+
+def count_past_weeks(
+    finding: Finding, by_api: IndexedCalls, by_ip: IndexedCalls, *, week: Week, weeks: int
+) -> list[dict[str, Any]]:
+    """Count the calls a finding is about, and the same ones in the weeks before.
+
+    Parameters
+    ----------
+    finding : Finding
+        A finding; its first reason says which calls.
+    by_api, by_ip : IndexedCalls
+        The hourly rollup of the whole log.
+    week : Week
+        The report week.
+    weeks : int
+        How many weeks back.
+
+    Returns
+    -------
+    list of dict
+        ``week`` and ``calls_count`` in the same hours of each week, the oldest first and the
+        report week last; None for weeks before the log begins.
+    """
+    now = read_scope(finding.reasons[0])
+    table = by_ip if {"ip", "network"} & now.where.keys() else by_api
+    begin = pd.Timestamp(table.hours[0], unit="us", tz="UTC")
+    rows = []
+    for back in range(weeks, -1, -1):
+        scope = shift_scope(now, week, -back)
+        known = scope.start_at >= begin
+        count = table.count(scope) if known else None
+        rows.append({"week": week.shifted(-back).iso, "calls_count": count})
+    return rows

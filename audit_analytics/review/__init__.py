@@ -1,0 +1,12 @@
+"""Review: what people decided and what earlier reports say.
+
+In come the files people keep (suppressions, verdicts) and the reports of earlier weeks; out goes
+what this week must not report again, must not learn from, and can be compared with. These files
+are data to be read and committed: nothing here judges an event.
+"""
+
+from audit_analytics.review.partition import split_hits
+from audit_analytics.review.review import Review, read_review
+from audit_analytics.review.scope import leave_out_calls
+
+__all__ = ["Review", "leave_out_calls", "read_review", "split_hits"]

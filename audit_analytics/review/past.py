@@ -1,0 +1,165 @@
+"""Earlier reports: what was found, suppressed and left undecided before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from audit_analytics.language import _
+from audit_analytics.review.reports import list_reports, read_report
+from audit_analytics.review.scope import Scope, cover_reason
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from audit_analytics.dates.weeks import Week
+    from audit_analytics.review.verdicts import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class PastReports:
+    """What earlier reports say.
+
+    Parameters
+    ----------
+    last : dict of str to Any or None
+        The report of the week before, if there is one.
+    status : str
+        ``compared``, ``absent`` (no report of the week before) or ``empty`` (its log was).
+    week : str
+        ISO week of the week before.
+    suppressed : list of Scope
+        Calls of earlier findings that were suppressed.
+    places : list of tuple of str, str and Scope
+        Key and id of every earlier finding in which a rule names a network or an address, and
+        its calls. A network that the tenant knows has no rule, and apps often move there.
+    """
+
+    last: dict[str, Any] | None
+    status: str
+    week: str
+    suppressed: list[Scope] = field(default_factory=list)
+    places: list[tuple[str, str, Scope]] = field(default_factory=list)
+
+    def list_undecided(self, verdicts: Mapping[str, Verdict]) -> list[Scope]:
+        """List the calls from new places about which nobody has decided anything.
+
+        Were they taught, an intruder who keeps quiet would count as resolved in his second week,
+        for the place is new only once.
+
+        Parameters
+        ----------
+        verdicts : mapping of str to Verdict
+            The last verdict on each finding, by its id.
+
+        Returns
+        -------
+        list of Scope
+            Calls of findings that have no verdict, in any of the weeks.
+        """
+        decided = {key for key, finding_id, _ in self.places if finding_id in verdicts}
+        return [scope for key, _, scope in self.places if key not in decided]
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """Return last week's findings, suppressed ones included.
+
+        Returns
+        -------
+        list of dict
+            As they stand in the report; one that was partly suppressed comes last as it was shown.
+        """
+        return [*self.last["suppressed"], *self.last["findings"]] if self.last else []
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the report says about the comparison.
+
+        Returns
+        -------
+        dict of str to Any
+            ``week``, ``status`` and ``text``.
+        """
+        texts = {
+            "compared": _("Compared with the report of {week}.", week=self.week),
+            "absent": _(
+                "There is no report of {week} to compare with: which findings are new cannot be "
+                "said.",
+                week=self.week,
+            ),
+            "empty": _(
+                "The log of {week} was empty: which findings are new cannot be said.",
+                week=self.week,
+            ),
+        }
+        return {"week": self.week, "status": self.status, "text": texts[self.status]}
+
+
+def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: int) -> PastReports:
+    """Read the reports of the weeks before.
+
+    Parameters
+    ----------
+    previous : pathlib.Path or mapping, optional
+        Folder of the reports, one findings.json, or a report dict.
+    week : Week
+        The report week.
+    weeks : int
+        How many weeks back history goes.
+
+    Returns
+    -------
+    PastReports
+        Reports of other weeks, later ones or another zone's are not looked at.
+
+    Raises
+    ------
+    InputError
+        A report cannot be read, or `previous` does not exist.
+    """
+    names = [week.shifted(-back).iso for back in range(1, weeks + 1)]
+    if previous is None:
+        reports = []
+    elif isinstance(previous, Path) and not previous.is_file():
+        reports = [read_report(p) for p in list_reports(previous) if p.parent.name in names]
+    else:
+        reports = [read_report(previous) if isinstance(previous, Path) else dict(previous)]
+    known = {r["week"]["iso"]: r for r in reports if r["tenant_zone"] == week.zone}
+    last = known.get(names[0])
+    if last is not None and last["coverage"]["week_status"] == "empty":
+        last, status = None, "empty"
+    else:
+        status = "absent" if last is None else "compared"
+    told = [
+        (week.shifted(-back), known[name])
+        for back, name in enumerate(names, start=1)
+        if name in known
+    ]
+    return PastReports(
+        last=last,
+        status=status,
+        week=names[0],
+        suppressed=[
+            scope
+            for then, report in told
+            for row in report["suppressed"]
+            for scope in _cover_finding(row, then)
+        ],
+        places=[
+            (row["key"], row["finding_id"], scope)
+            for then, report in told
+            for row in report["findings"]
+            for scope in _cover_finding(row, then, rules_only=True)
+            if {"network", "ip"} & scope.where.keys()
+        ],
+    )
+
+
+def _cover_finding(row: Mapping[str, Any], week: Week, *, rules_only: bool = False) -> list[Scope]:
+    """Return all calls of its week that belong to a finding, or to the rules among its reasons."""
+    scopes = [
+        cover_reason(reason, until=week.end_at)
+        for reason in row["reasons"]
+        if not rules_only or reason["detector"].startswith("rule:")
+    ]
+    return [scope for scope in scopes if scope.start_at < scope.end_at]

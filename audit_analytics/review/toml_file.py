@@ -1,0 +1,188 @@
+"""Read and extend the TOML files in which people keep suppressions and verdicts."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from audit_analytics.errors import ConfigError
+from audit_analytics.settings import parse_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+Entry = TypeVar("Entry", bound=BaseModel)
+
+
+def quote_toml(text: str) -> str:
+    r"""Write a text as a TOML string, whatever it holds.
+
+    Parameters
+    ----------
+    text : str
+        Any text.
+
+    Returns
+    -------
+    str
+        A basic string with its quotes.
+
+    Examples
+    --------
+    >>> print(quote_toml('two\nlines, "quoted"'))
+    "two\nlines, \"quoted\""
+    """
+    # a JSON string is a TOML string but for two things: TOML knows no surrogate pairs, no raw DEL
+    quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    # half a surrogate pair is no character, and neither TOML nor UTF-8 can hold it
+    return quoted.encode("utf-8", "replace").decode()
+
+
+def name_nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant.
+
+    Parameters
+    ----------
+    name : str
+        An unknown name.
+    known : iterable of str
+        Names that exist.
+
+    Returns
+    -------
+    str
+        A clause for an error.
+
+    Examples
+    --------
+    >>> name_nearest("expire", ["reason", "expires"])
+    "did you mean 'expires'?"
+    """
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(known)}"
+
+
+def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
+    """Read every entry of a file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        TOML file.
+    table : str
+        Name of the array of tables, the only one the file may hold.
+    model : type
+        What an entry is.
+
+    Returns
+    -------
+    list of BaseModel
+        The entries, in order.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, a name in it is unknown, or a value cannot be understood.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(f"{path}: cannot be read ({reason}); check the path") from None
+    return parse_entries(text, table, model, where=str(path))
+
+
+def parse_entries(text: str, table: str, model: type[Entry], *, where: str) -> list[Entry]:
+    """Read every entry of a file's text.
+
+    Parameters
+    ----------
+    text : str
+        TOML.
+    table : str
+        Name of the array of tables, the only one the text may hold.
+    model : type
+        What an entry is.
+    where : str
+        What to call the text in an error.
+
+    Returns
+    -------
+    list of BaseModel
+        The entries, in order.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown, or a value cannot be understood.
+    """
+    try:
+        content = parse_toml(text)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: is not valid TOML ({error})") from None
+    for name in content:
+        if name != table:
+            raise ConfigError(f"{where}: unknown name {name!r}; entries begin with [[{table}]]")
+    rows = content.get(table, [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ConfigError(f"{where}: {table} is no list of entries; begin each with [[{table}]]")
+    return [
+        _read_entry(row, model, where=f"{where}: entry {place} of [[{table}]]")
+        for place, row in enumerate(rows, start=1)
+    ]
+
+
+def _read_entry(row: Mapping[str, Any], model: type[Entry], *, where: str) -> Entry:
+    for name in row:
+        if name not in model.model_fields:
+            raise ConfigError(
+                f"{where}: unknown name {name!r}; {name_nearest(name, model.model_fields)}"
+            )
+    try:
+        return model.model_validate(row)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{where}: {name + ': ' if name else ''}{first['msg']}") from None
+
+
+def append_entry(path: Path, entry: str, table: str, model: type[Entry]) -> None:
+    """Add an entry at the end of a file, which else stays as it is.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        TOML file; made if it does not exist.
+    entry : str
+        The entry, TOML.
+    table : str
+        Name of the array of tables.
+    model : type
+        What an entry is.
+
+    Raises
+    ------
+    ConfigError
+        The file as it is, or with the entry, cannot be understood; it then stays as it is.
+    OSError
+        The file cannot be written.
+    """
+    old = ""
+    if path.exists():
+        read_entries(path, table, model)
+        old = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n"
+    text = f"{old}{entry}\n"
+    parse_entries(text, table, model, where=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

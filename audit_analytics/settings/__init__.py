@@ -1,0 +1,29 @@
+"""Settings: what a user can set, and where it is read from.
+
+In come the command line, the environment and TOML files; out goes one frozen :class:`Settings`.
+No other room reads the environment or a config file, and nothing but a secret's own room sees a
+secret in the clear.
+"""
+
+from audit_analytics.settings.delivery import DeliverSettings
+from audit_analytics.settings.loading import DEFAULT_FILE, find_beside, load_settings, parse_toml
+from audit_analytics.settings.model import (
+    PREFIX,
+    RedactionSettings,
+    RuleSettings,
+    Settings,
+    SyncSettings,
+)
+
+__all__ = [
+    "DEFAULT_FILE",
+    "PREFIX",
+    "DeliverSettings",
+    "RedactionSettings",
+    "RuleSettings",
+    "Settings",
+    "SyncSettings",
+    "find_beside",
+    "load_settings",
+    "parse_toml",
+]

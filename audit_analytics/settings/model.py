@@ -1,0 +1,244 @@
+"""Settings: command line over environment over TOML file over defaults.
+
+Environment variables begin with ``AUDIT_ANALYTICS_`` (nested keys with ``__``), for example
+``AUDIT_ANALYTICS_RULES__ENUMERATION_OBJECTS=50``. An unknown name anywhere is an error that
+names the nearest known one: a misspelt threshold must not be ignored in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from datetime import date  # noqa: TC003 - pydantic reads the annotations at run time
+from pathlib import Path  # noqa: TC003 - the same
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    SettingsConfigDict,
+)
+
+from audit_analytics.dates.buckets import load_zone
+from audit_analytics.errors import ConfigError
+from audit_analytics.settings.delivery import DeliverSettings
+from audit_analytics.settings.secrets import read_secret
+
+PREFIX: Final = "AUDIT_ANALYTICS_"
+
+
+class RuleSettings(BaseModel):
+    """Thresholds of the rules; see :mod:`audit_analytics.detect.rules` for what each one does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    dormant_days: int = Field(30, ge=1, description="days without a call that make an app dormant")
+    enumeration_objects: int = Field(30, ge=2, description="distinct objects of one API an hour")
+    probing_apis: int = Field(10, ge=2, description="distinct denied APIs an hour")
+    denied_before_success: int = Field(5, ge=1, description="denials before a success, 24 hours")
+    shared_ip_apps: int = Field(5, ge=2, description="apps on one address that make it shared")
+    app_networks_per_hour: int = Field(3, ge=2, description="networks one app uses in an hour")
+    auth_failure_apps: int = Field(
+        5, ge=2, description="apps failing auth from one network in an hour"
+    )
+    auth_failure_calls: int = Field(
+        50, ge=2, description="auth failures without an app id from one network in an hour"
+    )
+    chain_hours: int = Field(
+        24, ge=1, description="hours in which an app discovers, collects and sends"
+    )
+    silence_hours: int = Field(4, ge=1, description="hours of silence of an every-hour app")
+    rate_limited_share: float = Field(0.2, gt=0, le=1, description="share of calls limited, a day")
+    findings_per_rule: int = Field(
+        20, ge=1, description="findings of one rule that are listed; the rest is counted"
+    )
+
+
+class SyncSettings(BaseModel):
+    """How the log is fetched; see :mod:`audit_analytics.sync`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    window_minutes: int = Field(60, ge=1, le=1440, description="length of a window; divides a day")
+    settle_minutes: int = Field(10, ge=0, description="until a row is assumed to show in the log")
+    reread_minutes: int = Field(60, ge=0, description="after a window's end, when it is read again")
+    keep_days: int | None = Field(None, ge=1, description="age at which stored windows are removed")
+    workers: int = Field(8, ge=1, le=32, description="windows read at once")
+
+    @field_validator("window_minutes")
+    @classmethod
+    def _check_window(cls, minutes: int) -> int:
+        if 1440 % minutes:
+            raise ValueError("a day has to be a whole number of windows, such as 15, 60 or 240")
+        return minutes
+
+
+class RedactionSettings(BaseModel):
+    """What of an event is stored; payloads never are."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    path: Literal["masked", "template"] = Field("masked", description="paths with or without ids")
+    ip: Literal["full", "hashed"] = Field("full", description="addresses as they are or hashed")
+    rejects: Literal["counted", "masked"] = Field(
+        "counted", description="whether the masked text of unreadable rows is kept"
+    )
+    hash_key: SecretStr | None = Field(None, description="key of the hashes; else one per store")
+    hash_key_file: Path | None = Field(None, description="file that holds the key of the hashes")
+
+
+class Settings(BaseSettings):
+    """Everything a user can set.
+
+    Fields and their descriptions: ``Settings.model_fields``. Values passed to the constructor
+    take precedence over the environment; unknown names are refused.
+
+    Examples
+    --------
+    >>> Settings().budget_per_week
+    10.0
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    tenant_zone: str = Field("Asia/Shanghai", description="IANA zone of the tenant")
+    budget_per_week: float = Field(
+        10.0, gt=0, le=1000, description="alarms an ordinary week brings"
+    )
+    lang: Literal["en", "zh"] = Field("en", description="language of the report")
+    history_weeks: int = Field(4, ge=1, le=8, description="weeks of history behind a baseline")
+    holidays: frozenset[date] = Field(frozenset(), description="weekdays that are days off")
+    working_days: frozenset[date] = Field(frozenset(), description="weekend days that are worked")
+    own_app_id: str = Field("", description="app id of this tool: listed, but never judged")
+    deny_networks: tuple[str, ...] = Field((), description="networks that are always reported")
+    catalogue: Path | None = Field(None, description="TOML file with own patterns and severities")
+    suppressions: Path | None = Field(None, description="TOML file of what is expected")
+    verdicts: Path | None = Field(None, description="TOML file of what findings turned out to be")
+    seed: int = Field(0, ge=0, description="random_state of the isolation forest")
+    n_jobs: int | None = Field(
+        None, ge=1, le=64, description="processes that read a large log; one a core, at most 4"
+    )
+    rules: RuleSettings = RuleSettings()
+    app_id: str = Field("", description="app that reads the audit log, cli_...")
+    app_secret: SecretStr | None = Field(None, description="its secret")
+    app_secret_file: Path | None = Field(None, description="file that holds the secret")
+    base_url: str = Field("https://open.feishu.cn", description="platform to fetch from")
+    sync: SyncSettings = SyncSettings()
+    redaction: RedactionSettings = RedactionSettings()
+    deliver: DeliverSettings = DeliverSettings()
+    ocsf: bool | None = Field(
+        None, description="whether findings.ocsf.jsonl is written; if it can be, unless set"
+    )
+
+    @field_validator("tenant_zone")
+    @classmethod
+    def _check_zone(cls, zone: str) -> str:
+        load_zone(zone)
+        return zone
+
+    @field_validator("deny_networks")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            ipaddress.ip_network(network, strict=False)
+        return networks
+
+    def own_apps(self) -> set[str]:
+        """Return the apps that are this tool: it reads the audit log all day.
+
+        Returns
+        -------
+        set of str
+            App ids that are listed, but never judged.
+        """
+        return {self.own_app_id, self.app_id} - {""}
+
+    def public(self) -> dict[str, Any]:
+        """Return the settings as plain values for the run record.
+
+        Returns
+        -------
+        dict of str to Any
+            JSON values, sorted; paths by their name only. What changes no result is left out: what
+            concerns fetching and delivery alone, with it every secret, the number of processes, and
+            the language, which the report names itself.
+        """
+        values = self.model_dump(mode="json", exclude={"n_jobs", *_FILES, *_AROUND})
+        values["own_app_id"] = ", ".join(sorted(self.own_apps()))
+        for name in _FILES:
+            path = getattr(self, name)
+            values[name] = path.name if path else None
+        values["holidays"] = sorted(values["holidays"])
+        values["working_days"] = sorted(values["working_days"])
+        return dict(sorted(values.items()))
+
+    def digest(self) -> str:
+        """Return a short hash of the settings; equal settings have equal hashes.
+
+        Returns
+        -------
+        str
+            12 hexadecimal digits.
+        """
+        text = json.dumps(self.public(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def read_app_secret(self) -> SecretStr:
+        """Return the app's secret, from its own setting or from the file it is mounted as.
+
+        Returns
+        -------
+        pydantic.SecretStr
+            The secret; its repr does not show it.
+
+        Raises
+        ------
+        ConfigError
+            None is set, both are set, or the file cannot be read.
+        """
+        found = read_secret("app_secret", self.app_secret, self.app_secret_file)
+        if found is None:
+            raise ConfigError(
+                f"no app secret: set {PREFIX}APP_SECRET, or {PREFIX}APP_SECRET_FILE to a file that "
+                "holds it"
+            )
+        return found
+
+    def read_hash_key(self) -> SecretStr | None:
+        """Return the key of the stored hashes, from its own setting or from a file.
+
+        Returns
+        -------
+        pydantic.SecretStr or None
+            The key; None if neither is set.
+
+        Raises
+        ------
+        ConfigError
+            Both are set, or the file cannot be read.
+        """
+        redaction = self.redaction
+        return read_secret("redaction.hash_key", redaction.hash_key, redaction.hash_key_file)
+
+
+_FILES: Final = ("catalogue", "suppressions", "verdicts")
+_AROUND: Final = frozenset(
+    (
+        "app_id",
+        "app_secret",
+        "app_secret_file",
+        "base_url",
+        "sync",
+        "redaction",
+        "deliver",
+        "ocsf",
+        "lang",
+    )
+)

@@ -1,0 +1,263 @@
+"""Check that the log can be fetched, and measure what the platform's documents leave open."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from audit_analytics.catalogue import load_catalogue
+from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
+from audit_analytics.feishu.client import CredentialsRefused, QuotaExhausted, Unavailable
+from audit_analytics.feishu.connect import NO_APP_ID, open_client
+from audit_analytics.feishu.probe import (
+    describe_items,
+    find_earliest,
+    measure_ends,
+    measure_reach,
+    take_sample,
+)
+from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
+from audit_analytics.sync.status import describe_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from audit_analytics.feishu.client import AuditLogClient
+    from audit_analytics.settings import Settings
+
+ATTEMPTS: Final = 3
+"""How often one request is tried; a doctor who retries for minutes is no help."""
+
+_SKEW_WARN_SECONDS: Final = 5.0
+_SKEW_FAIL_SECONDS: Final = 60.0
+_ORDER: Final = ("reach", "clock", "credentials", "scope", "quota", "log")
+_MARKS: Final = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL", "skipped": "-   "}
+
+
+def diagnose(
+    settings: Settings,
+    folder: Path | None = None,
+    *,
+    clock: Callable[[], float] = time.time,
+    client: AuditLogClient | None = None,
+) -> dict[str, Any]:
+    """Check credentials, scope, clock, reach, quota and the store, and measure the log.
+
+    Parameters
+    ----------
+    settings : Settings
+        The settings to check.
+    folder : pathlib.Path, optional
+        The store; left out unless given.
+    clock : callable, default time.time
+        Returns seconds since the epoch.
+    client : AuditLogClient, optional
+        Made from the settings unless given.
+
+    Returns
+    -------
+    dict
+        JSON values: ``checks`` (each with name, state ``ok``, ``warn``, ``fail`` or ``skipped``,
+        and detail), ``measured`` (None if the log could not be read) and ``is_healthy``. Some 30
+        requests are sent; no value holds a secret or the content of a row.
+    """
+    checks = _Checks()
+    now = datetime.fromtimestamp(clock(), UTC).replace(microsecond=0)
+    measured = None
+    if _check_reach(checks, settings, clock):
+        try:
+            with (
+                nullcontext(client)
+                if client
+                else open_client(settings, attempts=ATTEMPTS) as source
+            ):
+                measured = _measure(checks, settings, source, now)
+        except ConfigError as error:
+            checks.add("credentials", "fail", str(error))
+    elif not settings.app_id:
+        checks.add("credentials", "fail", NO_APP_ID)
+    checks.complete()
+    if folder is not None:
+        _check_store(checks, folder, now, settings)
+    return {
+        "base_url": settings.base_url,
+        "app_id": settings.app_id,
+        "checked_at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "is_healthy": all(check["state"] != "fail" for check in checks.rows),
+        "checks": checks.rows,
+        "measured": measured,
+    }
+
+
+def render_diagnosis(diagnosis: dict[str, Any]) -> str:
+    """Write a diagnosis for people.
+
+    Parameters
+    ----------
+    diagnosis : dict
+        From :func:`diagnose`.
+
+    Returns
+    -------
+    str
+        Text of several lines.
+    """
+    lines = [f"{diagnosis['base_url']}, app {diagnosis['app_id'] or '(none)'}", ""]
+    lines += [f"  {_MARKS[c['state']]}  {c['name']:<12} {c['detail']}" for c in diagnosis["checks"]]
+    measured = diagnosis["measured"]
+    if measured:
+        lines += ["", f"Measured on {measured['rows_count']:,} rows of {measured['window']}", ""]
+        lines += [f"  {name:<20} {value}" for name, value in _list_measured(measured)]
+    return "\n".join(lines)
+
+
+class _Checks:
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str]] = []
+
+    def add(self, name: str, state: str, detail: str) -> None:
+        self.rows.append({"name": name, "state": state, "detail": detail})
+
+    def complete(self) -> None:
+        """Name what could not be checked, and put all in order."""
+        for name in set(_ORDER) - {row["name"] for row in self.rows}:
+            self.add(name, "skipped", "not checked, because of the failure above")
+        self.rows.sort(key=lambda row: _ORDER.index(row["name"]))
+
+
+def _check_reach(checks: _Checks, settings: Settings, clock: Callable[[], float]) -> bool:
+    try:
+        reach = measure_reach(settings.base_url, clock=clock)
+    except AuditAnalyticsError as error:
+        checks.add("reach", "fail", str(error))
+        return False
+    checks.add("reach", "ok", f"answers in {reach.round_trip_seconds:.2f} s")
+    if reach.skew_seconds is None:
+        checks.add("clock", "warn", "the platform's answer has no date to compare with")
+        return True
+    skew = abs(reach.skew_seconds)
+    way = "ahead of" if reach.skew_seconds > 0 else "behind"
+    if skew < 1:
+        checks.add("clock", "ok", "agrees with the platform's to the second")
+    else:
+        state = (
+            "fail" if skew > _SKEW_FAIL_SECONDS else "warn" if skew > _SKEW_WARN_SECONDS else "ok"
+        )
+        advice = "" if state == "ok" else "; set it by NTP, or late rows are missed"
+        checks.add("clock", state, f"{skew:,.0f} s {way} the platform's{advice}")
+    return True
+
+
+def _measure(
+    checks: _Checks, settings: Settings, client: AuditLogClient, now: datetime
+) -> dict[str, Any] | None:
+    try:
+        items, query = take_sample(client, now)
+        checks.add("credentials", "ok", "the app gets a token")
+        checks.add("scope", "ok", "the app may read the audit log")
+        measured = None
+        if query is None:
+            checks.add("log", "warn", "28 days without a row: is this the right app and tenant?")
+        else:
+            catalogue = load_catalogue(settings.catalogue)
+            seconds = sorted(at for item in items if isinstance(at := item.get("event_time"), int))
+            earliest, is_exact = find_earliest(client, now)
+            ends = measure_ends(client, seconds[len(seconds) // 2]) if seconds else {}
+            measured = {
+                "window": str(query),
+                "earliest_at": f"{earliest:%Y-%m-%dT%H:%M:%SZ}" if earliest else None,
+                "earliest_is_exact": is_exact,
+                "reaches_back_days": (now - earliest) // timedelta(days=1) if earliest else None,
+                "newest_row_age_seconds": int(now.timestamp()) - seconds[-1] if seconds else None,
+                "includes_start": ends.get("start"),
+                "includes_end": ends.get("end"),
+                **describe_items(items, catalogue),
+            }
+            checks.add("log", *_judge(measured))
+    except CredentialsRefused as error:
+        checks.add("credentials", "fail", _last_part(error))
+        return None
+    except QuotaExhausted as error:
+        checks.add("quota", "fail", _last_part(error))
+        return None
+    except Unavailable as error:
+        checks.add("log", "fail", _last_part(error))
+        return None
+    except RemoteError as error:
+        checks.add("scope", "fail", _last_part(error))
+        return None
+    refused, sent = client.counts["rate_limited"], client.counts["requests"]
+    checks.add(
+        "quota",
+        "warn" if refused else "ok",
+        f"{REQUESTS_PER_PERIOD} requests a minute; {refused} of {sent} requests were told to wait"
+        + ("; is the app in use elsewhere?" if refused else ""),
+    )
+    return measured
+
+
+def _judge(measured: dict[str, Any]) -> tuple[str, str]:
+    poor = [n for n in ("event_time", "app_id", "ip") if measured["fill"][n] < 0.9]
+    if poor:
+        return "warn", f"{', '.join(poor)} is often empty, so part of the detection is blind"
+    if measured["catalogued_share"] < 0.9:
+        share = 1 - measured["catalogued_share"]
+        return "warn", f"{share:.0%} of the rows name an API outside the catalogue"
+    return "ok", "rows look as expected"
+
+
+def _check_store(checks: _Checks, folder: Path, now: datetime, settings: Settings) -> None:
+    settle = timedelta(minutes=settings.sync.settle_minutes)
+    try:
+        status = describe_store(folder, now, settle=settle)
+    except AuditAnalyticsError as error:
+        checks.add("store", "warn", str(error))
+        return
+    gaps, damaged = len(status["gaps"]), len(status["damaged"])
+    state = "warn" if gaps or damaged else "ok"
+    detail = (
+        f"{status['events_count']:,} events, {status['covered_from']} to {status['covered_until']}, "
+        + (f"{gaps} gap(s) of {status['gap_hours']:g} h in all" if gaps else "no gap")
+        + (f", {damaged} damaged file(s)" if damaged else "")
+    )
+    advice = f"; fetch with: sync --since {status['covered_from'][:10]}" if state == "warn" else ""
+    checks.add("store", state, detail + advice)
+
+
+def _list_measured(measured: dict[str, Any]) -> list[tuple[str, str]]:
+    back = "at least " if not measured["earliest_is_exact"] else ""
+    age = measured["newest_row_age_seconds"]
+    return [
+        (
+            "earliest row",
+            f"{measured['earliest_at']}, {back}{measured['reaches_back_days']} days back",
+        ),
+        ("newest row", "unknown" if age is None else f"{age:,} s old (the delay is at most this)"),
+        ("order", measured["order"]),
+        ("start is inclusive", _say(measured["includes_start"])),
+        ("end is inclusive", _say(measured["includes_end"])),
+        ("API in the catalogue", f"{measured['catalogued_share']:.1%}"),
+        *_list_shares("api_key is", measured["api_key"]),
+        *_list_shares("status_code is", measured["status_code"]),
+        *_list_shares("filled", measured["fill"]),
+    ]
+
+
+def _list_shares(title: str, shares: dict[str, float]) -> list[tuple[str, str]]:
+    titles = [title, *[""] * (len(shares) - 1)]
+    return [
+        (title, f"{share:6.1%} {what}")
+        for title, (what, share) in zip(titles, shares.items(), strict=True)
+    ]
+
+
+def _say(answer: bool | None) -> str:  # noqa: FBT001 - the value to be shown
+    return {True: "yes", False: "no", None: "unknown"}[answer]
+
+
+def _last_part(error: Exception) -> str:
+    """Leave out which window it was: here it does not matter."""
+    return str(error).partition("page 1: ")[2] or str(error)

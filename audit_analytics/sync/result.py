@@ -1,0 +1,138 @@
+"""What a sync tells while it runs, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from audit_analytics.errors import AuditAnalyticsError, DataIncompleteError, InputError, RemoteError
+
+if TYPE_CHECKING:
+    from audit_analytics.store import Manifest
+    from audit_analytics.sync.windows import Window
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sync is.
+
+    Parameters
+    ----------
+    windows_count : int
+        Windows to read.
+    done_count, failed_count : int
+        Windows read, and windows that failed.
+    rows_count : int
+        Events stored so far.
+    requests_count : int
+        Requests sent so far.
+    minutes_left : float or None
+        At the full quota, judged by the windows read so far; None before the first one.
+    window : str
+        The window this is about, as an ISO interval; '' if it is about none.
+    """
+
+    windows_count: int
+    done_count: int = 0
+    failed_count: int = 0
+    rows_count: int = 0
+    requests_count: int = 0
+    minutes_left: float | None = None
+    window: str = ""
+
+
+@dataclass
+class SyncResult:
+    """What came of a sync.
+
+    Parameters
+    ----------
+    planned : list of Window
+        The windows that were due.
+    stored : list of Manifest
+        What was stored; more than were planned if some had to be halved.
+    failed : dict of Window to str
+        Windows that failed, and why.
+    stopped : AuditAnalyticsError or None
+        Why the sync stopped before its end.
+    missing : list of Window
+        Windows that were due and are not stored, the failed ones among them.
+    removed_count : int
+        Windows removed because of their age.
+    counts : dict of str to int
+        What the client noticed; see :class:`~audit_analytics.feishu.client.AuditLogClient`.
+    """
+
+    planned: list[Window]
+    stored: list[Manifest] = field(default_factory=list)
+    failed: dict[Window, str] = field(default_factory=dict)
+    stopped: AuditAnalyticsError | None = None
+    missing: list[Window] = field(default_factory=list)
+    removed_count: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def summarise(self) -> dict[str, Any]:
+        """Return the result as plain values.
+
+        Returns
+        -------
+        dict
+            JSON values.
+        """
+        return {
+            "planned_count": len(self.planned),
+            "stored_count": len(self.planned) - len(self.missing),
+            "rows_count": sum(manifest.rows_count for manifest in self.stored),
+            "rejects_count": sum(manifest.rejects_count for manifest in self.stored),
+            "removed_count": self.removed_count,
+            "missing": [str(window) for window in self.missing],
+            "failed": {str(window): reason for window, reason in self.failed.items()},
+            "stopped": str(self.stopped) if self.stopped else None,
+            "noticed": {name: number for name, number in sorted(self.counts.items()) if number},
+        }
+
+    def describe(self) -> str:
+        """Return the result as one line.
+
+        Returns
+        -------
+        str
+            For people.
+        """
+        if not self.planned:
+            return "Nothing is due: the store is up to date."
+        about = self.summarise()
+        removed = f", {about['removed_count']:,} old windows removed" if self.removed_count else ""
+        rejects = f", {about['rejects_count']:,} unreadable" if about["rejects_count"] else ""
+        return (
+            f"{about['stored_count']:,} of {about['planned_count']:,} windows stored: "
+            f"{about['rows_count']:,} events{rejects}, {self.counts.get('requests', 0):,} requests"
+            f"{removed}."
+        )
+
+    def find_error(self) -> AuditAnalyticsError | None:
+        """Return what is to be reported where the sync is not complete.
+
+        Returns
+        -------
+        AuditAnalyticsError or None
+            Says which windows are missing and how to go on; None if none is.
+        """
+        if self.stopped is None and not self.missing:
+            return None
+        done = len(self.planned) - len(self.missing)
+        state = (
+            f"{done:,} of {len(self.planned):,} windows are stored, {len(self.missing):,} are missing"
+            f"{_list_windows(self.missing)}; run the same command again to fetch them"
+        )
+        if self.stopped is None:
+            # where not one window came, it is not the log that has a hole
+            failed = DataIncompleteError if done else RemoteError
+            return failed(f"{next(iter(self.failed.values()), 'stopped')}. {state}")
+        kind = RemoteError if isinstance(self.stopped, RemoteError) else InputError
+        return kind(f"{self.stopped}. {state}")
+
+
+def _list_windows(windows: list[Window]) -> str:
+    shown = ", ".join(map(str, windows[:5]))
+    return f" ({shown}{', ...' if len(windows) > 5 else ''})" if windows else ""

@@ -1,0 +1,229 @@
+"""What a store covers: day by day, with its gaps, as plain values and as a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from audit_analytics.store import ALL, Manifest, Store
+from audit_analytics.sync.windows import SETTLE, Reading, Window
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+
+LEGEND: Final = (
+    "# read   o read, no event   ~ to be read again   s sensitive only   - partly   . missing"
+)
+"""What the marks of an hour mean."""
+
+_GAPS_SHOWN: Final = 10
+
+
+def describe_store(
+    folder: Path, now: datetime, *, since: datetime | None = None, settle: timedelta = SETTLE
+) -> dict[str, Any]:
+    """Describe what a store covers.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    now : datetime.datetime
+        The time, in UTC.
+    since : datetime.datetime, optional
+        Leave out the days before.
+    settle : datetime.timedelta, default 10 minutes
+        How long a row takes until it shows; younger windows are to be read again.
+
+    Returns
+    -------
+    dict
+        JSON values: totals (``covered_share`` of a day leaves out what lies before the first window and
+        after now), ``gaps`` (spans between the first and the last window that no window
+        covers), ``damaged`` files, and ``days``, each with ``hours``, a mark an hour (see
+        :data:`LEGEND`). Days and hours are UTC.
+
+    Raises
+    ------
+    StoreUnusable
+        There is no store, or it is empty.
+    """
+    store = Store(folder)
+    store.check()
+    stored = store.scan(since)
+    windows = [_Read(manifest, settle) for manifest in stored.manifests]
+    gaps = _find_gaps(windows, until=now)
+    counts: Counter[str] = Counter()
+    for window in windows:
+        counts["events_count"] += window.manifest.rows_count
+        counts["rejects_count"] += window.manifest.rejects_count
+        counts["unsettled_count"] += not window.is_settled
+        counts["sensitive_only_count"] += window.manifest.scope != ALL
+    first_at = [w.manifest.first_at for w in windows if w.manifest.first_at]
+    last_at = [w.manifest.last_at for w in windows if w.manifest.last_at]
+    return {
+        "windows_count": len(windows),
+        **{
+            name: counts[name]
+            for name in ("events_count", "rejects_count", "unsettled_count", "sensitive_only_count")
+        },
+        "size_bytes": sum(store.path_of(m.start).stat().st_size for m in stored.manifests),
+        "covered_from": _show(windows[0].manifest.start if windows else None),
+        "covered_until": _show(max((w.manifest.end for w in windows), default=None)),
+        "first_event_at": _show(min(first_at, default=None)),
+        "last_event_at": _show(max(last_at, default=None)),
+        "gaps": [{"start": _show(gap.start), "end": _show(gap.end)} for gap in gaps],
+        "gap_hours": round(sum((gap.end - gap.start) / HOUR for gap in gaps), 2),
+        "damaged": stored.damaged,
+        "days": _describe_days(windows, now),
+    }
+
+
+def render_status(status: dict[str, Any]) -> str:
+    """Write a description as a table.
+
+    Parameters
+    ----------
+    status : dict
+        From :func:`describe_store`.
+
+    Returns
+    -------
+    str
+        Text of several lines.
+    """
+    lines = [
+        _summarise(status),
+        "",
+        f"{'day':<12}{'events':>12}  {'0     6     12    18':<26}{'covered':>7}  notes",
+    ]
+    lines += [_render_day(day) for day in status["days"]]
+    lines += ["", LEGEND]
+    gaps = status["gaps"]
+    lines += [
+        "",
+        f"Gaps: {status['gap_hours']:g} h in {len(gaps)} span(s)" if gaps else "Gaps: none",
+    ]
+    lines += [f"  {gap['start']} to {gap['end']}" for gap in gaps[:_GAPS_SHOWN]]
+    if len(gaps) > _GAPS_SHOWN:
+        lines.append(f"  and {len(gaps) - _GAPS_SHOWN} more")
+    if gaps or status["damaged"]:
+        lines.append(f"Fetch them with: sync --since {status['covered_from'][:10]}")
+    lines += [f"Damaged: {reason}" for reason in status["damaged"]]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Read:
+    manifest: Manifest
+    settle: timedelta
+
+    @property
+    def is_settled(self) -> bool:
+        window = Window(self.manifest.start, self.manifest.end)
+        return Reading(window, self.manifest.read_at).is_settled(self.settle)
+
+
+def _find_gaps(windows: list[_Read], until: datetime) -> list[Window]:
+    gaps: list[Window] = []
+    reached: datetime | None = None
+    for window in windows:
+        start, end = window.manifest.start, window.manifest.end
+        if reached and start > reached:
+            gaps.append(Window(reached, start))
+        reached = max(reached or end, end)
+    # What is younger than the newest window is not missing yet, unless no sync has run for a day.
+    if reached and until - reached > DAY:
+        gaps.append(Window(reached, until.replace(microsecond=0)))
+    return gaps
+
+
+def _describe_days(windows: list[_Read], now: datetime) -> list[dict[str, Any]]:
+    if not windows:
+        return []
+    start = windows[0].manifest.start
+    last = max(window.manifest.end for window in windows)
+    days, at = [], start.replace(hour=0, minute=0, second=0)
+    while at < last:
+        inside = [w for w in windows if w.manifest.start < at + DAY and w.manifest.end > at]
+        covered = sum((_overlap(w, at, at + DAY) for w in inside), timedelta())
+        expected = min(at + DAY, max(now, last)) - max(at, start)
+        # A window longer than what is left of its day counts where it begins.
+        begun = [w.manifest for w in inside if w.manifest.start >= at]
+        days.append(
+            {
+                "day": f"{at:%Y-%m-%d}",
+                "events_count": sum(m.rows_count for m in begun),
+                "rejects_count": sum(m.rejects_count for m in begun),
+                "covered_share": round(min(covered / expected, 1.0), 4),
+                "unsettled_count": sum(not w.is_settled for w in inside),
+                "sensitive_only_count": sum(m.scope != ALL for m in begun),
+                "is_open": at + DAY > now,
+                "hours": "".join(
+                    _mark_hour(inside, at + hour * HOUR, start, now) for hour in range(24)
+                ),
+            }
+        )
+        at += DAY
+    return days
+
+
+def _mark_hour(windows: list[_Read], at: datetime, start: datetime, now: datetime) -> str:
+    inside = [w for w in windows if w.manifest.start < at + HOUR and w.manifest.end > at]
+    if not inside:
+        return " " if at + HOUR <= start or at >= now else "."
+    if not all(window.is_settled for window in inside):
+        return "~"
+    if sum((_overlap(w, at, at + HOUR) for w in inside), timedelta()) < HOUR:
+        return "-"
+    if any(window.manifest.scope != ALL for window in inside):
+        return "s"
+    return "#" if any(window.manifest.rows_count for window in inside) else "o"
+
+
+def _summarise(status: dict[str, Any]) -> str:
+    return (
+        f"{status['events_count']:,} events in {status['windows_count']:,} windows, "
+        f"{_show_size(status['size_bytes'])}; covers {status['covered_from']} to "
+        f"{status['covered_until']}"
+    )
+
+
+def _render_day(day: dict[str, Any]) -> str:
+    notes = ", ".join(_note_day(day))
+    return (
+        f"{day['day']:<12}{day['events_count']:>12,}  {day['hours']:<26}"
+        f"{day['covered_share']:>7.0%}  {notes}"
+    ).rstrip()
+
+
+def _note_day(day: dict[str, Any]) -> list[str]:
+    notes = []
+    if day["rejects_count"]:
+        notes.append(f"{day['rejects_count']:,} unreadable")
+    if day["sensitive_only_count"]:
+        notes.append("sensitive only")
+    if day["is_open"]:
+        notes.append("not over yet")
+    return notes
+
+
+def _overlap(window: _Read, start: datetime, end: datetime) -> timedelta:
+    return min(window.manifest.end, end) - max(window.manifest.start, start)
+
+
+def _show(at: datetime | None) -> str | None:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}" if at else None
+
+
+def _show_size(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

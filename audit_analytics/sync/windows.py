@@ -1,0 +1,193 @@
+"""Windows: the spans of time in which the log is fetched, and which of them are due.
+
+A window is the unit of work, of retry and of storage. Windows lie on a grid in UTC, so that two
+syncs cut the same time the same way; what is stored already is the only memory between syncs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+HOUR: Final = timedelta(hours=1)
+SETTLE: Final = timedelta(minutes=10)
+"""How long a row is assumed to take until it shows in the log."""
+
+REREAD: Final = timedelta(minutes=60)
+"""How long after its end a window is read once more, for rows later than assumed."""
+
+SHORTEST: Final = timedelta(minutes=1)
+"""Windows are not halved below this."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """A span of time, without its end.
+
+    Parameters
+    ----------
+    start, end : datetime.datetime
+        The span ``[start, end)`` in UTC, whole seconds.
+
+    Examples
+    --------
+    >>> str(Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)))
+    '2026-03-02T09:00:00Z/2026-03-02T10:00:00Z'
+    """
+
+    start: datetime
+    end: datetime
+
+    def __str__(self) -> str:
+        return f"{self.start:%Y-%m-%dT%H:%M:%SZ}/{self.end:%Y-%m-%dT%H:%M:%SZ}"
+
+    def halve(self) -> tuple[Window, Window] | None:
+        """Cut the window in half.
+
+        Returns
+        -------
+        tuple of Window, or None
+            The earlier and the later half; None if they would be shorter than :data:`SHORTEST`.
+        """
+        half = (self.end - self.start) / 2
+        if half < SHORTEST:
+            return None
+        middle = self.start + half - timedelta(microseconds=half.microseconds)
+        return Window(self.start, middle), Window(middle, self.end)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A window as it was read.
+
+    Parameters
+    ----------
+    window : Window
+        The span.
+    read_at : datetime.datetime
+        When the reading began, in UTC.
+    """
+
+    window: Window
+    read_at: datetime
+
+    def is_settled(self, settle: timedelta = SETTLE) -> bool:
+        """Tell whether every row was in the log when the window was read.
+
+        Parameters
+        ----------
+        settle : datetime.timedelta, default 10 minutes
+            How long a row takes until it shows.
+
+        Returns
+        -------
+        bool
+            True if so.
+        """
+        return self.read_at >= self.window.end + settle
+
+    def is_due(
+        self, now: datetime, *, settle: timedelta = SETTLE, reread: timedelta = REREAD
+    ) -> bool:
+        """Tell whether the window has to be read again.
+
+        Parameters
+        ----------
+        now : datetime.datetime
+            The time, in UTC.
+        settle, reread : datetime.timedelta
+            As :func:`plan_windows` says.
+
+        Returns
+        -------
+        bool
+            True if so.
+        """
+        if not self.is_settled(settle):
+            # Any sooner, a sync every minute would spend the quota on one and the same hour.
+            return now >= self.read_at + settle
+        return self.read_at < self.window.end + reread <= now
+
+
+def plan_windows(
+    since: datetime,
+    now: datetime,
+    readings: Iterable[Reading] = (),
+    *,
+    until: datetime | None = None,
+    length: timedelta = HOUR,
+    settle: timedelta = SETTLE,
+    reread: timedelta = REREAD,
+) -> list[Window]:
+    """List the windows a sync has to read.
+
+    Parameters
+    ----------
+    since : datetime.datetime
+        Where to begin; moved back to the grid.
+    now : datetime.datetime
+        The time, in UTC.
+    readings : iterable of Reading
+        What is stored.
+    until : datetime.datetime, optional
+        Where to end; `now` if it is not given or earlier.
+    length : datetime.timedelta, default 1 hour
+        Length of a window; a whole part of a day.
+    settle : datetime.timedelta, default 10 minutes
+        How long a row takes until it shows: a window read sooner than this after its end is read
+        again, at most once every so long.
+    reread : datetime.timedelta, default 60 minutes
+        A window read sooner than this after its end is read once more when it has passed.
+
+    Returns
+    -------
+    list of Window
+        In order of time. They do not overlap, and together with the readings that are not due they
+        leave no gap; only the rest of an hour that was begun waits until its reading is due. The
+        window of a reading that is due begins where it began and is as long at least, so that it
+        replaces what is stored.
+
+    Examples
+    --------
+    >>> at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    >>> [str(window) for window in plan_windows(at - HOUR, at)]
+    ['2026-03-02T08:00:00Z/2026-03-02T09:00:00Z', '2026-03-02T09:00:00Z/2026-03-02T09:30:00Z']
+    """
+    end = _floor(min(until or now, now), _SECOND)
+    begin = _floor(since, length)
+    planned: list[Window] = []
+    at, reached = begin, _EPOCH
+    ordered = sorted(readings, key=lambda reading: reading.window)
+    for position, reading in enumerate(ordered):
+        window = reading.window
+        if window.end <= begin or window.start >= end:
+            continue
+        planned += _cut(at, window.start, length)
+        following = ordered[position + 1].window.start if position + 1 < len(ordered) else end
+        cell_end = _floor(window.end - _SECOND, length) + length
+        longer = Window(max(window.start, reached), max(window.end, min(cell_end, following, end)))
+        is_due = reading.is_due(now, settle=settle, reread=reread)
+        if is_due and longer.start < longer.end:
+            planned.append(longer)
+        if is_due or not reading.is_settled(settle):
+            window = longer
+        at, reached = max(at, window.end), max(reached, window.end)
+    return [*planned, *_cut(at, end, length)]
+
+
+def _cut(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
+    while start < end:
+        stop = min(_floor(start, length) + length, end)
+        yield Window(start, stop)
+        start = stop
+
+
+def _floor(at: datetime, length: timedelta) -> datetime:
+    return at - (at - _EPOCH) % length
