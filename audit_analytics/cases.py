@@ -21,11 +21,6 @@ class Hit:
 
     Parameters
     ----------
-    detector : str
-        Surprise group (``VOL``, ``ERR``, ...) or rule (``rule:probing``).
-    kind : str
-        What it is, as the report groups it: ``unusual_ip``, ``error_burst``,
-        ``sensitive_api``, ``new_api``, ``volume``, ``silence`` or ``mixture``.
     entity_type, entity : str
         ``app``, ``ip``, ``network``, ``api`` or ``tenant``, and which one.
     start_at, end_at : pandas.Timestamp
@@ -34,6 +29,13 @@ class Hit:
         What was counted, in `unit`.
     unit : str
         Unit of these numbers, English; translated where it is shown.
+    detector : str
+        Surprise group (``VOL``, ``ERR``, ...) or rule (``rule:probing``); a rule need not say
+        its own name.
+    kind : str
+        What it is, as the report groups it: ``unusual_ip``, ``error_burst``,
+        ``sensitive_api``, ``new_api``, ``volume``, ``silence`` or ``mixture``; the detector's if
+        empty.
     expected, low, high : float, optional
         Expected count and its 95 % interval; None for rules.
     p : float, optional
@@ -48,14 +50,14 @@ class Hit:
         Column of the event table to the values that make up the evidence.
     """
 
-    detector: str
-    kind: str
     entity_type: str
     entity: str
     start_at: pd.Timestamp
     end_at: pd.Timestamp
     observed: float
     unit: str
+    detector: str = ""
+    kind: str = ""
     expected: float | None = None
     low: float | None = None
     high: float | None = None

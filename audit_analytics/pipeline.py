@@ -15,8 +15,10 @@ from audit_analytics.dates.weeks import Week, choose_report_week, find_end, pars
 from audit_analytics.detect import (
     Detection,
     RuleInput,
+    StuffingThresholds,
     build_grid,
     build_panel,
+    choose_thresholds,
     detect_week,
     find_hits,
     limit_days,
@@ -209,9 +211,8 @@ def _detect(
     untaught: pd.DataFrame,
     detector: OutlierDetector | None,
 ) -> Detection:
-    rules = settings.rules
     judged_api, judged_ip = set_aside_stuffing(
-        calls.by_api, calls.by_ip, apps=rules.auth_failure_apps, calls=rules.auth_failure_calls
+        calls.by_api, calls.by_ip, choose_thresholds(settings.rules, StuffingThresholds)
     )
     grid = build_grid(
         week,

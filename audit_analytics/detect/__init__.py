@@ -4,25 +4,46 @@ In come hourly counts; out come hits (one observation each) and cases (how unusu
 week was). Nothing here reads an event, knows last week's report or speaks to a person.
 """
 
+from audit_analytics.detect.detector import Detector, Thresholds
+from audit_analytics.detect.detectors import (
+    find_detector,
+    list_detectors,
+    list_known,
+    load_detector,
+    run_rules,
+    use_detectors,
+)
 from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
 from audit_analytics.detect.hits import find_hits
 from audit_analytics.detect.panel import Panel, build_panel
-from audit_analytics.detect.rules import RuleInput, run_rules
+from audit_analytics.detect.rule import Rule, rule
+from audit_analytics.detect.rule_input import RuleInput, choose_thresholds
 from audit_analytics.detect.series import expect_week
-from audit_analytics.detect.stuffing import set_aside_stuffing
+from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
 
 __all__ = [
     "Detection",
+    "Detector",
     "Grid",
     "Panel",
+    "Rule",
     "RuleInput",
+    "StuffingThresholds",
+    "Thresholds",
     "build_grid",
     "build_panel",
+    "choose_thresholds",
     "detect_week",
     "expect_week",
+    "find_detector",
     "find_hits",
     "limit_days",
+    "list_detectors",
+    "list_known",
+    "load_detector",
+    "rule",
     "run_rules",
     "set_aside_stuffing",
+    "use_detectors",
 ]

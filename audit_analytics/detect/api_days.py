@@ -14,15 +14,14 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
-from audit_analytics.detect.groups import expect_outage, find_api_failures, score_classes
+from audit_analytics.detect.detectors import list_detectors
+from audit_analytics.detect.group import ApiGroup
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
+from audit_analytics.detect.rates import expect_outage, find_api_failures
 from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-GROUPS: Final = ("APIERR",)
-"""Errors of one class of all apps but the worst hit."""
 
 MIN_APPS: Final = 5
 """An API that fewer apps ever called has no news that is not one of theirs."""
@@ -90,19 +89,19 @@ def judge_api_days(panel: Panel) -> ApiDays:
     ApiDays
         p-values and what they rest on; nothing is tested without a past week to calibrate on.
     """
-    apis = build_api_panel(panel)
+    apis, groups = build_api_panel(panel), [group.name for group in list_detectors(ApiGroup)]
     scored = {week: _score(panel, apis, week) for week in [*panel.grid.weeks, 0]}
     current, surprises = scored[0]
-    rows = current.reshape(-1, len(GROUPS))
-    past = {week: scored[week][0].reshape(-1, len(GROUPS)) for week in panel.grid.weeks}
-    reference, week_of = stack_weeks(past, len(GROUPS))
+    rows = current.reshape(-1, len(groups))
+    past = {week: scored[week][0].reshape(-1, len(groups)) for week in panel.grid.weeks}
+    reference, week_of = stack_weeks(past, len(groups))
     past_p, p = rate_weeks(reference, week_of), rate_groups(reference, rows)
     calibrator = Calibrator(-np.log10(past_p.min(axis=1)))
     joint = calibrator.p_value(-np.log10(p.min(axis=1)))
     p = np.maximum(p, calibrator.floor)
     tested = np.asarray(~np.isnan(rows).all(axis=1) & bool(len(reference)))
     shape = current.shape[:2]
-    named = dict(zip(GROUPS, p.T, strict=True)) | {"joint": joint}
+    named = dict(zip(groups, p.T, strict=True)) | {"joint": joint}
     return ApiDays(
         panel=apis,
         surprises=surprises,
@@ -181,7 +180,8 @@ def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], d
         # while everything fails, no API has news of its own
         outage = expect_outage(WeekFrame(panel, week), name) > 0
         counts[name] = np.where(outage, 0.0, counts[name])
-    surprises = {"APIERR": score_classes(WeekFrame(replace(apis, counts=counts), week))}
-    stacked = np.stack([surprises[name].score for name in GROUPS], axis=2)
+    frame = WeekFrame(replace(apis, counts=counts), week)
+    surprises = {group.name: group.scored(frame) for group in list_detectors(ApiGroup)}
+    stacked = np.stack([surprise.score for surprise in surprises.values()], axis=2)
     stacked[~apis.assessed(week)] = np.nan
     return stacked, surprises

@@ -9,39 +9,12 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audit_analytics.detect.panel import Panel
-
 MAX_DAY_HOURS: Final = 25
 """A day in which the clocks change has 23 or 25 hours."""
 
-COUNTS_OF: Final = {"VOL": "calls", "OBJ": "objects", "SENS": "sensitive", "TOK": "token"}
 BUSY_SHARE: Final = 0.8
 BUSY_HOURS: Final = 6
 """A day's count of which so much falls into a quarter of the day is said to be from then."""
-
-
-def list_counts(panel: Panel, group: str, app: int, label: str) -> NDArray[np.float64]:
-    """Return what a surprise group counts of an app.
-
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    group : str
-        ``VOL``, ``OBJ``, ``SENS``, ``TOK``, ``ERR`` or ``API``.
-    app : int
-        Position of the app.
-    label : str
-        Error class of ``ERR``, API of ``API``.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_hours,)
-        Counts, hour by hour.
-    """
-    if group == "API":
-        return np.asarray(panel.narrow_to_api(label).counts["calls"][app])
-    return np.asarray(panel.counts[label if group == "ERR" else COUNTS_OF[group]][app])
 
 
 def find_busy_hours(counts: NDArray[np.float64]) -> tuple[int, int] | None:

@@ -23,7 +23,8 @@ from audit_analytics.detect.calibrate import (
     rate_weeks,
     stack_weeks,
 )
-from audit_analytics.detect.groups import score_groups
+from audit_analytics.detect.detectors import list_detectors
+from audit_analytics.detect.group import AppGroup, CountGroup, PairGroup
 from audit_analytics.detect.ip_days import count_ip_days, judge_ip_days
 from audit_analytics.detect.novelty import (
     Novelty,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
 
-APP_GROUPS: Final = ("VOL", "OBJ", "SLOW", "SENS", "TOK", "ERR", "API", "NEWNET", "NEWAPI")
 FAMILY_SHARE: Final = {"app": 0.85, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by entity type."""
 
@@ -64,6 +64,8 @@ class Detection:
     ----------
     panel : Panel
         The tenant.
+    groups : list of AppGroup
+        The groups of an app-day, in the order of the scores.
     surprises : dict of str to Surprise
         Count groups of the report week.
     networks, apis : Novelty
@@ -88,6 +90,7 @@ class Detection:
     """
 
     panel: Panel
+    groups: list[AppGroup]
     surprises: dict[str, Surprise]
     networks: Novelty
     apis: Novelty
@@ -133,18 +136,20 @@ def detect_week(
         p-values, cases and what they rest on. Without a past week to calibrate on, no entity
         is assessed.
     """
+    groups = list_detectors(AppGroup)
+    names = [group.name for group in groups]
     networks, apis = find_new_networks(panel, by_ip), find_new_apis(panel, by_api)
     reference = {
-        week: _score_apps(panel, networks, apis, week)[0].reshape(-1, len(APP_GROUPS))
+        week: _score_apps(panel, groups, networks, apis, week)[0].reshape(-1, len(groups))
         for week in panel.grid.weeks
     }
-    current, surprises = _score_apps(panel, networks, apis, 0)
-    past, week_of = stack_weeks(reference, len(APP_GROUPS))
+    current, surprises = _score_apps(panel, groups, networks, apis, 0)
+    past, week_of = stack_weeks(reference, len(groups))
     past_tested = [int((week_of == week).sum()) for week in reference]
     # days of young apps alone, tested for networks only, are no past to calibrate on
     calibrated = not np.isnan(past).any(axis=1).all()
-    rows = current.reshape(-1, len(APP_GROUPS))
-    app_p, attribution = _judge(past, week_of, rows, detector, seed)
+    rows = current.reshape(-1, len(groups))
+    app_p, attribution = _judge(names, past, week_of, rows, detector=detector, seed=seed)
     shape = current.shape[:2]
     app_p = {name: p.reshape(shape) for name, p in app_p.items()}
     counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
@@ -153,6 +158,7 @@ def detect_week(
     tested = np.asarray(~np.isnan(current).all(axis=2) & calibrated)
     detection = Detection(
         panel=panel,
+        groups=groups,
         surprises=surprises,
         networks=networks,
         apis=apis,
@@ -215,19 +221,26 @@ def _count_units(tested: int, past: list[int]) -> int:
 
 
 def _score_apps(
-    panel: Panel, networks: Novelty, apis: Novelty, week: int
+    panel: Panel, groups: list[AppGroup], networks: Novelty, apis: Novelty, week: int
 ) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
     """Return scores of shape (n_apps, n_days, n_groups), NaN where not assessed."""
-    surprises = score_groups(WeekFrame(panel, week))
-    scores = [surprise.score for surprise in surprises.values()]
-    scores += [score_novelty(panel, new, week) for new in (networks, apis)]
+    frame, new = WeekFrame(panel, week), {"networks": networks, "apis": apis}
+    surprises = {
+        group.name: group.score(frame) for group in groups if isinstance(group, CountGroup)
+    }
+    scores = [
+        score_novelty(panel, new[group.pairs], week)
+        if isinstance(group, PairGroup)
+        else surprises[group.name].score
+        for group in groups
+    ]
     stacked = np.stack(scores, axis=2)
     days = np.array(panel.grid.days(week))
     unborn = panel.first_hour[:, None] > panel.grid.first_hour[days][None, :] + 23
     stacked[unborn] = np.nan
     # a young app has no past to be compared with, but may call from where nobody ever did
     young = ~panel.assessed(week)[:, None, None]
-    stacked = np.where(young & (np.array(APP_GROUPS) != "NEWNET"), np.nan, stacked)
+    stacked = np.where(young & ~np.array([group.young for group in groups]), np.nan, stacked)
     if week < 0:
         # the last days of an app that has died are no ordinary days: nothing but silence follows
         stacked[(panel.weights(week) * panel.counts["calls"]).sum(axis=1) == 0] = np.nan
@@ -235,9 +248,11 @@ def _score_apps(
 
 
 def _judge(
+    names: list[str],
     past: NDArray[np.float64],
     week_of: NDArray[np.intp],
     rows: NDArray[np.float64],
+    *,
     detector: OutlierDetector | None,
     seed: int,
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
@@ -265,7 +280,7 @@ def _judge(
     joint = calibrator.p_value(either)
     # only the joint p-value is calibrated far out; nothing else may claim to be rarer than it can
     shown = np.maximum(np.column_stack([p, p_a, p_b]), calibrator.floor)
-    result = dict(zip([*APP_GROUPS, "a", "b"], shown.T, strict=True)) | {"joint": joint}
+    result = dict(zip([*names, "a", "b"], shown.T, strict=True)) | {"joint": joint}
     unknown = np.isnan(rows).all(axis=1)
     return {name: np.where(unknown, 1.0, values) for name, values in result.items()}, attribution
 

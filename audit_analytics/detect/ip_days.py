@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.detect.calibrate import Calibrator
+from audit_analytics.detect.detectors import list_detectors
+from audit_analytics.detect.group import IpGroup
 
 if TYPE_CHECKING:
     from audit_analytics.detect.novelty import Novelty
     from audit_analytics.detect.panel import Panel
-
-GROUPS: Final = ("NEWAPPS", "AUTHAPPS", "AUTHFAIL")
-"""New pairs x apps; apps with authentication failures; authentication failures."""
 
 MIN_APPS: Final = 2
 MIN_FAILURES: Final = 3
@@ -40,8 +39,8 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
     -------
     pandas.DataFrame
         One row per IP and local day with two apps or three authentication failures: ``ip``,
-        ``day``, ``week``, ``apps_count``, ``new_apps_count``, ``calls_count``, ``auth_count``
-        and the raw scores ``NEWAPPS``, ``AUTHAPPS``, ``AUTHFAIL``.
+        ``day``, ``week``, ``apps_count``, ``new_apps_count``, ``failing_apps_count``,
+        ``calls_count``, ``auth_count`` and the raw score of each group by its name.
     """
     grid = panel.grid
     hour = ((by_ip["bucket_at"] - grid.hours[0]) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
@@ -70,14 +69,9 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
         auth_count=("auth_count", "sum"),
     )
     days = days[(days["apps_count"] >= MIN_APPS) | (days["auth_count"] >= MIN_FAILURES)]
-    # one app that is new on an address is that app's own news, and NEWNET tells it
-    new_apps = days["new_apps_count"].where(days["new_apps_count"] >= MIN_APPS, 0)
-    return days.assign(
-        week=grid.week[grid.first_hour[days["day"]]],
-        NEWAPPS=(new_apps * days["apps_count"]).astype(float),
-        AUTHAPPS=days["failing_apps_count"].astype(float),
-        AUTHFAIL=days["auth_count"].astype(float),
-    ).reset_index(drop=True)
+    scores = {group.name: group.scored(days) for group in list_detectors(IpGroup)}
+    days = days.assign(week=grid.week[grid.first_hour[days["day"]]], **scores)
+    return days.reset_index(drop=True)
 
 
 def judge_ip_days(ip_days: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +92,7 @@ def judge_ip_days(ip_days: pd.DataFrame) -> pd.DataFrame:
     if past.empty:
         rows = rows[:0]
     past_stat, stat = np.zeros(len(past)), np.zeros(len(rows))
-    for name in GROUPS:
+    for name in (group.name for group in list_detectors(IpGroup)):
         calibrator = Calibrator(past[name].to_numpy())
         # nothing new and no failure at all is nothing to be surprised at
         rows[f"p_{name}"] = np.where(rows[name] > 0, calibrator.p_value(rows[name].to_numpy()), 1.0)

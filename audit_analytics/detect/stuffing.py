@@ -9,9 +9,23 @@ whether the platform is down; whatever else came from there stays.
 from __future__ import annotations
 
 import pandas as pd
+from pydantic import Field
+
+from audit_analytics.detect.detector import Thresholds
 
 
-def find_stuffing(by_ip: pd.DataFrame, *, apps: int, calls: int) -> pd.DataFrame:
+class StuffingThresholds(Thresholds):
+    """What makes failures to authenticate credential stuffing."""
+
+    auth_failure_apps: int = Field(
+        5, ge=2, description="apps failing auth from one network in an hour"
+    )
+    auth_failure_calls: int = Field(
+        50, ge=2, description="auth failures without an app id from one network in an hour"
+    )
+
+
+def find_stuffing(by_ip: pd.DataFrame, thresholds: StuffingThresholds) -> pd.DataFrame:
     """Find the rows of credential stuffing.
 
     Counted are apps whose calls mostly fail to authenticate. Within a network only those count
@@ -22,10 +36,9 @@ def find_stuffing(by_ip: pd.DataFrame, *, apps: int, calls: int) -> pd.DataFrame
     ----------
     by_ip : pandas.DataFrame
         Table :data:`audit_analytics.schema.CALLS_BY_IP` over the whole log.
-    apps : int
-        Distinct apps failing within an hour from one network that make it stuffing.
-    calls : int
-        Failures without an app id within an hour that weigh as much; both kinds add up.
+    thresholds : StuffingThresholds
+        Distinct apps failing within an hour from one network, or failures without an app id, that
+        make it stuffing; both kinds add up.
 
     Returns
     -------
@@ -46,7 +59,8 @@ def find_stuffing(by_ip: pd.DataFrame, *, apps: int, calls: int) -> pd.DataFrame
         nameless = failing["auth_count"].where(counted & ~named, 0)
         groups = {"sort": False, "observed": True}
         tried_apps = tried.groupby(keys, **groups).transform("nunique")
-        return tried_apps / apps + nameless.groupby(keys, **groups).transform("sum") / calls
+        unnamed = nameless.groupby(keys, **groups).transform("sum")
+        return tried_apps / thresholds.auth_failure_apps + unnamed / thresholds.auth_failure_calls
 
     foreign = strange & (weigh(strange, "network") >= 1)
     here = ~failing["ip"].isin(["", "platform"]) & (weigh(named, "ip") >= 1)
@@ -69,7 +83,7 @@ def _fails_elsewhere(by_ip: pd.DataFrame, failing: pd.DataFrame) -> pd.Series:
 
 
 def set_aside_stuffing(
-    by_api: pd.DataFrame, by_ip: pd.DataFrame, *, apps: int, calls: int
+    by_api: pd.DataFrame, by_ip: pd.DataFrame, thresholds: StuffingThresholds
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Take the failures of credential stuffing out of the rollup.
 
@@ -77,7 +91,7 @@ def set_aside_stuffing(
     ----------
     by_api, by_ip : pandas.DataFrame
         The hourly rollup.
-    apps, calls : int
+    thresholds : StuffingThresholds
         As :func:`find_stuffing` takes them.
 
     Returns
@@ -85,7 +99,7 @@ def set_aside_stuffing(
     by_api, by_ip : pandas.DataFrame
         Copies without these failures, in every week alike; rows left without a call are gone.
     """
-    stuffed = find_stuffing(by_ip, apps=apps, calls=calls)
+    stuffed = find_stuffing(by_ip, thresholds)
     if stuffed.empty:
         return by_api, by_ip
     failures = stuffed.groupby(["bucket_at", "app_id"], observed=True)["auth_count"].sum()

@@ -1,23 +1,18 @@
 """Say a hit in one sentence, the way a person would.
 
-One function a detector, each with its whole sentences: see
-:mod:`audit_analytics.language` for why nothing is glued.
+Each detector has its whole sentences: see :mod:`audit_analytics.language` for why nothing is glued.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from audit_analytics.findings.rule_sentences import RULE_SENTENCES
-from audit_analytics.findings.surprise_sentences import SURPRISE_SENTENCES
-from audit_analytics.findings.wording import show_api
+from audit_analytics.detect import find_detector
 from audit_analytics.language import _, ngettext
+from audit_analytics.language.wording import show_api
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-
-SENTENCES: Final = {**SURPRISE_SENTENCES, **RULE_SENTENCES}
-"""Detector to what says its hits; a test holds that every detector has one."""
 
 
 def explain_hit(hit: Hit, zone: str) -> str:
@@ -37,7 +32,7 @@ def explain_hit(hit: Hit, zone: str) -> str:
     """
     if "more" in hit.facts:
         return _count_more(hit)
-    return SENTENCES[hit.detector](hit, _name_entity(hit), zone)
+    return find_detector(hit.detector).sentence(hit, _name_entity(hit), zone)
 
 
 def _name_entity(hit: Hit) -> str:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.detect import find_detector
+from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
 from audit_analytics.findings.explain import explain_hit
-from audit_analytics.findings.guidance import ATTACK_VERSION, GUIDANCE, TECHNIQUES
 from audit_analytics.findings.order import order_reasons
 from audit_analytics.language import _
 from audit_analytics.review.scope import scope_of_hit
@@ -238,9 +239,11 @@ def _merge(
     severity = max([*severities, rarity or "low"], key=schema.SEVERITIES.index)
     # the supporting hits' evidence fills up what the first one's leaves
     evidence = source.fetch(hits, start=week.hours[0], end=week.end_at, rows_max=MAX_EVIDENCE)
-    guidance = GUIDANCE[first.detector]
+    guidance = find_detector(first.detector)
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
-    techniques = dict.fromkeys(t for name in _telling(detectors) for t in GUIDANCE[name].techniques)
+    techniques = dict.fromkeys(
+        t for name in _telling(detectors) for t in find_detector(name).techniques
+    )
     return Finding(
         finding_id=_identify(first, week),
         key=make_key(first.entity_type, first.entity, first.kind),

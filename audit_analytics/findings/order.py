@@ -4,31 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from audit_analytics.detect import find_detector
+from audit_analytics.detect.detector import LATE, RARE_SURPRISE, SURPRISE
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from audit_analytics.cases import Case, Hit
 
-SPECIFIC: Final = (
-    "rule:own_app",
-    "rule:denied_network",
-    "rule:auth_failures",
-    "rule:probing",
-    "rule:enumeration",
-    "rule:refused_address",
-    "rule:denied_then_allowed",
-    "rule:high_impact_write",
-    "rule:dormant",
-    "rule:silence",
-    "rule:outage",
-)
-"""Rules that name what happened; they speak first, the surprises after them."""
-
-CHAIN: Final = "rule:chain"
-"""Steps that are ordinary one by one: a surprise as rare as the rule is severe says more."""
-
 RARE: Final = 1.0
-"""E of such a surprise: that of severity ``high``."""
+"""E of a surprise as rare as a rule of severity ``high`` is bad."""
 
 
 def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
@@ -49,18 +34,12 @@ def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
     # E of a single reason, on the scale of the case
     scale = case.expected_per_week / case.p if case else 0.0
 
-    def place(hit: Hit) -> tuple[int, float, str, pd.Timestamp]:
-        p, last = (1.0 if hit.p is None else hit.p), len(SPECIFIC)
-        if hit.detector in SPECIFIC:
-            rank = SPECIFIC.index(hit.detector)
-        elif not hit.alone:
-            rank = last + 4
-        elif hit.detector == CHAIN:
-            rank = last + 1
-        elif hit.p is None:
-            rank = last + 3
-        else:
-            rank = last if p * scale < RARE else last + 2
-        return rank, p, hit.detector, hit.start_at
+    def rank(hit: Hit) -> tuple[int, float, str, pd.Timestamp]:
+        p, place = (1.0 if hit.p is None else hit.p), find_detector(hit.detector).place
+        if place >= RARE_SURPRISE and not hit.alone:
+            place = LATE + 1
+        elif hit.p is not None:
+            place = RARE_SURPRISE if p * scale < RARE else SURPRISE
+        return place, p, hit.detector, hit.start_at
 
-    return sorted(hits, key=place)
+    return sorted(hits, key=rank)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.dates.buckets import HOURS_PER_DAY, format_local, format_utc
+from audit_analytics.detect import find_detector
 from audit_analytics.findings import explain_hit
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 MAX_ROWS: Final = 30
 MAX_APIS_PER_APP: Final = 6
 """A probing app tries dozens; its finding lists them, the table must not drown in them."""
-
-ERROR_DETECTORS: Final = frozenset(
-    {"ERR", "APIERR", "rule:error_burst", "rule:outage", "rule:enumeration", "rule:probing"}
-)
 
 FindingIds = dict[tuple[str, str], str]
 
@@ -111,7 +108,7 @@ def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[st
     """
     best: dict[tuple[str, str, str], dict[str, Any]] = {}
     for hit in data.hits:
-        if hit.detector not in ERROR_DETECTORS or "more" in hit.facts:
+        if hit.kind != "error_burst" or "more" in hit.facts:
             continue
         found = _rows_of(data, hit)
         outcome = hit.facts.get("outcome") or hit.facts.get("label")
@@ -193,7 +190,7 @@ def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict
             rows = rows[rows["api"].isin(hit.where["api"])]
         for api in sorted(rows["api"].unique()):
             why.setdefault((hit.entity, api), hit)
-            if hit.detector in {"NEWAPI", "rule:first_sensitive", "rule:high_impact_write"}:
+            if find_detector(hit.detector).first_use:
                 new.add((hit.entity, api))
     odd = _odd_hours(data, week)
     answers: list[dict[str, Any]] = []

@@ -16,7 +16,7 @@ from audit_analytics.report.answers import (
 from audit_analytics.report.changes import build_changes, list_quiet_apps
 from audit_analytics.report.charts import build_charts
 from audit_analytics.report.coverage import build_assessed, build_coverage, say_verdict
-from audit_analytics.report.method import DETECTORS, LIMITS
+from audit_analytics.report.method import LIMITS, list_methods
 from audit_analytics.report.numbers import (
     build_heatmap,
     build_series,
@@ -74,7 +74,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "changes": build_changes(data),
         "quiet_apps": list_quiet_apps(data),
         "method": {
-            "detectors": [{"name": name, "text": _(text)} for name, text in DETECTORS],
+            "detectors": [{"name": name, "text": _(text)} for name, text in list_methods()],
             "limits": [_(text) for text in LIMITS],
         },
         "run": {

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
-from audit_analytics.findings.wording import show_api
 from audit_analytics.language import _
+from audit_analytics.language.wording import show_api
 from audit_analytics.report.names import name_code
 
 if TYPE_CHECKING:

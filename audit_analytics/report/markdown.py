@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from audit_analytics.findings.wording import show_api
 from audit_analytics.language import use_language
+from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
 from audit_analytics.report.names import name_code, name_outcome, name_response, say_decision
 from audit_analytics.report.phrases import install_phrases

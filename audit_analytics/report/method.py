@@ -4,50 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from audit_analytics.detect import Detector, Rule, list_detectors
 from audit_analytics.language import mark
 
-DETECTORS: Final = (
-    (
-        "VOL, SENS, TOK",
-        mark(
-            "calls, calls of sensitive APIs and token requests against the app's own hours and days of the week (negative binomial)"
-        ),
-    ),
-    (
-        "OBJ, SLOW",
-        mark(
-            "distinct objects, each counted once an hour, against the app's own past: hours and days, and added up over two and four days (negative binomial)"
-        ),
-    ),
-    (
-        "ERR",
-        mark(
-            "errors of one class: more than usual, and a larger share than usual (negative binomial and beta-binomial)"
-        ),
-    ),
-    (
-        "APIERR",
-        mark(
-            "errors of one API in all apps but the worst hit, against that API's own past (negative binomial and beta-binomial)"
-        ),
-    ),
-    ("API", mark("calls of one API against the app's usual mix")),
-    (
-        "NEWNET, NEWAPI",
-        mark("first contact of an app with a network or an API, weighed by how rare that is"),
-    ),
-    (
-        "NEWAPPS, AUTHAPPS, AUTHFAIL",
-        mark(
-            "addresses that serve new apps or fail to authenticate, against other addresses and days"
-        ),
-    ),
-    (
-        "FOREST",
-        mark("isolation forest over all surprises of an app's day: a little unusual in many ways"),
-    ),
-    ("rule:*", mark("fixed rules, outside the alarm budget; thresholds are settings")),
-)
 LIMITS: Final = (
     mark(
         "The log names apps and addresses, never people; an app's secret used by somebody else looks like the app."
@@ -62,3 +21,19 @@ LIMITS: Final = (
         "How many findings this extreme an ordinary week brings (E) is an estimate from the weeks before."
     ),
 )
+
+
+def list_methods() -> list[tuple[str, str]]:
+    """List how the detectors in use work.
+
+    Returns
+    -------
+    list of tuple of str
+        Names of the detectors that work alike, and their method; English, translated where it is
+        shown.
+    """
+    names: dict[str, dict[str, None]] = {}
+    for found in list_detectors(Detector):
+        name = "rule:*" if isinstance(found, Rule) else found.name
+        names.setdefault(found.method, {})[name] = None
+    return [(", ".join(alike), method) for method, alike in names.items()]

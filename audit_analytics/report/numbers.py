@@ -8,7 +8,7 @@ import numpy as np
 
 from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
-from audit_analytics.detect import expect_week
+from audit_analytics.detect import expect_week, find_detector
 from audit_analytics.language import _, list_weekdays, mark
 from audit_analytics.report.wording import share_of
 
@@ -24,14 +24,10 @@ if TYPE_CHECKING:
 
 TOP: Final = 10
 METRICS: Final = {
-    "OBJ": ("objects", mark("objects an hour")),
-    "SLOW": ("objects", mark("objects an hour")),
-    "TOK": ("token", mark("token requests an hour")),
-    "SENS": ("sensitive", mark("calls of sensitive APIs an hour")),
-    "API": ("calls", mark("calls of this API an hour")),
-}
-CALLS: Final = mark("calls an hour")
-ERRORS: Final = {
+    "calls": mark("calls an hour"),
+    "objects": mark("objects an hour"),
+    "token": mark("token requests an hour"),
+    "sensitive": mark("calls of sensitive APIs an hour"),
     "auth": mark("auth errors an hour"),
     "permission": mark("permission errors an hour"),
     "not_found": mark("not found errors an hour"),
@@ -42,7 +38,7 @@ ERRORS: Final = {
 }
 """What the plot of a finding counts; translated where the dict is built."""
 
-ERROR_DETECTORS: Final = {"rule:probing": "permission", "rule:enumeration": "not_found"}
+ONE_API: Final = mark("calls of this API an hour")
 
 
 def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
@@ -63,9 +59,11 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
     panel, hours = data.detection.panel, data.week.hours
     if finding.entity_type == "app" and finding.entity in panel.apps:
         first = _first_hit(data, finding)
-        metric, what = _choose_metric(first)
-        if first.detector == "API":
-            panel = panel.narrow_to_api(first.where["api"][0])
+        metric = first.facts.get("metric") or find_detector(first.detector).metric
+        # a metric of the user's has its unit alone
+        what = METRICS.get(metric, first.unit)
+        if "narrow" in first.facts:
+            panel, what = panel.narrow_to_api(first.facts["narrow"]), ONE_API
         found = expect_week(panel, metric)
         app = panel.apps.get_loc(finding.entity)
         observed, expected = found.observed[app], found.expected[app]
@@ -74,7 +72,7 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         rows = data.in_week(data.calls.by_ip, "bucket_at")
         rows = rows[rows["ip"] == finding.entity]
         per_hour = rows.groupby("bucket_at")["calls_count"].sum().reindex(hours, fill_value=0)
-        observed, what = per_hour.to_numpy(dtype=float), CALLS
+        observed, what = per_hour.to_numpy(dtype=float), METRICS["calls"]
         expected = low = high = np.full(len(observed), np.nan)
     else:
         return None
@@ -93,15 +91,6 @@ def _first_hit(data: ReportInput, finding: Finding) -> Hit:
     """Return the reason that speaks first."""
     name = (finding.entity_type, finding.entity, finding.detectors[0])
     return next(h for h in data.hits if (h.entity_type, h.entity, h.detector) == name)
-
-
-def _choose_metric(first: Hit) -> tuple[str, str]:
-    """Return which counts to draw: those that the finding's first reason is about."""
-    name = first.detector
-    outcome = first.facts["label"] if name == "ERR" else ERROR_DETECTORS.get(name)
-    if outcome:
-        return outcome, ERRORS[outcome]
-    return METRICS.get(name, ("calls", CALLS))
 
 
 def _numbers(values: Iterable[float]) -> list[float | None]:

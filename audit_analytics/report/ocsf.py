@@ -13,28 +13,11 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
+from audit_analytics.detect.attack import TACTICS
 from audit_analytics.errors import ConfigError
 from audit_analytics.report.escape import json_text
 
 FILE_NAME: Final = "findings.ocsf.jsonl"
-TACTICS: Final = {
-    "T1069.003": ("TA0007", "Discovery"),
-    "T1078.004": ("TA0001", "Initial Access"),
-    "T1087.004": ("TA0007", "Discovery"),
-    "T1098.003": ("TA0003", "Persistence"),
-    "T1110.004": ("TA0006", "Credential Access"),
-    "T1213": ("TA0009", "Collection"),
-    "T1489": ("TA0040", "Impact"),
-    "T1499": ("TA0040", "Impact"),
-    "T1526": ("TA0007", "Discovery"),
-    "T1528": ("TA0006", "Credential Access"),
-    "T1530": ("TA0009", "Collection"),
-    "T1531": ("TA0040", "Impact"),
-    "T1550.001": ("TA0005", "Defense Evasion"),
-    "T1567": ("TA0010", "Exfiltration"),
-}
-"""ATT&CK tactic of each technique; the one that fits a stolen app where there are several."""
-
 _SEVERITY: Final = {"none": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
 # How sure the number behind the finding is. A rule's threshold is crossed for certain, but benign
 # causes cross it too.
@@ -179,7 +162,7 @@ def _describe_product(finding: dict[str, Any], report: dict[str, Any]) -> dict[s
 
 def _describe_finding(finding: dict[str, Any], created: int) -> dict[str, Any]:
     detector = finding["detectors"][0]
-    type_id, type_name = _classify(detector)
+    type_id, type_name = _classify(finding)
     return {
         "uid": finding["finding_id"],
         "title": finding["title"],
@@ -199,10 +182,10 @@ def _describe_finding(finding: dict[str, Any], created: int) -> dict[str, Any]:
     }
 
 
-def _classify(detector: str) -> tuple[int, str]:
-    if detector.startswith("rule:"):
+def _classify(finding: dict[str, Any]) -> tuple[int, str]:
+    if finding["detectors"][0].startswith("rule:"):
         return 1, "Rule"
-    return (4, "Learning (ML/DL)") if detector == "FOREST" else (3, "Statistical")
+    return (4, "Learning (ML/DL)") if finding["kind"] == "mixture" else (3, "Statistical")
 
 
 def _describe_attack(technique: dict[str, str]) -> dict[str, Any]:

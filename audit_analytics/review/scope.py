@@ -14,6 +14,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
+from audit_analytics.detect import Detector, list_detectors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
 
 MAX_NAMES: Final = 50
 """A column with more names than this is left out of a scope, which makes the scope wider."""
-
-NEW_PAIRS: Final = (
-    "NEWAPI",
-    "NEWNET",
-    "rule:chain",
-    "rule:first_sensitive",
-    "rule:high_impact_write",
-    "rule:new_network",
-    "rule:own_app",
-)
-"""Detectors whose hits begin something that was not there before."""
 
 _COUNTS: Final = [f"{name}_count" for name in schema.OUTCOMES]
 _WORDS: Final = ("app_id", "api", "severity", "category", "ip", "network")
@@ -149,8 +139,13 @@ def cover_reason(reason: Mapping[str, Any], *, until: pd.Timestamp) -> Scope:
         The calls.
     """
     scope = read_scope(reason)
-    new = reason["detector"] in NEW_PAIRS or bool({"network", "ip"} & scope.where.keys())
+    new = _begins(reason["detector"]) or bool({"network", "ip"} & scope.where.keys())
     return replace(scope, end_at=until if new else min(scope.end_at, until))
+
+
+def _begins(name: str) -> bool:
+    # an earlier report may know detectors that are not in use any more
+    return any(found.begins for found in list_detectors(Detector) if found.name == name)
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.findings.guidance import GUIDANCE
 from audit_analytics.review.toml_file import append_entry, name_nearest, quote_toml, read_entries
 
 if TYPE_CHECKING:
@@ -75,14 +75,6 @@ class Suppression(BaseModel):
     expires: date = Field(description="last day it covers, on the tenant's clocks")
     finding: str = Field("", description="id of the finding it was written for")
 
-    @field_validator("detectors")
-    @classmethod
-    def _check_detectors(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in GUIDANCE and name not in KINDS:
-                raise ValueError(f"no detector {name!r}; {name_nearest(name, [*GUIDANCE, *KINDS])}")
-        return names
-
     @field_validator("networks")
     @classmethod
     def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
@@ -95,6 +87,11 @@ class Suppression(BaseModel):
     def _check_scope(self) -> Suppression:
         if not (self.entity or self.detectors or self.apis or self.networks):
             raise ValueError("names no entity, detectors, apis or networks: it would hide all")
+        known = [*(found.name for found in list_detectors(Detector)), *KINDS]
+        for name in self.detectors:
+            # an entry written for a finding has its names from there, a user's own rule among them
+            if name not in known and not self.finding:
+                raise ValueError(f"no detector {name!r}; {name_nearest(name, known)}")
         return self
 
     @property

@@ -10,10 +10,10 @@ from audit_analytics.settings.loading import DEFAULT_FILE, find_beside, load_set
 from audit_analytics.settings.model import (
     PREFIX,
     RedactionSettings,
-    RuleSettings,
     Settings,
     SyncSettings,
 )
+from audit_analytics.settings.thresholds import RuleSettings
 
 __all__ = [
     "DEFAULT_FILE",

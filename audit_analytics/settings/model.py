@@ -24,35 +24,9 @@ from audit_analytics.dates.buckets import load_zone
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings.delivery import DeliverSettings
 from audit_analytics.settings.secrets import read_secret
+from audit_analytics.settings.thresholds import RuleSettings
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
-
-
-class RuleSettings(BaseModel):
-    """Thresholds of the rules; see :mod:`audit_analytics.detect.rules` for what each one does."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    dormant_days: int = Field(30, ge=1, description="days without a call that make an app dormant")
-    enumeration_objects: int = Field(30, ge=2, description="distinct objects of one API an hour")
-    probing_apis: int = Field(10, ge=2, description="distinct denied APIs an hour")
-    denied_before_success: int = Field(5, ge=1, description="denials before a success, 24 hours")
-    shared_ip_apps: int = Field(5, ge=2, description="apps on one address that make it shared")
-    app_networks_per_hour: int = Field(3, ge=2, description="networks one app uses in an hour")
-    auth_failure_apps: int = Field(
-        5, ge=2, description="apps failing auth from one network in an hour"
-    )
-    auth_failure_calls: int = Field(
-        50, ge=2, description="auth failures without an app id from one network in an hour"
-    )
-    chain_hours: int = Field(
-        24, ge=1, description="hours in which an app discovers, collects and sends"
-    )
-    silence_hours: int = Field(4, ge=1, description="hours of silence of an every-hour app")
-    rate_limited_share: float = Field(0.2, gt=0, le=1, description="share of calls limited, a day")
-    findings_per_rule: int = Field(
-        20, ge=1, description="findings of one rule that are listed; the rest is counted"
-    )
 
 
 class SyncSettings(BaseModel):
@@ -177,6 +151,7 @@ class Settings(BaseSettings):
             values[name] = path.name if path else None
         values["holidays"] = sorted(values["holidays"])
         values["working_days"] = sorted(values["working_days"])
+        values["rules"] = dict(sorted(values["rules"].items()))
         return dict(sorted(values.items()))
 
     def digest(self) -> str:

@@ -21,7 +21,8 @@ import numpy as np
 from detection import parse_seeds
 from detection_worlds import World, load_worlds
 
-from audit_analytics.detect.engine import APP_GROUPS
+from audit_analytics.detect import list_detectors
+from audit_analytics.detect.group import AppGroup
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
@@ -109,10 +110,9 @@ def describe(seed: int, past: np.ndarray, now: np.ndarray, mine: dict, other: di
         f"{len(pairs)} of {len(other['odd'])} most unusual rows are the same\n"
         f"   our first reason is shap's first in {share[0]:.3f}, among its first two in {share[1]:.3f}"
     )
+    groups = [group.name for group in list_detectors(AppGroup)]
     apart = [
-        f"{APP_GROUPS[a]} for {APP_GROUPS[b]}"
-        for a, b in zip(first, top[:, 0], strict=True)
-        if a != b
+        f"{groups[a]} for {groups[b]}" for a, b in zip(first, top[:, 0], strict=True) if a != b
     ]
     names, counts = np.unique(apart, return_counts=True)
     most = ", ".join(f"{names[n]} {counts[n]}" for n in (-counts).argsort(kind="stable")[:5])

@@ -15,9 +15,10 @@ from audit_analytics.catalogue import load_catalogue
 from audit_analytics.cli.main import main
 from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.message import build_message
-from audit_analytics.detect.hits import DAILY_UNITS, HOURLY_UNITS
+from audit_analytics.detect import Detector, list_detectors
+from audit_analytics.detect.attack import TECHNIQUES
+from audit_analytics.detect.group import CountGroup
 from audit_analytics.errors import ConfigError
-from audit_analytics.findings.guidance import GUIDANCE, TECHNIQUES
 from audit_analytics.language import _, use_language
 from audit_analytics.report.categories import CATEGORIES, name_category
 from audit_analytics.report.columns import fill, measure
@@ -122,9 +123,12 @@ def test_an_english_sentence_would_be_noticed():
 
 
 def test_guidance_and_units_are_chinese_whatever_was_found():
-    texts = [t for g in GUIDANCE.values() for t in (g.title, *g.benign, *g.steps)]
+    detectors = list_detectors(Detector)
+    texts = [t for d in detectors for t in (d.title, d.method, *d.benign, *d.steps)]
+    groups = [d for d in detectors if isinstance(d, CountGroup)]
+    units = [unit for group in groups for unit in (*group.units, group.short)]
     with use_language("zh"):
-        for text in [*texts, *HOURLY_UNITS.values(), *DAILY_UNITS.values()]:
+        for text in [*texts, *units]:
             assert re.search(r"[\u4e00-\u9fff]", _(text)), text
 
 

@@ -13,6 +13,7 @@ from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import (
     Panel,
     RuleInput,
+    StuffingThresholds,
     build_grid,
     build_panel,
     set_aside_stuffing,
@@ -151,7 +152,9 @@ def build_tenant(
     events: pd.DataFrame, counted: Rollup, stuffed_apps: int = 5
 ) -> tuple[Panel, pd.DataFrame, pd.DataFrame]:
     """Lay out the panel of the report week and its history, stuffing set aside."""
-    by_api, by_ip = set_aside_stuffing(counted.by_api, counted.by_ip, apps=stuffed_apps, calls=50)
+    by_api, by_ip = set_aside_stuffing(
+        counted.by_api, counted.by_ip, StuffingThresholds(auth_failure_apps=stuffed_apps)
+    )
     grid = build_grid(
         WEEK,
         history_weeks=4,

@@ -1,7 +1,7 @@
 import inspect
-import re
 import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,15 +10,12 @@ from hypothesis import strategies as st
 from tenant import DAY, EXPORT, HOUR, READ, WEEK, ZONE, calls, local, make_events, spread
 
 from audit_analytics.cases import Case, Hit
-from audit_analytics.detect.api_days import GROUPS as API_GROUPS
-from audit_analytics.detect.engine import APP_GROUPS
-from audit_analytics.detect.ip_days import GROUPS as IP_GROUPS
-from audit_analytics.detect.rules import RULES
+from audit_analytics.detect import Detector, Rule, list_detectors
+from audit_analytics.detect.attack import TECHNIQUES
+from audit_analytics.detect.detectors import _MODULES
 from audit_analytics.findings import FrameEvidence, explain_hit, merge_findings
-from audit_analytics.findings.explain import SENTENCES
-from audit_analytics.findings.guidance import GUIDANCE, TECHNIQUES
-from audit_analytics.findings.wording import format_span
-from audit_analytics.report.method import DETECTORS
+from audit_analytics.language.wording import format_span
+from audit_analytics.report.method import list_methods
 
 NOON = local("2026-11-11 12:00")
 EVENTS = make_events(
@@ -86,29 +83,32 @@ def merge(hits, cases=(), events=EVENTS):
     )
 
 
-def test_every_detector_has_a_sentence_and_guidance_and_no_other_has():
-    sources = {inspect.getsource(inspect.getmodule(rule)) for rule in RULES}
-    rules = {name for source in sources for name in re.findall(r'"(rule:\w+)"', source)}
-    assert len(rules) == len(RULES)
-    assert (
-        rules | set(APP_GROUPS) | set(IP_GROUPS) | set(API_GROUPS) | {"FOREST"}
-        == set(GUIDANCE)
-        == set(SENTENCES)
-    )
+DETECTORS = list_detectors(Detector)
+
+
+def test_every_file_of_a_detector_is_in_the_list():
+    root = Path(inspect.getfile(Detector)).parent
+    files = {
+        f"{folder}.{path.stem}"
+        for folder in ("rules", "groups")
+        for path in (root / folder).glob("*.py")
+        if path.stem != "__init__"
+    }
+    assert files == set(_MODULES)
+    assert len(DETECTORS) == len(files)
 
 
 def test_the_method_names_every_detector():
-    named = {name for names, _ in DETECTORS for name in names.split(", ")}
-    assert named == {name for name in GUIDANCE if not name.startswith("rule:")} | {"rule:*"}
+    named = {name for names, _ in list_methods() for name in names.split(", ")}
+    assert named == {d.name for d in DETECTORS if not isinstance(d, Rule)} | {"rule:*"}
 
 
-@pytest.mark.parametrize("name", GUIDANCE)
-def test_guidance_says_what_to_check_and_names_known_techniques(name):
-    guidance = GUIDANCE[name]
-    assert guidance.title
-    assert guidance.benign
-    assert all(step.endswith(".") for step in guidance.steps)
-    assert set(guidance.techniques) <= set(TECHNIQUES)
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.name)
+def test_a_detector_says_what_to_check_and_names_known_techniques(detector):
+    assert detector.title
+    assert detector.benign
+    assert all(step.endswith(".") for step in detector.steps)
+    assert set(detector.techniques) <= set(TECHNIQUES)
 
 
 def test_hits_of_one_entity_are_one_finding_that_speaks_with_its_clearest_hit():
@@ -302,7 +302,7 @@ def test_spans_read_well(start, end, text):
                 detector="FOREST",
                 start_at=local("2026-11-11"),
                 end_at=local("2026-11-12"),
-                facts={"groups": []},
+                facts={"ways": []},
             ),
             "cli_a was a little unusual in several ways on Wed 11 Nov: everything taken together.",
         ),

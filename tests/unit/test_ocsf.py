@@ -10,8 +10,8 @@ from py_ocsf_models.events.findings.detection_finding import DetectionFinding
 from report_fixture import HOSTILE, make_gaps_report, make_hostile_report, make_report
 
 import audit_analytics as aa
+from audit_analytics.detect.attack import TECHNIQUES
 from audit_analytics.errors import ConfigError
-from audit_analytics.findings.guidance import TECHNIQUES
 from audit_analytics.report import ocsf, write_report
 from audit_analytics.report.ocsf import TACTICS, check_ocsf, render_ocsf
 

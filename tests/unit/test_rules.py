@@ -16,25 +16,22 @@ from tenant import (
     spread,
 )
 
-from audit_analytics.detect.rules import run_rules
-from audit_analytics.detect.rules.addresses import (
-    find_auth_failures,
-    find_denied_network,
-    find_shared_ip,
-)
-from audit_analytics.detect.rules.apps import find_dormant, find_rate_limited, find_silence
-from audit_analytics.detect.rules.errors import (
-    find_enumeration,
-    find_error_burst,
-    find_outage,
-    find_probing,
-)
-from audit_analytics.detect.rules.networks import find_many_networks, find_new_network
-from audit_analytics.detect.rules.sensitive import (
-    find_audit_access,
-    find_denied_then_allowed,
-    find_first_sensitive,
-)
+from audit_analytics.detect import run_rules
+from audit_analytics.detect.rules.audit_access import find_audit_access
+from audit_analytics.detect.rules.auth_failures import find_auth_failures
+from audit_analytics.detect.rules.denied_network import find_denied_network
+from audit_analytics.detect.rules.denied_then_allowed import find_denied_then_allowed
+from audit_analytics.detect.rules.dormant import find_dormant
+from audit_analytics.detect.rules.enumeration import find_enumeration
+from audit_analytics.detect.rules.error_burst import find_error_burst
+from audit_analytics.detect.rules.first_sensitive import find_first_sensitive
+from audit_analytics.detect.rules.many_networks import find_many_networks
+from audit_analytics.detect.rules.new_network import find_new_network
+from audit_analytics.detect.rules.outage import find_outage
+from audit_analytics.detect.rules.probing import find_probing
+from audit_analytics.detect.rules.rate_limited import find_rate_limited
+from audit_analytics.detect.rules.shared_ip import find_shared_ip
+from audit_analytics.detect.rules.silence import find_silence
 
 NOON = local("2026-11-11 12:00")
 PAST = local("2026-11-03 12:00")

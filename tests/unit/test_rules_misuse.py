@@ -21,13 +21,16 @@ from tenant import (
     spread,
 )
 
-from audit_analytics.detect.rules import RULES, run_rules
-from audit_analytics.detect.rules.addresses import find_auth_failures
+from audit_analytics.detect import Rule, list_detectors, run_rules
+from audit_analytics.detect.rules.auth_failures import find_auth_failures
 from audit_analytics.detect.rules.chain import find_chain
-from audit_analytics.detect.rules.errors import find_error_burst, find_outage, find_probing
-from audit_analytics.detect.rules.networks import find_refused_address
-from audit_analytics.detect.rules.own import find_own_misuse
-from audit_analytics.detect.rules.sensitive import find_first_sensitive, find_high_impact_write
+from audit_analytics.detect.rules.error_burst import find_error_burst
+from audit_analytics.detect.rules.first_sensitive import find_first_sensitive
+from audit_analytics.detect.rules.high_impact_write import find_high_impact_write
+from audit_analytics.detect.rules.outage import find_outage
+from audit_analytics.detect.rules.own_app import find_own_misuse
+from audit_analytics.detect.rules.probing import find_probing
+from audit_analytics.detect.rules.refused_address import find_refused_address
 from audit_analytics.errors import DataIncompleteError, InputError
 
 NOON = local("2026-11-11 12:00")
@@ -281,10 +284,10 @@ def test_up_to_the_limit_everything_is_told():
     assert [hit.entity for hit in hits] == ["cli_forged_00", "cli_forged_01", "cli_forged_02"]
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("rule", list_detectors(Rule), ids=lambda rule: rule.name)
 def test_a_rule_takes_events_alone_and_says_how_in_its_docstring(rule):
     assert rule(make_events(probe("cli_a"))) == rule(build_input(make_events(probe("cli_a"))))
-    assert "Examples\n--------" in inspect.getdoc(rule)
+    assert "Examples\n--------" in inspect.getmodule(rule.find).__doc__
 
 
 def test_a_rule_says_what_it_cannot_judge():

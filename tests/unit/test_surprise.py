@@ -19,9 +19,10 @@ from tenant import (
 )
 
 from audit_analytics.dates.weeks import parse_week
-from audit_analytics.detect import build_grid, expect_week
+from audit_analytics.detect import build_grid, expect_week, list_detectors
 from audit_analytics.detect.baseline import share_surprise
-from audit_analytics.detect.groups import outage_excess, score_groups, usual_rate
+from audit_analytics.detect.group import CountGroup
+from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.surprise import WeekFrame, fit_daily, fit_hourly
 from audit_analytics.rollup import rollup
 
@@ -107,7 +108,8 @@ def test_a_tenant_that_sleeps_at_night_has_no_gap_at_night():
 
 def surprises(*parts):
     panel = build(QUIET, *parts)
-    return panel, score_groups(WeekFrame(panel, 0))
+    frame = WeekFrame(panel, 0)
+    return panel, {group.name: group.score(frame) for group in list_detectors(CountGroup)}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,19 @@
-"""The rule about discover -> collect -> send: each step ordinary, the order of them not."""
+"""Rule: find apps that look around, collect and send within hours, and never did so before.
+
+Two of the three steps have to take APIs that are new to the app, or one while the app calls
+from a network that is new to it.
+
+Examples
+--------
+>>> from audit_analytics import load
+>>> call = {"app_id": "cli_a", "log_detail": {"response": '{"code": 0}'}}
+>>> send = call | {"api_key": "POST/open-apis/im/v1/messages"}
+>>> log = [send | {"id": f"{at}", "event_time": at} for at in range(1792944000, 1794758400, 3600)]
+>>> new = ["GET/open-apis/im/v1/chats", "GET/open-apis/im/v1/messages"]
+>>> log += [call | {"id": api, "event_time": 1794369700 + n, "api_key": api} for n, api in enumerate(new)]
+>>> [(hit.entity, hit.facts["hours"]) for hit in find_chain(load(log))]
+[('cli_a', 0.97)]
+"""
 
 from __future__ import annotations
 
@@ -6,20 +21,28 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
+from pydantic import Field
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rules.base import HOUR, SECOND, is_known, rule
-from audit_analytics.language import mark
+from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect.rule import rule
+from audit_analytics.detect.rule_input import HOUR, SECOND
+from audit_analytics.detect.tables import is_known
+from audit_analytics.language import _, mark
+from audit_analytics.language.wording import say_when, show_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rules.base import RuleInput
+    from audit_analytics.detect.rule_input import RuleInput
 
 DISCOVER: Final = frozenset(
     {"app_inventory", "chat_enum", "directory_bulk_read", "doc_enum", "tenant_recon"}
 )
+
+
 COLLECT: Final = frozenset(
     {
         "biometric_read",
@@ -37,6 +60,7 @@ COLLECT: Final = frozenset(
 )
 """Of these, only sensitive APIs collect; of DISCOVER, only the others look around."""
 
+
 SEND: Final = frozenset(
     {
         "drive_permission",
@@ -49,30 +73,53 @@ SEND: Final = frozenset(
 )
 """Ways out: messages, mails, shared documents, subscriptions."""
 
+
 STEPS: Final = ("discover", "collect", "send")
 
 
-@rule
+class ChainThresholds(Thresholds):
+    """Thresholds of this rule."""
+
+    chain_hours: int = Field(
+        24, ge=1, description="hours in which an app discovers, collects and sends"
+    )
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} looked around, collected and sent {when} ({steps}); it never did so before.",
+        entity=who,
+        when=say_when(hit, zone),
+        steps=_(", then ").join(show_api(api) for api in hit.facts["apis"]),
+    )
+
+
+@rule(
+    name="rule:chain",
+    title=mark("Discovered, collected, sent"),
+    kind="sensitive_api",
+    severity="high",
+    sentence=_say,
+    techniques=("T1526", "T1213", "T1567"),
+    benign=(
+        mark("a new report job that reads data and posts a summary"),
+        mark("a first release of the app"),
+    ),
+    steps=(
+        mark("Find out where the messages, mails or shared documents went."),
+        mark("Compare what was collected with what the app is for."),
+        ASK_OWNER,
+        ROTATE,
+    ),
+    thresholds=ChainThresholds,
+    place=150,
+    begins=True,
+)
 def find_chain(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that look around, collect and send within hours, and never did so before.
-
-    Two of the three steps have to take APIs that are new to the app, or one while the app calls
-    from a network that is new to it.
-
-    Examples
-    --------
-    >>> from audit_analytics import load
-    >>> call = {"app_id": "cli_a", "log_detail": {"response": '{"code": 0}'}}
-    >>> send = call | {"api_key": "POST/open-apis/im/v1/messages"}
-    >>> log = [send | {"id": f"{at}", "event_time": at} for at in range(1792944000, 1794758400, 3600)]
-    >>> new = ["GET/open-apis/im/v1/chats", "GET/open-apis/im/v1/messages"]
-    >>> log += [call | {"id": api, "event_time": 1794369700 + n, "api_key": api} for n, api in enumerate(new)]
-    >>> [(hit.entity, hit.facts["hours"]) for hit in find_chain(load(log))]
-    [('cli_a', 0.97)]
-    """
+    """Find apps that look around, collect and send within hours, and never did so before."""
     if not data.has_history:
         return
-    within = data.settings.chain_hours * HOUR
+    within = data.thresholds(ChainThresholds).chain_hours * HOUR
     pairs = data.new_pairs(data.apis)[["app_id", "name"]].rename(columns={"name": "api"})
     by_api = data.by_api[data.by_api["app_id"].isin(pairs["app_id"])]
     calls = _list_steps(by_api[by_api["ok_count"] > 0])
@@ -95,15 +142,12 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     for chain in chains.drop_duplicates("app_id").itertuples():
         apis = [str(getattr(chain, f"{step}_api")) for step in STEPS]
         yield Hit(
-            detector="rule:chain",
-            kind="sensitive_api",
             entity_type="app",
             entity=str(chain.app_id),
             start_at=chain.discover_at,
             end_at=chain.send_at + SECOND,
             observed=float(len(STEPS)),
             unit=mark("steps of a chain"),
-            severity="high",
             facts={
                 "apis": apis,
                 "hours": round((chain.send_at - chain.discover_at) / HOUR, 2),

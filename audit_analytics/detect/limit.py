@@ -9,19 +9,30 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from pydantic import Field
+
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.detect.detector import Thresholds
 from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from audit_analytics.detect.rules.base import RuleInput
+    from audit_analytics.detect.rule_input import RuleInput
 
 SUPPORTING_FACTOR: Final = 20
 """Hits that make no finding are cheaper, and a large tenant honestly has hundreds."""
 
 _COLUMNS: Final = {"app": "app_id", "ip": "ip", "network": "network"}
+
+
+class Limits(Thresholds):
+    """What holds for every rule."""
+
+    findings_per_rule: int = Field(
+        20, ge=1, description="findings of one rule that are listed; the rest is counted"
+    )
 
 
 def limit_hits(hits: list[Hit], data: RuleInput) -> list[Hit]:
@@ -42,7 +53,7 @@ def limit_hits(hits: list[Hit], data: RuleInput) -> list[Hit]:
         before forged newcomers; by what was observed), then per entity type one hit with ``more`` in its
         facts: how many there were beyond.
     """
-    limit = data.settings.findings_per_rule
+    limit = data.thresholds(Limits).findings_per_rule
     if len(hits) <= limit:
         return hits
     known = set(data.panel.apps[data.panel.assessed(0)])

@@ -1,28 +1,29 @@
-"""What every rule is given, and how a rule is called."""
+"""What every rule is given."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import pandas as pd
 
 from audit_analytics import schema
+from audit_analytics.cases import Hit
 from audit_analytics.dates.weeks import Week, choose_report_week, parse_week
+from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS, build_grid
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
 from audit_analytics.detect.panel import COUNTS, Panel, build_panel
-from audit_analytics.detect.stuffing import set_aside_stuffing
+from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
+from audit_analytics.detect.tables import gather
 from audit_analytics.errors import DataIncompleteError
+from audit_analytics.language import mark
 from audit_analytics.rollup import rollup
-from audit_analytics.settings import RuleSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Collection, Iterator
 
-    from audit_analytics.cases import Hit
+T = TypeVar("T", bound=Thresholds)
 
 HOUR: Final = pd.Timedelta(hours=1)
 DAY: Final = pd.Timedelta(days=1)
@@ -46,8 +47,8 @@ class RuleInput:
         New pairs of apps with networks and APIs.
     week : Week
         The report week.
-    settings : RuleSettings
-        Thresholds.
+    settings : Thresholds
+        Thresholds of all rules; a rule asks for its own with :meth:`thresholds`.
     deny_networks : tuple of str
         Networks that are always reported.
     own_by_api, own_by_ip : pandas.DataFrame
@@ -60,7 +61,7 @@ class RuleInput:
     networks: Novelty
     apis: Novelty
     week: Week
-    settings: RuleSettings
+    settings: Thresholds
     deny_networks: tuple[str, ...] = ()
     own_by_api: pd.DataFrame = field(default_factory=schema.CALLS_BY_API.empty)
     own_by_ip: pd.DataFrame = field(default_factory=schema.CALLS_BY_IP.empty)
@@ -71,7 +72,7 @@ class RuleInput:
         events: pd.DataFrame,
         *,
         week: str | None = None,
-        settings: RuleSettings | None = None,
+        settings: Thresholds | None = None,
         zone: str = "Asia/Shanghai",
         history_weeks: int = 4,
         deny_networks: tuple[str, ...] = (),
@@ -85,7 +86,7 @@ class RuleInput:
             Table :data:`audit_analytics.schema.EVENTS`.
         week : str, optional
             ISO week such as ``2026-W46``; the last complete week of the log if not given.
-        settings : RuleSettings, optional
+        settings : Thresholds, optional
             Thresholds; the defaults if not given.
         zone : str, default="Asia/Shanghai"
             IANA zone of the tenant.
@@ -110,7 +111,7 @@ class RuleInput:
         """
         if events.empty:
             raise DataIncompleteError("no events: a rule needs at least one; load a log first")
-        settings = settings or RuleSettings()
+        settings = settings or Thresholds()
         chosen = (
             parse_week(week, zone=zone) if week else choose_report_week(events["at"], zone=zone)
         )
@@ -118,7 +119,7 @@ class RuleInput:
         own = [table["app_id"].isin(own_apps) for table in (calls.by_api, calls.by_ip)]
         by_api, by_ip = calls.by_api[~own[0]], calls.by_ip[~own[1]]
         judged_api, judged_ip = set_aside_stuffing(
-            by_api, by_ip, apps=settings.auth_failure_apps, calls=settings.auth_failure_calls
+            by_api, by_ip, choose_thresholds(settings, StuffingThresholds)
         )
         grid = build_grid(
             chosen,
@@ -140,6 +141,60 @@ class RuleInput:
             own_by_api=calls.by_api[own[0]],
             own_by_ip=calls.by_ip[own[1]],
         )
+
+    def thresholds(self, model: type[T]) -> T:
+        """Return the thresholds of one rule.
+
+        Parameters
+        ----------
+        model : type of Thresholds
+            The rule's own class.
+
+        Returns
+        -------
+        Thresholds
+            An instance of it: what the user set, or the defaults where the settings do not know
+            the rule.
+        """
+        return choose_thresholds(self.settings, model)
+
+    def hits(
+        self, rows: pd.DataFrame, *, by: str = "app_id", unit: str = mark("calls in the week")
+    ) -> Iterator[Hit]:
+        """Make one hit per entity of rows of a rollup table.
+
+        Parameters
+        ----------
+        rows : pandas.DataFrame
+            Rows of :attr:`by_api` or :attr:`by_ip`.
+        by : str, default="app_id"
+            Whom the hits are about: ``app_id``, ``ip``, ``network`` or ``api``.
+        unit : str, default="calls in the week"
+            Unit of what was observed: the calls of the rows.
+
+        Yields
+        ------
+        Hit
+            From the first call to the last. Its evidence are the calls of the entity to the APIs
+            of its rows, or those that `by` alone picks.
+        """
+        apis = gather(rows, [by], "api") if by == "app_id" and "api" in rows else {}
+        sums = rows.groupby(by, observed=True).agg(
+            first_at=("first_at", "min"), last_at=("last_at", "max"), calls=("calls_count", "sum")
+        )
+        for row in sums.itertuples():
+            entity = str(row.Index)
+            named = {"api": tuple(sorted(apis[row.Index]))} if row.Index in apis else {}
+            yield Hit(
+                entity_type=by.removesuffix("_id"),
+                entity=entity,
+                start_at=row.first_at,
+                end_at=row.last_at + SECOND,
+                observed=float(row.calls),
+                unit=unit,
+                facts={key + "s": list(names) for key, names in named.items()},
+                where={by: (entity,), **named},
+            )
 
     @property
     def every_ip(self) -> pd.DataFrame:
@@ -231,126 +286,22 @@ class RuleInput:
         return pairs.assign(app_id=self.panel.apps[pairs["app"]])
 
 
-_SECTIONS: Final = """
-Parameters
-----------
-data : RuleInput or pandas.DataFrame
-    The tenant and the week, or a table of events to be judged with the default settings.
-
-Returns
--------
-list of Hit
-    One per entity; ``facts`` holds numbers and names, no prose.
-"""
-
-
-def rule(
-    find: Callable[[RuleInput], Iterator[Hit]],
-) -> Callable[[RuleInput | pd.DataFrame], list[Hit]]:
-    """Make a rule of a function: events do as well as a RuleInput, and its hits are a list.
+def choose_thresholds(settings: Thresholds, model: type[T]) -> T:
+    """Return the thresholds of one kind out of those of all rules.
 
     Parameters
     ----------
-    find : callable
-        ``find(data: RuleInput) -> iterator of Hit``, with a docstring of summary and examples.
+    settings : Thresholds
+        Those of all rules, or any of them.
+    model : type of Thresholds
+        Which ones.
 
     Returns
     -------
-    callable
-        The rule; its docstring says what all rules take and return.
+    Thresholds
+        `settings` if it has them, else the defaults.
     """
-
-    @functools.wraps(find)
-    def run(data: RuleInput | pd.DataFrame) -> list[Hit]:
-        return list(find(data if isinstance(data, RuleInput) else RuleInput.from_events(data)))
-
-    summary, _, examples = inspect.cleandoc(find.__doc__ or "").partition("\nExamples\n")
-    del run.__wrapped__  # it yields its hits; what it has become returns them
-    parts = [summary, _SECTIONS, f"Examples\n{examples}" if examples else ""]
-    run.__doc__ = "\n\n".join(part.strip() for part in parts).rstrip()
-    return run
-
-
-def top_rows(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
-    """Return the row with the largest value of each group, the earliest among equals.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        A table with ``bucket_at``.
-    keys : list of str
-        Columns that name the group.
-    column : str
-        Column of the values.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per group, in the order of the keys.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"app_id": ["a", "a"], "bucket_at": [0, 1], "n": [2, 3]})
-    >>> top_rows(table, ["app_id"], "n")["bucket_at"].tolist()
-    [1]
-    """
-    ranked = table.sort_values([column, "bucket_at"], ascending=[False, True], kind="stable")
-    return ranked.drop_duplicates(keys).sort_values(keys, kind="stable")
-
-
-def gather(rows: pd.DataFrame, keys: list[str], column: str) -> dict[Any, list[str]]:
-    """Return the distinct names of a column, group by group, in the order of the rows.
-
-    In a log with many forged names this costs a small part of what grouping the rows and asking
-    each group for its names does.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        A table.
-    keys : list of str
-        Columns that name the group.
-    column : str
-        Column of the names.
-
-    Returns
-    -------
-    dict of tuple or str to list of str
-        By the values of `keys`: a tuple, or the value itself if there is one key.
-
-    Examples
-    --------
-    >>> gather(pd.DataFrame({"app_id": ["a", "a"], "api": ["y", "x"]}), ["app_id"], "api")
-    {'a': ['y', 'x']}
-    """
-    names: dict[Any, dict[str, None]] = {}
-    values = [rows[key].tolist() for key in keys]
-    groups = values[0] if len(keys) == 1 else zip(*values, strict=True)
-    for group, name in zip(groups, rows[column].tolist(), strict=True):
-        names.setdefault(group, {})[str(name)] = None
-    return {group: list(found) for group, found in names.items()}
-
-
-def is_known(table: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """Return which rows have a combination of names that another table has.
-
-    Parameters
-    ----------
-    table, known : pandas.DataFrame
-        Tables with the columns `keys`.
-    keys : list of str
-        Columns that have to agree.
-
-    Returns
-    -------
-    pandas.Series of bool of shape (n_rows,)
-        With the index of `table`.
-    """
-    # most of the past is about other names
-    near = known[known[keys[-1]].isin(table[keys[-1]].unique())]
-    seen = pd.MultiIndex.from_frame(near[keys].drop_duplicates().astype("str"))
-    rows = pd.MultiIndex.from_frame(table[keys].astype("str"))
-    return pd.Series(rows.isin(seen), index=table.index)
+    return settings if isinstance(settings, model) else model()
 
 
 def _count_apps(by_api: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,1 @@
+"""Surprise groups, one file each; :mod:`audit_analytics.detect.detectors` lists them."""

@@ -1,0 +1,52 @@
+"""Surprise group AUTHFAIL of an IP-day: authentication failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audit_analytics.detect.group import IP_METHOD, IpGroup
+from audit_analytics.detect.guidance import (
+    SHARED_BENIGN,
+    SHARED_STEPS,
+    SHARED_TECHNIQUES,
+    SHARED_TITLE,
+)
+from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import say_calls, say_when
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from audit_analytics.cases import Hit
+
+
+def _score(days: pd.DataFrame) -> pd.Series:
+    return days["auth_count"].astype(float)
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} brought {failures} in {calls} {when}.",
+        entity=who,
+        failures=ngettext(
+            "{n} authentication failure", "{n} authentication failures", hit.observed
+        ),
+        calls=say_calls(hit.facts["calls"]),
+        when=say_when(hit, zone),
+    )
+
+
+AUTHFAIL = IpGroup(
+    name="AUTHFAIL",
+    title=SHARED_TITLE,
+    kind="unusual_ip",
+    method=IP_METHOD,
+    sentence=_say,
+    techniques=SHARED_TECHNIQUES,
+    benign=SHARED_BENIGN,
+    steps=SHARED_STEPS,
+    unit=mark("authentication failures in a day"),
+    observed="auth_count",
+    scored=_score,
+    where={"outcome": ("auth",)},
+)

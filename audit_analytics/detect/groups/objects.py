@@ -1,0 +1,49 @@
+"""Surprise group OBJ: distinct objects.
+
+A leak walks through objects, an app mostly comes back to its own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audit_analytics.detect.group import OBJECT_METHOD, CountGroup
+from audit_analytics.detect.guidance import ASK_OWNER, BACKFILL, ROTATE
+from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import say_expected, say_when
+
+if TYPE_CHECKING:
+    from audit_analytics.cases import Hit
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    values = {
+        "entity": who,
+        "objects": ngettext("{n} object", "{n} objects", hit.observed),
+        "when": say_when(hit, zone),
+        "expected": say_expected(hit),
+    }
+    if hit.facts["hours"] == 1:
+        return _("{entity} touched {objects} {when}; {expected}.", **values)
+    return _("{entity} touched {objects} {when}, each counted once an hour; {expected}.", **values)
+
+
+OBJ = CountGroup(
+    name="OBJ",
+    title=mark("Unusual number of objects"),
+    short=mark("number of objects"),
+    kind="volume",
+    method=OBJECT_METHOD,
+    sentence=_say,
+    techniques=("T1213", "T1530"),
+    benign=(BACKFILL, mark("a report that walks through everything once")),
+    steps=(
+        mark("Look at which objects these are: a walk through all of them is an export."),
+        ASK_OWNER,
+        ROTATE,
+    ),
+    metric="objects",
+    units=(mark("distinct objects in an hour"), mark("objects in a day, each once an hour")),
+    telling=7,
+    supports=True,
+)

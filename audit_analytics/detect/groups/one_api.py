@@ -1,0 +1,109 @@
+"""Surprise group API: calls of one API the app already used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.dates.buckets import HOURS_PER_DAY
+from audit_analytics.detect.baseline import count_surprise
+from audit_analytics.detect.group import CountGroup
+from audit_analytics.detect.guidance import ASK_OWNER, BACKFILL
+from audit_analytics.detect.surprise import fit_daily, fit_hourly, pick_daily
+from audit_analytics.language import _, mark
+from audit_analytics.language.wording import say_expected, say_times, say_when, show_api
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.cases import Hit
+    from audit_analytics.detect.baseline import Baseline
+    from audit_analytics.detect.surprise import Surprise, WeekFrame
+
+
+MIN_API_CALLS: Final = 5
+SHARE_PRIOR_CALLS: Final = 2.0
+
+
+def score_apis(frame: WeekFrame) -> Surprise:
+    """Score the calls of each API that the app already used, given its usual mix.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+
+    Returns
+    -------
+    Surprise
+        The most surprising API and bucket of each day; the label is the API.
+    """
+    panel, grid = frame.panel, frame.panel.grid
+    rows = panel.api_calls
+    used = panel.weights(frame.scored)[rows["app"], rows["hour"]] > 0
+    past = rows[used].groupby(["app", "api"])["calls_count"].sum()
+    in_tenant = past.groupby("api").sum()
+    of_app = past.groupby("app").sum()
+    share = (
+        past + SHARE_PRIOR_CALLS * in_tenant.reindex(past.index, level="api") / in_tenant.sum()
+    ) / (of_app.reindex(past.index, level="app") + SHARE_PRIOR_CALLS)
+    week = rows[grid.week[rows["hour"]] == frame.scored].assign(hours=1)
+    days = week.assign(hour=grid.first_hour[grid.day[week["hour"]]])
+    days = days.groupby(["app", "hour", "api"], as_index=False)["calls_count"].sum()
+    days = days.assign(hours=grid.day_hours[grid.day[days["hour"]]])
+    calls = panel.counts["calls"]
+    scored = [
+        _score_shares(frame, table, share, fit(frame, calls), slot)
+        for table, fit, slot in (
+            (week, fit_hourly, grid.slot),
+            (days, fit_daily, grid.slot // HOURS_PER_DAY),
+        )
+    ]
+    return scored[0].or_greater(scored[1])
+
+
+def _score_shares(
+    frame: WeekFrame,
+    table: pd.DataFrame,
+    share: pd.Series,
+    base: Baseline,
+    slot_of_hour: NDArray[np.intp],
+) -> Surprise:
+    usual = share.reindex(pd.MultiIndex.from_frame(table[["app", "api"]])).to_numpy()
+    kept = (table["calls_count"].to_numpy() >= MIN_API_CALLS) & ~np.isnan(usual)
+    rows = table[kept].rename(columns={"calls_count": "observed", "api": "label"})
+    app, slot = rows["app"].to_numpy(), slot_of_hour[rows["hour"].to_numpy()]
+    mean = base.mean[app, slot] * usual[kept]
+    size = base.size(mean, app, slot)
+    score = count_surprise(rows["observed"].to_numpy(), mean, size)
+    return pick_daily(frame, rows.assign(score=score, expected=mean, size=size))
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} called {api} {times} {when}; {expected}.",
+        entity=who,
+        api=show_api(hit.facts["label"]),
+        times=say_times(hit.observed),
+        when=say_when(hit, zone),
+        expected=say_expected(hit),
+    )
+
+
+API = CountGroup(
+    name="API",
+    title=mark("Unusual use of one API"),
+    short=mark("mix of APIs"),
+    kind="volume",
+    method=mark("calls of one API against the app's usual mix"),
+    sentence=_say,
+    techniques=("T1213",),
+    benign=(BACKFILL, mark("a new batch job")),
+    steps=(mark("Look at how many distinct objects were read."), ASK_OWNER),
+    units=(mark("calls of one API in an hour"), mark("calls of one API in a day")),
+    labels="api",
+    scored=score_apis,
+    telling=6,
+)

@@ -1,0 +1,55 @@
+"""Surprise group SLOW: distinct objects over days."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audit_analytics.detect.group import OBJECT_METHOD, CountGroup
+from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect.spans import SPANS, score_spans
+from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import say_expected, say_when
+
+if TYPE_CHECKING:
+    from audit_analytics.cases import Hit
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} touched {objects} {when}, each counted once an hour, more than such days used to "
+        "add up to; {expected}.",
+        entity=who,
+        objects=ngettext("{n} object", "{n} objects", hit.observed),
+        when=say_when(hit, zone),
+        expected=say_expected(hit),
+    )
+
+
+SLOW = CountGroup(
+    name="SLOW",
+    title=mark("More objects over several days"),
+    short=mark("number of objects over days"),
+    kind="volume",
+    method=OBJECT_METHOD,
+    sentence=_say,
+    techniques=("T1213", "T1530"),
+    benign=(
+        mark("more users, or a new source that the app serves"),
+        mark("a backfill at low speed"),
+    ),
+    steps=(
+        mark("Look at which objects these are: a slow walk through all of them is a leak."),
+        mark("See whether it goes on: growth stays, a leak ends when it has everything."),
+        ASK_OWNER,
+        ROTATE,
+    ),
+    metric="objects",
+    units=(
+        mark("objects in two days, each once an hour"),
+        mark("objects in four days, each once an hour"),
+    ),
+    spans=SPANS,
+    scored=lambda frame: score_spans(frame, frame.panel.counts["objects"]),
+    telling=8,
+    supports=True,
+)

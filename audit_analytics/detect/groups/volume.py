@@ -1,0 +1,38 @@
+"""Surprise group VOL: all calls of an app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from audit_analytics.detect.group import COUNT_METHOD, CountGroup
+from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
+from audit_analytics.language import _, mark
+from audit_analytics.language.wording import say_expected, say_times, say_when
+
+if TYPE_CHECKING:
+    from audit_analytics.cases import Hit
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} called {times} {when}; {expected}.",
+        entity=who,
+        times=say_times(hit.observed),
+        when=say_when(hit, zone),
+        expected=say_expected(hit),
+    )
+
+
+VOL = CountGroup(
+    name="VOL",
+    title=mark("Unusual number of calls"),
+    short=mark("number of calls"),
+    kind="volume",
+    method=COUNT_METHOD,
+    sentence=_say,
+    techniques=("T1213", "T1499"),
+    benign=VOLUME_BENIGN,
+    steps=VOLUME_STEPS,
+    units=(mark("calls in an hour"), mark("calls in a day")),
+    telling=9,
+)

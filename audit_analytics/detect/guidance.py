@@ -1,0 +1,67 @@
+"""Advice that several detectors give in the same words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from audit_analytics.language import mark
+
+ASK_OWNER: Final = mark(
+    "Ask the app's owner in the developer console whether a release or a backfill ran then."
+)
+ROTATE: Final = mark(
+    "If nobody knows of it, rotate the app secret and restrict the app to its known addresses."
+)
+BACKFILL: Final = mark("a backfill or migration")
+
+VOLUME_BENIGN: Final = (
+    BACKFILL,
+    mark("a retry loop after a failed release"),
+    mark("a seasonal peak"),
+)
+VOLUME_STEPS: Final = (mark("Look at the top APIs: reading or writing, and of what."), ASK_OWNER)
+
+SENSITIVE_BENIGN: Final = (mark("a periodic export"), mark("a new feature that needs this data"))
+SENSITIVE_STEPS: Final = (
+    mark("Check whether the app's purpose needs these APIs, and who approved the scope."),
+    ASK_OWNER,
+    ROTATE,
+)
+
+ERRORS_TITLE: Final = mark("Error burst")
+ERRORS_BENIGN: Final = (
+    mark("an expired configuration"),
+    mark("a scope that was withdrawn"),
+    mark("a deleted object still polled"),
+)
+ERRORS_STEPS: Final = (
+    mark(
+        "Look at the response codes: one code on one API is mostly a defect, many APIs are a search."
+    ),
+    ASK_OWNER,
+)
+
+NETWORK_TITLE: Final = mark("Calls from a new network")
+NETWORK_TECHNIQUES: Final = ("T1078.004", "T1550.001")
+NETWORK_BENIGN: Final = (
+    mark("a move to another cloud region"),
+    mark("a new egress address"),
+    mark("a developer testing by hand"),
+)
+NETWORK_STEPS: Final = (
+    mark("Find out who owns the address, and whether other apps moved there, too."),
+    mark("Compare what was called from there with what the app usually calls."),
+    ROTATE,
+)
+
+SHARED_TITLE: Final = mark("One address, many apps")
+SHARED_TECHNIQUES: Final = ("T1110.004", "T1528")
+SHARED_BENIGN: Final = (
+    mark("a new egress gateway"),
+    mark("an integration platform that serves many apps"),
+)
+SHARED_STEPS: Final = (
+    mark("Find out who owns the address."),
+    mark("Check each app's successes from this address, above all right after the failures."),
+    mark("Block the address and rotate the secrets of the apps that succeeded."),
+)

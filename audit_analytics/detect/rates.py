@@ -1,0 +1,170 @@
+"""Shares of errors: an app's usual one, what an outage explains, and how surprising a class is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.detect.panel import ERROR_CLASSES, Panel
+from audit_analytics.detect.surprise import (
+    Surprise,
+    WeekFrame,
+    fit_daily,
+    fit_hourly,
+    score_days,
+    score_hours,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+RATE_PRIOR_CALLS: Final = 30.0
+HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
+OUTAGE_APPS: Final = 15
+OUTAGE_EXCESS: Final = 0.03
+API_OUTAGE_APPS: Final = 5
+
+
+def usual_rate(frame: WeekFrame, counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return each app's usual share of such calls, shrunk towards the tenant's.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Such calls.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_apps,)
+        (e + 30 pooled) / (n + 30), 0 to 1.
+    """
+    used = frame.panel.weights(frame.scored) > 0
+    such = (counts * used).sum(axis=1)
+    calls = (frame.panel.counts["calls"] * used).sum(axis=1)
+    pooled = such.sum() / max(calls.sum(), 1.0)
+    return np.asarray((such + RATE_PRIOR_CALLS * pooled) / (calls + RATE_PRIOR_CALLS))
+
+
+def outage_excess(
+    panel: Panel, errors: NDArray[np.float64], rate: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return, hour by hour, the share of calls that fail for everybody.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    errors : numpy.ndarray of shape (n_apps, n_hours)
+        Errors of one class.
+    rate : numpy.ndarray of shape (n_apps,)
+        Usual share of each app.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_hours,)
+        Median excess share over the active settled apps where it is above 0.03 and 15 of them
+        (half of a smaller tenant) are active; 0 elsewhere.
+    """
+    settled = panel.settled
+    calls = np.where(settled, panel.counts["calls"], 0.0)
+    if calls.size == 0:
+        return np.zeros(calls.shape[1])
+    share = np.where(calls > 0, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
+    active = (calls > 0).sum(axis=0)
+    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
+    ranked = np.sort(share, axis=0)
+    middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
+    return np.asarray(np.where((active >= needed) & (middle > OUTAGE_EXCESS), middle, 0.0))
+
+
+def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:
+    """Return, hour by hour, the share of calls that fail for everybody in one way.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week, of apps.
+    name : str
+        Error class.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_hours,)
+        As :func:`outage_excess`.
+    """
+    counts = frame.panel.counts[name]
+    return outage_excess(frame.panel, counts, usual_rate(frame, counts))
+
+
+def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]) -> pd.DataFrame:
+    """Find the hours in which an API fails for everybody, and what that costs each app.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    name : str
+        Error class.
+    platform : numpy.ndarray of shape (n_hours,)
+        Share of calls that fail on all APIs alike, see :func:`expect_outage`; an hour of an outage
+        is no news about one API.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per ``api``, ``hour`` and ``app`` (positions): ``errors``, its calls times the
+        median excess share of errors over the settled apps that called the API in that hour,
+        where five or more did and that median is above 0.03.
+    """
+    panel, rows = frame.panel, frame.panel.api_calls
+    rows = rows[panel.settled[rows["app"], rows["hour"]]]
+    key = pd.factorize(rows["api"])[0] * len(panel.grid.hours) + rows["hour"].to_numpy()
+    failing, apps = np.unique(key[rows[name].to_numpy() > 0], return_counts=True)
+    # a median above 0 needs half of five apps: far fewer pairs of API and hour are left
+    kept = np.isin(key, failing[apps > API_OUTAGE_APPS // 2])
+    rows, key = rows[kept], key[kept]
+    rate = usual_rate(frame, panel.counts[name])
+    groups = (rows[name] / rows["calls_count"] - rate[rows["app"].to_numpy()]).groupby(key)
+    middle, active = groups.transform("median"), groups.transform("size")
+    found = (active >= API_OUTAGE_APPS) & (middle > OUTAGE_EXCESS)
+    found &= platform[rows["hour"].to_numpy()] == 0
+    rows = rows[["api", "hour", "app"]].assign(errors=rows["calls_count"] * middle)
+    return rows[np.asarray(found, dtype=bool)]
+
+
+def score_classes(
+    frame: WeekFrame, extra: Mapping[str, NDArray[np.float64]] | None = None
+) -> Surprise:
+    """Score every error class and keep the most surprising one.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    extra : mapping of str to numpy.ndarray of shape (n_entities, n_hours), optional
+        Errors of each class of ERROR_CLASSES that are expected besides the usual ones.
+
+    Returns
+    -------
+    Surprise
+        min(s_NB, 2 s_BB) of the most surprising class and bucket; the label is the class.
+    """
+
+    def score_class(name: str) -> Surprise:
+        counts = frame.panel.counts[name]
+        rate, more = usual_rate(frame, counts), None if extra is None else extra[name]
+        hourly = score_hours(frame, counts, fit_hourly(frame, counts), rate=rate, extra=more)
+        daily = score_days(frame, counts, fit_daily(frame, counts), rate=rate, extra=more)
+        found = hourly.or_greater(daily)
+        score = found.score * (0.5 if name in HALF_WEIGHT else 1.0)
+        return replace(found, score=score, label=np.full(score.shape, name, dtype=object))
+
+    return reduce(Surprise.or_greater, map(score_class, ERROR_CLASSES))

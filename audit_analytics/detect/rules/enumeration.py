@@ -1,0 +1,98 @@
+"""Rule: find apps that try many distinct objects of one API in an hour in vain.
+
+Examples
+--------
+>>> from audit_analytics import load
+>>> api = "GET/open-apis/contact/v3/users/:user_id"
+>>> log = [
+...     {"id": f"{n}", "event_time": 1794369600 + n, "app_id": "cli_a", "api_key": api,
+...      "log_detail": {"path": f"/open-apis/contact/v3/users/{n}", "status_code": 404}}
+...     for n in range(40)
+... ]
+>>> [(hit.entity, hit.observed) for hit in find_enumeration(load(log))]
+[('cli_a', 40.0)]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from audit_analytics.cases import Hit
+from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect.rule import rule
+from audit_analytics.detect.rule_input import HOUR
+from audit_analytics.detect.tables import top_rows
+from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import say_when, show_api
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from audit_analytics.detect.rule_input import RuleInput
+
+
+class EnumerationThresholds(Thresholds):
+    """Thresholds of this rule."""
+
+    enumeration_objects: int = Field(30, ge=2, description="distinct objects of one API an hour")
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} tried {objects} of {api} in vain {when}.",
+        entity=who,
+        objects=ngettext("{n} distinct object", "{n} distinct objects", hit.observed),
+        api=show_api(hit.facts["api"]),
+        when=say_when(hit, zone),
+    )
+
+
+@rule(
+    name="rule:enumeration",
+    title=mark("Object enumeration"),
+    kind="error_burst",
+    severity="high",
+    sentence=_say,
+    techniques=("T1087.004", "T1213"),
+    benign=(mark("a clean-up job that walks through deleted objects"),),
+    steps=(
+        mark(
+            "Look at the ids tried: rising or random ids are guesses, known ids are a stale list."
+        ),
+        ASK_OWNER,
+        ROTATE,
+    ),
+    thresholds=EnumerationThresholds,
+    metric="not_found",
+    place=40,
+)
+def find_enumeration(data: RuleInput) -> Iterator[Hit]:
+    """Find apps that try many distinct objects of one API in an hour in vain."""
+    failed, keys = "failed_objects_count", ["app_id", "api"]
+    in_vain = data.by_api["objects_count"] - data.by_api["ok_objects_count"]
+    # an object that an outage kept from answering was not guessed
+    answers = data.by_api[["not_found_count", "permission_count", "param_count"]].sum(axis=1)
+    table = data.by_api.assign(**{failed: np.minimum(in_vain, answers)})
+    week = data.in_week(table)
+    top = top_rows(
+        week[week[failed] >= data.thresholds(EnumerationThresholds).enumeration_objects],
+        keys,
+        failed,
+    )
+    usual = data.before_week(table).groupby(keys, observed=True)[failed].max()
+    top = top.join(usual.rename("usual"), on=keys)
+    for row in top[top[failed] > 3 * top["usual"].fillna(0)].itertuples():
+        yield Hit(
+            entity_type="app",
+            entity=str(row.app_id),
+            start_at=row.bucket_at,
+            end_at=row.bucket_at + HOUR,
+            observed=float(row.failed_objects_count),
+            unit=mark("distinct objects in an hour"),
+            facts={"api": str(row.api), "calls": int(row.calls_count)},
+            where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
+        )

@@ -1,0 +1,112 @@
+"""Rule: find apps that change who may do what, with an API they were never served before.
+
+Granting a role, resetting a password or handing over an app takes one call; waiting for a
+second one would be waiting for the damage.
+
+Examples
+--------
+>>> from audit_analytics import load
+>>> from audit_analytics.detect import RuleInput
+>>> api = "POST/open-apis/contact/v3/functional_roles"
+>>> log = [{"id": "1", "event_time": 1793000000, "app_id": "cli_a", "api_key": "GET/x"}]
+>>> log += [{"id": "2", "event_time": 1794369600, "app_id": "cli_a", "api_key": api}]
+>>> hits = find_high_impact_write(RuleInput.from_events(load(log), week="2026-W46"))
+>>> [(hit.entity, hit.observed, hit.facts["categories"]) for hit in hits]
+[('cli_a', 1.0, ['role_grant'])]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from audit_analytics.cases import Hit
+from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect.rule import rule
+from audit_analytics.detect.rule_input import SECOND
+from audit_analytics.detect.tables import gather
+from audit_analytics.detect.uses import count_first_uses, sum_uses
+from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import format_start, say_apis, say_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from audit_analytics.detect.rule_input import RuleInput
+
+HIGH_IMPACT: Final = frozenset(
+    {
+        "app_control",
+        "credential_reset",
+        "drive_permission",
+        "mail_admin",
+        "mail_rule",
+        "payroll_write",
+        "role_grant",
+        "session_control",
+        "tenant_security",
+        "user_lifecycle",
+    }
+)
+"""Categories of the catalogue whose writes change who may do what: one call is enough."""
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} changed who may do what with {apis} it never used before, {when} ({names}): "
+        "{calls}.",
+        entity=who,
+        apis=ngettext("{n} API", "{n} APIs", len(hit.facts["apis"])),
+        when=format_start(hit.start_at, zone),
+        names=say_apis(hit.facts["apis"]),
+        calls=say_calls(hit.observed),
+    )
+
+
+@rule(
+    name="rule:high_impact_write",
+    title=mark("High-impact change"),
+    kind="sensitive_api",
+    severity="high",
+    sentence=_say,
+    techniques=("T1098.003", "T1531"),
+    benign=(
+        mark("an administrator's script run once"),
+        mark("a new release that manages members or permissions"),
+    ),
+    steps=(
+        mark("Look at what was changed, and undo it if nobody asked for it."),
+        mark("Check in the admin console who granted the app this scope, and when."),
+        ASK_OWNER,
+        ROTATE,
+    ),
+    place=70,
+    begins=True,
+    first_use=True,
+)
+def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
+    """Find apps that change who may do what, with an API they were never served before."""
+    if not data.has_history:
+        return
+    new = count_first_uses(data)
+    new = new[(new["calls"] > new["denied"]) & _is_high_impact(new)]
+    new = new.sort_values(["first_at", "api"])
+    named, kinds = (gather(new, ["app_id"], column) for column in ("api", "category"))
+    for use in sum_uses(new, ["app_id"]).itertuples():
+        apis = tuple(named[use.app_id])
+        yield Hit(
+            entity_type="app",
+            entity=str(use.app_id),
+            start_at=use.first_at,
+            end_at=use.last_at + SECOND,
+            observed=float(use.calls - use.denied),
+            unit=mark("calls in the week"),
+            facts={"apis": list(apis), "categories": sorted(kinds[use.app_id])},
+            where={"app_id": (str(use.app_id),), "api": apis},
+        )
+
+
+def _is_high_impact(uses: pd.DataFrame) -> pd.Series:
+    write = ~uses["api"].astype("str").str.startswith("GET/")
+    return write & uses["category"].isin(HIGH_IMPACT)

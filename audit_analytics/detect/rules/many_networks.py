@@ -1,0 +1,86 @@
+"""Rule: find apps that call from more networks within an hour than they ever did.
+
+Examples
+--------
+>>> from audit_analytics import load
+>>> call = {"app_id": "cli_a", "api_key": "GET/x", "event_time": 1794369600}
+>>> log = [call | {"id": f"{n}", "ip": f"203.0.{n}.1"} for n in range(3)]
+>>> [(hit.entity, hit.observed) for hit in find_many_networks(load(log))]
+[('cli_a', 3.0)]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from audit_analytics.cases import Hit
+from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.guidance import (
+    NETWORK_BENIGN,
+    NETWORK_STEPS,
+    NETWORK_TECHNIQUES,
+    NETWORK_TITLE,
+)
+from audit_analytics.detect.rule import rule
+from audit_analytics.detect.rule_input import HOUR, NO_PLACE
+from audit_analytics.detect.tables import top_rows
+from audit_analytics.language import _, mark, ngettext, say_number
+from audit_analytics.language.wording import say_when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from audit_analytics.detect.rule_input import RuleInput
+
+
+class ManyNetworksThresholds(Thresholds):
+    """Thresholds of this rule."""
+
+    app_networks_per_hour: int = Field(3, ge=2, description="networks one app uses in an hour")
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} called from {networks} {when}; never more than {usual} before.",
+        entity=who,
+        networks=ngettext("{n} network", "{n} networks", hit.observed),
+        when=say_when(hit, zone),
+        usual=say_number(hit.facts["usual"]),
+    )
+
+
+@rule(
+    name="rule:many_networks",
+    title=NETWORK_TITLE,
+    kind="unusual_ip",
+    severity="medium",
+    sentence=_say,
+    techniques=NETWORK_TECHNIQUES,
+    benign=NETWORK_BENIGN,
+    steps=NETWORK_STEPS,
+    thresholds=ManyNetworksThresholds,
+)
+def find_many_networks(data: RuleInput) -> Iterator[Hit]:
+    """Find apps that call from more networks within an hour than they ever did."""
+    real = data.by_ip[~data.by_ip["network"].isin(NO_PLACE)]
+    # who tries wrong secrets of an app is elsewhere, the app is not
+    real = real[real["calls_count"] > real["auth_count"]]
+    counts = real.groupby(["app_id", "bucket_at"], observed=True)["network"].nunique().reset_index()
+    usual = data.before_week(counts).groupby("app_id", observed=True)["network"].max()
+    top = top_rows(data.in_week(counts), ["app_id"], "network")
+    top = top.assign(usual=top["app_id"].map(usual).astype(float).fillna(0.0))
+    many = top["network"] >= data.thresholds(ManyNetworksThresholds).app_networks_per_hour
+    for row in top[many & (top["network"] > top["usual"])].itertuples():
+        yield Hit(
+            entity_type="app",
+            entity=str(row.app_id),
+            start_at=row.bucket_at,
+            end_at=row.bucket_at + HOUR,
+            observed=float(row.network),
+            unit=mark("networks in an hour"),
+            alone=False,
+            facts={"usual": int(row.usual)},
+            where={"app_id": (str(row.app_id),)},
+        )

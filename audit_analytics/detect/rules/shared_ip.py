@@ -1,0 +1,91 @@
+"""Rule: find addresses on networks new to the tenant this week that several apps call from.
+
+Examples
+--------
+>>> from audit_analytics import load
+>>> from audit_analytics.detect import RuleInput
+>>> call = {"api_key": "GET/x"}
+>>> log = [call | {"id": "0", "event_time": 1793000000, "app_id": "cli_0", "ip": "10.0.0.1"}]
+>>> log += [
+...     call | {"id": f"{n}", "event_time": 1794369600, "app_id": f"cli_{n}", "ip": "203.0.113.7"}
+...     for n in range(1, 6)
+... ]
+>>> hits = find_shared_ip(RuleInput.from_events(load(log), week="2026-W46"))
+>>> [(hit.entity, hit.observed) for hit in hits]
+[('203.0.113.7', 5.0)]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from audit_analytics.cases import Hit
+from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.guidance import (
+    SHARED_BENIGN,
+    SHARED_STEPS,
+    SHARED_TECHNIQUES,
+    SHARED_TITLE,
+)
+from audit_analytics.detect.places import count_places
+from audit_analytics.detect.rule import rule
+from audit_analytics.detect.rule_input import NO_PLACE, SECOND
+from audit_analytics.detect.tables import is_known
+from audit_analytics.language import _, mark
+from audit_analytics.language.wording import say_apps, say_when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from audit_analytics.detect.rule_input import RuleInput
+
+
+class SharedIpThresholds(Thresholds):
+    """Thresholds of this rule."""
+
+    shared_ip_apps: int = Field(5, ge=2, description="apps on one address that make it shared")
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} is new to the tenant, and {apps} called from it {when}.",
+        entity=who,
+        apps=say_apps(hit.observed),
+        when=say_when(hit, zone),
+    )
+
+
+@rule(
+    name="rule:shared_ip",
+    title=SHARED_TITLE,
+    kind="unusual_ip",
+    severity="medium",
+    sentence=_say,
+    techniques=SHARED_TECHNIQUES,
+    benign=SHARED_BENIGN,
+    steps=SHARED_STEPS,
+    thresholds=SharedIpThresholds,
+)
+def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
+    """Find addresses on networks new to the tenant this week that several apps call from."""
+    if not data.has_history:
+        return
+    week, past = data.in_week(data.by_ip), data.before_week(data.by_ip)
+    fresh = week[~is_known(week, past, ["network"]) & ~week["network"].isin(NO_PLACE)]
+    apps = fresh.groupby("ip", observed=True)["app_id"].nunique()
+    shared = fresh[
+        fresh["ip"].isin(apps.index[apps >= data.thresholds(SharedIpThresholds).shared_ip_apps])
+    ]
+    for place in count_places(shared, "ip").itertuples():
+        yield Hit(
+            entity_type="ip",
+            entity=str(place.Index),
+            start_at=place.first_at,
+            end_at=place.last_at + SECOND,
+            observed=float(len(place.apps)),
+            unit=mark("apps on one new address"),
+            facts={"apps": list(place.apps)},
+            where={"ip": (str(place.Index),)},
+        )

@@ -1,0 +1,104 @@
+"""Rule: find every-hour apps that stop calling while the log goes on.
+
+The silence has to be twice as long as any of the app's history: a nightly maintenance is
+none.
+
+Examples
+--------
+>>> from audit_analytics import load
+>>> hours = range(1792944000, 1794758400, 3600)
+>>> log = [
+...     {"id": f"{app}{at}", "event_time": at, "app_id": app, "api_key": "GET/x"}
+...     for app in ("cli_a", "cli_b")
+...     for at in hours
+...     if app == "cli_b" or not 1794369600 <= at < 1794400000
+... ]
+>>> [(hit.entity, hit.facts["hours"]) for hit in find_silence(load(log))]
+[('cli_a', 9)]
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import Field
+
+from audit_analytics.cases import Hit
+from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.guidance import ASK_OWNER
+from audit_analytics.detect.rule import rule
+from audit_analytics.detect.rule_input import HOUR
+from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import say_calls, say_when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.rule_input import RuleInput
+
+
+class SilenceThresholds(Thresholds):
+    """Thresholds of this rule."""
+
+    silence_hours: int = Field(4, ge=1, description="hours of silence of an every-hour app")
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    return _(
+        "{entity} made no call for {hours}, {when}; {calls} would be usual.",
+        entity=who,
+        hours=ngettext("{n} hour", "{n} hours", hit.facts["hours"]),
+        when=say_when(hit, zone),
+        calls=say_calls(hit.expected or 0),
+    )
+
+
+@rule(
+    name="rule:silence",
+    title=mark("App fell silent"),
+    kind="silence",
+    severity="medium",
+    sentence=_say,
+    techniques=("T1489",),
+    benign=(mark("a planned shutdown"), mark("a failed release"), mark("an expired secret")),
+    steps=(mark("Check whether the service still runs."), ASK_OWNER),
+    thresholds=SilenceThresholds,
+    place=90,
+)
+def find_silence(data: RuleInput) -> Iterator[Hit]:
+    """Find every-hour apps that stop calling while the log goes on."""
+    grid, calls = data.panel.grid, data.panel.counts["calls"]
+    history, week = data.panel.weights(0) > 0, np.flatnonzero(grid.week == 0)
+    # hours after the log's last are not silence, but not logged yet
+    logged = np.flatnonzero(calls.sum(axis=0) > 0)
+    week = week[week <= logged[-1]] if len(logged) else week[:0]
+    hours = history.sum(axis=1)
+    busy = ((calls > 0) & history).sum(axis=1) >= 0.95 * np.maximum(hours, 1)
+    for app in np.flatnonzero(data.panel.assessed(0) & busy):
+        past = calls[app, history[app]]
+        start, length = _longest_run((calls[app, week] == 0) & ~grid.gap[week])
+        longest = _longest_run(past == 0)[1]
+        if length >= max(data.thresholds(SilenceThresholds).silence_hours, 2 * longest):
+            start_at = grid.hours[week][start]
+            app_id = str(data.panel.apps[app])
+            yield Hit(
+                entity_type="app",
+                entity=app_id,
+                start_at=start_at,
+                end_at=start_at + length * HOUR,
+                observed=0.0,
+                expected=float(past.mean() * length),
+                unit=mark("calls in the silence"),
+                facts={"hours": int(length), "longest_before": int(longest)},
+                where={"app_id": (app_id,)},
+            )
+
+
+def _longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(int), 0]))
+    starts, lengths = edges[::2], edges[1::2] - edges[::2]
+    best = int(lengths.argmax()) if len(lengths) else -1
+    return (int(starts[best]), int(lengths[best])) if best >= 0 else (0, 0)
