@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from audit_analytics import features as features
     from audit_analytics import plots as plots
     from audit_analytics import rollup as rollup
+    from audit_analytics.detect import Metric as Metric
+    from audit_analytics.detect import rule as rule
     from audit_analytics.intake import load as load
     from audit_analytics.pipeline import analyze as analyze
+    from audit_analytics.pipeline import list_rules as rules  # noqa: F401 - re-exported
     from audit_analytics.report.result import Report as Report
     from audit_analytics.settings import Settings as Settings
     from audit_analytics.settings import load_settings as load_settings
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Report": ("audit_analytics.report.result", "Report"),
     "Settings": ("audit_analytics.settings", "Settings"),
+    "Metric": ("audit_analytics.detect", "Metric"),
     "analyze": ("audit_analytics.pipeline", "analyze"),
     "features": ("audit_analytics.features", None),
     "load": ("audit_analytics.intake", "load"),
@@ -35,6 +39,8 @@ _HOMES = {
     "plots": ("audit_analytics.plots", None),
     # the module: importing it would shadow a function of its name
     "rollup": ("audit_analytics.rollup", None),
+    "rule": ("audit_analytics.detect", "rule"),
+    "rules": ("audit_analytics.pipeline", "list_rules"),
     "simulate_company": ("audit_analytics.simulate.company", "simulate_company"),
 }
 

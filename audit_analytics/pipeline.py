@@ -14,16 +14,20 @@ from audit_analytics.dates.spans import read_since
 from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
 from audit_analytics.detect import (
     Detection,
+    Rule,
     RuleInput,
     StuffingThresholds,
+    add_metrics,
     build_grid,
     build_panel,
     choose_thresholds,
     detect_week,
     find_hits,
     limit_days,
+    list_known,
     run_rules,
     set_aside_stuffing,
+    use_detectors,
 )
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import Finding, follow_up, merge_findings
@@ -37,9 +41,10 @@ from audit_analytics.rollup import Rollup
 from audit_analytics.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from audit_analytics.cases import Case, Hit
+    from audit_analytics.detect import Metric
     from audit_analytics.detect.forest import OutlierDetector
 
 
@@ -49,6 +54,8 @@ def run_week(
     week: str | None = None,
     settings: Settings | None = None,
     since: str | None = None,
+    rules: Sequence[Rule] | None = None,
+    metrics: Sequence[Metric] = (),
     detector: OutlierDetector | None = None,
     previous: str | Path | Report | None = None,
 ) -> Report:
@@ -65,6 +72,10 @@ def run_week(
     since : str, optional
         Judge the week in progress, and tell only what went on after this: an instant in ISO 8601
         (in the tenant's zone if it names none), or a span such as ``2h`` before the log's end.
+    rules : sequence of Rule, optional
+        The rules that run; those of :func:`audit_analytics.rules` if not given.
+    metrics : sequence of Metric, default=()
+        What else of an app is compared with its own past.
     detector : OutlierDetector, optional
         Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
     previous : path or Report, optional
@@ -91,7 +102,10 @@ def run_week(
         past: Path | Mapping[str, Any] | None = previous.data
     else:
         past = Path(previous) if previous is not None else None
-    with use_language(settings.lang):
+    known = list_known()
+    groups = [found for found in known if not isinstance(found, Rule)]
+    chosen = list_rules() if rules is None else rules
+    with use_language(settings.lang), use_detectors([*groups, *metrics, *chosen]):
         data = judge_week(
             log, week=week, settings=settings, since=since, detector=detector, previous=past
         )
@@ -225,7 +239,7 @@ def _detect(
     )
     judged = Rollup(judged_api, judged_ip, "1h")
     per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
-    panel = build_panel(per_app, judged_api, grid).leave_out(untaught)
+    panel = add_metrics(build_panel(per_app, judged_api, grid), judged_api).leave_out(untaught)
     detection = detect_week(
         panel, judged_api, judged_ip, every_ip=calls.by_ip, detector=detector, seed=settings.seed
     )
@@ -282,6 +296,22 @@ def _merge(
         week=week,
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
     )
+
+
+def list_rules() -> list[Rule]:
+    """List the rules that run unless others are named.
+
+    Returns
+    -------
+    list of Rule
+        Those of this package and of installed ones.
+
+    Examples
+    --------
+    >>> list_rules()[0].name
+    'rule:own_app'
+    """
+    return [found for found in list_known() if isinstance(found, Rule)]
 
 
 analyze = run_week

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,9 @@ from audit_analytics.cli.findings import explain, replay, suppress, verdict
 from audit_analytics.cli.store import rollup, store
 from audit_analytics.cli.tenants import weekly_of_tenants
 from audit_analytics.errors import DataIncompleteError
+
+if TYPE_CHECKING:
+    from audit_analytics.detect import Metric, Rule
 
 EXIT_FOUND = 1
 
@@ -59,6 +63,13 @@ def main() -> None:
     help="Send it as the settings say; a failure leaves the exit code as it is.",
 )
 @click.option(
+    "--detectors",
+    "places",
+    metavar="MODULE:NAME",
+    multiple=True,
+    help="Use a rule or metric of your own as well; may be repeated.",
+)
+@click.option(
     "--tenants",
     "is_tenants",
     is_flag=True,
@@ -78,6 +89,7 @@ def weekly(
     fail_on: str | None,
     ocsf: bool | None,
     is_delivered: bool,
+    places: tuple[str, ...],
     is_tenants: bool,
     config: Path | None,
 ) -> None:
@@ -102,7 +114,16 @@ def weekly(
     check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
     previous = out if out.is_dir() else None
-    report = run_week(source, week=week, since=since, settings=settings, previous=previous)
+    rules, metrics = _load(places)
+    report = run_week(
+        source,
+        week=week,
+        since=since,
+        settings=settings,
+        rules=rules,
+        metrics=metrics,
+        previous=previous,
+    )
     since_at = report.data["week"]["since_at"]
     name = "" if since_at is None else f"-since-{since_at.replace(':', '')}"
     folder = out / f"{report.data['week']['iso']}{name}"
@@ -131,6 +152,20 @@ def weekly(
         for severity in severities
     ):
         sys.exit(EXIT_FOUND)
+
+
+def _load(places: tuple[str, ...]) -> tuple[list[Rule], list[Metric]]:
+    """Load the user's own detectors; their modules may lie in this folder."""
+    from audit_analytics.detect import Metric, Rule, load_detector
+    from audit_analytics.pipeline import list_rules
+
+    if places:
+        # at the end: a file here must not take the place of an installed module
+        sys.path.append(str(Path.cwd()))
+    found = [load_detector(place) for place in places]
+    rules = [detector for detector in found if isinstance(detector, Rule)]
+    metrics = [detector for detector in found if isinstance(detector, Metric)]
+    return [*list_rules(), *rules], metrics
 
 
 @main.group(invoke_without_command=True)

@@ -16,9 +16,10 @@ from audit_analytics.detect.detectors import (
 from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
 from audit_analytics.detect.hits import find_hits
+from audit_analytics.detect.metric import Metric, add_metrics
 from audit_analytics.detect.panel import Panel, build_panel
-from audit_analytics.detect.rule import Rule, rule
 from audit_analytics.detect.rule_input import RuleInput, choose_thresholds
+from audit_analytics.detect.rules import Rule, rule
 from audit_analytics.detect.series import expect_week
 from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
 
@@ -26,11 +27,13 @@ __all__ = [
     "Detection",
     "Detector",
     "Grid",
+    "Metric",
     "Panel",
     "Rule",
     "RuleInput",
     "StuffingThresholds",
     "Thresholds",
+    "add_metrics",
     "build_grid",
     "build_panel",
     "choose_thresholds",

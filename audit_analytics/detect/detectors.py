@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from audit_analytics.detect.detector import Detector
 from audit_analytics.detect.limit import limit_hits
-from audit_analytics.detect.rule import Rule
+from audit_analytics.detect.rules import Rule
 from audit_analytics.errors import ConfigError
 
 if TYPE_CHECKING:

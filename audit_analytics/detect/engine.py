@@ -24,7 +24,7 @@ from audit_analytics.detect.calibrate import (
     stack_weeks,
 )
 from audit_analytics.detect.detectors import list_detectors
-from audit_analytics.detect.group import AppGroup, CountGroup, PairGroup
+from audit_analytics.detect.groups import AppGroup, CountGroup, PairGroup
 from audit_analytics.detect.ip_days import count_ip_days, judge_ip_days
 from audit_analytics.detect.novelty import (
     Novelty,

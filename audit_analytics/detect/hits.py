@@ -8,7 +8,7 @@ import pandas as pd
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.detectors import list_detectors
-from audit_analytics.detect.group import ApiGroup, IpGroup, MixtureGroup
+from audit_analytics.detect.groups import ApiGroup, IpGroup, MixtureGroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -13,7 +13,7 @@ import pandas as pd
 
 from audit_analytics.detect.calibrate import Calibrator
 from audit_analytics.detect.detectors import list_detectors
-from audit_analytics.detect.group import IpGroup
+from audit_analytics.detect.groups import IpGroup
 
 if TYPE_CHECKING:
     from audit_analytics.detect.novelty import Novelty

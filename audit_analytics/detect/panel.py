@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +12,8 @@ from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from audit_analytics.detect.grid import Grid
@@ -47,6 +49,8 @@ class Panel:
         ERROR_CLASSES; one row per app, hour and API.
     untaught : numpy.ndarray of bool of shape (n_apps, n_hours), optional
         Hours of an app that are no example of what is usual for it; none if not given.
+    metric_apis : mapping of str to tuple of str
+        The user's metrics among `counts`, and the APIs whose calls they hold.
     """
 
     grid: Grid
@@ -55,6 +59,7 @@ class Panel:
     counts: dict[str, NDArray[np.float64]]
     api_calls: pd.DataFrame
     untaught: NDArray[np.bool_] | None = None
+    metric_apis: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def leave_out(self, hours: pd.DataFrame) -> Panel:
         """Keep some hours of some apps out of every baseline.

@@ -17,7 +17,7 @@ from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.message import build_message
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.detect.attack import TECHNIQUES
-from audit_analytics.detect.group import CountGroup
+from audit_analytics.detect.groups import CountGroup
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, use_language
 from audit_analytics.report.categories import CATEGORIES, name_category

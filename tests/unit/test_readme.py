@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from audit_analytics.cli.main import main
+from audit_analytics.detect import list_known
 from audit_analytics.settings import PREFIX, Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -44,6 +45,20 @@ def test_every_command_it_shows_takes_its_options(call):
     assert command is not main, f"no such command: {call}"
     known = {name for param in command.params for name in [*param.opts, *param.secondary_opts]}
     assert {word.partition("=")[0] for word in words if word.startswith("-")} <= known
+
+
+QUESTIONS = {
+    "Unusual IPs": {"unusual_ip"},
+    "Error bursts": {"error_burst"},
+    "Sensitive APIs": {"sensitive_api", "new_api"},
+    "Besides": {"volume", "silence", "mixture"},
+}
+
+
+def test_its_table_of_findings_is_the_list_of_detectors():
+    for question, kinds in QUESTIONS.items():
+        titles = dict.fromkeys(found.title for found in list_known() if found.kind in kinds)
+        assert f"| {question} | {'; '.join(titles)} |" in README.splitlines()
 
 
 @pytest.mark.skipif(not SYSTEMD, reason="no systemd on this machine")

@@ -21,7 +21,7 @@ from tenant import (
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import build_grid, expect_week, list_detectors
 from audit_analytics.detect.baseline import share_surprise
-from audit_analytics.detect.group import CountGroup
+from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.surprise import WeekFrame, fit_daily, fit_hourly
 from audit_analytics.rollup import rollup

@@ -1,1 +1,328 @@
-"""Surprise groups, one file each; :mod:`audit_analytics.detect.detectors` lists them."""
+"""Surprise groups: what a day is compared with, and how it is told.
+
+A group scores days of one kind of entity; the engine calibrates the scores on past weeks
+(:mod:`audit_analytics.detect.calibrate`) and joins them (:mod:`audit_analytics.detect.engine`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.cases import Hit
+from audit_analytics.detect.baseline import expect_interval
+from audit_analytics.detect.busy import MAX_DAY_HOURS, find_busy_hours
+from audit_analytics.detect.detector import Detector
+from audit_analytics.detect.surprise import score_counts
+from audit_analytics.language import mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from audit_analytics.cases import Case
+    from audit_analytics.detect.engine import Detection
+    from audit_analytics.detect.novelty import Novelty
+    from audit_analytics.detect.panel import Panel
+    from audit_analytics.detect.surprise import Surprise, WeekFrame
+
+COUNT_METHOD: Final = mark(
+    "calls, calls of sensitive APIs and token requests against the app's own hours and days of the week (negative binomial)"
+)
+OBJECT_METHOD: Final = mark(
+    "distinct objects, each counted once an hour, against the app's own past: hours and days, and added up over two and four days (negative binomial)"
+)
+PAIR_METHOD: Final = mark(
+    "first contact of an app with a network or an API, weighed by how rare that is"
+)
+IP_METHOD: Final = mark(
+    "addresses that serve new apps or fail to authenticate, against other addresses and days"
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class AppGroup(Detector):
+    """A group that scores app-days.
+
+    Parameters
+    ----------
+    short : str
+        What it is about, as one of several ways in which a day is unusual.
+    telling : int
+        Which group speaks first when several are equally improbable: the more specific one has
+        the smaller number.
+    young : bool, default=False
+        Whether apps without history are scored, too.
+    supports : bool, default=False
+        Whether it says less than any other group does: left out where another one is clear.
+    """
+
+    short: str
+    telling: int
+    young: bool = False
+    supports: bool = False
+
+    def explain(
+        self, detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
+    ) -> Iterator[Hit]:
+        """Make hits of a surprising day.
+
+        Parameters
+        ----------
+        detection : Detection
+            What the engine found.
+        app, day : int
+            Position of the app, and day of the report week.
+        severity_of_api : mapping of str to str
+            Policy severity of each API seen.
+
+        Yields
+        ------
+        Hit
+            What is to be told.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class CountGroup(AppGroup):
+    """A group that compares counts with the app's own past.
+
+    Parameters
+    ----------
+    units : tuple of str
+        Unit of a count over an hour and over a day; with `spans`, one for each of them.
+    scored : callable, optional
+        ``scored(frame: WeekFrame) -> Surprise``; hours and days of `metric` if not given.
+    labels : str, default=""
+        What the label of a surprise is: an ``outcome``, an ``api``, or nothing.
+    where : mapping of str to tuple of str
+        Column of the event table to the values that make up what is counted.
+    spans : tuple of int
+        Days that are added up, if any are.
+    """
+
+    units: tuple[str, ...]
+    scored: Callable[[WeekFrame], Surprise] | None = None
+    labels: Literal["", "outcome", "api"] = ""
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    spans: tuple[int, ...] = ()
+
+    def score(self, frame: WeekFrame) -> Surprise:
+        """Score a week.
+
+        Parameters
+        ----------
+        frame : WeekFrame
+            The scored week.
+
+        Returns
+        -------
+        Surprise
+            The most surprising bucket of each app and day.
+        """
+        if self.scored is not None:
+            return self.scored(frame)
+        return score_counts(frame, frame.panel.counts[self.metric])
+
+    def name_unit(self, hours: int) -> str:
+        """Return the unit of a count.
+
+        Parameters
+        ----------
+        hours : int
+            Over how many hours.
+
+        Returns
+        -------
+        str
+            English; translated where it is shown.
+        """
+        if self.spans:
+            # a day in which the clocks change has 23 or 25 hours
+            return self.units[self.spans.index(round(hours / 24))]
+        return self.units[hours > 1]
+
+    def choose(self, panel: Panel) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 - of metrics
+        """Return which rows of the event table are counted.
+
+        Parameters
+        ----------
+        panel : Panel
+            The tenant.
+
+        Returns
+        -------
+        mapping of str to tuple of str
+            Column to its values.
+        """
+        return self.where
+
+    def explain(
+        self, detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
+    ) -> Iterator[Hit]:
+        """Make the hit of a surprising day; see :meth:`AppGroup.explain`.
+
+        Parameters
+        ----------
+        detection : Detection
+            What the engine found.
+        app, day : int
+            Position of the app, and day of the report week.
+        severity_of_api : mapping of str to str
+            Policy severity of each API seen.
+
+        Yields
+        ------
+        Hit
+            One, about the most surprising bucket of the day.
+        """
+        surprise, grid = detection.surprises[self.name], detection.panel.grid
+        app_id = str(detection.panel.apps[app])
+        mean, size = float(surprise.expected[app, day]), float(surprise.size[app, day])
+        low, high = expect_interval(mean, size)
+        first, hours = int(surprise.hour[app, day]), int(surprise.hours[app, day])
+        label = str(surprise.label[app, day])
+        kind, where = self.kind, {"app_id": (app_id,), **self.choose(detection.panel)}
+        facts: dict[str, object] = {"label": label, "hours": hours, "metric": self.metric}
+        if self.labels == "outcome":
+            facts |= {"metric": label, "outcome": label}
+            where["outcome"] = (label,)
+        elif self.labels == "api":
+            facts["narrow"] = label
+            where["api"] = (label,)
+            if severity_of_api.get(label) in schema.SENSITIVE:
+                kind = "sensitive_api"
+        if 1 < hours <= MAX_DAY_HOURS:
+            panel = detection.panel.narrow_to_api(label) if "narrow" in facts else detection.panel
+            counts = panel.counts[str(facts["metric"])][app]
+            facts["busy"] = find_busy_hours(counts[first : first + hours])
+        yield Hit(
+            detector=self.name,
+            kind=kind,
+            entity_type="app",
+            entity=app_id,
+            start_at=grid.hours[first],
+            end_at=grid.hours[first] + pd.Timedelta(hours=hours),
+            observed=float(surprise.observed[app, day]),
+            expected=mean,
+            low=low,
+            high=high,
+            unit=self.name_unit(hours),
+            p=float(detection.app_p[self.name][app, day]),
+            facts=facts,
+            where=where,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PairGroup(AppGroup):
+    """A group of new pairs; :mod:`audit_analytics.detect.novelty` scores them.
+
+    Parameters
+    ----------
+    pairs : str
+        ``networks`` or ``apis``: what an app meets for the first time.
+    explained : callable
+        ``explained(detection, app, day, severity_of_api) -> iterator of Hit``.
+    """
+
+    pairs: Literal["networks", "apis"]
+    explained: Callable[[Detection, int, int, Mapping[str, str]], Iterator[Hit]]
+
+    def explain(
+        self, detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
+    ) -> Iterator[Hit]:
+        """Make hits of a day with new pairs; see :meth:`AppGroup.explain`.
+
+        Parameters
+        ----------
+        detection : Detection
+            What the engine found.
+        app, day : int
+            Position of the app, and day of the report week.
+        severity_of_api : mapping of str to str
+            Policy severity of each API seen.
+
+        Returns
+        -------
+        iterator of Hit
+            What is to be told.
+        """
+        return self.explained(detection, app, day, severity_of_api)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class IpGroup(Detector):
+    """A group that scores IP-days, against other addresses and days.
+
+    Parameters
+    ----------
+    scored : callable
+        ``scored(days: pandas.DataFrame) -> pandas.Series``, see
+        :func:`audit_analytics.detect.ip_days.count_ip_days`.
+    observed : str
+        Column of these days that is told.
+    unit : str
+        Its unit.
+    where : mapping of str to tuple of str
+        Column of the event table to the values that make up what is counted.
+    """
+
+    scored: Callable[[pd.DataFrame], pd.Series]
+    observed: str
+    unit: str
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ApiGroup(Detector):
+    """A group that scores API-days, against the API's own past.
+
+    Parameters
+    ----------
+    scored : callable
+        ``scored(frame: WeekFrame) -> Surprise`` over a panel of APIs, see
+        :func:`audit_analytics.detect.api_days.build_api_panel`.
+    explained : callable
+        ``explained(detection, case) -> iterator of Hit``.
+    """
+
+    scored: Callable[[WeekFrame], Surprise]
+    explained: Callable[[Detection, Case], Iterator[Hit]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MixtureGroup(Detector):
+    """What speaks where an outlier detector over all surprises stands alone.
+
+    Parameters
+    ----------
+    explained : callable
+        ``explained(detection, app) -> Hit``.
+    """
+
+    explained: Callable[[Detection, int], Hit]
+
+
+def new_pairs(novelty: Novelty, detection: Detection, app: int, day: int) -> pd.DataFrame:
+    """Return the new pairs of an app on a day of the report week.
+
+    Parameters
+    ----------
+    novelty : Novelty
+        New pairs.
+    detection : Detection
+        What the engine found.
+    app, day : int
+        Position of the app, and day of the report week.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``novelty.pairs``.
+    """
+    first_day, pairs = detection.panel.grid.days(0)[0], novelty.pairs
+    return pairs[(pairs["app"] == app) & (pairs["day"] == first_day + day)]

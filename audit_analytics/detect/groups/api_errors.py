@@ -8,7 +8,7 @@ import pandas as pd
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.baseline import expect_interval
-from audit_analytics.detect.group import ApiGroup
+from audit_analytics.detect.groups import ApiGroup
 from audit_analytics.detect.rates import score_classes
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_errors, say_expected, say_when

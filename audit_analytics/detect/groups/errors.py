@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from audit_analytics.detect.group import CountGroup
+from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import expect_outage, find_api_failures, score_classes

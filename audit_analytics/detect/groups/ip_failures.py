@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audit_analytics.detect.group import IP_METHOD, IpGroup
+from audit_analytics.detect.groups import IP_METHOD, IpGroup
 from audit_analytics.detect.guidance import (
     SHARED_BENIGN,
     SHARED_STEPS,

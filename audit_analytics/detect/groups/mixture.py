@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.group import MixtureGroup
+from audit_analytics.detect.groups import MixtureGroup
 from audit_analytics.detect.guidance import ASK_OWNER
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when

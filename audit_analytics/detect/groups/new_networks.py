@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.group import PAIR_METHOD, PairGroup, new_pairs
+from audit_analytics.detect.groups import PAIR_METHOD, PairGroup, new_pairs
 from audit_analytics.detect.guidance import (
     NETWORK_BENIGN,
     NETWORK_STEPS,

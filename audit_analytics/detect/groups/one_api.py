@@ -9,7 +9,7 @@ import pandas as pd
 
 from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.baseline import count_surprise
-from audit_analytics.detect.group import CountGroup
+from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, BACKFILL
 from audit_analytics.detect.surprise import fit_daily, fit_hourly, pick_daily
 from audit_analytics.language import _, mark

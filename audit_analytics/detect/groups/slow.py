@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audit_analytics.detect.group import OBJECT_METHOD, CountGroup
+from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect.spans import SPANS, score_spans
 from audit_analytics.language import _, mark, ngettext

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audit_analytics.detect.group import COUNT_METHOD, CountGroup
+from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect.rates import usual_rate
 from audit_analytics.detect.surprise import fit_hourly, score_hours

@@ -27,8 +27,8 @@ from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import HOUR, SECOND
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when, show_api

@@ -19,8 +19,8 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import HOUR
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.surprise import WeekFrame
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_calls, say_errors, say_when

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import SENSITIVE_BENIGN, SENSITIVE_STEPS
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import SECOND
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import gather, is_known
 from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
 from audit_analytics.language import _, mark, ngettext

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import SECOND
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import gather
 from audit_analytics.detect.uses import count_first_uses, sum_uses
 from audit_analytics.language import _, mark, ngettext

@@ -23,8 +23,8 @@ from audit_analytics.detect.guidance import (
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import HOUR, NO_PLACE
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.language.wording import say_when

@@ -20,8 +20,8 @@ import numpy as np
 from audit_analytics.cases import Hit
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import HOUR
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.surprise import WeekFrame
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_apps, say_outcome, say_when

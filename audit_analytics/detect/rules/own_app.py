@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import NO_PLACE, SECOND
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import list_names, say_apis, say_calls, say_when

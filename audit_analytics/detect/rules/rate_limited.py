@@ -19,8 +19,8 @@ from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import floor_at
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import DAY
+from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_times, say_when

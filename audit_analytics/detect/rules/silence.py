@@ -27,8 +27,8 @@ from pydantic import Field
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER
-from audit_analytics.detect.rule import rule
 from audit_analytics.detect.rule_input import HOUR
+from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_calls, say_when
 
