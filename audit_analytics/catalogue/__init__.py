@@ -1,4 +1,7 @@
-"""The platform's APIs, how sensitive each is, and what its response codes mean.
+"""Catalogue: the platform's APIs, how sensitive each is, and what its response codes mean.
+
+In comes a key or a code from the log; out come a canonical API, its category and policy severity,
+and the class of an answer. Nothing here depends on what a tenant does.
 
 ``apis.csv`` lists the server APIs of the open platform, ``sensitivity.toml`` the ordered
 patterns that give each a category and a policy severity, ``error_codes.csv`` the documented

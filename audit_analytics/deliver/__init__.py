@@ -1,4 +1,6 @@
-"""Send a written report: by a custom bot, by the app itself, by mail.
+"""Deliver: a written report leaves the house, by a custom bot, by the app itself or by mail.
+
+In comes a report's folder, out go messages; no report is made or changed here.
 
 A way out is used if it is set up in the settings (:class:`~audit_analytics.settings.DeliverSettings`).
 Everything that leaves has its ids and addresses masked (:mod:`audit_analytics.deliver.mask`) unless

@@ -1,4 +1,4 @@
-"""Plots of a week: functions ``(data, *, ax=None) -> Axes``, and :func:`to_svg` for web pages.
+"""Plots: the week as pictures; functions ``(data, *, ax=None) -> Axes``, and :func:`to_svg` for web pages.
 
 The only package that knows matplotlib. Without `ax` a function makes a pyplot figure, as pandas
 and scikit-learn do, so that a notebook shows it; a script passes an `ax` from :func:`new_axes`,

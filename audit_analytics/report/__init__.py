@@ -1,4 +1,9 @@
-"""One report dict, many files: HTML, Markdown, JSON, two of CSV, and OCSF where it is installed."""
+"""Report: one dict, many files: HTML, Markdown, JSON, two of CSV, and OCSF where it is installed.
+
+In comes what one week's judgement found, out goes the dict and what is written from it. Every
+output escapes for its own format (:mod:`audit_analytics.report.escape`); nothing is judged, and no
+output says what the dict does not hold.
+"""
 
 from __future__ import annotations
 

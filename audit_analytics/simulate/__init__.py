@@ -1,4 +1,8 @@
-"""A simulated tenant: an audit log with everything in it known, attacks included."""
+"""Simulate: a tenant whose audit log is known to the last row, and a stand-in that serves it.
+
+In come a seed and sizes, out come pages and labels. No detector is known here, and the simulator is
+never changed to make one look better.
+"""
 
 from audit_analytics.simulate.attacks import SCENARIOS
 from audit_analytics.simulate.company import ATTACKS, Company, simulate_company
