@@ -64,6 +64,12 @@ def main() -> None:
     is_flag=True,
     help="SOURCE holds one store or log folder a tenant: a process and a report folder each.",
 )
+@click.option(
+    "--tenant-config",
+    "tenant",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    hidden=True,  # what --tenants gives each of its runs
+)
 @CONFIG
 @VERBOSE
 @reports_errors
@@ -79,6 +85,7 @@ def weekly(
     ocsf: bool | None,
     is_delivered: bool,
     is_tenants: bool,
+    tenant: Path | None,
     config: Path | None,
 ) -> None:
     """Write the report of one week of the log in SOURCE.
@@ -98,7 +105,7 @@ def weekly(
     if is_tenants:
         sys.exit(weekly_of_tenants(source, out, config))
     overrides = {"lang": lang, "budget_per_week": budget, "ocsf": ocsf}
-    settings = load_settings(config, overrides=overrides)
+    settings = load_settings(config, tenant=tenant, overrides=overrides)
     check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
     previous = out if out.is_dir() else None
