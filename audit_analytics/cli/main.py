@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import audit_analytics
-from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
 from audit_analytics.cli.deliver import deliver, deliver_after
 from audit_analytics.cli.drill import drill
 from audit_analytics.cli.fetch import doctor, serve, status, sync
@@ -21,6 +21,7 @@ from audit_analytics.cli.tenants import weekly_of_tenants
 from audit_analytics.errors import DataIncompleteError
 
 EXIT_FOUND = 1
+DAMAGED_SHOWN = 5
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,6 +99,7 @@ def weekly(
     """
     from audit_analytics import schema
     from audit_analytics.pipeline import run_week
+    from audit_analytics.report.escape import terminal
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.settings import load_settings
     from audit_analytics.source.files import write_rejects
@@ -120,6 +122,8 @@ def weekly(
         write_rejects(report.rejects, rejects_path)
     for note in [*report.count_rows(rejects_path), *report.notes()]:
         click.echo(note, err=True)
+    for damage in report.damaged[:DAMAGED_SHOWN]:
+        click.echo(terminal(f"Damaged: {damage}"), err=True)
     click.echo(paths["report.html"])
     for line in report.lines():
         click.echo(line)
@@ -132,6 +136,8 @@ def weekly(
             f"{hours} of {coverage['hours_expected_count']} hours have no event. Fetch the missing "
             "hours, or name a covered week with --week"
         )
+    if report.damaged:
+        raise DataIncompleteError(say_damaged(source, report.damaged))
     severities = [finding["severity"] for finding in report.data["findings"]]
     if fail_on and any(
         schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)

@@ -50,16 +50,15 @@ class StoreEvidence:
     catalogue : Catalogue
         The APIs and their sensitivity, as they stand now.
 
-    Attributes
-    ----------
-    damaged : list of str
-        Windows that could not be read, with the reason; their rows are missing in what was fetched.
+    damaged : list of str, optional
+        Takes the windows that could not be read, with the reason; their rows are missing in what
+        was fetched.
     """
 
     store: Store
     windows: list[Manifest]
     catalogue: Catalogue
-    damaged: list[str] = field(default_factory=list, init=False)
+    damaged: list[str] = field(default_factory=list)
     _checked: dict[Path, os.stat_result] = field(default_factory=dict, init=False, repr=False)
 
     def fetch(

@@ -208,8 +208,8 @@ class Store:
             removed = [*(self.folder / PARTIAL).iterdir()]
             removed += map(self.file_of, find_needless(self.scan(since).manifests))
             notes = self._list_notes()
-            kept = {self._note_of(path) for _, path in self.list_files()} if notes else set()
-            removed += [note for note in notes if note not in kept]
+            files = [path for _, path in self.list_files() if self._is_noted(path, notes)]
+            removed += notes - set(map(self._note_of, files))
             for path in removed:
                 path.unlink()
         return len(removed)

@@ -119,7 +119,12 @@ def read_stored_rejects(
 
 
 def read_calls(
-    store: Store, windows: list[Manifest], catalogue: Catalogue, *, engine: Engine | None = None
+    store: Store,
+    windows: list[Manifest],
+    catalogue: Catalogue,
+    *,
+    engine: Engine | None = None,
+    damaged: list[str] | None = None,
 ) -> Rollup:
     """Read the hourly counts of a store; hours that are not counted yet are counted first.
 
@@ -134,6 +139,8 @@ def read_calls(
         The APIs and their sensitivity, as they stand now.
     engine : Engine, optional
         Counts events; DuckDB unless given.
+    damaged : list of str, optional
+        Takes the files that cannot be read, with the reason; nothing of them is counted.
 
     Returns
     -------
@@ -147,6 +154,10 @@ def read_calls(
             break
         # replaced while they were read, or damaged, which was noted
         windows[:] = store.scan().manifests
+    unread = {start for day in found for start in day.damaged}
+    if damaged is not None:
+        damaged += store.scan().damaged
+        damaged += [f"{store.file_of(w)}: cannot be read" for w in windows if w.start in unread]
     days = [day.tables for day in found]
     by_api, by_ip = (
         to_frame([tables[kind] for tables in days], table) if days else table.empty()

@@ -142,7 +142,6 @@ def test_a_sound_store_has_no_problems(store):
         ({"start": NINE}, "its name says"),
         ({"end": NINE + 5 * HOUR + HOUR / 4}, "outside its range"),
         ({"first_at": NINE}, "its rows are of another time"),
-        ({"end": NINE + 7 * HOUR}, "overlap"),
     ],
 )
 def test_says_what_is_wrong_with_a_manifest(store, change, said):
