@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from audit_analytics.cases import EvidenceSource
 
 
+_log = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CountedLog:
     """A log as hourly counts, with the way back to the rows behind them.
@@ -43,6 +47,8 @@ class CountedLog:
         Table :data:`audit_analytics.schema.REJECTS`.
     reject_reasons : dict of str to int
         Rejected rows by reason.
+    damaged : list of str
+        Files of a store that could not be read, with the reason; grows while evidence is fetched.
     """
 
     calls: Rollup
@@ -50,6 +56,7 @@ class CountedLog:
     counts: dict[str, int]
     rejects: pd.DataFrame
     reject_reasons: dict[str, int]
+    damaged: list[str] = field(default_factory=list)
 
 
 def load(
@@ -135,7 +142,8 @@ def _count_store(store: Store, settings: Settings) -> CountedLog:
     store.check()
     windows = store.scan().manifests
     catalogue = load_catalogue(settings.catalogue)
-    calls = read_calls(store, windows, catalogue)
+    damaged: list[str] = []
+    calls = read_calls(store, windows, catalogue, damaged=damaged)
     reasons: Counter[str] = Counter()
     for window in windows:
         reasons.update(window.reject_reasons)
@@ -143,10 +151,11 @@ def _count_store(store: Store, settings: Settings) -> CountedLog:
     counts["rejects"] = sum(window.rejects_count for window in windows)
     return CountedLog(
         calls=calls,
-        evidence=StoreEvidence(store, windows, catalogue),
+        evidence=StoreEvidence(store, windows, catalogue, damaged),
         counts=counts | {"rows_read": counts["events"] + counts["rejects"]},
         rejects=read_stored_rejects(store.folder),
         reject_reasons=dict(reasons),
+        damaged=damaged,
     )
 
 
@@ -156,6 +165,10 @@ def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything 
     if not store:
         return _read_files(source, settings)
     events = read_store(store.folder)
+    if damaged_count := events.attrs["store"]["damaged_count"]:
+        _log.warning(
+            "%s: %d windows cannot be read and are left out; run: sync", store.folder, damaged_count
+        )
     rejects_count = events.attrs["store"]["rejects_count"]
     counts = {"events": len(events), "duplicates": 0, "rejects": rejects_count}
     counts["rows_read"] = len(events) + rejects_count

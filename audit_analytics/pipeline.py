@@ -109,7 +109,7 @@ def run_week(
         data = judge_week(
             log, week=week, settings=settings, since=since, detector=detector, previous=past
         )
-        return Report(build_report(data), log.rejects)
+        return Report(build_report(data), log.rejects, damaged=log.damaged)
 
 
 def judge_week(

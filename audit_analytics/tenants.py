@@ -128,7 +128,8 @@ def run_tenants(
     out : pathlib.Path
         Folder of the reports: ``out/TENANT/WEEK/``.
     config : pathlib.Path, optional
-        TOML file of the tenants that have no ``audit-analytics.toml`` of their own.
+        The operator's TOML file: secrets, addresses and files come from it or the environment. A
+        tenant's own ``audit-analytics.toml`` only says how its log is judged.
     options : sequence of str
         Further options of ``weekly``, for every tenant. Other users of the machine can read them.
     n_jobs : int, default=1
@@ -147,8 +148,9 @@ def run_tenants(
 
     def run(folder: Path) -> TenantRun:
         own = folder / DEFAULT_FILE
-        chosen = own if own.is_file() else config
-        settings = [] if chosen is None else [f"--config={chosen}"]
+        settings = [] if config is None else [f"--config={config}"]
+        if own.is_file():
+            settings.append(f"--tenant-config={own}")
         arguments = [f"--out={out / folder.name}", *settings, *options, "--", str(folder)]
         done = subprocess.run(  # noqa: S603 - this program, without a shell
             # -P: what lies in the current folder is no part of the program

@@ -13,7 +13,7 @@ import click
 from audit_analytics.errors import AuditAnalyticsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 EXIT_BROKEN_PIPE = 141
 """As a shell says of what SIGPIPE ended."""
@@ -58,3 +58,30 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(getattr(error, "exit_code", 2))
 
     return run
+
+
+def say_damaged(folder: Path, damaged: Sequence[str]) -> str:
+    """Say that a part of a log was left out, and what to do.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The log.
+    damaged : sequence of str
+        The files that could not be read.
+
+    Returns
+    -------
+    str
+        For an error: what came out rests on less than the log holds.
+
+    Examples
+    --------
+    >>> say_damaged(Path("data/store"), ["one"])
+    'data/store: what is written rests on less than the log, 1 file of it cannot be read; run: sync'
+    """
+    files = "1 file" if len(damaged) == 1 else f"{len(damaged):,} files"
+    return (
+        f"{folder}: what is written rests on less than the log, {files} of it cannot be read; "
+        "run: sync"
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
 
 if TYPE_CHECKING:
     from datetime import date
@@ -83,11 +83,13 @@ def _fetch_rows(
     from audit_analytics.errors import DataIncompleteError
     from audit_analytics.findings.finding import show_event
     from audit_analytics.intake import count_log
+    from audit_analytics.report.escape import terminal
     from audit_analytics.review.reports import read_hits
     from audit_analytics.settings import load_settings
 
     click.echo(f"Reading {log} ...", err=True)
-    source = count_log(log, load_settings(config)).evidence
+    counted = count_log(log, load_settings(config))
+    source = counted.evidence
     zone = report["tenant_zone"]
     week = parse_week(report["week"]["iso"], zone=zone)
     evidence = source.fetch(read_hits(found), start=week.hours[0], end=week.end_at, rows_max=rows)
@@ -96,6 +98,8 @@ def _fetch_rows(
             f"{log}: holds none of the calls of {found['finding_id']}; name the log or store that "
             f"covers {week.iso}"
         )
+    if counted.damaged:
+        click.echo(terminal(say_damaged(log, counted.damaged)), err=True)
     shown = [show_event(row, zone) for _, row in evidence.rows.iterrows()]
     return shown, evidence.calls_count - len(shown)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 import audit_analytics
-from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
 from audit_analytics.cli.deliver import deliver, deliver_after
 from audit_analytics.cli.drill import drill
 from audit_analytics.cli.fetch import doctor, serve, status, sync
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect import Metric, Rule
 
 EXIT_FOUND = 1
+DAMAGED_SHOWN = 5
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -75,6 +76,12 @@ def main() -> None:
     is_flag=True,
     help="SOURCE holds one store or log folder a tenant: a process and a report folder each.",
 )
+@click.option(
+    "--tenant-config",
+    "tenant",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    hidden=True,  # what --tenants gives each of its runs
+)
 @CONFIG
 @VERBOSE
 @reports_errors
@@ -91,6 +98,7 @@ def weekly(
     is_delivered: bool,
     places: tuple[str, ...],
     is_tenants: bool,
+    tenant: Path | None,
     config: Path | None,
 ) -> None:
     """Write the report of one week of the log in SOURCE.
@@ -103,6 +111,7 @@ def weekly(
     """
     from audit_analytics import schema
     from audit_analytics.pipeline import run_week
+    from audit_analytics.report.escape import terminal
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.settings import load_settings
     from audit_analytics.source.files import write_rejects
@@ -110,7 +119,7 @@ def weekly(
     if is_tenants:
         sys.exit(weekly_of_tenants(source, out, config))
     overrides = {"lang": lang, "budget_per_week": budget, "ocsf": ocsf}
-    settings = load_settings(config, overrides=overrides)
+    settings = load_settings(config, tenant=tenant, overrides=overrides)
     check_ocsf(required=settings.ocsf)
     click.echo(f"Reading {source} ...", err=True)
     previous = out if out.is_dir() else None
@@ -134,6 +143,8 @@ def weekly(
         write_rejects(report.rejects, rejects_path)
     for note in [*report.count_rows(rejects_path), *report.notes()]:
         click.echo(note, err=True)
+    for damage in report.damaged[:DAMAGED_SHOWN]:
+        click.echo(terminal(f"Damaged: {damage}"), err=True)
     click.echo(paths["report.html"])
     for line in report.lines():
         click.echo(line)
@@ -146,6 +157,8 @@ def weekly(
             f"{hours} of {coverage['hours_expected_count']} hours have no event. Fetch the missing "
             "hours, or name a covered week with --week"
         )
+    if report.damaged:
+        raise DataIncompleteError(say_damaged(source, report.damaged))
     severities = [finding["severity"] for finding in report.data["findings"]]
     if fail_on and any(
         schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)

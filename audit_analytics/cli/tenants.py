@@ -10,7 +10,7 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SET_PER_TENANT: Final = ("is_tenants", "out", "config")
+_SET_PER_TENANT: Final = ("is_tenants", "out", "config", "tenant")
 _LINE_LIMIT: Final = 10_000
 
 
@@ -24,7 +24,7 @@ def weekly_of_tenants(folder: Path, out: Path, config: Path | None) -> int:
     out : pathlib.Path
         Folder of the reports.
     config : pathlib.Path or None
-        TOML file of the tenants that have none of their own.
+        The operator's TOML file.
 
     Returns
     -------

@@ -20,8 +20,14 @@ from audit_analytics.deliver.folder import read_report
 from audit_analytics.deliver.mail import Mail
 from audit_analytics.deliver.message import build_message
 from audit_analytics.deliver.state import read_state, write_state
-from audit_analytics.errors import AuditAnalyticsError, ConfigError
+from audit_analytics.errors import (
+    AuditAnalyticsError,
+    ConfigError,
+    DataIncompleteError,
+    RemoteError,
+)
 from audit_analytics.feishu.auth import Credentials
+from audit_analytics.files import lock_folder
 from audit_analytics.report.escape import json_text
 
 if TYPE_CHECKING:
@@ -116,7 +122,19 @@ def deliver_report(
         report, raw_ids=raw_ids, report_url=settings.deliver.report_url, overdue=overdue
     )
     parcel = Parcel(folder=folder, report=report, message=message, raw_ids=raw_ids, again=again)
-    return [_deliver(name, parcel, settings, dry_run=dry_run, **options) for name in sought]
+    if dry_run:
+        return [_deliver(name, parcel, settings, dry_run=True, **options) for name in sought]
+    with lock_folder(folder, wait=False) as is_alone:
+        if not is_alone:
+            error = DataIncompleteError(
+                f"{folder}: is being delivered by another process; when it has ended, look what "
+                "it sent before you deliver again"
+            )
+            return [
+                Outcome(channel=name, status="failed", detail=str(error), error=error)
+                for name in sought
+            ]
+        return [_deliver(name, parcel, settings, dry_run=False, **options) for name in sought]
 
 
 def _deliver(
@@ -140,6 +158,12 @@ def _deliver(
         channel.send(parcel)
     except AuditAnalyticsError as error:
         return Outcome(channel=name, status="failed", detail=str(error), error=error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other ways out are tried
+        # its text may hold what must not be shown
+        detail = (
+            f"a fault of this program ({type(error).__name__}); whether it was sent is not known"
+        )
+        return Outcome(channel=name, status="failed", detail=detail, error=RemoteError(detail))
     return _remember(parcel.folder, name, fingerprint)
 
 

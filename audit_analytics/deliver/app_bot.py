@@ -167,7 +167,8 @@ class AppBot:
                     timeout_seconds=self._timeout_seconds,
                 ),
             )
-            key = answer.content.get("data", {}).get("file_key")
+            data = answer.content.get("data")
+            key = data.get("file_key") if isinstance(data, dict) else None
             if not isinstance(key, str):
                 raise RemoteError(f"the answer to the upload has no file key in it ({answer})")
             card = build_card(parcel.message)

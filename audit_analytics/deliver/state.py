@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import InputError
+from audit_analytics.files import write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def read_state(folder: Path) -> dict[str, str]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValueError:
+    except (OSError, ValueError):
         content = None
     if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
         raise InputError(
@@ -62,9 +62,5 @@ def write_state(folder: Path, delivered: dict[str, str]) -> None:
     OSError
         The folder cannot be written.
     """
-    draft = folder / f".{STATE_NAME}.{os.getpid()}.tmp"
-    try:
-        draft.write_text(json.dumps(delivered, sort_keys=True, indent=1) + "\n", encoding="utf-8")
-        draft.replace(folder / STATE_NAME)
-    finally:
-        draft.unlink(missing_ok=True)
+    text = json.dumps(delivered, sort_keys=True, indent=1) + "\n"
+    write_private(folder / STATE_NAME, text.encode())

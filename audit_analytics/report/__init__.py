@@ -7,8 +7,9 @@ output says what the dict does not hold.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
+
+from audit_analytics.files import write_together
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,8 @@ def write_report(
     """Write the report in every format; the same report gives the same bytes.
 
     Each file is written beside its name and moved into place once all are ready, so that a reader
-    never sees half a file, and a failure leaves the old report whole.
+    never sees half a file, and a failure leaves the old report whole. They tell who called what
+    from where, so only their owner may read them.
 
     Parameters
     ----------
@@ -63,15 +65,7 @@ def write_report(
     if check_ocsf(required=ocsf):
         texts[ocsf_name] = render_ocsf(report)
     out_dir.mkdir(parents=True, exist_ok=True)
-    drafts = {name: out_dir / f".{name}.{os.getpid()}.tmp" for name in texts}
-    try:
-        for name, text in texts.items():
-            drafts[name].write_bytes(text.encode("utf-8"))
-        for name, draft in drafts.items():
-            draft.replace(out_dir / name)
-        if ocsf_name not in texts:
-            (out_dir / ocsf_name).unlink(missing_ok=True)
-    finally:
-        for draft in drafts.values():
-            draft.unlink(missing_ok=True)
+    write_together(out_dir, {name: text.encode() for name, text in texts.items()})
+    if ocsf_name not in texts:
+        (out_dir / ocsf_name).unlink(missing_ok=True)
     return {name: out_dir / name for name in texts}

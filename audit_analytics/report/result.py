@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -16,6 +16,9 @@ from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
 from audit_analytics.report.escape import terminal
 from audit_analytics.report.names import say_code
 from audit_analytics.report.story import tell_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _COLUMNS = [
     "rank",
@@ -45,6 +48,8 @@ class Report:
         The report dict, as ``findings.schema.json`` describes it.
     rejects : pandas.DataFrame
         Table :data:`audit_analytics.schema.REJECTS`.
+    damaged : sequence of str, optional
+        Files of the log that could not be read, with the reason.
 
     Attributes
     ----------
@@ -52,11 +57,16 @@ class Report:
         The report dict.
     rejects : pandas.DataFrame
         Rows of the log that could not be read.
+    damaged : list of str
+        Files of the log that could not be read, with the reason.
     """
 
-    def __init__(self, data: dict[str, Any], rejects: pd.DataFrame) -> None:
+    def __init__(
+        self, data: dict[str, Any], rejects: pd.DataFrame, *, damaged: Sequence[str] = ()
+    ) -> None:
         self.data = data
         self.rejects = rejects
+        self.damaged = list(dict.fromkeys(damaged))
 
     @cached_property
     def findings(self) -> pd.DataFrame:

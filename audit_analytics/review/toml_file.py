@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from audit_analytics.errors import ConfigError
+from audit_analytics.files import lock_folder, write_private
 from audit_analytics.settings import parse_toml
 
 if TYPE_CHECKING:
@@ -173,16 +173,13 @@ def append_entry(path: Path, entry: str, table: str, model: type[Entry]) -> None
     OSError
         The file cannot be written.
     """
-    old = ""
-    if path.exists():
-        read_entries(path, table, model)
-        old = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n"
-    text = f"{old}{entry}\n"
-    parse_entries(text, table, model, where=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    # two commands at once would each write the file without the other's entry
+    with lock_folder(path.parent, wait=True):
+        old = ""
+        if path.exists():
+            read_entries(path, table, model)
+            old = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n"
+        text = f"{old}{entry}\n"
+        parse_entries(text, table, model, where=str(path))
+        write_private(path, text.encode())

@@ -26,9 +26,26 @@ DEFAULT_FILE: Final = Path("audit-analytics.toml")
 REVIEWED: Final = ("suppressions", "verdicts")
 """Settings that name files of data people review; read where they lie beside the config file."""
 
+TENANT_SETS: Final = (
+    "tenant_zone",
+    "budget_per_week",
+    "lang",
+    "history_weeks",
+    "holidays",
+    "working_days",
+    "own_app_id",
+    "deny_networks",
+    "seed",
+    "rules",
+)
+"""What a tenant's own file may set: how its log is judged, no secret, no address and no file."""
+
 
 def load_settings(
-    path: Path | None = None, *, overrides: Mapping[str, Any] | None = None
+    path: Path | None = None,
+    *,
+    tenant: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> Settings:
     """Read the settings of a run.
 
@@ -36,6 +53,9 @@ def load_settings(
     ----------
     path : pathlib.Path, optional
         TOML file; ``audit-analytics.toml`` in the current folder if there is one.
+    tenant : pathlib.Path, optional
+        A tenant's own TOML file, which goes before `path` and may set :data:`TENANT_SETS` only:
+        whoever writes it is not whoever runs the program.
     overrides : mapping, optional
         Values from the command line; ``None`` values are left out.
 
@@ -47,7 +67,8 @@ def load_settings(
     Raises
     ------
     ConfigError
-        The file cannot be read, a name is unknown, or a value is out of range.
+        The file cannot be read, a name is unknown, a value is out of range, or a tenant's file
+        sets what is the operator's.
     """
     if path is None and DEFAULT_FILE.is_file():
         path = DEFAULT_FILE
@@ -56,6 +77,11 @@ def load_settings(
         beside = find_beside(path, name)
         if name not in from_file and beside.is_file():
             from_file[name] = beside
+    if tenant:
+        _check_names(from_file, Settings, where=str(path))
+        rules = from_file.get("rules", {})
+        from_file |= _read_tenant(tenant)
+        from_file["rules"] = rules | from_file.get("rules", {})
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
     _check_names(from_file, Settings, where=str(path))
     _check_names(given, Settings, where="overrides")
@@ -105,6 +131,31 @@ def find_beside(config: Path | None, name: str) -> Path:
     'etc/verdicts.toml'
     """
     return (config.parent if config else Path()) / f"{name}.toml"
+
+
+def _read_tenant(path: Path) -> dict[str, Any]:
+    """Read a tenant's file, and what is reviewed beside it; a link could lead to a secret."""
+    _refuse_link(path)
+    values = _read_toml(path)
+    _check_names(values, Settings, where=str(path))
+    for name, value in values.items():
+        if name not in TENANT_SETS:
+            full = f"{name}.{next(iter(value))}" if isinstance(value, dict) and value else name
+            raise ConfigError(
+                f"{path}: setting {full!r} is the operator's: set it in the common file or the "
+                f"environment. A tenant's file may set {', '.join(TENANT_SETS)}"
+            )
+    for name in REVIEWED:
+        beside = find_beside(path, name)
+        _refuse_link(beside)
+        if beside.is_file():
+            values[name] = beside
+    return values
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise ConfigError(f"{path}: is a link; a tenant's files must lie in its own folder")
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from audit_analytics.errors import InputError
+from audit_analytics.files import write_private
 from audit_analytics.source.flatten import EventBuilder, Log
 from audit_analytics.source.frames import read_frame, read_objects
 from audit_analytics.source.parts import read_parts, split_files
@@ -139,12 +139,9 @@ def write_rejects(rejects: pd.DataFrame, path: str | Path) -> None:
     path : str or pathlib.Path
         File to write, readable by its owner alone; overwritten if it exists.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        for row in rejects.to_dict("records"):
-            # escaped, so that a terminal that shows the file obeys nothing in it
-            file.write(json.dumps(row, ensure_ascii=True).encode() + b"\n")
+    # escaped, so that a terminal that shows the file obeys nothing in it
+    lines = [json.dumps(row, ensure_ascii=True) + "\n" for row in rejects.to_dict("records")]
+    write_private(Path(path), "".join(lines).encode())
 
 
 def _find_files(path: Path, builder: EventBuilder) -> list[tuple[Path, str]]:

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from audit_analytics.store.folder import PARTIAL, explains_failure, move_into_place, open_private
+from audit_analytics.files import open_private
+from audit_analytics.store.folder import PARTIAL, explains_failure
 from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, read_rejects
+from audit_analytics.store.window_file import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +58,7 @@ class Compaction:
 def compact_store(store: Store, now: datetime) -> Compaction:
     """Join the small windows of each settled day. Hold the lock.
 
-    Rows, counts, rejects and the time each was read stay as they are.
+    Rows, counts, rejects and the time each was read stay as they are, and so do the hourly counts.
 
     Parameters
     ----------
@@ -89,7 +91,8 @@ def compact_store(store: Store, now: datetime) -> Compaction:
 def _group(windows: list[Manifest], now: datetime) -> Iterator[list[Manifest]]:
     """Cut the windows into runs that may become one file."""
     group: list[Manifest] = []
-    for window in windows:
+    # one scope after the other: windows of two scopes may lie side by side, and are never joined
+    for window in sorted(windows, key=lambda w: (w.scope, w.start)):
         if window.end > now - SETTLED_AFTER or window.read_at < window.end + REREAD:
             continue  # a sync reads it again, and would have to read all that it was joined with
         if group and not _may_join(group, window):
@@ -112,7 +115,7 @@ def _may_join(group: list[Manifest], window: Manifest) -> bool:
 
 
 def _has_small_groups(store: Store, window: Manifest) -> bool:
-    groups = pq.read_metadata(store.path_of(window.start)).num_row_groups
+    groups = pq.read_metadata(store.file_of(window)).num_row_groups
     return bool(groups > 2 * -(-window.rows_count // GROUP_ROWS))
 
 
@@ -120,13 +123,10 @@ def _join(store: Store, group: list[Manifest]) -> int | None:
     tables, rejects = [SCHEMA.empty_table()], []
     try:
         for window in group:
-            path = store.path_of(window.start)
-            with path.open("rb") as file:
-                parquet = pq.ParquetFile(file, page_checksum_verification=True)
-                tables.append(parquet.read().cast(SCHEMA))
-            rejects += read_rejects(path)
-    except (OSError, pa.ArrowException):
-        return None  # damaged behind its footer: verify names it
+            tables.append(read_window(store, window).cast(SCHEMA))
+            rejects += read_rejects(store.file_of(window))
+    except WindowUnreadable:
+        return None  # the next sync fetches it again
     table = pa.concat_tables(tables)
     table = table.take(pc.sort_indices(table, [("at", "ascending"), ("id", "ascending")]))
     manifest = _describe(group, table)
@@ -148,11 +148,9 @@ def _join(store: Store, group: list[Manifest]) -> int | None:
                     row_group_size=GROUP_ROWS,
                     write_page_checksum=True,
                 )
-                move_into_place(file, beside, store.path_of(manifest.start))
+                store.put(file, beside, manifest, group)
         finally:
             beside.unlink(missing_ok=True)
-        # until this is done the rows are there twice, which every reader knows to deal with
-        store.remove_within(manifest.start, manifest.end)
     return len(table)
 
 
@@ -167,6 +165,7 @@ def _describe(group: list[Manifest], table: pa.Table) -> Manifest:
         end=group[-1].end,
         # each was settled when it was read, and so is the whole at the time the last one was
         read_at=max(window.read_at for window in group),
+        serial=max(window.serial for window in group),
         rows_count=len(table),
         duplicates_count=sum(window.duplicates_count for window in group),
         rejects_count=sum(window.rejects_count for window in group),
@@ -175,4 +174,5 @@ def _describe(group: list[Manifest], table: pa.Table) -> Manifest:
         first_at=span["min"],
         last_at=span["max"],
         catalogue=catalogues.pop() if len(catalogues) == 1 else "",
+        parts=[part for window in group for part in window.list_readings()],
     )

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from audit_analytics import schema
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
+from audit_analytics.store.window_file import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,8 +139,7 @@ class DuckEngine:
         for window in windows:
             try:
                 table = _read(store, window, columns, start, end)
-            except (OSError, pa.ArrowException):
-                # gone by now (another process replaced it), or damaged behind its footer
+            except WindowUnreadable:
                 damaged.append(window.start)
                 continue
             tables.append(table if window.catalogue == digest else _match_again(table, catalogue))
@@ -163,10 +162,7 @@ def _floor_hours(at: pa.ChunkedArray) -> pa.Array:
 def _read(
     store: Store, window: Manifest, columns: list[str], start: datetime, end: datetime
 ) -> pa.Table:
-    with store.path_of(window.start).open("rb") as file:
-        words = [name for name in _WORDS if name in columns]
-        parquet = pq.ParquetFile(file, read_dictionary=words, page_checksum_verification=True)
-        table = parquet.read(columns=columns)
+    table = read_window(store, window, columns, [name for name in _WORDS if name in columns])
     # a row outside its window is in another one too
     start, end = max(start, window.start), min(end, window.end)
     first, last = window.first_at or start, window.last_at or start

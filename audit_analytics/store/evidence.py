@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -15,9 +16,13 @@ from audit_analytics.rollup import connect_duckdb
 from audit_analytics.schema import EVENTS
 from audit_analytics.store.counting import describe_apis
 from audit_analytics.store.manifest import SCHEMA
+from audit_analytics.store.reader import RETRIES
+from audit_analytics.store.window_file import WindowGone, WindowUnreadable, check_window
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from audit_analytics.cases import Hit
     from audit_analytics.catalogue import Catalogue
@@ -41,14 +46,20 @@ class StoreEvidence:
     store : Store
         The store.
     windows : list of Manifest
-        Its windows, in order of time.
+        Its windows, in order of time; brought up to date where another process replaced some.
     catalogue : Catalogue
         The APIs and their sensitivity, as they stand now.
+
+    damaged : list of str, optional
+        Takes the windows that could not be read, with the reason; their rows are missing in what
+        was fetched.
     """
 
     store: Store
     windows: list[Manifest]
     catalogue: Catalogue
+    damaged: list[str] = field(default_factory=list)
+    _checked: dict[Path, os.stat_result] = field(default_factory=dict, init=False, repr=False)
 
     def fetch(
         self,
@@ -72,13 +83,30 @@ class StoreEvidence:
         Returns
         -------
         Evidence
-            Rows and counts; of a window that cannot be read there are none.
+            Rows and counts; of a window that cannot be read there are none, and it is among the
+            `damaged`.
+
+        Raises
+        ------
+        WindowGone
+            Other processes replace windows faster than they can be read.
         """
+        for _ in range(RETRIES):
+            try:
+                return self._fetch(hits, start=start, end=end, rows_max=rows_max)
+            except WindowGone:
+                # joined or read again meanwhile: the rows are in other files now
+                self.windows[:] = self.store.scan().manifests
+        return self._fetch(hits, start=start, end=end, rows_max=rows_max)
+
+    def _fetch(
+        self, hits: Sequence[Hit], *, start: pd.Timestamp, end: pd.Timestamp, rows_max: int
+    ) -> Evidence:
         spans = [(max(hit.start_at, start), min(hit.end_at, end)) for hit in hits]
         tests = [_test(hit, *span) for hit, span in zip(hits, spans, strict=True)]
         anyone = " OR ".join(f"({text})" for text, _ in tests)
         values = [value for _, own in tests for value in own]
-        windows = [w for w in self.windows if any(w.start < e and w.end > s for s, e in spans)]
+        windows = self._find_sound(spans)
         counted = self._query(f"{_COUNT}{anyone} GROUP BY ALL", values, windows, _COUNTS)
         counts = counted.to_pandas().groupby(list(EVIDENCE_GROUPS), dropna=False, as_index=False)
         rows = SCHEMA.empty_table()
@@ -90,6 +118,33 @@ class StoreEvidence:
                 rows = rows.filter(pa.array(~again, pa.bool_()))
         shown = EVENTS.coerce(rows.slice(0, rows_max).to_pandas())
         return Evidence(rows=shown, groups=counts.sum())
+
+    def _find_sound(self, spans: list[tuple[pd.Timestamp, pd.Timestamp]]) -> list[Manifest]:
+        """List the windows of some spans; every page of each was checked, once."""
+        found = []
+        for window in self.windows.copy():
+            if not any(window.start < end and window.end > start for start, end in spans):
+                continue
+            path = self.store.file_of(window)
+            try:
+                if path not in self._checked or self._is_changed(path):
+                    check_window(self.store, window)
+                    self._checked[path] = path.stat()
+            except WindowGone:
+                raise
+            except WindowUnreadable as error:
+                self.damaged.append(str(error))
+                self.windows.remove(window)
+            else:
+                found.append(window)
+        return found
+
+    def _is_changed(self, path: Path) -> bool:
+        try:
+            now, then = path.stat(), self._checked[path]
+        except OSError:
+            return True
+        return (now.st_ino, now.st_mtime_ns) != (then.st_ino, then.st_mtime_ns)
 
     def _find_rows(
         self, test: str, values: list[Any], windows: list[Manifest], rows_max: int
@@ -106,33 +161,37 @@ class StoreEvidence:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        connection = connect_duckdb(threads=2)
-        # many findings look into the same hours
-        connection.execute("SET parquet_metadata_cache = true")
-        return connection
+        return connect_duckdb(threads=2)
 
     def _query(
         self, text: str, values: list[Any], windows: list[Manifest], schema: pa.Schema
     ) -> pa.Table:
-        """Query windows together; where one of them cannot be read, without it."""
+        """Query windows together; a window that is replaced meanwhile makes it void."""
         if not windows:
             return schema.empty_table()
-        paths = [str(self.store.path_of(window.start)) for window in windows]
+        paths = [self.store.file_of(window) for window in windows]
         digest = self.catalogue.digest()
         connection = self._connection
         try:
-            connection.read_parquet(paths).create_view("stored")
+            connection.read_parquet([str(path) for path in paths]).create_view("stored")
             source = "stored"
             if any(window.catalogue != digest for window in windows):
                 source = self._match_again(connection)
-            connection.execute(f"CREATE OR REPLACE VIEW events AS FROM {source}")
-            return connection.sql(text, params=values).to_arrow_table().cast(schema)
-        except duckdb.Error:
-            half = len(windows) // 2
-            if not half:
-                return schema.empty_table()
-            halves = (windows[:half], windows[half:])
-            return pa.concat_tables([self._query(text, values, w, schema) for w in halves])
+            # a row that two windows hold is one row
+            overlapping = any(later.start < earlier.end for earlier, later in pairwise(windows))
+            once = "QUALIFY row_number() OVER (PARTITION BY id) = 1" if overlapping else ""
+            connection.execute(f"CREATE OR REPLACE VIEW events AS FROM {source} {once}")
+            found = connection.sql(text, params=values).to_arrow_table().cast(schema)
+        except duckdb.Error as error:
+            if any(map(self._is_changed, paths)):
+                raise WindowGone(f"{self.store.folder}: was written to while it was read") from None
+            raise WindowUnreadable(
+                f"{self.store.folder}: the rows behind the findings cannot be read "
+                f"({type(error).__name__}); run: store verify"
+            ) from None
+        if any(map(self._is_changed, paths)):
+            raise WindowGone(f"{self.store.folder}: was written to while it was read")
+        return found
 
     def _match_again(self, connection: duckdb.DuckDBPyConnection) -> str:
         """Let the events say of their APIs what today's catalogue says, as the counts do."""

@@ -3,6 +3,8 @@
 ::
 
     STORE/day=2026-03-02/09-00-00.parquet    the window that begins at 09:00 UTC, with its manifest
+    STORE/day=2026-03-02/09-00-00.1.parquet  another one from 09:00, which does not stand for it
+    STORE/.damaged/                          notes of windows whose rows could not be read
     STORE/.partial/                          windows being written; removed by the next sync
     STORE/.rollup/                           hourly counts of the windows (see ``rollups``)
     STORE/.lock  STORE/.key                  who is writing; key of the hashes
@@ -13,26 +15,32 @@ into place, so that whatever happens there is the old window, the new one, or no
 
 from __future__ import annotations
 
-import os
+import functools
 import re
 import secrets
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from audit_analytics.errors import InputError
-from audit_analytics.store.manifest import Manifest, StoreTooNew, read_manifest
+from audit_analytics.files import make_private, move_into_place, write_private
+from audit_analytics.store.cover import find_needless
+from audit_analytics.store.manifest import LONGEST, Manifest, StoreTooNew, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
 PARTIAL: Final = ".partial"
+DAMAGED: Final = ".damaged"
 KEY_FILE: Final = ".key"
 
-_NAME: Final = re.compile(r"day=(\d{4}-\d\d-\d\d)/(\d\d-\d\d-\d\d)\.parquet")
+_NAME: Final = re.compile(r"day=(\d{4}-\d\d-\d\d)/(\d\d-\d\d-\d\d)(\.\d+)?\.parquet")
+_DAY: Final = timedelta(days=1)
 
 
 class StoreUnusable(InputError):  # noqa: N818 - reads as what happened
@@ -88,8 +96,23 @@ class Store:
             make_private(self.folder)
             make_private(self.folder / PARTIAL)
 
+    def file_of(self, window: Manifest) -> Path:
+        """Return the file of a window that is stored.
+
+        Parameters
+        ----------
+        window : Manifest
+            As :meth:`scan` returns it.
+
+        Returns
+        -------
+        pathlib.Path
+            Its file.
+        """
+        return self.path_of(window.start).with_name(window.file)
+
     def path_of(self, start: datetime) -> Path:
-        """Return where the window that begins at some time is stored.
+        """Return where a window that begins at some time is stored, unless another one is there.
 
         Parameters
         ----------
@@ -103,6 +126,18 @@ class Store:
         """
         return self.folder / f"day={start:%Y-%m-%d}" / f"{start:%H-%M-%S}.parquet"
 
+    def list_files(self) -> list[tuple[datetime, Path]]:
+        """List the files of the windows.
+
+        Returns
+        -------
+        list of tuple of datetime.datetime and pathlib.Path
+            Where each window begins, UTC, and its file, in order of time.
+        """
+        paths = self.folder.glob("day=*/*.parquet")
+        found = ((_read_name(path.relative_to(self.folder).as_posix()), path) for path in paths)
+        return sorted((start, path) for start, path in found if start)
+
     def list_starts(self) -> list[datetime]:
         """List where the stored windows begin.
 
@@ -111,10 +146,7 @@ class Store:
         list of datetime.datetime
             In order, UTC.
         """
-        names = (
-            path.relative_to(self.folder).as_posix() for path in self.folder.glob("day=*/*.parquet")
-        )
-        return sorted(start for name in names if (start := _read_name(name)))
+        return [start for start, _ in self.list_files()]
 
     def scan(self, start: datetime | None = None, end: datetime | None = None) -> Stored:
         """Read the manifests.
@@ -127,7 +159,7 @@ class Store:
         Returns
         -------
         Stored
-            The windows.
+            The windows. One whose rows could not be read is among the damaged.
 
         Raises
         ------
@@ -135,22 +167,20 @@ class Store:
             A window was written by a later version.
         """
         stored = Stored()
-        starts = self.list_starts()
-        for position, at in enumerate(starts):
-            following = starts[position + 1] if position + 1 < len(starts) else None
-            # A window ends where the next begins at the latest, or overlaps it and is repaired.
-            if (end and at >= end) or (start and following and following <= start):
+        notes = self._list_notes()
+        for at, path in self.list_files():
+            # as long as a window can be, one that begins before the span may reach into it
+            if (end and at >= end) or (start and at <= start - LONGEST):
                 continue
             try:
-                manifest = read_manifest(self.path_of(at))
+                manifest = self._read_sound(at, path, notes)
             except StoreTooNew:
                 raise
             except InputError as error:
-                stored.damaged.append(str(error))
+                if not start or at > start - _DAY:
+                    stored.damaged.append(str(error))
                 continue
-            if manifest.start != at:
-                stored.damaged.append(f"{self.path_of(at)}: holds another window")
-            elif not start or manifest.end > start:
+            if not start or manifest.end > start:
                 stored.manifests.append(manifest)
         return stored
 
@@ -165,7 +195,8 @@ class Store:
         Returns
         -------
         int
-            Files removed: unfinished windows, and windows that lie wholly in another.
+            Files removed: unfinished windows, windows that another one stands for, and notes of
+            damage that is mended.
 
         Raises
         ------
@@ -175,26 +206,131 @@ class Store:
         self.create()
         with explains_failure(self.folder):
             removed = [*(self.folder / PARTIAL).iterdir()]
-            reached = None
-            for manifest in self.scan(since).manifests:
-                if reached and manifest.end <= reached:
-                    removed.append(self.path_of(manifest.start))
-                reached = max(reached or manifest.end, manifest.end)
+            removed += map(self.file_of, find_needless(self.scan(since).manifests))
+            notes = self._list_notes()
+            files = [path for _, path in self.list_files() if self._is_noted(path, notes)]
+            removed += notes - set(map(self._note_of, files))
             for path in removed:
                 path.unlink()
         return len(removed)
 
-    def remove_within(self, start: datetime, end: datetime) -> None:
-        """Remove the windows that begin after `start` and before `end`.
+    def put(
+        self,
+        file: BinaryIO,
+        beside: Path,
+        manifest: Manifest,
+        replaced: Sequence[Manifest] | None = None,
+    ) -> Manifest:
+        """Move a written window into place, and remove those it stands for. Hold the lock.
 
         Parameters
         ----------
-        start, end : datetime.datetime
-            The span, both excluded.
+        file : file object
+            Open for writing; closed here.
+        beside : pathlib.Path
+            Where it is.
+        manifest : Manifest
+            The window.
+        replaced : sequence of Manifest, optional
+            The windows whose rows it holds; if not given it was read just now, and stands for all
+            of its span and scope, and for what cannot be read.
+
+        Returns
+        -------
+        Manifest
+            The window as it is stored.
         """
-        for at in self.list_starts():
-            if start < at < end:
-                self.path_of(at).unlink(missing_ok=True)
+        if replaced is None:
+            gone = {*map(self.file_of, self._find_replaced(manifest))}
+            gone.update(self._find_damaged(manifest))
+        else:
+            gone = {*map(self.file_of, replaced)}
+        plain = self.path_of(manifest.start)
+        path, number = plain, 0
+        while path not in gone and path.exists():
+            number += 1
+            path = plain.with_name(f"{plain.stem}.{number}.parquet")
+        move_into_place(file, beside, path)
+        # until this is done rows are there twice, which every reader knows to deal with
+        for other in gone - {path}:
+            other.unlink(missing_ok=True)
+        return msgspec.structs.replace(manifest, file=path.name)
+
+    def note_damage(self, window: Manifest) -> None:
+        """Note that the rows of a window cannot be read, so that the next sync reads it again.
+
+        Parameters
+        ----------
+        window : Manifest
+            The window. Where the store cannot be written nothing is noted.
+        """
+        path = self.file_of(window)
+        note = self._note_of(path)
+        try:
+            make_private(note.parent)
+            write_private(note, _stamp(path).encode())
+        except OSError:
+            # a store that is read only; whoever reads says so, and verify will find it
+            return
+
+    def find_serial(self, draft: Manifest) -> int:
+        """Return the serial of a window that is about to be stored. Hold the lock.
+
+        Parameters
+        ----------
+        draft : Manifest
+            The window.
+
+        Returns
+        -------
+        int
+            One more than that of every window it overlaps.
+        """
+        stored = self.scan(draft.start, draft.end).manifests
+        return 1 + max((window.serial for window in stored), default=0)
+
+    def _find_replaced(self, manifest: Manifest) -> list[Manifest]:
+        overlapping = self.scan(manifest.start, manifest.end).manifests
+        if not overlapping:
+            return []
+        # what reaches beyond the window may be stood for by it and its neighbours together
+        start = min(window.start for window in overlapping)
+        end = max(window.end for window in overlapping)
+        return find_needless([*self.scan(start, end).manifests, manifest])
+
+    def _find_damaged(self, manifest: Manifest) -> Iterator[Path]:
+        notes = self._list_notes()
+        for at, path in self.list_files():
+            if manifest.start <= at < manifest.end:
+                try:
+                    self._read_sound(at, path, notes)
+                except StoreTooNew:
+                    continue
+                except InputError:
+                    yield path
+
+    def _read_sound(self, at: datetime, path: Path, notes: set[Path]) -> Manifest:
+        manifest = _read_cached(path)
+        if manifest.start != at:
+            raise InputError(f"{path}: holds another window")
+        if self._is_noted(path, notes):
+            raise InputError(f"{path}: its rows cannot be read; the next sync fetches them again")
+        return manifest
+
+    def _note_of(self, path: Path) -> Path:
+        return self.folder / DAMAGED / f"{path.parent.name}-{path.stem}"
+
+    def _list_notes(self) -> set[Path]:
+        return set((self.folder / DAMAGED).glob("*"))
+
+    def _is_noted(self, path: Path, notes: set[Path]) -> bool:
+        note = self._note_of(path)
+        if note not in notes:
+            return False
+        try:
+            return note.read_text(encoding="ascii") == _stamp(path)
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def remove_before(self, at: datetime) -> int:
         """Remove the windows that end before some time. Hold the lock.
@@ -217,7 +353,7 @@ class Store:
         old = [manifest for manifest in self.scan(end=at).manifests if manifest.end <= at]
         with explains_failure(self.folder):
             for manifest in old:
-                path = self.path_of(manifest.start)
+                path = self.file_of(manifest)
                 path.unlink()
                 if not any(path.parent.iterdir()):
                     path.parent.rmdir()
@@ -239,10 +375,7 @@ class Store:
         path = self.folder / KEY_FILE
         with explains_failure(self.folder):
             if not path.exists():
-                beside = self.folder / PARTIAL / f"key-{secrets.token_hex(4)}"
-                with open_private(beside) as file:
-                    file.write(secrets.token_hex(16).encode())
-                    move_into_place(file, beside, path)
+                write_private(path, secrets.token_hex(16).encode())
             return path.read_text(encoding="ascii")
 
     def exists(self) -> bool:
@@ -267,7 +400,7 @@ class Store:
             raise StoreUnusable(
                 f"{self.folder}: there is no store; fetch one with: sync --since 28d"
             )
-        if not self.list_starts():
+        if not self.list_files():
             raise StoreUnusable(
                 f"{self.folder}: holds no window yet; fetch some with: sync --since 28d"
             )
@@ -284,6 +417,25 @@ def _read_name(name: str) -> datetime | None:
     except ValueError:
         # shaped like a day, and there is no such day
         return None
+
+
+def _read_cached(path: Path) -> Manifest:
+    """Read a manifest, once as long as its file is the same."""
+    try:
+        stamp = _stamp(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return _read_stamped(path, stamp)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _read_stamped(path: Path, stamp: str) -> Manifest:  # noqa: ARG001 - what the file was then
+    return msgspec.structs.replace(read_manifest(path), file=path.name)
+
+
+def _stamp(path: Path) -> str:
+    about = path.stat()
+    return f"{about.st_ino} {about.st_mtime_ns} {about.st_size}"
 
 
 @contextmanager
@@ -313,61 +465,3 @@ def explains_failure(folder: Path) -> Iterator[None]:
             f"{folder}: cannot write to the store ({reason}); what is stored stays readable. Make "
             "room or correct the permissions, then run the same command again"
         ) from error
-
-
-def open_private(path: Path) -> BinaryIO:
-    """Create a file that only its owner can read.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; it must not exist.
-
-    Returns
-    -------
-    file object
-        Open for writing bytes.
-    """
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
-def make_private(folder: Path) -> None:
-    """Make a folder for its owner only, if it is not there.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder; its parent must exist.
-    """
-    folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def move_into_place(file: BinaryIO, beside: Path, path: Path) -> None:
-    """Let a written file take its name, once all of it is on the disk.
-
-    Parameters
-    ----------
-    file : file object
-        Open for writing; closed here.
-    beside : pathlib.Path
-        Where it is.
-    path : pathlib.Path
-        What it shall be called; a file of that name is replaced.
-    """
-    file.flush()
-    os.fsync(file.fileno())
-    file.close()
-    if not path.parent.is_dir():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        _flush_folder(path.parent.parent)
-    beside.replace(path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Write a folder's entries to the disk; without it a power cut may undo a rename."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

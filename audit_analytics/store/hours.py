@@ -65,18 +65,23 @@ def name_hour(hour: datetime) -> str:
     return f"{hour:%Y-%m-%dT%H}"
 
 
-def fingerprint_windows(windows: list[Manifest]) -> str:
+def fingerprint_windows(hour: datetime, windows: list[Manifest]) -> str:
     """Return what tells whether an hour has to be counted again.
 
     Parameters
     ----------
+    hour : datetime.datetime
+        When it begins, UTC.
     windows : list of Manifest
         The windows that overlap the hour, in order of time.
 
     Returns
     -------
     str
-        16 hexadecimal digits; others when a window is read again, comes or goes.
+        16 hexadecimal digits; others when a window is read again, comes or goes, and the same when
+        windows are joined, which changes no row.
     """
-    text = "\n".join(f"{w.start}|{w.end}|{w.read_at}|{w.rows_count}" for w in windows)
+    parts = [part for window in windows for part in window.list_readings()]
+    inside = [part for part in parts if part.start < hour + HOUR and part.end > hour]
+    text = "\n".join(sorted(f"{p.start}|{p.end}|{p.read_at}|{p.rows_count}" for p in inside))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -40,6 +40,28 @@ class StoreTooNew(InputError):  # noqa: N818 - reads as what happened
     """The store was written by a later version of this package."""
 
 
+class Part(msgspec.Struct, frozen=True, array_like=True):
+    """A window that was joined with others.
+
+    Parameters
+    ----------
+    start, end : datetime.datetime
+        The range ``[start, end)``, UTC.
+    read_at : datetime.datetime
+        When the reading began, UTC.
+    rows_count : int
+        Its events.
+    serial : int
+        Its place in the order of storing.
+    """
+
+    start: Instant
+    end: Instant
+    read_at: Instant
+    rows_count: Count
+    serial: Count
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a stored window is.
 
@@ -71,6 +93,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Version of the stored form.
     version : str
         Version of this package.
+    file : str
+        Name of its file; not part of what is stored.
+    serial : int
+        Higher than that of every window that was there when it was stored and that it overlaps.
+    parts : list of Part
+        The windows it was joined from, if it was.
     """
 
     start: Instant
@@ -88,6 +116,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: str = ""
     format: int = FORMAT
     version: str = ""
+    file: str = ""
+    serial: Count = 0
+    parts: list[Part] = []
 
     def covers(self, scope: str) -> bool:
         """Tell whether the window holds what a sync of some scope would read.
@@ -103,6 +134,18 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             True for the same scope, and for a window read without a filter.
         """
         return self.scope in (ALL, scope)
+
+    def list_readings(self) -> list[Part]:
+        """List the readings the window holds.
+
+        Returns
+        -------
+        list of Part
+            Those it was joined from, or the one it is.
+        """
+        return self.parts or [
+            Part(self.start, self.end, self.read_at, self.rows_count, self.serial)
+        ]
 
 
 class Reject(TypedDict):

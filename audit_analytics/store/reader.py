@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from audit_analytics.rollup import Rollup, to_frame
 from audit_analytics.schema import EVENTS, REJECTS, Table
@@ -15,6 +14,7 @@ from audit_analytics.store.counting import DuckEngine
 from audit_analytics.store.folder import Store
 from audit_analytics.store.manifest import Manifest, read_rejects
 from audit_analytics.store.rollups import KINDS, Rollups
+from audit_analytics.store.window_file import WindowGone, WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from audit_analytics.catalogue import Catalogue
     from audit_analytics.store.counting import Engine
+
+RETRIES: Final = 4
+"""How often a store is looked through again whose windows are replaced while they are read."""
 
 _WORDS = [column.name for column in EVENTS.columns if column.dtype == "category"]
 
@@ -69,15 +72,19 @@ def read_store(
     """
     store = Store(folder)
     store.check()
-    stored = store.scan(start, end)
     wanted = [name for name in EVENTS.names if columns is None or name in columns]
-    tables, damaged = [], len(stored.damaged)
-    for manifest in stored.manifests:
-        try:
-            tables.append(_read_window(store, manifest, wanted, start, end))
-        except (OSError, pa.ArrowException):
-            # Gone by now (another process replaced it), or damaged behind its footer.
-            damaged += 1
+    for is_last in (*[False] * RETRIES, True):
+        stored = store.scan(start, end)
+        tables, damaged, is_changed = [], len(stored.damaged), False
+        for manifest in stored.manifests:
+            try:
+                tables.append(_read_window(store, manifest, wanted, start, end))
+            except WindowGone:
+                is_changed, damaged = True, damaged + 1
+            except WindowUnreadable:
+                damaged += 1
+        if not is_changed or is_last:
+            break
     events = _join(tables)[wanted] if tables else EVENTS.empty()[wanted]
     events.attrs["store"] = {
         "windows_count": len(tables),
@@ -107,12 +114,17 @@ def read_stored_rejects(
     """
     store = Store(folder)
     manifests = [m for m in store.scan(start, end).manifests if m.rejects_count]
-    rows = [row for m in manifests for row in read_rejects(store.path_of(m.start))]
+    rows = [row for m in manifests for row in read_rejects(store.file_of(m))]
     return REJECTS.coerce(pd.DataFrame(rows, columns=REJECTS.names))
 
 
 def read_calls(
-    store: Store, windows: list[Manifest], catalogue: Catalogue, *, engine: Engine | None = None
+    store: Store,
+    windows: list[Manifest],
+    catalogue: Catalogue,
+    *,
+    engine: Engine | None = None,
+    damaged: list[str] | None = None,
 ) -> Rollup:
     """Read the hourly counts of a store; hours that are not counted yet are counted first.
 
@@ -121,11 +133,14 @@ def read_calls(
     store : Store
         The store.
     windows : list of Manifest
-        All of its windows, in order of time.
+        All of its windows, in order of time; in place of those that another process replaced, and
+        without those that turn out to be damaged, they are what was counted in the end.
     catalogue : Catalogue
         The APIs and their sensitivity, as they stand now.
     engine : Engine, optional
         Counts events; DuckDB unless given.
+    damaged : list of str, optional
+        Takes the files that cannot be read, with the reason; nothing of them is counted.
 
     Returns
     -------
@@ -133,7 +148,17 @@ def read_calls(
         Counts of whole hours. They are kept in the store where it can be written.
     """
     rollups = Rollups(store, catalogue, engine or DuckEngine())
-    days = [counts.tables for counts in rollups.refresh(windows, saving="try")]
+    for _ in range(RETRIES):
+        found = list(rollups.refresh(windows, saving="try"))
+        if not any(day.damaged for day in found):
+            break
+        # replaced while they were read, or damaged, which was noted
+        windows[:] = store.scan().manifests
+    unread = {start for day in found for start in day.damaged}
+    if damaged is not None:
+        damaged += store.scan().damaged
+        damaged += [f"{store.file_of(w)}: cannot be read" for w in windows if w.start in unread]
+    days = [day.tables for day in found]
     by_api, by_ip = (
         to_frame([tables[kind] for tables in days], table) if days else table.empty()
         for kind, table in KINDS.items()
@@ -149,10 +174,7 @@ def _read_window(
     end: datetime | None,
 ) -> pa.Table:
     needed = [name for name in EVENTS.names if name in {*wanted, "id", "at"}]
-    with store.path_of(manifest.start).open("rb") as file:
-        words = [name for name in _WORDS if name in needed]
-        parquet = pq.ParquetFile(file, read_dictionary=words, page_checksum_verification=True)
-        table = parquet.read(columns=needed)
+    table = read_window(store, manifest, needed, [name for name in _WORDS if name in needed])
     at = table["at"]
     if start and manifest.start < start:
         table = table.filter(pc.greater_equal(at, pa.scalar(start, at.type)))

@@ -27,16 +27,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics import schema
+from audit_analytics.files import make_private, move_into_place, open_private
 from audit_analytics.rollup import SQL
 from audit_analytics.store.counting import DuckEngine
-from audit_analytics.store.folder import (
-    PARTIAL,
-    StoreUnusable,
-    explains_failure,
-    make_private,
-    move_into_place,
-    open_private,
-)
+from audit_analytics.store.folder import PARTIAL, StoreUnusable, explains_failure
 from audit_analytics.store.hours import HOUR, fingerprint_windows, name_hour, sort_into_hours
 from audit_analytics.store.lock import StoreLocked, lock_store
 
@@ -169,8 +163,7 @@ class Rollups:
             Days, in order.
         """
         found = (self.store.folder / _FOLDER / "calls_by_api").glob("day=*.parquet")
-        names = sorted(path.stem.removeprefix("day=") for path in found)
-        return [date.fromisoformat(name) for name in names]
+        return sorted(day for path in found if (day := _read_day(path.stem)))
 
     def refresh(
         self,
@@ -311,7 +304,9 @@ class Rollups:
         return [
             hour
             for hour, windows in hours.items()
-            if all(noted.get(name_hour(hour)) == fingerprint_windows(windows) for noted in known)
+            if all(
+                noted.get(name_hour(hour)) == fingerprint_windows(hour, windows) for noted in known
+            )
         ]
 
     def _begin_day(self, day: date, hours: Hours, pool: ThreadPoolExecutor) -> _BegunDay:
@@ -339,7 +334,7 @@ class Rollups:
         counts = DayCounts(begun.day, tables, begun.stale, damaged)
         if begun.is_due:
             sound = [h for h in hours if not any(w.start in damaged for w in hours[h])]
-            noted = {name_hour(h): fingerprint_windows(hours[h]) for h in sound}
+            noted = {name_hour(h): fingerprint_windows(h, hours[h]) for h in sound}
             self._save(counts, RollupManifest(version=self.version, hours=noted), saving)
         return counts
 
@@ -358,8 +353,8 @@ class Rollups:
             yield batch
 
     def _count(self, batch: list[datetime], hours: Hours) -> HourCounts:
-        windows = {window.start: window for hour in batch for window in hours[hour]}
-        in_order = [windows[start] for start in sorted(windows)]
+        windows = {(w.start, w.file): w for hour in batch for w in hours[hour]}
+        in_order = [windows[place] for place in sorted(windows)]
         return self.engine.count(self.store, in_order, batch[0], batch[-1] + HOUR, self.catalogue)
 
     def _save(self, counts: DayCounts, manifest: RollupManifest, saving: Saving) -> None:
@@ -386,6 +381,13 @@ class Rollups:
                     move_into_place(file, beside, path)
             finally:
                 beside.unlink(missing_ok=True)
+
+
+def _read_day(stem: str) -> date | None:
+    try:
+        return date.fromisoformat(stem.removeprefix("day="))
+    except ValueError:
+        return None  # a file of another origin
 
 
 def _join(parts: list[pa.Table]) -> pa.Table:

@@ -135,7 +135,7 @@ class SparkEngine:
         plain, narrowed = [], []
         for window in windows:
             first, last = max(window.start, start), min(window.end, end)
-            path = f"file://{store.path_of(window.start).absolute()}"  # Hadoop takes no %3D for =
+            path = f"file://{store.file_of(window).absolute()}"  # Hadoop takes no %3D for =
             inside = (window.first_at or first) >= first and (window.last_at or first) < last
             if inside:
                 plain.append(path)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
+from audit_analytics.store.cover import find_needless
 from audit_analytics.store.hours import name_hour, sort_into_hours
 from audit_analytics.store.manifest import SCHEMA, read_manifest
 from audit_analytics.store.rollups import KINDS
@@ -73,20 +74,24 @@ def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = No
     windows: list[Manifest] = []
     rows_per_hour: dict[datetime, int] = {}
     before: pa.Array | None = None
-    for start in store.list_starts():
-        path = store.path_of(start)
+    open_ids: list[tuple[datetime, pa.Array]] = []
+    for start, path in store.list_files():
         name = path.relative_to(store.folder).as_posix()
         if progress:
             progress(name)
         try:
-            window = read_manifest(path)
+            window = msgspec.structs.replace(read_manifest(path), file=path.name)
             # every column: a checksum guards each of its pages
-            table = pq.ParquetFile(path, page_checksum_verification=True).read()
+            with pq.ParquetFile(path, page_checksum_verification=True) as parquet:
+                table = parquet.read()
         except InputError as error:
             found.problems.append(str(error))
             continue
         except (OSError, pa.ArrowException):
-            found.problems.append(f"{name}: its rows cannot be read; remove it and run: sync")
+            store.note_damage(window)
+            found.problems.append(
+                f"{name}: its rows cannot be read; the next sync fetches them again"
+            )
             continue
         found.windows_count += 1
         found.rows_count += len(table)
@@ -100,10 +105,18 @@ def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = No
             wrong = [*_check_window(start, window, table), *_check_again(table, earlier)]
             found.problems += [f"{name}: {text}" for text in wrong]
         before = table["id"].combine_chunks()
+        # a row that two windows hold is one row
+        open_ids = [(end, ids) for end, ids in open_ids if end > window.start]
+        for _, ids in open_ids:
+            table = table.filter(pc.invert(pc.is_in(table["id"], ids)))
+        open_ids.append((window.end, before))
         hours = pc.floor_temporal(table["at"], unit="hour").value_counts()
         for count in hours.to_pylist():
             rows_per_hour[count["values"]] = rows_per_hour.get(count["values"], 0) + count["counts"]
-    found.problems += _check_overlaps(windows)
+    found.problems += [
+        f"the window of {window.start} to {window.end} is in later ones; the next sync removes it"
+        for window in find_needless(windows)
+    ]
     found.problems += _check_counts(rollups, windows, rows_per_hour, found)
     return found
 
@@ -131,15 +144,6 @@ def _check_again(table: pa.Table, before: pa.Array | None) -> Iterator[str]:
     again = pc.sum(pc.is_in(table["id"], before)).as_py() if before is not None else 0
     if again:
         yield f"{again:,} ids are in the window before it, too"
-
-
-def _check_overlaps(windows: list[Manifest]) -> Iterator[str]:
-    for earlier, later in pairwise(windows):
-        if later.start < earlier.end:
-            yield (
-                f"the windows of {earlier.start} and {later.start} overlap; "
-                "the next sync removes what is there twice"
-            )
 
 
 def _check_counts(

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from audit_analytics.files import open_private
 from audit_analytics.redact import hash_objects
-from audit_analytics.store.folder import PARTIAL, explains_failure, move_into_place, open_private
+from audit_analytics.store.folder import PARTIAL, explains_failure
 from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class WindowWriter:
         return len(new)
 
     def commit(self) -> Manifest:
-        """Put the window into the store, in place of what was stored for its time.
+        """Put the window into the store, in place of those it stands for.
 
         Returns
         -------
@@ -139,6 +140,7 @@ class WindowWriter:
             first_at=min(self._times).to_pydatetime() if self._times else None,
             last_at=max(self._times).to_pydatetime() if self._times else None,
             redaction=self._redaction.describe(),
+            serial=self._store.find_serial(self._draft),
         )
         footer = {
             MANIFEST_KEY: msgspec.json.encode(manifest),
@@ -148,10 +150,7 @@ class WindowWriter:
         with explains_failure(store.folder):
             self._parquet.add_key_value_metadata(footer)
             self._parquet.close()
-            move_into_place(self._file, self._beside, store.path_of(manifest.start))
-            # What the window replaces may have been stored in parts.
-            store.remove_within(manifest.start, manifest.end)
-        return manifest
+            return store.put(self._file, self._beside, manifest)
 
     def _find_new(self, ids: pd.Series) -> NDArray[np.bool_]:
         """Tell which ids the window does not hold yet: 8 bytes an id, however dense the hour.

@@ -72,7 +72,7 @@ def describe_store(
             name: counts[name]
             for name in ("events_count", "rejects_count", "unsettled_count", "sensitive_only_count")
         },
-        "size_bytes": sum(store.path_of(m.start).stat().st_size for m in stored.manifests),
+        "size_bytes": sum(store.file_of(m).stat().st_size for m in stored.manifests),
         "covered_from": _show(windows[0].manifest.start if windows else None),
         "covered_until": _show(max((w.manifest.end for w in windows), default=None)),
         "first_event_at": _show(min(first_at, default=None)),

@@ -22,6 +22,7 @@ from audit_analytics.cli.main import main
 from audit_analytics.deliver import deliver_report
 from audit_analytics.deliver.state import STATE_NAME
 from audit_analytics.errors import ConfigError, InputError
+from audit_analytics.feishu.transport import Answer
 from audit_analytics.report.json_file import render_json
 from audit_analytics.settings import load_settings
 from audit_analytics.simulate.faults import Faults
@@ -241,7 +242,65 @@ def test_a_damaged_record_is_said_and_again_mends_it(folder):
         assert send(folder, settings)[0].status == "already sent"
 
 
+def test_a_record_that_cannot_be_read_stops_no_delivery_by_another_way(folder):
+    (folder / STATE_NAME).mkdir()
+    with StandIn([]) as server:
+        settings = hook_settings(server, mail_to=("soc@example.com",), mail_from="a@example.com")
+        outcomes = deliver_report(folder, settings, sleep=[].append, timeout_seconds=10)
+    assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
+    assert all("--again" in outcome.detail for outcome in outcomes)
+
+
+def test_two_deliveries_at_once_send_it_once(folder):
+    """The second begins while the first is sending."""
+    second = []
+
+    def deliver_meanwhile(_seconds):
+        second.extend(deliver_report(folder, settings, sleep=[].append, timeout_seconds=10))
+
+    with StandIn([], faults=Faults(delivery=("server_error",))) as server:
+        settings = hook_settings(server)
+        (first,) = deliver_report(folder, settings, sleep=deliver_meanwhile, timeout_seconds=10)
+        assert len(server.inbox.delivered) == 1
+    assert first.status == "sent"
+    assert [outcome.status for outcome in second] == ["failed"]
+    assert "by another process" in second[0].detail
+
+
+def test_a_fault_in_one_way_does_not_stop_the_next(folder, monkeypatch):
+    def fail(*_, **__):
+        raise ZeroDivisionError("sekret")
+
+    with StandIn([]) as server:
+        settings = load_settings(
+            overrides={
+                "app_id": APP_ID,
+                "app_secret": APP_SECRET,
+                "base_url": server.url,
+                "deliver": {
+                    "webhook_url": server.hook_url,
+                    "webhook_secret": HOOK_SECRET,
+                    "receive_id": CHAT,
+                },
+            }
+        )
+        monkeypatch.setattr("audit_analytics.deliver.bot.CustomBot.send", fail)
+        outcomes = deliver_report(folder, settings, sleep=[].append, timeout_seconds=10)
+    assert [outcome.status for outcome in outcomes] == ["failed", "sent"]
+    assert "sekret" not in outcomes[0].detail
+
+
 # --- the app itself
+
+
+@pytest.mark.parametrize("data", [None, [], "x", {"file_key": None}], ids=str)
+def test_an_upload_that_is_answered_without_a_key_is_a_failure(folder, monkeypatch, data):
+    answer = Answer(200, 0, {"code": 0, "data": data}, b"", "-")
+    monkeypatch.setattr("audit_analytics.deliver.app_bot.upload", lambda *_, **__: answer)
+    with StandIn([]) as server:
+        outcome, _ = send(folder, app_settings(server, raw_ids=True))
+    assert outcome.status == "failed"
+    assert "no file key" in outcome.detail
 
 
 def test_the_app_sends_a_card_and_the_masked_report_as_a_file(folder):

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tenant import EXPORT, HOUR, calls, clock, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
-from audit_analytics.errors import InputError
-from audit_analytics.settings import Settings
+from audit_analytics.errors import ConfigError, InputError
+from audit_analytics.settings import Settings, load_settings
+from audit_analytics.settings.loading import TENANT_SETS
 from audit_analytics.tenants import TenantRun, choose_exit_code, list_tenants, run_tenants
 
 NIGHT = local("2026-11-11 02:00")
@@ -104,7 +105,7 @@ def test_a_tenants_own_settings_go_before_the_common_ones(all_of_them):
         for name in ("acme", "gaps")
     )
     assert (common["budget_per_week"], common["history_weeks"]) == (5, 4)
-    assert (own["budget_per_week"], own["history_weeks"]) == (10, 2)
+    assert (own["budget_per_week"], own["history_weeks"]) == (5, 2)
     coverage = json.loads((out / "out/gaps/2026-W46/findings.json").read_text())["coverage"]
     assert coverage["rejects_count"] == 0  # its settings are no part of its log
 
@@ -206,3 +207,67 @@ def test_secrets_stay_in_the_environment(stand_in, tmp_path, monkeypatch):
 def test_the_worst_code_wins(codes):
     worst = next((code for code in (2, 4, 3, 1) if code in codes), 0)
     assert choose_exit_code(TenantRun("a", code, [], []) for code in codes) == worst
+
+
+OPERATORS = {
+    "base_url": 'base_url = "https://evil.example"\n',
+    "app_secret_file": 'app_secret_file = "../other/secret"\n',
+    "catalogue": 'catalogue = "../other/secret"\n',
+    "suppressions": 'suppressions = "../other/secret"\n',
+    "deliver.smtp_host": '[deliver]\nsmtp_host = "evil.example"\n',
+    "deliver.receive_id": '[deliver]\nreceive_id = "oc_evil"\n',
+    "deliver.webhook_secret_file": '[deliver]\nwebhook_secret_file = "../other/secret"\n',
+    "redaction.hash_key_file": '[redaction]\nhash_key_file = "../other/secret"\n',
+}
+
+
+@pytest.mark.parametrize(("name", "text"), OPERATORS.items(), ids=OPERATORS)
+def test_a_tenants_file_that_sets_what_is_the_operators_is_refused(tmp_path, name, text):
+    write_log(tmp_path / "acme", clock())
+    own = tmp_path / "acme" / "audit-analytics.toml"
+    own.write_text(text)
+    secret = {"AUDIT_ANALYTICS_APP_SECRET": "s3cr3t"}
+    arguments = ["--tenants", "--deliver", "--out", tmp_path.parent / "out"]
+    result = run(tmp_path, *arguments, cwd=tmp_path.parent, **secret)
+    assert result.returncode == 2
+    assert f"setting '{name}' is the operator's" in result.stderr
+    assert "s3cr3t" not in result.stdout + result.stderr
+    assert not (tmp_path.parent / "out" / "acme").exists()
+
+
+def test_every_setting_that_is_not_of_the_judgement_is_the_operators(tmp_path):
+    own = tmp_path / "audit-analytics.toml"
+    for name in Settings.model_fields.keys() - set(TENANT_SETS):
+        own.write_text(f'{name} = ""\n')
+        with pytest.raises(ConfigError, match=f"'{name}' is the operator's"):
+            load_settings(tenant=own)
+    kinds = {name: str(Settings.model_fields[name].annotation) for name in TENANT_SETS}
+    assert not [name for name, kind in kinds.items() if "Path" in kind or "Secret" in kind]
+
+
+def test_a_tenants_file_goes_before_the_common_one_part_by_part(tmp_path):
+    common, own = tmp_path / "common.toml", tmp_path / "acme" / "audit-analytics.toml"
+    own.parent.mkdir()
+    common.write_text(
+        'base_url = "https://open.larksuite.com"\nseed = 1\n'
+        "[rules]\ndormant_days = 9\nprobing_apis = 9\n"
+    )
+    own.write_text("seed = 2\n[rules]\nprobing_apis = 5\n")
+    (own.parent / "verdicts.toml").write_text("")
+    settings = load_settings(common, tenant=own)
+    assert settings.base_url == "https://open.larksuite.com"
+    assert (settings.seed, settings.rules.dormant_days, settings.rules.probing_apis) == (2, 9, 5)
+    assert settings.verdicts == own.parent / "verdicts.toml"
+
+
+@pytest.mark.parametrize("name", ["audit-analytics.toml", "suppressions.toml"])
+def test_a_tenants_file_that_is_a_link_is_not_followed(tmp_path, name):
+    (tmp_path / "secret").write_text("s3cr3t = 1")
+    own = tmp_path / "acme"
+    own.mkdir()
+    (own / "audit-analytics.toml").write_text("seed = 1")
+    (own / name).unlink(missing_ok=True)
+    (own / name).symlink_to(tmp_path / "secret")
+    with pytest.raises(ConfigError, match="is a link") as caught:
+        load_settings(tenant=own / "audit-analytics.toml")
+    assert "s3cr3t" not in str(caught.value)
