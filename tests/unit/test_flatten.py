@@ -300,7 +300,15 @@ def test_payload_keys_are_names_and_never_values():
     assert flatten_one(payload="é{")["payload_bytes"] == 3
 
 
-@given(st.lists(st.text(max_size=30) | JSON.map(json.dumps), max_size=6))
+BLANK = st.text(" \t\r\n\x0b\u2003", max_size=3)
+OBJECTS = st.lists(JSON.map(lambda v: json.dumps({"a": v})), min_size=1, max_size=3)
+
+
+@given(
+    st.lists(
+        st.text(max_size=30) | JSON.map(json.dumps) | BLANK | OBJECTS.map(" ".join), max_size=6
+    )
+)
 def test_parameters_stay_in_step_with_their_rows(texts):
     together = decode_parameters(texts)
     assert together == [decode_parameters([text])[0] for text in texts]
@@ -311,6 +319,22 @@ def test_two_halves_of_a_payload_do_not_become_one():
         ["a"],
         [],
         ["c", "d"],
+    ]
+
+
+def test_a_caller_cannot_shift_the_parameters_of_others():
+    rows = [
+        item(1, query_param='{"mine":1} {"user_id":"ou_9"}'),
+        item(2, query_param=" "),
+        item(3, query_param='{"user_id":"ou_3"}'),
+        item(4, query_param='{"user_id":"ou_4"}'),
+    ]
+    events = read_log(rows).events.set_index("id")
+    alone = read_log([*rows[2:]]).events.set_index("id")
+    assert events.loc[["3", "4"], "object"].tolist() == alone["object"].tolist()
+    assert events.loc["2", "payload_keys"] == ""
+    assert decode_parameters(['{"a":1}{"b":2}', "\t", '{"c":3}']) == [
+        decode_parameters([text])[0] for text in ('{"a":1}{"b":2}', "\t", '{"c":3}')
     ]
 
 
