@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 import numpy as np
 
+from audit_analytics.catalogue.keys import MAX_KEY
+
 if TYPE_CHECKING:
     from collections import Counter
 
@@ -49,7 +51,7 @@ class Detail(msgspec.Struct, gc=False):
         JSON text, possibly cut.
     """
 
-    path: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+    path: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] | None = None
     method: Annotated[str, msgspec.Meta(max_length=16)] | None = None
     query_param: Long | None = None
     payload: Long | None = None
@@ -74,7 +76,7 @@ class Item(msgspec.Struct, gc=False):
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=_NAME_MAX)]
     event_time: Annotated[int, msgspec.Meta(ge=FIRST_TIME, le=LAST_TIME)]
-    api_key: Annotated[str, msgspec.Meta(max_length=512)] | None = None
+    api_key: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] | None = None
     app_id: Name | None = None
     ip: Name | None = None
     log_detail: Detail | None = None
@@ -325,11 +327,11 @@ def _coerce_item(value: dict[str, Any], notes: Counter[str]) -> Item | str:
     return Item(
         id=_shorten_name(str(name), notes),
         event_time=time,
-        api_key=_read_text(value.get("api_key"), 512, notes),
+        api_key=_read_text(value.get("api_key"), MAX_KEY, notes),
         app_id=_read_app(value.get("app_id"), notes),
         ip=_read_text(value.get("ip"), 256, notes),
         log_detail=Detail(
-            path=_read_text(detail.get("path"), 4096, notes),
+            path=_read_text(detail.get("path"), MAX_KEY, notes),
             method=_read_text(detail.get("method"), 16, notes),
             query_param=_read_text(detail.get("query_param"), _TEXT_MAX, notes),
             payload=_read_text(detail.get("payload"), _TEXT_MAX, notes),

@@ -136,7 +136,11 @@ def test_numbers_become_ids_and_wrong_types_become_absent():
     )
     assert_accounted(log, 6)
     events = log.events.set_index("id")
-    assert events.loc["7", ["app_id", "http_status", "outcome"]].tolist() == ["12", 404, "ok"]
+    assert events.loc["7", ["app_id", "http_status", "outcome"]].tolist() == [
+        "12",
+        404,
+        "not_found",
+    ]
     assert events.loc["8", ["ip", "outcome"]].tolist() == ["", "unknown"]
     assert events.loc[["9", "10"], "outcome"].tolist() == ["unknown"] * 2
     assert events.loc["11", "payload_keys"] == "user_id_type,user_ids"
@@ -186,7 +190,7 @@ def test_status_and_response_give_the_outcome(status, response, expected):
     ("response", "code"),
     [
         ('{"code":5}', 5),
-        ('{"msg":"a","code" : -5', -5),
+        ('{"msg":"a","code" : -5,', -5),
         ('{"code":"12"', 12),
         ('{"code":"12"}', 12),
         ('{"code":1e3}', None),
@@ -194,6 +198,14 @@ def test_status_and_response_give_the_outcome(status, response, expected):
         ('{"code":99999999999999999999999}', None),
         ("", None),
         ("\ud800", None),
+        ('{"data":{"code":7,"x":', None),
+        ('{"data":{"code":7},"code":99991672,"msg":"cut', 99991672),
+        ('{"msg":"\\"code\\":0,","code":99991663,"x":[', 99991663),
+        ('{"data":[{"code":0}],"code":99991672,', 99991672),
+        ('{"code":9999', None),
+        ('{"code":"12', None),
+        ('{"a":1} {"code":0,', None),
+        ('"code":0,', None),
     ],
 )
 def test_codes_of_answers(response, code):
