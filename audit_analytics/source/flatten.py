@@ -143,8 +143,10 @@ class EventBuilder:
         self._frames.append(table)
         self._count(len(table))
 
-    def reject(self, source: str, row: int, reason: str, raw: bytes | str) -> None:
-        """Take in a row that cannot be read.
+    def reject(
+        self, source: str, row: int, reason: str, raw: bytes | str, *, rows: int = 1
+    ) -> None:
+        """Take in a row, or several that cannot be told apart, that cannot be read.
 
         Parameters
         ----------
@@ -156,12 +158,14 @@ class EventBuilder:
             Why it cannot be read.
         raw : bytes or str
             The row as found; secrets are masked here.
+        rows : int, default 1
+            Rows it counts as.
         """
         if len(self._rejects) < _REJECTS_MAX:
             text = _show(raw) if self._has_room(raw) else ""
             self._rejects.append((clean_text(source), row, reason, text))
-        self._count_reason(reason, 1)
-        self._count(1)
+        self._count_reason(reason, rows)
+        self._count(rows)
 
     def pack(self) -> PackedLog:
         """Hand over everything taken in.

@@ -48,7 +48,8 @@ def read_parquet(file: BinaryIO, label: str, builder: EventBuilder) -> None:
         builder.add_events(table.to_pandas())
         return
     if not {"id", "event_time"} <= set(names):
-        builder.reject(label, 0, "Parquet without the columns of events or of items", "")
+        reason = "Parquet without the columns of events or of items"
+        builder.reject(label, 0, reason, "", rows=max(1, parquet.metadata.num_rows))
         return
     for batch in parquet.iter_batches(_ROWS):
         read_frame(batch.to_pandas(), label, builder)

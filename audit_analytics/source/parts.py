@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import joblib
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
+from audit_analytics.source.chunks import has_lines
 from audit_analytics.source.columns import pause_collector
 from audit_analytics.source.flatten import EventBuilder, PackedLog
 from audit_analytics.source.frames import read_parquet
-from audit_analytics.source.text import TextReader, has_lines
+from audit_analytics.source.text import TextReader
+from audit_analytics.source.values import ROW_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -188,7 +191,11 @@ def read_part(part: Part, catalogue: Catalogue | None = None) -> tuple[PackedLog
                 rows = _read_piece(file, piece, builder)
         except _UNREADABLE as error:
             reason = error.strerror if isinstance(error, OSError) else None
-            builder.reject(piece.label, 0, f"cannot be read: {reason or type(error).__name__}", "")
+            TextReader(piece.label, builder).lose(
+                f"cannot be read: {reason or type(error).__name__}",
+                size=_measure(piece),
+                is_rest=True,
+            )
     return builder.pack(), rows
 
 
@@ -275,6 +282,18 @@ def _split_file(path: Path, label: str) -> tuple[list[Piece], int]:
         # read_part says what is wrong with it
         return whole, 0
     return [Piece(path, label, start, end - start) for start, end in pairwise(ends)], size
+
+
+def _measure(piece: Piece) -> int:
+    """Return the bytes of text a piece holds, as far as can be told."""
+    try:
+        return int(pq.read_metadata(piece.path).num_rows) * ROW_BYTES
+    except _UNREADABLE:
+        pass
+    try:
+        return piece.size or piece.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _begins_with_lines(head: bytes) -> bool:

@@ -1,13 +1,17 @@
 """Whoever writes the log must not stop the run, hide in it, or speak through it."""
 
+import gzip
+import json
 import re
 import time
 import tomllib
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import audit_analytics as aa
+from audit_analytics.cli.main import main
 from audit_analytics.deliver.message import build_message
 from audit_analytics.source import read_log, write_rejects
 from audit_analytics.source.parameters import decode_parameters
@@ -121,7 +125,44 @@ def test_a_bad_parquet_file_costs_the_file_and_not_the_run(quiet, tmp_path):
     events.assign(payload_bytes="text").to_parquet(tmp_path / "bad.parquet")
     log = read_log(tmp_path)
     assert len(log.events) == len(quiet)
-    assert log.counts["rejects"] == 1
+    assert (log.counts["rejects"], log.counts["unread_parts"]) == (len(quiet), 1)
+
+
+@pytest.mark.parametrize("loss", ["a cut page", "one row in fifty", "a truncated gzip"])
+def test_a_log_that_lost_rows_is_never_complete_nor_clean(quiet, tmp_path, loss):
+    log = tmp_path / "log"
+    log.mkdir()
+    (log / "a.jsonl").write_text("\n".join(map(json.dumps, quiet)))
+    page = json.dumps({"code": 0, "data": {"items": quiet[:50]}})
+    more = {
+        "a cut page": page[:-40].encode(),
+        "one row in fifty": b'{"id": "x"}\n' * (len(quiet) // 50),
+        "a truncated gzip": gzip.compress(page.encode())[:-20],
+    }[loss]
+    (log / "b").write_bytes(more)
+    done = CliRunner().invoke(main, ["weekly", str(log), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 3
+    assert "part of the log could not be read" in done.output
+    folder = tmp_path / "out" / "2026-W46"
+    report = json.loads((folder / "findings.json").read_text())
+    assert report["coverage"]["hours_covered_count"] == 168
+    assert report["coverage"]["week_status"] == "unread"
+    assert not report["week"]["complete"]
+    assert "could not be read" in report["verdict"]
+    message = build_message(report)
+    assert message.state != "clean"
+    assert "complete" not in message.text().replace("INCOMPLETE", "").replace("incomplete", "")
+    for name in ("report.html", "report.md"):
+        assert "Every hour of the week has data" not in (folder / name).read_text()
+
+
+def test_rejects_of_an_earlier_run_do_not_stand_beside_a_report_without_any(quiet, tmp_path):
+    log = tmp_path / "log.jsonl"
+    arguments = ["weekly", str(log), "--out", str(tmp_path / "out")]
+    for rest, is_there in (('\n{"id": "x"}', True), ("", False)):
+        log.write_text("\n".join(map(json.dumps, quiet)) + rest)
+        CliRunner().invoke(main, arguments)
+        assert (tmp_path / "out" / "2026-W46" / "rejects.jsonl").exists() == is_there
 
 
 def guess(name):
