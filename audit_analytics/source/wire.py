@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
+from audit_analytics.catalogue.codes import load_codes
 from audit_analytics.catalogue.keys import MAX_KEY
 from audit_analytics.source.values import decode_anyhow
 
@@ -165,8 +166,9 @@ def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | st
         return [text]
     code = bytes(fields.get("code", b"0")).strip(b'" ')
     if code not in (b"0", b"null"):
-        # only a number is a code; anything else is text that somebody else wrote
-        return f"error page {code.decode()}" if _CODE.fullmatch(code) else "error page"
+        # anything but a documented code is text that somebody else wrote, a phone number perhaps
+        is_known = _CODE.fullmatch(code) and int(code) in load_codes()
+        return f"error page {code.decode()}" if is_known else "error page"
     data = fields.get("data", msgspec.Raw(text))
     try:
         items = _FIELDS.decode(data).get("items", msgspec.Raw(b"null"))

@@ -165,6 +165,68 @@ def test_rejects_of_an_earlier_run_do_not_stand_beside_a_report_without_any(quie
         assert (tmp_path / "out" / "2026-W46" / "rejects.jsonl").exists() == is_there
 
 
+PLANTED = {
+    "person": "Wang Xiaoming",
+    "chinese": "\u738b\u5c0f\u660e",
+    "phone": "13912345678",
+    "mail": "ann.planted@corp.example",
+    "document": "doxcnPlantedDocument77",
+    "body": "the merger is signed on Friday",
+}
+
+
+def plant(number, at):
+    """Return a call that carries all of them wherever a caller can write."""
+    everything = json.dumps({"text": PLANTED, **PLANTED, "ids": [*PLANTED.values()]})
+    detail = {
+        "path": "/open-apis/contact/v3/users/" + "-".join(PLANTED.values()),
+        "method": "GET",
+        "query_param": everything,
+        "payload": everything,
+        "status_code": 404,
+        "response": json.dumps({"code": 99992351, "msg": everything, "data": PLANTED}),
+        **PLANTED,
+    }
+    return row(
+        f"planted{number}",
+        at,
+        api="GET/open-apis/contact/v3/users/:user_id",
+        app_id="cli_planted",
+        log_detail=detail,
+        **PLANTED,
+    )
+
+
+@pytest.mark.parametrize("keeps_texts", [False, True])
+def test_what_people_wrote_reaches_no_file(quiet, tmp_path, monkeypatch, keeps_texts):
+    monkeypatch.chdir(tmp_path)
+    if keeps_texts:
+        monkeypatch.setenv("AUDIT_ANALYTICS_REDACTION__REJECTS", "masked")
+    calls = [plant(n, END - 5 * HOUR + n * pd.Timedelta(minutes=1)) for n in range(40)]
+    broken = [{**calls[0], "event_time": value} for value in (None, "", "Wang Xiaoming", [], 7)]
+    broken += [{**calls[0], "id": value} for value in (None, "", {"ann": PLANTED})]
+    texts = [*map(json.dumps, (*quiet, *calls, *broken, [PLANTED], PLANTED["person"]))]
+    texts += [texts[-8][:-300], json.dumps({"code": PLANTED["phone"], "msg": PLANTED["body"]})]
+    texts += [json.dumps({"code": PLANTED["body"]}), PLANTED["body"], json.dumps(PLANTED)]
+    (tmp_path / "log.jsonl").write_text("\n".join(texts))
+    (tmp_path / "audit-analytics.toml").write_text("")
+    done = CliRunner().invoke(main, ["weekly", "log.jsonl", "--out", "out", "--ocsf"])
+    assert "Traceback" not in done.output
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"rejects.jsonl", "evidence.csv", "findings.json"}
+    shown = {path.name: path.read_text(encoding="utf-8") for path in files}
+    shown["terminal"] = done.output
+    assert "cli_planted" in shown["findings.json"]
+    rejects = [json.loads(line) for line in shown.pop("rejects.jsonl").splitlines()]
+    assert len(rejects) == len(broken) + 7
+    shown["rejects"] = json.dumps(rejects, ensure_ascii=False)
+    if keeps_texts:
+        assert PLANTED["mail"] not in shown.pop("rejects")
+    for name, text in shown.items():
+        for what, value in PLANTED.items():
+            assert value not in text, (name, what)
+
+
 def guess(name):
     """Forty ids tried in vain within an hour."""
     return [

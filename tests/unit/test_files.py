@@ -12,6 +12,7 @@ from audit_analytics import Settings, analyze
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
 from audit_analytics.source import chunks, read_log, text, write_rejects
+from audit_analytics.source.files import holds_log
 
 AT = 1_700_000_000
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real"
@@ -206,6 +207,58 @@ def test_blank_lines_before_a_log_cost_nothing(tmp_path):
         assert (log.counts["events"], log.counts["rejects"]) == (6, 0)
 
 
+def test_linked_folders_are_read_once_and_broken_links_said(tmp_path):
+    log, other = tmp_path / "log", tmp_path / "other"
+    log.mkdir()
+    (other / "deep").mkdir(parents=True)
+    (other / "deep" / "a.json").write_text(json.dumps(ITEMS[:4]))
+    (log / "b.json").write_text(json.dumps(ITEMS[4:]))
+    (log / "linked").symlink_to(other)
+    (log / "again").symlink_to(other)
+    (other / "loop").symlink_to(log)
+    (log / "gone.json").symlink_to(tmp_path / "unmounted.json")
+    read = read_log(log)
+    assert (read.counts["events"], read.counts["duplicates"]) == (6, 0)
+    assert read.rejects["source"].tolist() == ["gone.json"]
+    assert read.counts["unread_parts"] == 1
+    (log / "b.json").unlink()
+    (log / "gone.json").unlink()
+    assert holds_log(log)
+
+
+@pytest.mark.parametrize("unit", [1, 1000, 10**9])
+def test_a_frame_whose_at_is_no_instant_is_refused(unit):
+    events = read_log(ITEMS).events
+    seconds = events["at"].astype("int64") // 10**6
+    with pytest.raises(InputError, match="column at holds int64, not instants"):
+        read_log(events.assign(at=seconds * unit))
+    naive = events["at"].dt.tz_localize(None)
+    pd.testing.assert_frame_equal(read_log(events.assign(at=naive)).events, events)
+    naive[0] = pd.Timestamp("1970-01-01T00:00:01")
+    log = read_log(events.assign(at=naive))
+    assert (log.counts["events"], log.counts["rejects"]) == (5, 1)
+    assert log.rejects["reason"].tolist() == ["event_time out of range"]
+
+
+@pytest.mark.parametrize("parquet", [True, False])
+def test_a_missing_value_in_a_column_of_integers_costs_its_row(tmp_path, parquet):
+    items = [{**item, "id": 10 + n, "app_id": n} for n, item in enumerate(ITEMS)]
+    frame = pd.json_normalize(items)
+    frame[["id", "app_id", "log_detail.status_code"]] = frame[
+        ["id", "app_id", "log_detail.status_code"]
+    ].astype("Int64")
+    frame.loc[2, "id"] = pd.NA
+    frame.loc[3, ["app_id", "log_detail.status_code"]] = pd.NA
+    source = frame.astype({"id": "float64", "app_id": "float64"})
+    if parquet:
+        source = tmp_path / "log.parquet"
+        frame.to_parquet(source)
+    log = read_log(source)
+    assert log.events["id"].tolist() == ["10", "11", "13", "14", "15"]
+    assert log.events["app_id"].tolist() == ["0", "1", "", "4", "5"]
+    assert log.rejects["reason"].tolist() == ["no id"]
+
+
 def test_hidden_files_are_named_and_counted(tmp_path, caplog):
     (tmp_path / "log.json").write_text(json.dumps(ITEMS))
     (tmp_path / ".kept\x1b[2Jback").mkdir()
@@ -349,14 +402,16 @@ def test_rejects_are_written_masked_and_private(tmp_path):
         "event_time": None,
         "log_detail": {"payload": '{"app_secret":"Zq81hT0pS3cr3t"}'},
     }
-    log = read_log([*ITEMS, bad])
     path = tmp_path / "rejects.jsonl"
     path.write_text("old")
     path.chmod(0o644)
-    write_rejects(log.rejects, path)
-    row = json.loads(path.read_text())
-    assert (row["row"], row["reason"]) == (7, "no event_time")
-    assert "Zq81hT0pS3cr3t" not in row["raw"]
+    for keeps_texts in (True, False):
+        log = read_log([*ITEMS, bad], keeps_texts=keeps_texts)
+        write_rejects(log.rejects, path)
+        row = json.loads(path.read_text())
+        assert (row["row"], row["reason"]) == (7, "no event_time")
+        assert "Zq81hT0pS3cr3t" not in row["raw"]
+        assert ("203.0.113.9" in row["raw"]) == keeps_texts
     assert path.stat().st_mode & 0o777 == 0o600
 
 
