@@ -134,7 +134,8 @@ def _find_store(source: Any) -> Store | None:  # noqa: ANN401 - everything read_
 
 def _read_files(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything read_log takes
     catalogue = load_catalogue(settings.catalogue)
-    return read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs)
+    keeps_texts = settings.redaction.rejects == "masked"
+    return read_log(source, catalogue=catalogue, n_jobs=settings.n_jobs, keeps_texts=keeps_texts)
 
 
 def _count_store(store: Store, settings: Settings) -> CountedLog:

@@ -191,7 +191,9 @@ REJECTS: Final = Table(
         Column("source", "category", "-", "file (or page) the row was read from"),
         Column("row", "int64", "-", "line, or position of the item in the file, from 1"),
         Column("reason", "category", "-", "why the row could not be read"),
-        Column("raw", "string", "-", "the row as found, secrets masked, at most 4,096 characters"),
+        Column(
+            "raw", "string", "-", "its fields and their types; the row itself, masked, if asked for"
+        ),
     ),
 )
 """Rows that could not be read."""

@@ -10,6 +10,6 @@ from its MIT-licensed SDKs.
 """
 
 from audit_analytics.catalogue.apis import Catalogue, Match, load_catalogue
-from audit_analytics.catalogue.codes import classify, is_http_status
+from audit_analytics.catalogue.codes import classify, contradicts, is_http_status
 
-__all__ = ["Catalogue", "Match", "classify", "is_http_status", "load_catalogue"]
+__all__ = ["Catalogue", "Match", "classify", "contradicts", "is_http_status", "load_catalogue"]

@@ -9,12 +9,15 @@ import tomllib
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.catalogue.keys import (
     MAX_KEY,
+    is_placeholder,
     is_route_word,
     normalize_spelling,
+    resolve_segments,
     split_key,
 )
 from audit_analytics.errors import ConfigError
@@ -23,6 +26,9 @@ from audit_analytics.schema import SENSITIVE, SEVERITIES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+_NAME_MAX: Final = 512
+"""Longest name of an API outside the catalogue, in characters; further segments are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +151,10 @@ class Catalogue:
         Parameters may stand as ``:x``, ``{x}`` or a literal id; a host, a query string and a
         trailing slash are ignored. A literal segment beats a placeholder. What is the same route
         however it is spelled is found too: letter case, percent-encoding, full-width and other
-        compatibility forms (Unicode NFKC), ``;parameters`` of a segment, doubled slashes. An API
-        outside the catalogue is kept: whatever looks like an id becomes ``:id``.
+        compatibility forms (Unicode NFKC), ``;parameters`` of a segment, doubled slashes, dot
+        segments. Where a segment could be an id or a literal spelled otherwise, it is the literal,
+        unless the API with the id is the more severe one. An API outside the catalogue is kept:
+        whatever looks like an id becomes ``:id``.
 
         Parameters
         ----------
@@ -170,17 +178,12 @@ class Catalogue:
         'GET/open-apis/im/v1/chats'
         """
         verb, segments = split_key(api_raw, method)
-        found = self._root.find(segments, 0, verb) or self._find_respelled(api_raw, method)
+        found = self._find(api_raw, method)
         if found is None and path:
-            path_verb, path_segments = split_key(path, method or verb)
-            found = self._root.find(path_segments, 0, path_verb)
-            found = found or self._find_respelled(path, method or verb)
+            found = self._find(path, method or verb)
             if not segments:
-                verb, segments = path_verb, path_segments
-        if found is None:
-            found = self._describe_unknown(verb, segments)
-        severity = self._severities.get(found.api)
-        return replace(found, severity=severity) if severity else found
+                verb, segments = split_key(path, method or verb)
+        return found or self._override(self._describe_unknown(verb, segments))
 
     def sensitive_apis(self) -> list[str]:
         """List the APIs of severity high or critical.
@@ -226,15 +229,30 @@ class Catalogue:
         while nodes:
             node = nodes.pop()
             for found in node.matches.values():
-                severity = self._severities.get(found.api)
-                yield replace(found, severity=severity) if severity else found
+                yield self._override(found)
             nodes += node.literal.values()
             nodes += [node.placeholder] if node.placeholder else []
 
-    def _find_respelled(self, key: str, method: str) -> Match | None:
+    def _find(self, key: str, method: str) -> Match | None:
+        if len(key) >= MAX_KEY and len(key.partition("?")[0]) >= MAX_KEY:
+            return None
+        verb, segments = split_key(key, method)
+        plain = self._root.find(segments, 0, verb)
+        if plain and all(
+            is_placeholder(segment)
+            for segment, name in zip(segments, plain.template, strict=True)
+            if name.startswith(":")
+        ):
+            return self._override(plain)
+        # what stands for a parameter may be a literal in another spelling
         verb, segments = split_key(normalize_spelling(key[:MAX_KEY]), method)
-        plain = [segment.partition(";")[0].strip() for segment in segments]
-        return self._root.find_folded([segment for segment in plain if segment], 0, verb)
+        respelled = self._root.find_folded(resolve_segments(segments), 0, verb)
+        found = [self._override(match) for match in (respelled, plain) if match]
+        return max(found, key=lambda match: SEVERITIES.index(match.severity), default=None)
+
+    def _override(self, match: Match) -> Match:
+        severity = self._severities.get(match.api)
+        return replace(match, severity=severity) if severity else match
 
     def _add(self, method: str, path: str, rules: list[_Rule]) -> None:
         api = method + path
@@ -251,7 +269,9 @@ class Catalogue:
         node.matches[method] = Match(api, category, severity, True, template)
 
     def _describe_unknown(self, method: str, segments: list[str]) -> Match:
-        template = tuple(segment if is_route_word(segment) else ":id" for segment in segments)
+        kept = [segment if is_route_word(segment) else ":id" for segment in segments]
+        lengths = accumulate(len(segment) + 1 for segment in kept)
+        template = tuple(s for s, length in zip(kept, lengths, strict=True) if length <= _NAME_MAX)
         api = "/".join((method, *template)) if template else ""
         category, severity = _apply_rules(self._rules, api) or ("unknown", "unknown")
         return Match(api, category, severity, False, template)

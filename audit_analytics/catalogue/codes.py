@@ -54,12 +54,40 @@ def is_http_status(number: int) -> bool:
     return 100 <= number <= 599
 
 
+def contradicts(code: int | None, http_status: int | None) -> bool:
+    """Tell whether an answer says success and its HTTP status failure.
+
+    Such an answer is no success: the status is the server's own word, while a gateway that failed
+    may send any body. The reading of logs and the client of the API both go by this.
+
+    Parameters
+    ----------
+    code : int or None
+        Business code of the answer; None if absent.
+    http_status : int or None
+        HTTP status; None if absent, and what is no status counts as absent.
+
+    Returns
+    -------
+    bool
+        True for a code that means success together with a status from 400.
+
+    Examples
+    --------
+    >>> contradicts(0, 500), contradicts(0, 200), contradicts(99991400, 429), contradicts(0, None)
+    (True, False, False, False)
+    """
+    failed = http_status is not None and is_http_status(http_status) and http_status >= 400
+    return failed and code is not None and _classify_code(code) == "ok"
+
+
 def classify(code: int | None, http_status: int | None) -> str:
     """Say what a call came to.
 
     The response code decides, because the platform answers many failures with HTTP 200; the
-    HTTP status decides only where the code is absent or not in the table. A status outside
-    100-599 is itself a business code, and 0 means that the log does not say.
+    HTTP status decides only where the code is absent or not in the table, or says success where
+    the status says failure (:func:`contradicts`). A status outside 100-599 is itself a business
+    code, and 0 means that the log does not say.
 
     Parameters
     ----------
@@ -77,21 +105,24 @@ def classify(code: int | None, http_status: int | None) -> str:
     --------
     >>> classify(0, 200), classify(99991672, 200), classify(None, 503)
     ('ok', 'permission', 'server')
-    >>> classify(123456789, 200), classify(None, 0)
-    ('other', 'unknown')
+    >>> classify(123456789, 200), classify(None, 0), classify(0, 429)
+    ('other', 'unknown', 'rate_limit')
     """
     status = http_status or None
     if status is not None and not is_http_status(status):
         code, status = (status if code is None else code), None
-    if code is not None:
-        known = load_codes().get(code)
+    if code is not None and not contradicts(code, status):
+        known = _classify_code(code)
         if known:
             return known
-        if is_http_status(code):
-            return _classify_status(code)
         if status is None or status < 400:
             return "other"
     return "unknown" if status is None else _classify_status(status)
+
+
+def _classify_code(code: int) -> str | None:
+    known = load_codes().get(code)
+    return _classify_status(code) if known is None and is_http_status(code) else known
 
 
 def _classify_status(status: int) -> str:

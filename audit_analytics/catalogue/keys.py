@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 from audit_analytics.redact import mask_text
 
-MAX_KEY: Final = 512
-"""Longest API key that is looked at, in characters; the rest is cut."""
+MAX_KEY: Final = 4096
+"""Longest API key that is looked at, in characters. One so long may have been cut, and could be any
+route that begins like it: it is none for sure."""
 
 _QUERY_MARK: Final = re.compile("%(3f|23)", re.IGNORECASE)
 _ENCODED_MAX: Final = 3
@@ -62,6 +63,34 @@ def normalize_spelling(key: str) -> str:
     return key
 
 
+def resolve_segments(segments: list[str]) -> list[str]:
+    """Undo what a web server undoes before it looks for a route.
+
+    Parameters
+    ----------
+    segments : list of str
+        Segments of a path.
+
+    Returns
+    -------
+    list of str
+        Without ``;parameters`` and dot segments (RFC 3986, 5.2.4).
+
+    Examples
+    --------
+    >>> resolve_segments(["open-apis", ".", "x", "..", "im;a=1", "v1"])
+    ['open-apis', 'im', 'v1']
+    """
+    kept: list[str] = []
+    for segment in segments:
+        plain = segment.partition(";")[0].strip()
+        if plain == "..":
+            del kept[-1:]
+        elif plain not in ("", "."):
+            kept.append(plain)
+    return kept
+
+
 def is_route_word(segment: str) -> bool:
     """Tell whether a segment is surely part of a route, not an id, a secret or a person.
 
@@ -90,7 +119,7 @@ def split_key(key: str, method: str = "") -> tuple[str, list[str]]:
     Parameters
     ----------
     key : str
-        METHOD + path or a path; characters after the first 512 are ignored.
+        METHOD + path or a path; characters after the first 4,096 are ignored.
     method : str, optional
         Method to use where `key` names none.
 

@@ -139,6 +139,8 @@ def weekly(
     paths = report.write(folder, ocsf=settings.ocsf)
     coverage = report.data["coverage"]
     rejects_path = folder / "rejects.jsonl"
+    # those of an earlier run must not stand beside a report that has none
+    rejects_path.unlink(missing_ok=True)
     if len(report.rejects):
         write_rejects(report.rejects, rejects_path)
     for note in [*report.count_rows(rejects_path), *report.notes()]:
@@ -150,6 +152,12 @@ def weekly(
         click.echo(line)
     if is_delivered:
         deliver_after(folder, settings, newest=week is None)
+    if coverage["week_status"] == "unread":
+        raise DataIncompleteError(
+            f"the report is written, but part of the log could not be read: "
+            f"{coverage['rejects_count']:,} of {coverage['rows_read_count']:,} rows at least, as far "
+            "as can be told. Why is in the rejects file; fetch or export that part again"
+        )
     if coverage["week_status"] != "complete":
         hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
         raise DataIncompleteError(

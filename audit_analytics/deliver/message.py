@@ -11,15 +11,13 @@ from audit_analytics.deliver.mask import Masker
 from audit_analytics.language import _, join_sentences, ngettext, say_number, use_language
 from audit_analytics.report.escape import inert
 from audit_analytics.report.names import count_severities, say_code
+from audit_analytics.report.wording import MAX_REJECTS_SHARE
 from audit_analytics.schema import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_FINDINGS: Final = 5
-MAX_REJECTS_SHARE: Final = 0.01
-"""Share of rows that could not be read above which a log is not called complete."""
-
 _SENTENCE_LIMIT: Final = 300
 
 
@@ -250,6 +248,10 @@ def _say_coverage(report: dict[str, Any], overdue: str) -> str:
     parts = []
     if coverage["week_status"] == "empty":
         parts.append(_("DATA INCOMPLETE: the log holds no event of this week."))
+    elif coverage["week_status"] == "unread":
+        parts.append(
+            _("DATA INCOMPLETE: part of the log could not be read; what it holds is not known.")
+        )
     elif coverage["week_status"] != "complete":
         text = _(
             "DATA INCOMPLETE: {missing} of {hours} hours are missing from the log; what happened "

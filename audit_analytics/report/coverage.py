@@ -12,7 +12,7 @@ from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import MAX_APPS
 from audit_analytics.language import _, join_sentences, ngettext, say_number
 from audit_analytics.report.names import count_severities
-from audit_analytics.report.wording import share_of
+from audit_analytics.report.wording import MAX_REJECTS_SHARE, share_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +57,8 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
     ]
     week = data.in_week(data.calls.by_api, "bucket_at")
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
+    if status == "complete" and is_unread(data.ingest):
+        status = "unread"
     unknown = week[week["severity"] == "unknown"]
     per_api = (
         unknown.groupby(unknown["api"].astype("str"))
@@ -89,6 +91,31 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         "unknown_apis_count": len(per_api),
         "unknown_outcome_share": share_of(week["unknown_count"].sum(), calls_count),
     }
+
+
+def is_unread(ingest: dict[str, int]) -> bool:
+    """Tell whether so much of a log could not be read that it is not complete.
+
+    Parameters
+    ----------
+    ingest : dict of str to int
+        Counts of the log as read.
+
+    Returns
+    -------
+    bool
+        True if a part of unknown content was lost, or more than 1 % of the rows. In which week
+        they were nobody can tell, so no week is complete then.
+
+    Examples
+    --------
+    >>> is_unread({"rows_read": 1000, "rejects": 10}), is_unread({"rows_read": 9, "rejects": 1})
+    (False, True)
+    >>> is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
+    True
+    """
+    too_many = ingest["rejects"] > MAX_REJECTS_SHARE * ingest["rows_read"]
+    return too_many or ingest.get("unread_parts", 0) > 0
 
 
 def build_assessed(data: ReportInput) -> dict[str, Any]:
@@ -209,6 +236,14 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
     if hours:
         values = {"hours": say_number(hours), "total": say_number(total)}
         sentences.append(_("{hours} of {total} hours are missing from the log.", **values))
+    if is_unread(data.ingest):
+        sentences.append(
+            ngettext(
+                "Part of the log could not be read: {n} row at least.",
+                "Part of the log could not be read: {n} rows at least.",
+                coverage["rejects_count"],
+            )
+        )
     if not data.detection.assessed.any():
         sentences.append(
             _("No app has enough history to be compared with its past: only rules applied.")

@@ -27,6 +27,7 @@ SHAPES: Final = {
 STATUS: Final = {
     "complete": (mark("Complete"), mark("every hour of the week has events")),
     "gaps": (mark("Gaps"), mark("some hours of the week have no event at all")),
+    "unread": (mark("Not all read"), mark("part of the log could not be read")),
     "empty": (mark("No data"), mark("the log holds nothing for this week")),
 }
 """Short and long text of a week's status."""
@@ -34,12 +35,16 @@ STATUS: Final = {
 STATUS_SINCE: Final = {
     "complete": (mark("Complete"), mark("every hour since then has events")),
     "gaps": (mark("Gaps"), mark("some hours since then have no event at all")),
+    "unread": STATUS["unread"],
     "empty": STATUS["empty"],
 }
 """The same where only the last hours of a week in progress were asked for."""
 
-STATUS_SHAPES: Final = {"complete": "●", "gaps": "◐", "empty": "○"}
+STATUS_SHAPES: Final = {"complete": "●", "gaps": "◐", "unread": "◑", "empty": "○"}
 """A shape a status."""
+
+MAX_REJECTS_SHARE: Final = 0.01
+"""Share of rows that could not be read above which a log is not called complete."""
 
 
 def number(value: float | None) -> str:

@@ -49,7 +49,14 @@ class SyncSettings(BaseModel):
 
 
 class RedactionSettings(BaseModel):
-    """What of an event is stored; payloads never are."""
+    """What of a log is kept; payloads, query strings and answers never are.
+
+    ``path = "masked"`` stores paths with the ids in them, as a frame of events holds them: only
+    e-mail addresses, phone numbers and what looks like a secret are hashed or masked. ``"template"``
+    stores the template of the API alone, and a keyed hash of the object beside it.
+    ``rejects = "masked"`` keeps the text of rows that could not be read, in stores and in
+    ``rejects.jsonl``; ``"counted"`` keeps the names and types of their fields at most.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 

@@ -19,7 +19,10 @@ class _Answer(msgspec.Struct, gc=False):
 
 
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_CODE: Final = re.compile(r"\"code\"\s*:\s*\"?(-?\d{1,18})(?![\d.eE])")
+# The value must have ended: of 99991672 cut in the middle nobody knows what it was.
+_CODE: Final = re.compile(r"\s*:\s*(?:\"(-?\d{1,18})\"|(-?\d{1,18})(?=[\s,}]))")
+# An open string runs to the end: were it to fail there, every quote in it would be tried anew.
+_TOKEN: Final = re.compile(r"\"(?:[^\"\\]|\\.)*+\"?|[{}\[\]]", re.DOTALL)
 _INTEGER: Final = re.compile(r"-?\d{1,18}")
 _ADDRESS: Final = re.compile(r"[^\s,;]+")
 _IPV4: Final = re.compile(
@@ -50,11 +53,27 @@ def read_code(response: str) -> int | None:
     try:
         code = _ANSWER.decode(response).code
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-        found = _CODE.search(response)
-        return int(found[1]) if found else None
+        return _find_code(response)
     if isinstance(code, str):
         return int(code) if _INTEGER.fullmatch(code) else None
     return code if code is not None and abs(code) < 10**18 else None
+
+
+def _find_code(response: str) -> int | None:
+    """Read the code of a cut answer: its own, not one of the data it brought, a caller's perhaps."""
+    depth = 0
+    for token in _TOKEN.finditer(response):
+        if token[0] in ("{", "["):
+            depth += 1
+        elif token[0] in ("}", "]"):
+            depth -= 1
+            if depth == 0:
+                break
+        elif depth == 1 and token[0] == '"code"':
+            found = _CODE.match(response, token.end())
+            if found:
+                return int(found[1] or found[2])
+    return None
 
 
 @lru_cache(_ADDRESSES_KEPT)

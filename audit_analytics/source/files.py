@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,10 +20,10 @@ from audit_analytics.errors import InputError
 from audit_analytics.files import write_private
 from audit_analytics.source.flatten import EventBuilder, Log
 from audit_analytics.source.frames import read_frame, read_objects
-from audit_analytics.source.parts import read_parts, split_files
+from audit_analytics.source.parts import read_part, read_parts, split_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from audit_analytics.catalogue import Catalogue
 
@@ -48,13 +50,14 @@ def read_log(
     catalogue: Catalogue | None = None,
     progress: Callable[[int], object] | None = None,
     n_jobs: int | None = None,
+    keeps_texts: bool = False,
 ) -> Log:
     """Read an audit log into the table of events.
 
     Parameters
     ----------
     source : path, sequence of paths, pandas.DataFrame, dict or sequence of dict
-        Files or folders (searched recursively, in order of name; README, labels.csv, rejects and
+        Files or folders (searched recursively, through links too, in order of name; README, labels.csv, rejects and
         our own TOML files are left out, hidden files too, but these are named in the log and
         counted); a frame with the columns of ``schema.EVENTS`` or of the API's items; a page; or a list of
         items or pages.
@@ -65,6 +68,9 @@ def read_log(
     n_jobs : int, optional
         Processes that read a large log, the result is the same with any number; by default one
         a core, at most 4.
+    keeps_texts : bool, default False
+        Whether rejects keep the row as found, with its secrets masked as well as can be; otherwise
+        only the names and types of its fields.
 
     Returns
     -------
@@ -83,7 +89,7 @@ def read_log(
     >>> read_log(page).counts["events"]
     1
     """
-    builder = EventBuilder(catalogue, progress)
+    builder = EventBuilder(catalogue, progress, keeps_texts=keeps_texts)
     if isinstance(source, pd.DataFrame):
         read_frame(source, "DataFrame", builder)
         return builder.finish()
@@ -97,7 +103,8 @@ def read_log(
     paths = [Path(part) for part in parts if isinstance(part, str | Path)]
     files = [file for path in paths for file in _find_files(path, builder)]
     builder.notes["files"] = len(files)
-    for packed, rows_before in read_parts(split_files(files), catalogue, n_jobs):
+    read = partial(read_part, catalogue=catalogue, keeps_texts=keeps_texts)
+    for packed, rows_before in read_parts(split_files(files), read, n_jobs):
         builder.absorb(packed, rows_before=rows_before)
     log = builder.finish()
     if log.events.empty and len(log.rejects):
@@ -124,8 +131,8 @@ def holds_log(folder: Path) -> bool:
         True if there is such a file.
     """
     return any(
-        file.is_file() and not _is_hidden(file.relative_to(folder)) and not _is_beside(file.name)
-        for file in folder.rglob("*")
+        not _is_hidden(file.relative_to(folder)) and not _is_beside(file.name)
+        for file in _walk(folder)
     )
 
 
@@ -149,7 +156,7 @@ def _find_files(path: Path, builder: EventBuilder) -> list[tuple[Path, str]]:
         return [(path, path.name)]
     if not path.is_dir():
         raise InputError(f"{path}: no such file or folder. Check the path. {_ASK}")
-    files = {file.relative_to(path): file for file in sorted(path.rglob("*")) if file.is_file()}
+    files = {file.relative_to(path): file for file in sorted(_walk(path))}
     hidden = [label for label in files if _is_hidden(label)]
     found = [
         (file, label.as_posix())
@@ -171,6 +178,21 @@ def _find_files(path: Path, builder: EventBuilder) -> list[tuple[Path, str]]:
     if not found:
         raise InputError(f"{path}: the folder holds no log file. {_ASK}")
     return found
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and of those in it, linked ones too, each folder once."""
+    seen = {folder.resolve()}
+    for here, folders, names in os.walk(folder, followlinks=True):
+        linked = [(name, (Path(here) / name).resolve()) for name in sorted(folders)]
+        # a link may lead back to where it stands
+        folders[:] = [name for name, real in linked if real not in seen]
+        seen.update(real for _, real in linked)
+        for name in names:
+            file = Path(here) / name
+            # a link that leads nowhere is a file that cannot be read; pipes and sockets are none
+            if file.is_file() or (file.is_symlink() and not file.exists()):
+                yield file
 
 
 def _is_hidden(label: Path) -> bool:

@@ -15,7 +15,8 @@ from audit_analytics.redact import mask_prose, mask_text
 from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
 from audit_analytics.source.columns import Columns, Packed
 from audit_analytics.source.log import Log, concat_events, drop_duplicates
-from audit_analytics.source.wire import Item, clean_text
+from audit_analytics.source.shape import describe_shape
+from audit_analytics.source.wire import FIRST_TIME, LAST_TIME, Item, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +73,8 @@ class EventBuilder:
         The APIs and their sensitivity; as shipped unless given.
     progress : callable, optional
         Called with the number of rows read since the last call.
+    keeps_texts : bool, default False
+        Whether rejects keep the row as found, its secrets masked, and not only its shape.
 
     Examples
     --------
@@ -85,9 +88,12 @@ class EventBuilder:
         self,
         catalogue: Catalogue | None = None,
         progress: Callable[[int], object] | None = None,
+        *,
+        keeps_texts: bool = False,
     ) -> None:
         self.notes: Counter[str] = Counter()
         self._progress = progress
+        self._show = _show if keeps_texts else describe_shape
         self._rows_read = 0
         self._texts = 0
         self._rejects: list[_Reject] = []
@@ -121,6 +127,11 @@ class EventBuilder:
         InputError
             A column holds values that are not of its type.
         """
+        if not pd.api.types.is_datetime64_any_dtype(events["at"].dtype):
+            raise InputError(
+                f"column at holds {events['at'].dtype}, not instants: which unit and zone it is in "
+                "would be a guess. Convert it with pandas.to_datetime, or give event_time."
+            )
         try:
             table = EVENTS.coerce(events)
         except (TypeError, ValueError, OverflowError) as error:
@@ -136,15 +147,22 @@ class EventBuilder:
                     f"column {name} holds {odd[:3]}; allowed are {', '.join(allowed)}. "
                     "Map them first."
                 )
-        for reason, lost in (("no id", table["id"].isna()), ("no event_time", table["at"].isna())):
-            for row in np.flatnonzero(lost.to_numpy(bool)).tolist():
-                self.reject(str(table["source"].iloc[row]), row + 1, reason, "")
-            table = table.loc[~lost]
+        first, last = (pd.Timestamp(time, unit="s", tz="UTC") for time in (FIRST_TIME, LAST_TIME))
+        reasons = np.select(
+            [table["id"].isna(), table["at"].isna(), ~table["at"].between(first, last)],
+            ["no id", "no event_time", "event_time out of range"],
+            "",
+        )
+        for row in np.flatnonzero(reasons != "").tolist():
+            self.reject(str(table["source"].iloc[row]), row + 1, str(reasons[row]), "")
+        table = table.loc[reasons == ""]
         self._frames.append(table)
         self._count(len(table))
 
-    def reject(self, source: str, row: int, reason: str, raw: bytes | str) -> None:
-        """Take in a row that cannot be read.
+    def reject(
+        self, source: str, row: int, reason: str, raw: bytes | str, *, rows: int = 1
+    ) -> None:
+        """Take in a row, or several that cannot be told apart, that cannot be read.
 
         Parameters
         ----------
@@ -155,13 +173,15 @@ class EventBuilder:
         reason : str
             Why it cannot be read.
         raw : bytes or str
-            The row as found; secrets are masked here.
+            The row as found; only its shape is kept, unless texts are asked for.
+        rows : int, default 1
+            Rows it counts as.
         """
         if len(self._rejects) < _REJECTS_MAX:
-            text = _show(raw) if self._has_room(raw) else ""
+            text = self._show(raw) if self._has_room(raw) else ""
             self._rejects.append((clean_text(source), row, reason, text))
-        self._count_reason(reason, 1)
-        self._count(1)
+        self._count_reason(reason, rows)
+        self._count(rows)
 
     def pack(self) -> PackedLog:
         """Hand over everything taken in.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
@@ -48,10 +49,11 @@ def read_parquet(file: BinaryIO, label: str, builder: EventBuilder) -> None:
         builder.add_events(table.to_pandas())
         return
     if not {"id", "event_time"} <= set(names):
-        builder.reject(label, 0, "Parquet without the columns of events or of items", "")
+        reason = "Parquet without the columns of events or of items"
+        builder.reject(label, 0, reason, "", rows=max(1, parquet.metadata.num_rows))
         return
     for batch in parquet.iter_batches(_ROWS):
-        read_frame(batch.to_pandas(), label, builder)
+        read_frame(batch.to_pandas(integer_object_nulls=True), label, builder)
 
 
 def read_frame(frame: pd.DataFrame, label: str, builder: EventBuilder) -> None:
@@ -88,9 +90,19 @@ def read_frame(frame: pd.DataFrame, label: str, builder: EventBuilder) -> None:
     ):
         seconds = pd.to_datetime(frame["event_time"], utc=True).astype("datetime64[s, UTC]")
         frame = frame.assign(event_time=seconds.astype("int64").where(seconds.notna()))
+    frame = frame.assign(**{str(name): _restore_integers(frame[name]) for name in frame.columns})
     for start in range(0, len(frame), _ROWS):
         rows = frame.iloc[start : start + _ROWS].to_dict("records")
         _take_objects([_nest(row) for row in rows], label, start, builder)
+
+
+def _restore_integers(column: pd.Series) -> pd.Series:
+    """Undo what one missing value does to a column of integers: pandas makes them floats."""
+    values = column.to_numpy() if column.dtype.kind == "f" else np.empty(0)
+    known = values[~np.isnan(values)]
+    if not len(known) or (known % 1).any() or (np.abs(known) >= 2**53).any():
+        return column
+    return column.astype("Int64").astype(object)
 
 
 def read_objects(objects: list[Any], builder: EventBuilder) -> None:

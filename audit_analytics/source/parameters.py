@@ -133,14 +133,15 @@ def decode_parameters(texts: list[str]) -> list[Parameters]:
     >>> [list(values) for values in decode_parameters(["a=1&b=2", "", '{"c":{"d":1}}'])]
     [['a', 'b'], [], ['c']]
     """
-    together = "\n".join([text or "{}" for text in texts])
+    # The decoder skips blank lines and takes several objects of one line: with no line blank, every
+    # line gives at least one, so equal lengths mean one each, row by row.
+    together = "\n".join([text if text and not text.isspace() else "{}" for text in texts])
     # Without a line break inside a text, every line of the whole is one text.
     if together.count("\n") == len(texts) - 1:
         try:
             decoded = _OBJECT.decode_lines(together)
         except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
             decoded = []
-        # Blank lines are skipped by the decoder, so only equal lengths are in step.
         if len(decoded) == len(texts):
             return decoded  # type: ignore[return-value]
     return [_decode_parameters(text) for text in texts]

@@ -7,26 +7,29 @@ the same whoever reads the parts.
 from __future__ import annotations
 
 import logging
-import threading
-from collections import deque
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import joblib
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
+from audit_analytics.source.chunks import has_lines
 from audit_analytics.source.columns import pause_collector
 from audit_analytics.source.flatten import EventBuilder, PackedLog
 from audit_analytics.source.frames import read_parquet
-from audit_analytics.source.text import TextReader, has_lines
+from audit_analytics.source.text import TextReader
+from audit_analytics.source.values import ROW_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import BinaryIO
+
+    from audit_analytics.catalogue import Catalogue
 
 PART_BYTES: Final = 32 * 2**20
 """Size of a part, in bytes of plain text: a third of a second's work."""
@@ -34,8 +37,8 @@ PART_BYTES: Final = 32 * 2**20
 PROCESSES_MAX: Final = 4
 """Processes used unless the caller asks for more: each holds 200 MB."""
 
-THREAD: Final = "audit-analytics-reader"
-"""Name of the threads that wait for other processes."""
+PartRead = tuple[PackedLog, int]
+"""What a part holds, and a number of rows."""
 
 _PARTS_ALONE: Final = 3
 """A log of so few parts is read before a second process would have begun."""
@@ -124,21 +127,19 @@ def count_cores() -> int:
 
 
 def read_parts(
-    parts: list[Part], catalogue: Catalogue | None = None, n_jobs: int | None = None
-) -> Iterator[tuple[PackedLog, int]]:
+    parts: list[Part], read: Callable[[Part], PartRead], n_jobs: int | None = None
+) -> Iterator[PartRead]:
     """Read parts, several at once if there are many.
-
-    This process takes part itself: it has begun before another one has started. A process that
-    dies is done without.
 
     Parameters
     ----------
     parts : list of tuple of Piece
         The parts.
-    catalogue : Catalogue, optional
-        The APIs and their sensitivity; as shipped unless given.
+    read : callable
+        Reads one part: :func:`read_part`.
     n_jobs : int, optional
-        Processes, this one included; by default one a core, at most ``PROCESSES_MAX``.
+        Processes that read; by default one a core, at most ``PROCESSES_MAX``. If they cannot be
+        started or one dies, this process does without them.
 
     Yields
     ------
@@ -149,21 +150,38 @@ def read_parts(
     """
     if n_jobs is None:
         n_jobs = min(count_cores(), PROCESSES_MAX)
-    queue = _Queue(parts, catalogue)
-    others = min(n_jobs, len(parts)) - 1 if len(parts) > _PARTS_ALONE else 0
     rows = 0
-    try:
-        queue.start(others)
-        for number, part in enumerate(parts):
-            packed, part_rows = queue.fetch(number)
-            rows = rows if part[0].start else 0
-            yield packed, rows
-            rows += part_rows
-    finally:
-        queue.close()
+    for part, (packed, part_rows) in zip(parts, _read_all(parts, read, n_jobs), strict=True):
+        rows = rows if part[0].start else 0
+        yield packed, rows
+        rows += part_rows
 
 
-def read_part(part: Part, catalogue: Catalogue | None = None) -> tuple[PackedLog, int]:
+def _read_all(
+    parts: list[Part], read: Callable[[Part], PartRead], n_jobs: int
+) -> Iterator[PartRead]:
+    done = 0
+    if n_jobs > 1 and len(parts) > _PARTS_ALONE:
+        processes = joblib.Parallel(min(n_jobs, len(parts)), return_as="generator")
+        results = processes(map(joblib.delayed(read), parts))
+        try:
+            for result in results:
+                done += 1
+                yield result
+        except Exception as error:  # noqa: BLE001 - whatever it is, this process can do without
+            _log.info("other processes are of no use here (%s)", type(error).__name__)
+        finally:
+            with warnings.catch_warnings():
+                # whoever stops half way knows that the rest is for nothing
+                warnings.simplefilter("ignore")
+                results.close()
+    for part in parts[done:]:
+        yield read(part)
+
+
+def read_part(
+    part: Part, catalogue: Catalogue | None = None, *, keeps_texts: bool = False
+) -> PartRead:
     """Read one part.
 
     Parameters
@@ -172,6 +190,8 @@ def read_part(part: Part, catalogue: Catalogue | None = None) -> tuple[PackedLog
         The part.
     catalogue : Catalogue, optional
         The APIs and their sensitivity; as shipped unless given.
+    keeps_texts : bool, default False
+        Whether rejects keep the row as found.
 
     Returns
     -------
@@ -180,7 +200,7 @@ def read_part(part: Part, catalogue: Catalogue | None = None) -> tuple[PackedLog
     int
         Lines of its last piece.
     """
-    builder = EventBuilder(catalogue)
+    builder = EventBuilder(catalogue, keeps_texts=keeps_texts)
     rows = 0
     for piece in part:
         try:
@@ -188,75 +208,12 @@ def read_part(part: Part, catalogue: Catalogue | None = None) -> tuple[PackedLog
                 rows = _read_piece(file, piece, builder)
         except _UNREADABLE as error:
             reason = error.strerror if isinstance(error, OSError) else None
-            builder.reject(piece.label, 0, f"cannot be read: {reason or type(error).__name__}", "")
+            TextReader(piece.label, builder).lose(
+                f"cannot be read: {reason or type(error).__name__}",
+                size=_measure(piece),
+                is_rest=True,
+            )
     return builder.pack(), rows
-
-
-class _Queue:
-    """The parts still to be read, and those read and not yet fetched."""
-
-    def __init__(self, parts: list[Part], catalogue: Catalogue | None) -> None:
-        self._parts = parts
-        # every process has the shipped one already
-        self._catalogue = None if catalogue is Catalogue.default() else catalogue
-        self._waiting = deque(range(len(parts)))
-        self._done: dict[int, tuple[PackedLog, int]] = {}
-        self._changed = threading.Condition()
-        self._helpers: list[threading.Thread] = []
-        self._executor: Any = None
-
-    def start(self, others: int) -> None:
-        if others < 1:
-            return
-        # Unlike multiprocessing it needs no guard in the caller's script, so notebooks work too.
-        from joblib.externals.loky import ProcessPoolExecutor  # noqa: PLC0415 - 40 ms
-
-        self._executor = ProcessPoolExecutor(others)
-        self._helpers = [threading.Thread(target=self._help, name=THREAD) for _ in range(others)]
-        for helper in self._helpers:
-            helper.start()
-
-    def fetch(self, number: int) -> tuple[PackedLog, int]:
-        """Return one part, reading others until it is there."""
-        while True:
-            with self._changed:
-                if number in self._done:
-                    return self._done.pop(number)
-                taken = self._waiting.popleft() if self._waiting else None
-                if taken is None:
-                    self._changed.wait()
-                    continue
-            read = read_part(self._parts[taken], self._catalogue)
-            with self._changed:
-                self._done[taken] = read
-
-    def close(self) -> None:
-        with self._changed:
-            self._waiting.clear()
-        for helper in self._helpers:
-            helper.join()
-        if self._executor:
-            self._executor.shutdown(wait=False)
-
-    def _help(self) -> None:
-        """Have another process read, part after part."""
-        while True:
-            with self._changed:
-                if not self._waiting:
-                    return
-                taken = self._waiting.popleft()
-            try:
-                read = self._executor.submit(read_part, self._parts[taken], self._catalogue)
-                result = read.result()
-            except Exception as error:  # noqa: BLE001 - whatever it is, this process can do without
-                _log.info("a second process is of no use here (%s)", type(error).__name__)
-                with self._changed:
-                    self._waiting.appendleft(taken)
-                    self._changed.notify_all()
-                return
-            with self._changed:
-                self._done[taken] = result
-                self._changed.notify_all()
 
 
 def _split_file(path: Path, label: str) -> tuple[list[Piece], int]:
@@ -275,6 +232,18 @@ def _split_file(path: Path, label: str) -> tuple[list[Piece], int]:
         # read_part says what is wrong with it
         return whole, 0
     return [Piece(path, label, start, end - start) for start, end in pairwise(ends)], size
+
+
+def _measure(piece: Piece) -> int:
+    """Return the bytes of text a piece holds, as far as can be told."""
+    try:
+        return int(pq.read_metadata(piece.path).num_rows) * ROW_BYTES
+    except _UNREADABLE:
+        pass
+    try:
+        return piece.size or piece.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _begins_with_lines(head: bytes) -> bool:

@@ -1,44 +1,45 @@
 """Read JSON and JSONL: block by block, so that memory grows with the columns, not the text.
 
-A file is one document or one a line; which of them is found out from its beginning. What cannot
-be read costs as few rows as possible.
+A file is documents or one a line; which of them is found out from its beginning, and either is read
+where the other was expected. What cannot be read costs as few rows as possible, and counts by its
+size where rows cannot be told apart.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from itertools import chain, islice
+import codecs
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from audit_analytics.source.wire import (
-    ITEM,
-    Item,
-    decode_batch,
-    encode,
-    read_item,
-    split_broken,
-    split_document,
+from audit_analytics.source.chunks import (
+    Unzipped,
+    has_lines,
+    is_json,
+    is_object,
+    read_plain,
+    split_lines,
 )
+from audit_analytics.source.items import read_item
+from audit_analytics.source.values import ROW_BYTES, Piece, Splitter
+from audit_analytics.source.wire import ITEM, Item, decode_batch, encode, split_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
     from audit_analytics.source.flatten import EventBuilder
 
-_BLOCK: Final = 2**20
+_HEAD: Final = 2**20
+_WHOLE: Final = 64 * 2**20
+"""A document up to this size is tried to be decoded in one go."""
 _ZIPPED_MAX: Final = 64 * 2**20
 _PLAIN_MAX: Final = 2**30
-_EXPANSION_MAX: Final = 200
-"""Audit logs shrink to a 5th or a 30th; what grows 200 times is no log but a bomb."""
-_EXPANSION_FREE: Final = 64 * 2**20
 _CACHED: Final = 400
 """Decoded items are handed over before they leave the processor's cache."""
 _DEPTH: Final = 3
-_OPENINGS: Final = (b"{", b"[{")
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 class TextReader:
@@ -64,8 +65,9 @@ class TextReader:
         self._limit = _PLAIN_MAX
         self._by_line = False
         self._items: list[Item] = []
-        self._damage = ""
-        self._rejected = False
+        self._splitter = Splitter(_PLAIN_MAX)
+        self._is_open = False
+        self._lines_before = 0
 
     def read(self, stream: BinaryIO) -> None:
         """Read a whole file; what cannot be read becomes a reject.
@@ -75,7 +77,8 @@ class TextReader:
         stream : file object
             At its beginning.
         """
-        self._read_blocks(self._split_lines(self._read_plain(stream, None)))
+        if not self._read_chunks(read_plain(stream)):
+            self.lose("empty file")
 
     def read_lines(self, stream: BinaryIO, size: int) -> None:
         """Read a part of a file that holds a document a line.
@@ -88,12 +91,13 @@ class TextReader:
             Bytes to read, up to the end of a line.
         """
         self._by_line = True
-        start = stream.tell()
-        for lines in self._split_lines(self._read_plain(stream, size)):
-            if start == 0:
-                lines[0] = lines[0].removeprefix(b"\xef\xbb\xbf")
-                start = -1
+        is_first = stream.tell() == 0
+        for lines in split_lines(read_plain(stream, size), self._limit, self._lose_line):
+            if is_first:
+                lines[0] = lines[0].removeprefix(_BOM)
+                is_first = False
             self._take_lines(lines)
+        self._close()
 
     def read_zipped(self, stream: BinaryIO) -> None:
         """Read a whole gzip-compressed file; what cannot be read becomes a reject.
@@ -104,7 +108,13 @@ class TextReader:
             At its beginning.
         """
         self._limit = _ZIPPED_MAX
-        self._read_blocks(self._split_lines(self._read_unzipped(stream)))
+        self._splitter = Splitter(_ZIPPED_MAX)
+        unzipped = Unzipped(stream)
+        is_something = self._read_chunks(iter(unzipped))
+        if unzipped.damage:
+            self.lose(unzipped.damage, size=unzipped.lost_bytes, is_rest=True)
+        elif not is_something:
+            self.lose("empty file")
 
     def take_objects(self, objects: list[Any], start: int) -> None:
         """Take decoded items or pages one by one.
@@ -119,185 +129,202 @@ class TextReader:
         self._by_line = True
         for row, value in enumerate(objects, start + 1):
             self.row = row
-            try:
-                self._take(encode(value))
-            except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-                self._reject("not JSON", b"")
+            self._take_object(value)
         self._hand_over()
 
-    def _read_blocks(self, blocks: Iterator[list[bytes]]) -> None:
-        first: list[bytes] = []
-        start = b""
-        for first in blocks:
-            first[0] = first[0].removeprefix(b"\xef\xbb\xbf")
-            start = next((line.lstrip() for line in first if line.strip()), b"")
-            if start:
-                break
-            self.row += len(first)
-        if not start:
-            if not self._rejected:
-                self._reject(self._damage or "empty file", b"")
-            return
-        second = next(blocks, [])
-        if start[:1] not in (b"{", b"["):
-            # one strange line before a log must not cost the log
-            self._by_line = any(map(_is_object, chain(first, second)))
-            if not self._by_line:
-                self._reject("not a log file: it does not begin with { or [", start[:200])
-                return
-        else:
-            self._by_line = has_lines(first, whole=not second)
-        if self._by_line:
-            for lines in chain((first, second), blocks):
-                self._take_lines(lines)
-        else:
-            self._take_document(chain((first, second), blocks))
+    def lose(
+        self, reason: str, raw: bytes = b"", *, size: int = 0, rows: int = 1, is_rest: bool = False
+    ) -> None:
+        """Take in what cannot be read.
+
+        Parameters
+        ----------
+        reason : str
+            Why it cannot be read.
+        raw : bytes, default b""
+            How it begins.
+        size : int, default 0
+            Bytes of it; they count as rows of the usual size.
+        rows : int, default 1
+            Rows it has at least.
+        is_rest : bool, default False
+            Whether more rows than counted may have been lost.
+        """
+        rows = max(1, rows, size // ROW_BYTES)
+        if is_rest:
+            self._builder.notes["unread_parts"] += 1
+            self._builder.notes["unread_bytes"] += max(size, len(raw))
         self._hand_over()
-        if self._damage:
-            self._reject(self._damage, b"")
+        self._builder.reject(self._label, self.row, reason, raw, rows=rows)
 
-    def _read_plain(self, stream: BinaryIO, size: int | None) -> Iterator[bytes]:
-        left = size
-        while chunk := stream.read(_BLOCK if left is None else min(_BLOCK, left)):
-            left = None if left is None else left - len(chunk)
-            yield chunk
-
-    def _read_unzipped(self, stream: BinaryIO) -> Iterator[bytes]:
-        size = 0
+    def _take_object(self, value: object, depth: int = 0) -> None:
         try:
-            with gzip.GzipFile(fileobj=stream) as unzipped:
-                while chunk := unzipped.read1(_BLOCK):
-                    size += len(chunk)
-                    if size > max(_EXPANSION_FREE, stream.tell() * _EXPANSION_MAX):
-                        self._damage = (
-                            f"gzip that grows more than {_EXPANSION_MAX} times: not read further"
-                        )
-                        return
-                    yield chunk
-        except EOFError:
-            self._damage = "truncated gzip"
-        except (gzip.BadGzipFile, zlib.error):
-            self._damage = "damaged gzip"
-
-    def _split_lines(self, chunks: Iterator[bytes]) -> Iterator[list[bytes]]:
-        """Yield lists of whole lines; a line over the limit is rejected and skipped."""
-        kept: list[bytes] = []
-        size, skipping = 0, False
-        for chunk in chunks:
-            lines = chunk.split(b"\n")
-            if len(lines) > 1:
-                whole = lines[:-1]
-                whole[0] = b"" if skipping else b"".join((*kept, whole[0]))
-                yield whole
-                kept, size, skipping = [], 0, False
-            if skipping:
-                continue
-            kept.append(lines[-1])
-            size += len(lines[-1])
-            if size > self._limit:
-                self._reject(f"line longer than {self._limit >> 20} MiB", kept[0][:4096])
-                kept, size, skipping = [], 0, True
-        if size:
-            yield [b"".join(kept)]
-
-    def _take_lines(self, lines: list[bytes]) -> None:
-        try:
-            self._items += [*map(ITEM.decode, lines)]
-            self.row += len(lines)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            for line in lines:
-                self.row += 1
-                if line and not line.isspace():
-                    self._take(line)
-        self._hand_over()
-
-    def _take_document(self, blocks: Iterator[list[bytes]]) -> None:
-        kept: list[bytes] = []
-        size = 0
-        for lines in blocks:
-            kept += lines
-            size += sum(map(len, lines))
-            if size > self._limit:
-                self._reject(f"document longer than {self._limit >> 20} MiB: split it", b"")
-                return
-        text = b"\n".join(kept)
-        if not _is_json(text) and sum(map(_is_object, kept)) > len(split_broken(text)):
-            # no document after all, but lines whose first ones are broken
-            self._by_line = True
-            self._take_lines(kept)
+            text = encode(value)
+        except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
+            items = _list_items(value) if depth < _DEPTH else None
+            if items is None:
+                self.lose("not JSON")
+            # an item that has no JSON must not cost its page
+            for item in items or ():
+                self._take_object(item, depth + 1)
         else:
             self._take(text)
 
-    def _take(self, text: bytes, depth: int = 0) -> None:
-        if b'"items"' in text or text.lstrip()[:1] == b"[":
-            batch = decode_batch(text)
+    def _read_chunks(self, chunks: Iterator[bytes]) -> bool:
+        """Read a file; return whether there is anything in it."""
+        head = b""
+        is_whole = True
+        for chunk in chunks:
+            head = (head + chunk).removeprefix(_BOM)
+            if not head.strip():
+                self.row += head.count(b"\n")
+                head = b""
+            elif len(head) >= _HEAD:
+                is_whole = False
+                break
+        lines = head.split(b"\n") if is_whole else head.split(b"\n")[:-1]
+        if head.lstrip()[:1] in (b"{", b"["):
+            self._by_line = has_lines(lines, whole=is_whole)
+        else:
+            # one strange line before a log must not cost the log
+            self._by_line = any(map(is_object, lines))
+            if head and not self._by_line:
+                size = len(head) + sum(map(len, chunks))
+                reason = "not a log file: it does not begin with { or ["
+                self.lose(reason, head.lstrip()[:200], size=size)
+                return True
+        if self._by_line:
+            whole = chain((head,), chunks)
+            for some in split_lines(whole, self._limit, self._lose_line):
+                self._take_lines(some)
+        elif head:
+            self._take_documents(head, chunks)
+        self._close()
+        return bool(head)
+
+    def _lose_line(self, beginning: bytes, size: int) -> None:
+        reason = f"line longer than {self._limit >> 20} MiB"
+        self.lose(reason, beginning, size=size, is_rest=True)
+
+    def _take_lines(self, lines: list[bytes]) -> None:
+        try:
+            items = [*map(ITEM.decode, lines)]
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            for line in lines:
+                self._take_line(line)
+        else:
+            self._end_open()
+            self._items += items
+            self.row += len(lines)
+        self._hand_over()
+
+    def _take_line(self, line: bytes) -> None:
+        """Take one line; if it is not whole, it may be the beginning of a document."""
+        self.row += 1
+        if not line or line.isspace():
+            if self._is_open:
+                self._take_pieces(self._splitter.feed("\n"))
+        elif (batch := _decode_pages(line)) is not None:
+            self._end_open()
+            self._take_batch(batch)
+        elif is_json(line):
+            self._end_open()
+            self._take(line)
+        else:
+            if not self._is_open:
+                self._is_open = True
+                self._lines_before = self.row - self._splitter.lines
+            self._take_pieces(self._splitter.feed(line.decode("utf-8", "replace") + "\n"))
+
+    def _end_open(self) -> None:
+        """Take what has no whole line by itself, now that a whole line follows."""
+        if self._is_open:
+            self._take_pieces(self._splitter.feed("", final=True))
+            self._is_open = False
+
+    def _take_documents(self, head: bytes, chunks: Iterator[bytes]) -> None:
+        kept, size = [head], len(head)
+        for chunk in chunks:
+            kept.append(chunk)
+            size += len(chunk)
+            if size > _WHOLE:
+                break
+        else:
+            batch = _decode_pages(b"".join(kept))
             if batch is not None:
-                self._items += batch
-                self.row += 0 if self._by_line else len(batch)
-                if len(self._items) >= _CACHED:
-                    self._hand_over()
+                self._take_batch(batch)
                 return
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for chunk in chain(kept, chunks):
+            self._take_pieces(self._splitter.feed(decoder.decode(chunk)))
+        self._take_pieces(self._splitter.feed(decoder.decode(b"", final=True)))
+
+    def _close(self) -> None:
+        self._end_open()
+        self._take_pieces(self._splitter.close())
+        self._hand_over()
+
+    def _take_pieces(self, pieces: Iterable[Piece]) -> None:
+        row = self.row
+        for piece in pieces:
+            if self._by_line:
+                self.row = self._lines_before + piece.line
+            text = piece.text.encode()
+            if not piece.rows:
+                self._take(text)
+                continue
+            self.row += 0 if self._by_line else piece.rows
+            reason = "invalid JSON" if piece.text else "the text ends within a list"
+            self.lose(reason, text, rows=piece.rows, is_rest=piece.is_rest)
+        if self._by_line:
+            self.row = row
+
+    def _take_batch(self, batch: list[Item]) -> None:
+        self._items += batch
+        self.row += 0 if self._by_line else len(batch)
+        if len(self._items) >= _CACHED:
+            self._hand_over()
+
+    def _take(self, text: bytes, depth: int = 0) -> None:
+        """Take a JSON value: a page, an item, or a list of either."""
+        batch = _decode_pages(text)
+        if batch is not None:
+            self._take_batch(batch)
+            return
         parts = split_document(text)
-        if parts == [text]:
-            parts = split_broken(text)
         if isinstance(parts, str):
-            self._reject(parts, text)
+            self._lose_value(parts, text)
         elif parts == [text] or depth == _DEPTH:
             self.row += not self._by_line
             item = read_item(text, self._builder.notes)
             if isinstance(item, Item):
                 self._items.append(item)
             else:
-                self._reject(item, text)
+                self._lose_value(item, text)
         else:
             for part in parts:
                 self._take(part, depth + 1)
 
-    def _reject(self, reason: str, raw: bytes) -> None:
-        self._rejected = True
-        self._builder.reject(self._label, self.row, reason, raw)
+    def _lose_value(self, reason: str, text: bytes) -> None:
+        # a page whose own keys are damaged is no page, and no single row either
+        rows = text.count(b'"event_time"')
+        self.lose(reason, text, rows=rows, is_rest=rows > 1)
 
     def _hand_over(self) -> None:
         self._builder.add(self._items, self._label)
         self._items = []
 
 
-def has_lines(lines: list[bytes], *, whole: bool) -> bool:
-    """Tell JSONL from one document over many lines, by the first lines.
-
-    Parameters
-    ----------
-    lines : list of bytes
-        The first lines, one of them not blank.
-    whole : bool
-        Whether they are the whole file.
-
-    Returns
-    -------
-    bool
-        True for JSONL.
-
-    Examples
-    --------
-    >>> has_lines([b'{"id": 1}', b'{"id": 2}'], whole=True), has_lines([b"[", b"1]"], whole=True)
-    (True, False)
-    """
-    head = [*islice((line for line in lines if line.strip()), 50)]
-    if _is_json(head[0]):
-        return True
-    if whole and _is_json(b"\n".join(lines)):
-        return False
-    return any(map(_is_object, head))
+def _decode_pages(text: bytes) -> list[Item] | None:
+    """Decode a page or a list; None for anything unusual, a single item among it."""
+    if b'"items"' in text or text.lstrip()[:1] == b"[":
+        return decode_batch(text)
+    return None
 
 
-def _is_object(line: bytes) -> bool:
-    """Tell whether a line is an object, or a list of objects, by itself."""
-    return line.lstrip().startswith(_OPENINGS) and _is_json(line)
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        msgspec.json.decode(text, type=msgspec.Raw)
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True
+def _list_items(value: object) -> list[Any] | None:
+    """Return the items of a decoded page or list, if it is one."""
+    if isinstance(value, dict):
+        data = value.get("data")
+        value = value.get("items", data.get("items") if isinstance(data, dict) else None)
+    return value if isinstance(value, list) else None

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import audit_analytics
-from audit_analytics.catalogue import Catalogue, load_catalogue
+from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
 from audit_analytics.feishu.client import (
     AuditLogClient,
@@ -303,7 +303,7 @@ class _Run:
         )
         with WindowWriter(self._store, draft, self._redaction) as writer:
             for items, pages in self._read_batches(window):
-                log = _flatten(items, str(window), self._rollups.catalogue)
+                log = self._flatten(items, str(window))
                 writer.add(log.events, log.rejects, pages=pages)
             manifest = writer.commit()
         with self._counting:
@@ -329,6 +329,17 @@ class _Run:
                     items, size, pages = [], 0, 0
         yield items, pages
 
+    def _flatten(self, items: list[Any], source: str) -> Log:
+        """Flatten the items of a window, whatever they are."""
+        # A list of texts would be taken for paths.
+        rows = [item if isinstance(item, dict) else {"item": item} for item in items]
+        keeps_texts = self._redaction.rejects == "masked"
+        log = read_log(rows, catalogue=self._rollups.catalogue, keeps_texts=keeps_texts)
+        for frame in (log.events, log.rejects):
+            codes = np.zeros(len(frame), int)
+            frame["source"] = pd.Categorical.from_codes(codes, pd.Index([source]))
+        return log
+
     def _report(self, window: str = "", *, pages: int = 0) -> None:
         with self._lock:
             self._pages += pages
@@ -350,13 +361,3 @@ class _Run:
                     window=window,
                 )
             )
-
-
-def _flatten(items: list[Any], source: str, catalogue: Catalogue) -> Log:
-    """Flatten the items of a window, whatever they are."""
-    # A list of texts would be taken for paths.
-    rows = [item if isinstance(item, dict) else {"item": item} for item in items]
-    log = read_log(rows, catalogue=catalogue)
-    for frame in (log.events, log.rejects):
-        frame["source"] = pd.Categorical.from_codes(np.zeros(len(frame), int), pd.Index([source]))
-    return log

@@ -1,13 +1,17 @@
 """Whoever writes the log must not stop the run, hide in it, or speak through it."""
 
+import gzip
+import json
 import re
 import time
 import tomllib
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 import audit_analytics as aa
+from audit_analytics.cli.main import main
 from audit_analytics.deliver.message import build_message
 from audit_analytics.source import read_log, write_rejects
 from audit_analytics.source.parameters import decode_parameters
@@ -121,7 +125,106 @@ def test_a_bad_parquet_file_costs_the_file_and_not_the_run(quiet, tmp_path):
     events.assign(payload_bytes="text").to_parquet(tmp_path / "bad.parquet")
     log = read_log(tmp_path)
     assert len(log.events) == len(quiet)
-    assert log.counts["rejects"] == 1
+    assert (log.counts["rejects"], log.counts["unread_parts"]) == (len(quiet), 1)
+
+
+@pytest.mark.parametrize("loss", ["a cut page", "one row in fifty", "a truncated gzip"])
+def test_a_log_that_lost_rows_is_never_complete_nor_clean(quiet, tmp_path, loss):
+    log = tmp_path / "log"
+    log.mkdir()
+    (log / "a.jsonl").write_text("\n".join(map(json.dumps, quiet)))
+    page = json.dumps({"code": 0, "data": {"items": quiet[:50]}})
+    more = {
+        "a cut page": page[:-40].encode(),
+        "one row in fifty": b'{"id": "x"}\n' * (len(quiet) // 50),
+        "a truncated gzip": gzip.compress(page.encode())[:-20],
+    }[loss]
+    (log / "b").write_bytes(more)
+    done = CliRunner().invoke(main, ["weekly", str(log), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 3
+    assert "part of the log could not be read" in done.output
+    folder = tmp_path / "out" / "2026-W46"
+    report = json.loads((folder / "findings.json").read_text())
+    assert report["coverage"]["hours_covered_count"] == 168
+    assert report["coverage"]["week_status"] == "unread"
+    assert not report["week"]["complete"]
+    assert "could not be read" in report["verdict"]
+    message = build_message(report)
+    assert message.state != "clean"
+    assert "complete" not in message.text().replace("INCOMPLETE", "").replace("incomplete", "")
+    for name in ("report.html", "report.md"):
+        assert "Every hour of the week has data" not in (folder / name).read_text()
+
+
+def test_rejects_of_an_earlier_run_do_not_stand_beside_a_report_without_any(quiet, tmp_path):
+    log = tmp_path / "log.jsonl"
+    arguments = ["weekly", str(log), "--out", str(tmp_path / "out")]
+    for rest, is_there in (('\n{"id": "x"}', True), ("", False)):
+        log.write_text("\n".join(map(json.dumps, quiet)) + rest)
+        CliRunner().invoke(main, arguments)
+        assert (tmp_path / "out" / "2026-W46" / "rejects.jsonl").exists() == is_there
+
+
+PLANTED = {
+    "person": "Wang Xiaoming",
+    "chinese": "\u738b\u5c0f\u660e",
+    "phone": "13912345678",
+    "mail": "ann.planted@corp.example",
+    "document": "doxcnPlantedDocument77",
+    "body": "the merger is signed on Friday",
+}
+
+
+def plant(number, at):
+    """Return a call that carries all of them wherever a caller can write."""
+    everything = json.dumps({"text": PLANTED, **PLANTED, "ids": [*PLANTED.values()]})
+    detail = {
+        "path": "/open-apis/contact/v3/users/" + "-".join(PLANTED.values()),
+        "method": "GET",
+        "query_param": everything,
+        "payload": everything,
+        "status_code": 404,
+        "response": json.dumps({"code": 99992351, "msg": everything, "data": PLANTED}),
+        **PLANTED,
+    }
+    return row(
+        f"planted{number}",
+        at,
+        api="GET/open-apis/contact/v3/users/:user_id",
+        app_id="cli_planted",
+        log_detail=detail,
+        **PLANTED,
+    )
+
+
+@pytest.mark.parametrize("keeps_texts", [False, True])
+def test_what_people_wrote_reaches_no_file(quiet, tmp_path, monkeypatch, keeps_texts):
+    monkeypatch.chdir(tmp_path)
+    if keeps_texts:
+        monkeypatch.setenv("AUDIT_ANALYTICS_REDACTION__REJECTS", "masked")
+    calls = [plant(n, END - 5 * HOUR + n * pd.Timedelta(minutes=1)) for n in range(40)]
+    broken = [{**calls[0], "event_time": value} for value in (None, "", "Wang Xiaoming", [], 7)]
+    broken += [{**calls[0], "id": value} for value in (None, "", {"ann": PLANTED})]
+    texts = [*map(json.dumps, (*quiet, *calls, *broken, [PLANTED], PLANTED["person"]))]
+    texts += [texts[-8][:-300], json.dumps({"code": PLANTED["phone"], "msg": PLANTED["body"]})]
+    texts += [json.dumps({"code": PLANTED["body"]}), PLANTED["body"], json.dumps(PLANTED)]
+    (tmp_path / "log.jsonl").write_text("\n".join(texts))
+    (tmp_path / "audit-analytics.toml").write_text("")
+    done = CliRunner().invoke(main, ["weekly", "log.jsonl", "--out", "out", "--ocsf"])
+    assert "Traceback" not in done.output
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"rejects.jsonl", "evidence.csv", "findings.json"}
+    shown = {path.name: path.read_text(encoding="utf-8") for path in files}
+    shown["terminal"] = done.output
+    assert "cli_planted" in shown["findings.json"]
+    rejects = [json.loads(line) for line in shown.pop("rejects.jsonl").splitlines()]
+    assert len(rejects) == len(broken) + 7
+    shown["rejects"] = json.dumps(rejects, ensure_ascii=False)
+    if keeps_texts:
+        assert PLANTED["mail"] not in shown.pop("rejects")
+    for name, text in shown.items():
+        for what, value in PLANTED.items():
+            assert value not in text, (name, what)
 
 
 def guess(name):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_analytics.catalogue import Catalogue, classify, load_catalogue
+from audit_analytics.catalogue import Catalogue, classify, contradicts, load_catalogue
 from audit_analytics.catalogue.codes import load_codes
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import OUTCOMES, SENSITIVE, SEVERITIES
@@ -79,6 +79,55 @@ def test_a_respelled_api_keeps_its_severity(match, rng):
     written = "".join(rng.choice(spell)(c) for c in "/".join(segments))
     found = CATALOGUE.match(f"{method}/{written}")
     assert (found.api, found.severity) == (match.api, match.severity)
+
+
+def siblings():
+    """Yield every literal that stands where another API has a placeholder, and that API."""
+    for match in APIS:
+        for place, segment in enumerate(match.template):
+            if not segment.startswith(":"):
+                odd = [*match.template[:place], "zz_9", *match.template[place + 1 :]]
+                other = CATALOGUE.match("/".join((match.api.partition("/")[0], *odd)))
+                if other.known:
+                    yield match, place, other
+
+
+SIBLINGS = [*siblings()]
+
+
+@pytest.mark.parametrize(
+    "respell",
+    [
+        str.upper,
+        lambda s: f"%{ord(s[0]):02x}{s[1:]}",
+        lambda s: f"{s};a=1",
+        lambda s: chr(ord(s[0]) + 0xFEE0) + s[1:],
+        lambda s: f"./{s}",
+        lambda s: f"x/../{s}",
+        lambda s: "/" * 600 + s,
+        lambda s: s + ";" + "a" * 3000,
+    ],
+    ids=["case", "percent", "parameters", "full width", "dot", "dots", "padded", "long parameters"],
+)
+def test_a_respelled_literal_is_no_id_of_a_less_severe_api(respell):
+    assert len(SIBLINGS) > 30
+    for match, place, other in SIBLINGS:
+        segments = [*match.template]
+        segments[place] = respell(segments[place])
+        found = CATALOGUE.match("/".join((match.api.partition("/")[0], *segments)))
+        worse = SEVERITIES.index(other.severity) > SEVERITIES.index(match.severity)
+        assert found.api == (other.api if worse else match.api)
+        assert SEVERITIES.index(found.severity) >= SEVERITIES.index(match.severity)
+
+
+def test_a_key_that_may_have_been_cut_is_no_route_for_sure():
+    users = "GET/open-apis/contact/v3/users"
+    assert CATALOGUE.match(f"{users}{'/' * 4000}batch").api.endswith("users/batch")
+    assert not CATALOGUE.match((f"{users}{'/' * 5000}batch")[:4096]).known
+    assert not CATALOGUE.match(f"{users}{'/' * 5000}batch").known
+    assert CATALOGUE.match(f"{users}/ou_1?{'x' * 5000}").api.endswith("users/:user_id")
+    path = f"/open-apis/contact/v3/users{'/' * 600}batch"
+    assert CATALOGUE.match("odd", "GET", path).api.endswith("users/batch")
 
 
 def test_literal_segments_beat_placeholders():
@@ -242,6 +291,13 @@ def test_codes_have_known_classes():
         (None, 0, "unknown"),
         (None, None, "unknown"),
         (None, -5, "other"),
+        (0, 500, "server"),
+        (0, 429, "rate_limit"),
+        (0, 403, "permission"),
+        (0, 404, "not_found"),
+        (200, 500, "server"),
+        (0, 302, "ok"),
+        (0, 99991663, "ok"),
     ],
 )
 def test_outcomes(code, status, outcome):
@@ -250,4 +306,7 @@ def test_outcomes(code, status, outcome):
 
 @given(st.none() | st.integers(), st.none() | st.integers())
 def test_every_pair_has_an_outcome(code, status):
-    assert classify(code, status) in OUTCOMES
+    outcome = classify(code, status)
+    assert outcome in OUTCOMES
+    # what the client of the API calls a contradiction is no success in a log either
+    assert not (contradicts(code, status) and outcome == "ok")

@@ -136,7 +136,11 @@ def test_numbers_become_ids_and_wrong_types_become_absent():
     )
     assert_accounted(log, 6)
     events = log.events.set_index("id")
-    assert events.loc["7", ["app_id", "http_status", "outcome"]].tolist() == ["12", 404, "ok"]
+    assert events.loc["7", ["app_id", "http_status", "outcome"]].tolist() == [
+        "12",
+        404,
+        "not_found",
+    ]
     assert events.loc["8", ["ip", "outcome"]].tolist() == ["", "unknown"]
     assert events.loc[["9", "10"], "outcome"].tolist() == ["unknown"] * 2
     assert events.loc["11", "payload_keys"] == "user_id_type,user_ids"
@@ -186,7 +190,7 @@ def test_status_and_response_give_the_outcome(status, response, expected):
     ("response", "code"),
     [
         ('{"code":5}', 5),
-        ('{"msg":"a","code" : -5', -5),
+        ('{"msg":"a","code" : -5,', -5),
         ('{"code":"12"', 12),
         ('{"code":"12"}', 12),
         ('{"code":1e3}', None),
@@ -194,6 +198,14 @@ def test_status_and_response_give_the_outcome(status, response, expected):
         ('{"code":99999999999999999999999}', None),
         ("", None),
         ("\ud800", None),
+        ('{"data":{"code":7,"x":', None),
+        ('{"data":{"code":7},"code":99991672,"msg":"cut', 99991672),
+        ('{"msg":"\\"code\\":0,","code":99991663,"x":[', 99991663),
+        ('{"data":[{"code":0}],"code":99991672,', 99991672),
+        ('{"code":9999', None),
+        ('{"code":"12', None),
+        ('{"a":1} {"code":0,', None),
+        ('"code":0,', None),
     ],
 )
 def test_codes_of_answers(response, code):
@@ -300,7 +312,15 @@ def test_payload_keys_are_names_and_never_values():
     assert flatten_one(payload="é{")["payload_bytes"] == 3
 
 
-@given(st.lists(st.text(max_size=30) | JSON.map(json.dumps), max_size=6))
+BLANK = st.text(" \t\r\n\x0b\u2003", max_size=3)
+OBJECTS = st.lists(JSON.map(lambda v: json.dumps({"a": v})), min_size=1, max_size=3)
+
+
+@given(
+    st.lists(
+        st.text(max_size=30) | JSON.map(json.dumps) | BLANK | OBJECTS.map(" ".join), max_size=6
+    )
+)
 def test_parameters_stay_in_step_with_their_rows(texts):
     together = decode_parameters(texts)
     assert together == [decode_parameters([text])[0] for text in texts]
@@ -314,6 +334,22 @@ def test_two_halves_of_a_payload_do_not_become_one():
     ]
 
 
+def test_a_caller_cannot_shift_the_parameters_of_others():
+    rows = [
+        item(1, query_param='{"mine":1} {"user_id":"ou_9"}'),
+        item(2, query_param=" "),
+        item(3, query_param='{"user_id":"ou_3"}'),
+        item(4, query_param='{"user_id":"ou_4"}'),
+    ]
+    events = read_log(rows).events.set_index("id")
+    alone = read_log([*rows[2:]]).events.set_index("id")
+    assert events.loc[["3", "4"], "object"].tolist() == alone["object"].tolist()
+    assert events.loc["2", "payload_keys"] == ""
+    assert decode_parameters(['{"a":1}{"b":2}', "\t", '{"c":3}']) == [
+        decode_parameters([text])[0] for text in ('{"a":1}{"b":2}', "\t", '{"c":3}')
+    ]
+
+
 @given(st.lists(st.text(), max_size=40))
 def test_names_fit_to_be_stored(names):
     kept = read_names(tuple(names))
@@ -324,7 +360,8 @@ def test_names_fit_to_be_stored(names):
 def test_secrets_of_a_payload_reach_no_column_and_no_reject():
     planted = "Zq81hT0pS3cr3tV4lue"
     payload = json.dumps({"app_secret": planted, planted: 1, "nested": {"password": planted}})
-    log = read_log([item(1, payload=payload), item(2, payload=payload, event_time="never")])
+    rows = [item(1, payload=payload), item(2, payload=payload, event_time="never")]
+    log = read_log(rows, keeps_texts=True)
     assert_accounted(log, 2)
     assert planted not in log.events.to_csv()
     assert planted[:10] not in log.rejects.drop(columns="raw").to_csv()
@@ -367,7 +404,8 @@ def test_a_respelled_api_is_judged_by_its_route_and_shown_as_written():
 
 
 def test_all_rejects_are_counted_and_the_text_of_the_first_kept():
-    log = read_log([item(1), *({"id": "", "n": n} for n in range(1500)), item(2)])
+    rows = [item(1), *({"id": "", "n": n} for n in range(1500)), item(2)]
+    log = read_log(rows, keeps_texts=True)
     assert_accounted(log, 1502)
     assert log.counts["rejects"] == 1500
     assert log.counts["reject_texts_left_out"] == 500
@@ -379,7 +417,7 @@ def test_rejects_beyond_a_limit_are_counted_by_reason_and_not_listed(tmp_path, m
     monkeypatch.setattr(flatten, "_REJECTS_MAX", 5)
     monkeypatch.setattr(flatten, "_REASONS_MAX", 2)
     for name in "abcd":
-        lines = [{"id": ""}, {"id": "1"}, *({"code": code, "data": {}} for code in (7, 8))]
+        lines = [{"id": ""}, {"id": "1"}, *({"code": code, "data": {}} for code in (600, 1002))]
         (tmp_path / name).write_text("\n".join(json.dumps(line) for line in lines))
     (tmp_path / "e").write_text(json.dumps(item(1)))
     log = read_log(tmp_path, n_jobs=n_jobs)

@@ -1,8 +1,9 @@
 import gzip
 import json
+import os
 import subprocess
 import sys
-import threading
+from functools import partial
 
 import pandas as pd
 import pytest
@@ -108,20 +109,30 @@ def test_a_catalogue_of_ones_own_is_used_in_every_process(folder):
     assert_same(log, read_log(folder, n_jobs=1, catalogue=own))
 
 
-def test_another_process_reads_what_this_one_does_not_get_to(folder, caplog):
+def test_other_processes_read_all_parts(folder, caplog):
     caplog.set_level("INFO")
-    files = [(path, path.name) for path in sorted(folder.iterdir())]
-    reading = parts.read_parts(parts.split_files(files), n_jobs=2)
-    packed = [next(reading)]
-    for thread in threading.enumerate():
-        if thread.name == parts.THREAD:
-            thread.join()
-    packed += reading
-    alone = [*parts.read_parts(parts.split_files(files), n_jobs=1)]
+    files = parts.split_files([(path, path.name) for path in sorted(folder.iterdir())])
+    packed = [*parts.read_parts(files, parts.read_part, n_jobs=2)]
+    alone = [*parts.read_parts(files, parts.read_part, n_jobs=1)]
     assert [(p.rejects, p.rows_read, rows) for p, rows in packed] == [
         (p.rejects, p.rows_read, rows) for p, rows in alone
     ]
     assert "of no use" not in caplog.text
+
+
+def die_elsewhere(part, parent):
+    if os.getpid() != parent:
+        os._exit(1)
+    return parts.read_part(part)
+
+
+def test_processes_that_die_are_done_without(folder, caplog):
+    caplog.set_level("INFO")
+    files = parts.split_files([(path, path.name) for path in sorted(folder.iterdir())])
+    read = partial(die_elsewhere, parent=os.getpid())
+    rows = sum(packed.rows_read for packed, _ in parts.read_parts(files, read, n_jobs=2))
+    assert rows == read_log(folder, n_jobs=1).counts["rows_read"]
+    assert "of no use here (TerminatedWorkerError)" in caplog.text
 
 
 class StaysHere(Catalogue):

@@ -1,0 +1,215 @@
+"""Read files chunk by chunk: plain or unzipped, cut into lines, and what their beginning says."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import BinaryIO
+
+BLOCK: Final = 2**20
+EXPANSION_MAX: Final = 200
+"""Audit logs shrink to a 5th or a 30th; what grows 200 times is no log but a bomb."""
+EXPANSION_FREE: Final = 64 * 2**20
+EXPANSION: Final = 10
+"""What a log grows to, to count what of it was never unzipped."""
+
+_OPENINGS: Final = (b"{", b"[{")
+
+
+def read_plain(stream: BinaryIO, size: int | None = None) -> Iterator[bytes]:
+    """Read a file.
+
+    Parameters
+    ----------
+    stream : file object
+        Where to read from.
+    size : int, optional
+        Bytes to read; all if not given.
+
+    Yields
+    ------
+    bytes
+        A chunk.
+    """
+    left = size
+    while chunk := stream.read(BLOCK if left is None else min(BLOCK, left)):
+        left = None if left is None else left - len(chunk)
+        yield chunk
+
+
+class Unzipped:
+    """A gzip-compressed file, to be iterated over chunk by chunk.
+
+    Parameters
+    ----------
+    stream : file object
+        At its beginning.
+
+    Attributes
+    ----------
+    damage : str
+        Why it could not be read to its end; '' if it could.
+    lost_bytes : int
+        Bytes of text that were not read, as far as can be told.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.damage = ""
+        self.lost_bytes = 0
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield chunks as long as they can be read."""
+        size = 0
+        try:
+            with gzip.GzipFile(fileobj=self._stream) as unzipped:
+                while chunk := unzipped.read1(BLOCK):
+                    size += len(chunk)
+                    if size > max(EXPANSION_FREE, self._stream.tell() * EXPANSION_MAX):
+                        self.damage = (
+                            f"gzip that grows more than {EXPANSION_MAX} times: not read further"
+                        )
+                        break
+                    yield chunk
+        except EOFError:
+            self.damage = "truncated gzip"
+        except (gzip.BadGzipFile, zlib.error):
+            self.damage = "damaged gzip"
+        if self.damage:
+            self.lost_bytes = EXPANSION * sum(map(len, read_plain(self._stream)))
+
+
+def split_lines(
+    chunks: Iterable[bytes], limit: int, lose: Callable[[bytes, int], object]
+) -> Iterator[list[bytes]]:
+    r"""Cut chunks into lines.
+
+    Parameters
+    ----------
+    chunks : iterable of bytes
+        The text.
+    limit : int
+        Longest line, in bytes.
+    lose : callable
+        Called with the beginning and the size of each longer one; it is skipped.
+
+    Yields
+    ------
+    list of bytes
+        Whole lines, at least one.
+
+    Examples
+    --------
+    >>> [*split_lines([b"a\nb", b"c\n", b"d"], 9, print)]
+    [[b'a'], [b'bc'], [b'd']]
+    """
+    kept: list[bytes] = []
+    size = skipped = 0
+    for chunk in chunks:
+        lines = chunk.split(b"\n")
+        if len(lines) > 1:
+            whole = lines[:-1]
+            if skipped:
+                lose(kept[0], skipped + len(whole[0]))
+                whole[0] = b""
+            else:
+                whole[0] = b"".join((*kept, whole[0]))
+            yield whole
+            kept, size, skipped = [], 0, 0
+        if skipped:
+            skipped += len(lines[-1])
+            continue
+        kept.append(lines[-1])
+        size += len(lines[-1])
+        if size > limit:
+            kept, size, skipped = [kept[0][:4096]], 0, size
+    if skipped:
+        lose(kept[0], skipped)
+    elif size:
+        yield [b"".join(kept)]
+
+
+def has_lines(lines: list[bytes], *, whole: bool) -> bool:
+    """Tell JSONL from documents over many lines, by the first lines.
+
+    Parameters
+    ----------
+    lines : list of bytes
+        The first lines.
+    whole : bool
+        Whether they are the whole file.
+
+    Returns
+    -------
+    bool
+        True for JSONL.
+
+    Examples
+    --------
+    >>> has_lines([b'{"id": 1}', b'{"id": 2}'], whole=True), has_lines([b"[", b"1]"], whole=True)
+    (True, False)
+    >>> has_lines([b'[{"id": 1}', b',{"id": 2}', b',{"id": 3}'], whole=False)
+    False
+    """
+    head = [*islice((line for line in lines if line.strip()), 50)]
+    if not head or is_json(head[0]):
+        return bool(head)
+    if whole and is_json(b"\n".join(lines)):
+        return False
+    # the last item of a list has no comma after it, the first none before it
+    alone = sum(map(is_object, head))
+    listed = sum(is_object(line.strip().strip(b",")) for line in head) - alone
+    return alone > listed
+
+
+def is_object(line: bytes) -> bool:
+    """Tell whether a line is an object, or a list of objects, by itself.
+
+    Parameters
+    ----------
+    line : bytes
+        A line.
+
+    Returns
+    -------
+    bool
+        True if it is.
+
+    Examples
+    --------
+    >>> is_object(b' [{"id": 1}]'), is_object(b'{"id": 1},'), is_object(b"7")
+    (True, False, False)
+    """
+    return line.lstrip().startswith(_OPENINGS) and is_json(line)
+
+
+def is_json(text: bytes) -> bool:
+    """Tell whether a text is one JSON value.
+
+    Parameters
+    ----------
+    text : bytes
+        A text.
+
+    Returns
+    -------
+    bool
+        True if it is.
+
+    Examples
+    --------
+    >>> is_json(b"[1]"), is_json(b"[1] 2")
+    (True, False)
+    """
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True
