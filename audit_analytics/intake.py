@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.findings import FrameEvidence
 from audit_analytics.rollup import Rollup, rollup
-from audit_analytics.settings import Settings, load_settings
+from audit_analytics.settings import Settings, settle
 from audit_analytics.source.files import read_log
 from audit_analytics.source.log import Log
 from audit_analytics.store import (
@@ -56,6 +56,7 @@ def load(
     source: Any,  # noqa: ANN401 - everything read_log takes
     *,
     settings: Settings | None = None,
+    **options: object,
 ) -> pd.DataFrame:
     """Read an audit log into a table of events, one row a call.
 
@@ -65,6 +66,8 @@ def load(
         The log: a file or folder of API pages, JSONL or Parquet, a frame of events, or pages.
     settings : Settings, optional
         Settings; environment, TOML file and defaults if not given.
+    **options : object
+        Single settings by their names, such as ``catalogue``; they win over `settings`.
 
     Returns
     -------
@@ -76,8 +79,10 @@ def load(
     ------
     InputError
         The source is no audit log.
+    ConfigError
+        A setting cannot be understood.
     """
-    settings = settings or load_settings()
+    settings = settle(settings, options, where="load()", known=("settings",))
     log = _read(source, settings)
     log.events.attrs["ingest"] = log.counts
     return log.events

@@ -38,7 +38,7 @@ from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
 from audit_analytics.review import Review, leave_out_calls, read_review, split_hits
 from audit_analytics.rollup import Rollup
-from audit_analytics.settings import Settings, load_settings
+from audit_analytics.settings import Settings, settle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,6 +58,7 @@ def run_week(
     metrics: Sequence[Metric] = (),
     detector: OutlierDetector | None = None,
     previous: str | Path | Report | None = None,
+    **options: object,
 ) -> Report:
     """Find what is unusual in one week of an audit log, or in its last hours.
 
@@ -81,6 +82,9 @@ def run_week(
     previous : path or Report, optional
         What was found before: the folder of the reports, one findings.json, or a report. Without
         it nothing is called new, and only verdicts keep an attack out of the history.
+    **options : object
+        Single settings by their names, such as ``budget_per_week`` (or ``budget``, as on the
+        command line) or ``rules={"probing_apis": 20}``; they win over `settings`.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def run_week(
     ConfigError
         A setting, the week, `since`, a suppression or a verdict cannot be understood.
     """
-    settings = settings or load_settings()
+    settings = settle(settings, options, where="analyze()", known=run_week.__kwdefaults__ or ())
     log = count_log(source, settings)
     if isinstance(previous, Report):
         past: Path | Mapping[str, Any] | None = previous.data
@@ -109,7 +113,7 @@ def run_week(
         data = judge_week(
             log, week=week, settings=settings, since=since, detector=detector, previous=past
         )
-        return Report(build_report(data), log.rejects)
+        return Report(build_report(data), log.rejects, settings=settings)
 
 
 def judge_week(

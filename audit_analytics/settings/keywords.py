@@ -13,7 +13,7 @@ from audit_analytics.settings.model import Settings
 from audit_analytics.settings.refusal import name_nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
@@ -22,7 +22,7 @@ SHORT: Final = {"budget": "budget_per_week"}
 
 
 def settle(
-    settings: Settings | None, given: Mapping[str, Any], *, where: str, known: Sequence[str] = ()
+    settings: Settings | None, given: Mapping[str, Any], *, where: str, known: Iterable[str] = ()
 ) -> Settings:
     """Put settings given by keyword over the others.
 
@@ -35,7 +35,7 @@ def settle(
         ``None`` values are left out.
     where : str
         What they were given to, for an error.
-    known : sequence of str
+    known : iterable of str
         Further keywords of that function, which may have been meant.
 
     Returns

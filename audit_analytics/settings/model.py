@@ -44,7 +44,8 @@ class SyncSettings(Section):
     def _check_window(cls, minutes: int) -> int:
         if 1440 % minutes:
             raise ValueError(
-                f"cannot be {minutes}; give a part of a day, 1440 minutes, such as 15, 60 or 240"
+                f"cannot be {minutes}; a day has to be a whole number of windows, such as 15, 60 "
+                "or 240"
             )
         return minutes
 
