@@ -85,9 +85,9 @@ def test_the_findings_are_a_table(sample_report):
 
 def test_a_finding_is_reached_by_rank_and_by_id(sample_report):
     second = sample_report.finding(2)
-    assert second["rank"] == 2
-    assert sample_report.finding(second["finding_id"]) is second
-    assert second["sentence"].split()[0] in sample_report.explain(2)
+    assert second.rank == 2
+    assert sample_report.finding(second.finding_id).data is second.data
+    assert second.sentence.split()[0] in sample_report.explain(2)
     with pytest.raises(InputError, match="2026-W46 has no finding 99"):
         sample_report.finding(99)
 
