@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import EvidenceSource
 
+__all__ = [
+    "CountedLog",
+    "count_log",
+    "load",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class CountedLog:

@@ -109,3 +109,12 @@ def test_no_reason_reads_like_a_template(data):
 def test_a_log_without_a_readable_event_says_so():
     with pytest.raises(DataIncompleteError, match="no readable event"):
         aa.analyze(EVENTS.empty(), settings=aa.Settings())
+
+
+def test_settings_by_keyword_are_those_of_the_run(sample_report):
+    strict = aa.analyze(SAMPLE, settings=aa.Settings(), budget=1, rules={"probing_apis": 200})
+    assert strict.data["budget_per_week"] == 1
+    assert strict.data["run"]["config"]["rules"]["probing_apis"] == 200
+    assert "rule:probing" in set(sample_report.findings["detectors"].explode())
+    assert "rule:probing" not in set(strict.findings["detectors"].explode())
+    assert len(strict.findings) < len(sample_report.findings)

@@ -213,8 +213,10 @@ REFUSED = [
     ),
     (
         {"sync": {"window_minutes": 7}},
-        "sync.window_minutes: cannot be 7; a day has to be a whole number of windows, such as 15, "
-        "60 or 240",
+        (
+            "sync.window_minutes: cannot be 7; a day has to be a whole number of windows, such as 15, "
+            "60 or 240"
+        ),
     ),
     (
         {"redaction": {"path": "open"}},
