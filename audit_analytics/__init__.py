@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from audit_analytics import detect as detect
     from audit_analytics import features as features
+    from audit_analytics import findings as findings
     from audit_analytics import plots as plots
     from audit_analytics import rollup as rollup
     from audit_analytics.detect import Metric as Metric
@@ -33,7 +35,9 @@ _HOMES = {
     "Settings": ("audit_analytics.settings", "Settings"),
     "Metric": ("audit_analytics.detect", "Metric"),
     "analyze": ("audit_analytics.pipeline", "analyze"),
+    "detect": ("audit_analytics.detect", None),
     "features": ("audit_analytics.features", None),
+    "findings": ("audit_analytics.findings", None),
     "load": ("audit_analytics.intake", "load"),
     "load_settings": ("audit_analytics.settings", "load_settings"),
     "plots": ("audit_analytics.plots", None),

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+__all__ = [
+    "EVIDENCE_GROUPS",
+    "Case",
+    "Evidence",
+    "EvidenceSource",
+    "Hit",
+]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:

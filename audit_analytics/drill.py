@@ -18,6 +18,7 @@ from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report.escape import terminal
+from audit_analytics.settings import settle
 from audit_analytics.simulate.attacks import SCENARIOS, find_scenario
 from audit_analytics.simulate.overlay import (
     Attack,
@@ -36,6 +37,14 @@ if TYPE_CHECKING:
     from audit_analytics.settings import Settings
 
     Findings = dict[tuple[str, str], Finding]
+
+__all__ = [
+    "APPS_PER_ATTACK",
+    "COLUMNS",
+    "WIDEST_BUDGET",
+    "drill",
+    "render_drill",
+]
 
 COLUMNS: Final = {
     "scenario": "str",
@@ -64,11 +73,12 @@ APPS_PER_ATTACK: Final = 3
 def drill(
     events: pd.DataFrame,
     *,
-    settings: Settings,
+    settings: Settings | None = None,
     scenarios: Sequence[str] | None = None,
     sizes: Sequence[float] = (1.0, 0.5, 0.25),
     seed: int = 0,
     week: str | None = None,
+    **options: object,
 ) -> pd.DataFrame:
     """Lay attacks over a copy of a log and say which of them the weekly run finds.
 
@@ -79,8 +89,8 @@ def drill(
     ----------
     events : pandas.DataFrame of shape (n_events, 18)
         Table :data:`audit_analytics.schema.EVENTS`; stays as it is.
-    settings : Settings
-        Settings of the weekly run.
+    settings : Settings, optional
+        Settings of the weekly run; environment, TOML file and defaults if not given.
     scenarios : sequence of str, optional
         Names of ``simulate.SCENARIOS``; all of them if not given.
     sizes : sequence of float, default=(1.0, 0.5, 0.25)
@@ -89,6 +99,8 @@ def drill(
         The same seed attacks the same apps at the same times.
     week : str, optional
         ISO week such as ``2026-W46``; the last complete week of the log if not given.
+    **options : object
+        Single settings of the weekly run by their names, as for ``analyze``, but for ``seed``.
 
     Returns
     -------
@@ -104,7 +116,7 @@ def drill(
     Raises
     ------
     ConfigError
-        A scenario is unknown or a size is out of range.
+        A scenario or a setting is unknown, or a size or a setting is out of range.
     DataIncompleteError
         The log holds no calls before the week, or none in it.
     InputError
@@ -119,6 +131,7 @@ def drill(
         ...
     audit_analytics.errors.DataIncompleteError: the log holds no event; a drill needs a log to attack
     """
+    settings = settle(settings, options, where="drill()", known=drill.__kwdefaults__ or ())
     names = list(SCENARIOS) if scenarios is None else list(dict.fromkeys(scenarios))
     _check(names, sizes)
     events = read_log(events).events

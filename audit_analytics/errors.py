@@ -9,6 +9,14 @@
     └── RemoteError                the API or a webhook refused or failed        exit code 4
 """
 
+__all__ = [
+    "AuditAnalyticsError",
+    "ConfigError",
+    "DataIncompleteError",
+    "InputError",
+    "RemoteError",
+]
+
 
 class AuditAnalyticsError(Exception):
     """Base of every exception this package raises on purpose.

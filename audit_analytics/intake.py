@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.findings import FrameEvidence
 from audit_analytics.rollup import Rollup, rollup
-from audit_analytics.settings import Settings, load_settings
+from audit_analytics.settings import Settings, settle
 from audit_analytics.source.files import read_log
 from audit_analytics.source.log import Log
 from audit_analytics.store import (
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from audit_analytics.cases import EvidenceSource
+
+__all__ = [
+    "CountedLog",
+    "count_log",
+    "load",
+]
 
 
 _log = logging.getLogger(__name__)
@@ -63,6 +69,7 @@ def load(
     source: Any,  # noqa: ANN401 - everything read_log takes
     *,
     settings: Settings | None = None,
+    **options: object,
 ) -> pd.DataFrame:
     """Read an audit log into a table of events, one row a call.
 
@@ -72,6 +79,8 @@ def load(
         The log: a file or folder of API pages, JSONL or Parquet, a frame of events, or pages.
     settings : Settings, optional
         Settings; environment, TOML file and defaults if not given.
+    **options : object
+        Single settings by their names, such as ``catalogue``; they win over `settings`.
 
     Returns
     -------
@@ -83,8 +92,10 @@ def load(
     ------
     InputError
         The source is no audit log.
+    ConfigError
+        A setting cannot be understood.
     """
-    settings = settings or load_settings()
+    settings = settle(settings, options, where="load()", known=("settings",))
     log = _read(source, settings)
     log.events.attrs["ingest"] = log.counts
     return log.events

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,14 +39,21 @@ from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
 from audit_analytics.review import Review, leave_out_calls, read_review, split_hits
 from audit_analytics.rollup import Rollup
-from audit_analytics.settings import Settings, load_settings
+from audit_analytics.settings import RuleSettings, Settings, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from audit_analytics.cases import Case, Hit
     from audit_analytics.detect import Metric
     from audit_analytics.detect.forest import OutlierDetector
+
+__all__ = [
+    "analyze",
+    "judge_week",
+    "list_rules",
+    "run_week",
+]
 
 
 def run_week(
@@ -54,10 +62,11 @@ def run_week(
     week: str | None = None,
     settings: Settings | None = None,
     since: str | None = None,
-    rules: Sequence[Rule] | None = None,
+    rules: Sequence[Rule] | Mapping[str, Any] | RuleSettings | None = None,
     metrics: Sequence[Metric] = (),
     detector: OutlierDetector | None = None,
     previous: str | Path | Report | None = None,
+    **options: object,
 ) -> Report:
     """Find what is unusual in one week of an audit log, or in its last hours.
 
@@ -72,8 +81,9 @@ def run_week(
     since : str, optional
         Judge the week in progress, and tell only what went on after this: an instant in ISO 8601
         (in the tenant's zone if it names none), or a span such as ``2h`` before the log's end.
-    rules : sequence of Rule, optional
-        The rules that run; those of :func:`audit_analytics.rules` if not given.
+    rules : sequence of Rule, or mapping of str to Any, optional
+        The rules that run; those of :func:`audit_analytics.rules` if not given. A mapping sets
+        their thresholds, such as ``{"probing_apis": 20}``.
     metrics : sequence of Metric, default=()
         What else of an app is compared with its own past.
     detector : OutlierDetector, optional
@@ -81,6 +91,9 @@ def run_week(
     previous : path or Report, optional
         What was found before: the folder of the reports, one findings.json, or a report. Without
         it nothing is called new, and only verdicts keep an attack out of the history.
+    **options : object
+        Single settings by their names, such as ``budget_per_week`` (or ``budget``, as on the
+        command line) or ``holidays=["2026-10-01"]``; they win over `settings`.
 
     Returns
     -------
@@ -96,7 +109,9 @@ def run_week(
     ConfigError
         A setting, the week, `since`, a suppression or a verdict cannot be understood.
     """
-    settings = settings or load_settings()
+    if isinstance(rules, Mapping | RuleSettings):
+        options["rules"], rules = rules, None
+    settings = settle(settings, options, where="analyze()", known=run_week.__kwdefaults__ or ())
     log = count_log(source, settings)
     if isinstance(previous, Report):
         past: Path | Mapping[str, Any] | None = previous.data
@@ -109,7 +124,7 @@ def run_week(
         data = judge_week(
             log, week=week, settings=settings, since=since, detector=detector, previous=past
         )
-        return Report(build_report(data), log.rejects, damaged=log.damaged)
+        return Report(build_report(data), log.rejects, damaged=log.damaged, settings=settings)
 
 
 def judge_week(

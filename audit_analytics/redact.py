@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+__all__ = [
+    "MASK",
+    "hash_objects",
+    "hash_personal",
+    "mask_prose",
+    "mask_text",
+]
+
 MASK: Final = "***"
 """What stands in place of a masked value."""
 

@@ -35,6 +35,19 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+__all__ = [
+    "COLUMNS",
+    "MEMORY_LIMIT",
+    "SQL",
+    "Rollup",
+    "connect_duckdb",
+    "count_calls",
+    "keys_of",
+    "rollup",
+    "to_frame",
+    "write_sql",
+]
+
 SQL: Final = Template(files("audit_analytics").joinpath("rollup.sql").read_text(encoding="utf-8"))
 
 COLUMNS: Final = (
@@ -316,3 +329,7 @@ def _sort_words(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.Array]:
     ranks = pa.array(rank)
     chunks = [ranks.take(chunk.indices) for chunk in column.chunks]
     return pa.chunked_array(chunks, pa.int32()), texts.take(order)
+
+
+def __dir__() -> list[str]:
+    return __all__

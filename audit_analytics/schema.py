@@ -15,6 +15,20 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = [
+    "AT",
+    "CALLS_BY_API",
+    "CALLS_BY_IP",
+    "ERROR_OUTCOMES",
+    "EVENTS",
+    "OUTCOMES",
+    "REJECTS",
+    "SENSITIVE",
+    "SEVERITIES",
+    "Column",
+    "Table",
+]
+
 AT: Final = "datetime64[us, UTC]"
 """dtype of every instant: microseconds, UTC."""
 

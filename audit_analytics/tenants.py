@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+__all__ = [
+    "EXIT_CODES",
+    "TenantRun",
+    "Tenants",
+    "choose_exit_code",
+    "list_tenants",
+    "run_tenants",
+]
+
 EXIT_CODES: Final = (0, 1, 3, 4, 2)
 """What a run can exit with, the worst last."""
 

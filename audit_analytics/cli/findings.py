@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
-
-if TYPE_CHECKING:
-    from datetime import date
-
-    from audit_analytics.settings import Settings
 
 FINDING = click.argument("finding")
 REPORTS = click.option(
@@ -129,38 +124,24 @@ def suppress(
     Adds a reviewed entry to suppressions.toml. FINDING is an id, its first four or more
     characters, or the rank in the latest report.
     """
-    from audit_analytics.errors import ConfigError
-    from audit_analytics.report.escape import terminal
-    from audit_analytics.review.partition import replay_suppression
+    from audit_analytics.report.decision import suppress_finding
     from audit_analytics.review.reports import find_finding
-    from audit_analytics.review.suppression import append_suppression, draft_suppression
     from audit_analytics.settings import find_beside, load_settings
 
     settings = load_settings(config)
     _, found = find_finding(reports, finding)
-    today, last = _today(settings), _read_day(until)
-    if last < today:
-        raise ConfigError(f"--until: {until} is over; name today or a later day")
-    entry = draft_suppression(
+    made = suppress_finding(
         found,
-        parts or ("entity", "detector"),
-        owner=owner or _login_name(),
-        reason=_read_text(reason, "--reason"),
-        created=today,
-        expires=last,
+        settings.suppressions or find_beside(config, "suppressions"),
+        reason=reason,
+        until=until,
+        zone=settings.tenant_zone,
+        owner=owner,
+        parts=parts,
     )
-    path = settings.suppressions or find_beside(config, "suppressions")
-    append_suppression(path, entry)
-    count, hidden = replay_suppression(entry, found)
-    click.echo(f"{path}: {entry.suppression_id} added, from the next weekly report on:")
-    for line in entry.to_toml().splitlines():
-        click.echo(f"  {terminal(line)}")
-    if not hidden:
-        click.echo(
-            f"It covers {count} of the {len(found['reasons'])} reasons of {found['finding_id']}; "
-            "what is left is still reported.",
-            err=True,
-        )
+    click.echo(made.text)
+    if made.warning:
+        click.echo(made.warning, err=True)
 
 
 @click.command()
@@ -175,7 +156,7 @@ def suppress(
 def verdict(
     *,
     finding: str,
-    outcome: Any,  # noqa: ANN401 - click has checked it
+    outcome: str,
     note: str,
     owner: str | None,
     reports: Path,
@@ -187,30 +168,22 @@ def verdict(
     of a benign one stay. Kept in verdicts.toml. FINDING is an id, its first four or more
     characters, or the rank in the latest report.
     """
-    from audit_analytics.dates.weeks import parse_week
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report.decision import decide_finding
     from audit_analytics.review.reports import find_finding
-    from audit_analytics.review.verdicts import append_verdict, judge_finding
     from audit_analytics.settings import find_beside, load_settings
 
     settings = load_settings(config)
     report, found = find_finding(reports, finding)
-    made = judge_finding(
+    made = decide_finding(
         found,
-        outcome,
-        week=parse_week(report["week"]["iso"], zone=report["tenant_zone"]),
+        settings.verdicts or find_beside(config, "verdicts"),
+        confirmed=outcome == "true",
+        week=report["week"]["iso"],
+        zone=report["tenant_zone"],
         note=note,
-        owner=owner or _login_name(),
-        created=_today(settings),
+        owner=owner,
     )
-    path = settings.verdicts or find_beside(config, "verdicts")
-    append_verdict(path, made)
-    effect = {
-        "true": "its calls leave the history of the weeks to come",
-        "benign": "its calls stay in the history of the weeks to come",
-    }
-    click.echo(f"{path}: {found['finding_id']} is {outcome}; {effect[outcome]}")
-    click.echo(terminal(found["sentence"]))
+    click.echo(made.text)
 
 
 @click.command()
@@ -229,6 +202,7 @@ def replay(
     it the entry that suppress would write.
     """
     from audit_analytics.errors import ConfigError
+    from audit_analytics.report.decision import today_in
     from audit_analytics.report.story import tell_replay
     from audit_analytics.review.partition import replay_suppression
     from audit_analytics.review.reports import find_finding, list_reports, read_report
@@ -237,7 +211,7 @@ def replay(
 
     settings = load_settings(config)
     if finding is not None:
-        today = _today(settings)
+        today = today_in(settings.tenant_zone)
         _, found = find_finding(reports, finding)
         chosen = parts or ("entity", "detector")
         entries = [
@@ -266,41 +240,3 @@ def replay(
                     rows.append((report["week"]["iso"], row, count, hidden))
         values = entry.model_dump(mode="json") | {"suppression_id": entry.suppression_id}
         click.echo(tell_replay(values, rows))
-
-
-def _today(settings: Settings) -> date:
-    from datetime import datetime
-
-    from audit_analytics.dates.buckets import load_zone
-
-    return datetime.now(load_zone(settings.tenant_zone)).date()
-
-
-def _read_day(text: str) -> date:
-    from datetime import date
-
-    from audit_analytics.errors import ConfigError
-
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"--until: {text!r} is no day; write it like 2026-12-31") from None
-
-
-def _read_text(text: str, name: str) -> str:
-    from audit_analytics.errors import ConfigError
-
-    if not text.strip():
-        raise ConfigError(f"{name}: is empty; say why, for whoever reviews it")
-    return text.strip()
-
-
-def _login_name() -> str:
-    import getpass
-
-    from audit_analytics.errors import ConfigError
-
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        raise ConfigError("--owner: give it, since this account has no login name") from None

@@ -50,3 +50,7 @@ __all__ = [
     "set_aside_stuffing",
     "use_detectors",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -18,3 +18,7 @@ __all__ = [
     "follow_up",
     "merge_findings",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -32,3 +32,7 @@ __all__ = [
     "top_bars",
     "week_heatmap",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

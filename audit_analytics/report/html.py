@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,7 +25,7 @@ from audit_analytics.report.names import name_code, name_outcome, name_response,
 from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jinja2 import Template
 
@@ -123,6 +124,40 @@ def render_notebook(report: dict[str, Any]) -> str:
     """
     with use_language(report["lang"]):
         return _environment().get_template("notebook.html.j2").render(r=report)
+
+
+def render_card(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Render one finding as a fragment for a notebook: its card of the page, with all it has.
+
+    Parameters
+    ----------
+    finding : mapping
+        The finding.
+    report : mapping
+        Its report.
+
+    Returns
+    -------
+    str
+        One ``<div>`` whose styles touch nothing outside it.
+    """
+    environment = _environment()
+    rows = len(finding["evidence"]["rows"])
+    shown = {
+        "f": finding,
+        "r": report,
+        "style": Markup(_scope(environment.get_template("report.css.j2").render())),  # noqa: S704 - ours
+        "detail": Detail(cards=1, full=finding["rank"], plots=1, evidence=rows),
+    }
+    with use_language(report["lang"]):
+        shown["plot"] = draw_finding(finding, report["tenant_zone"])
+        return environment.get_template("card.html.j2").render(**shown)
+
+
+def _scope(style: str) -> str:
+    """Nest the page's style sheet, so that it holds within a card alone."""
+    rules = re.sub(r"(?m)^( *)(:root|body)\b", r"\1&", style)
+    return f".aa-card {{\n{rules}\n}}"
 
 
 @cache

@@ -6,37 +6,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from audit_analytics.errors import InputError
+from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.language import _, ngettext, say_number, use_language
 from audit_analytics.report import write_report
 from audit_analytics.report.columns import pad
 from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
+from audit_analytics.report.decision import Decision, decide_finding, suppress_finding
 from audit_analytics.report.escape import terminal
+from audit_analytics.report.finding import Finding
+from audit_analytics.report.frames import tabulate_evidence, tabulate_findings
 from audit_analytics.report.names import say_code
-from audit_analytics.report.story import tell_finding
+from audit_analytics.settings import find_beside, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
-_COLUMNS = [
-    "rank",
-    "severity",
-    "entity_type",
-    "entity",
-    "kind",
-    "title",
-    "sentence",
-    "start_at",
-    "end_at",
-    "observed",
-    "expected",
-    "expected_per_week",
-    "policy_severity",
-    "detectors",
-    "finding_id",
-]
+    import pandas as pd
+
+    from audit_analytics.settings import Settings
 
 
 class Report:
@@ -50,6 +38,8 @@ class Report:
         Table :data:`audit_analytics.schema.REJECTS`.
     damaged : sequence of str, optional
         Files of the log that could not be read, with the reason.
+    settings : Settings, optional
+        What it was made with; they name the files of suppressions and verdicts.
 
     Attributes
     ----------
@@ -59,14 +49,22 @@ class Report:
         Rows of the log that could not be read.
     damaged : list of str
         Files of the log that could not be read, with the reason.
+    settings : Settings or None
+        What it was made with.
     """
 
     def __init__(
-        self, data: dict[str, Any], rejects: pd.DataFrame, *, damaged: Sequence[str] = ()
+        self,
+        data: dict[str, Any],
+        rejects: pd.DataFrame,
+        *,
+        damaged: Sequence[str] = (),
+        settings: Settings | None = None,
     ) -> None:
         self.data = data
         self.rejects = rejects
         self.damaged = list(dict.fromkeys(damaged))
+        self.settings = settings
 
     @cached_property
     def findings(self) -> pd.DataFrame:
@@ -75,12 +73,10 @@ class Report:
         Returns
         -------
         pandas.DataFrame
-            One row per finding by rank; ``start_at`` and ``end_at`` are datetime64[us, UTC].
+            One row per finding by rank, with the columns of findings.csv; ``start_at`` and
+            ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (technique ids) lists.
         """
-        table = pd.DataFrame(self.data["findings"], columns=_COLUMNS)
-        for name in ("start_at", "end_at"):
-            table[name] = pd.to_datetime(table[name], utc=True).astype("datetime64[us, UTC]")
-        return table
+        return tabulate_findings(self.data["findings"])
 
     @cached_property
     def evidence(self) -> pd.DataFrame:
@@ -98,36 +94,36 @@ class Report:
             for finding in self.data["findings"]
             for row in finding["evidence"]["rows"]
         ]
-        table = pd.DataFrame(rows, columns=list(EVIDENCE_COLUMNS))
-        table["at"] = pd.to_datetime(table["at"], utc=True).astype("datetime64[us, UTC]")
-        return table
+        return tabulate_evidence(rows, EVIDENCE_COLUMNS)
 
-    def finding(self, which: int | str) -> dict[str, Any]:
-        """Return everything about one finding.
+    def finding(self, which: int | str) -> Finding:
+        """Return one finding, which shows itself.
 
         Parameters
         ----------
         which : int or str
-            Its rank, or its id.
+            Its rank, or its id; by its id a suppressed one is found, too.
 
         Returns
         -------
-        dict of str to Any
-            The finding, as ``findings.schema.json`` describes it.
+        Finding
+            The finding, with all that findings.json says of it.
 
         Raises
         ------
         InputError
             The report has no such finding.
         """
-        for row in self.data["findings"]:
+        findings = self.data["findings"]
+        for row in findings:
             if which in (row["rank"], row["finding_id"]):
-                found: dict[str, Any] = row
-                return found
-        count = len(self.data["findings"])
+                return Finding(row, self.data)
+        for row in self.data["suppressed"]:
+            if which == row["finding_id"]:
+                return Finding(row, self.data)
         raise InputError(
             f"the report of {self.data['week']['iso']} has no finding {which!r}; it has "
-            f"{count:,}: name a rank or an id of report.findings"
+            f"{len(findings):,}: name a rank or an id of report.findings"
         )
 
     def explain(self, which: int | str) -> str:
@@ -148,10 +144,123 @@ class Report:
         InputError
             The report has no such finding.
         """
-        found = self.finding(which)
-        shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
-        with use_language(self.data["lang"]):
-            return tell_finding(found, self.data, rows=shown, more_count=more)
+        return self.finding(which).explain()
+
+    def suppress(
+        self,
+        which: int | str,
+        *,
+        reason: str,
+        until: str | date,
+        owner: str | None = None,
+        scope: Sequence[str] = (),
+        path: str | Path | None = None,
+    ) -> Decision:
+        """Keep what a finding is about out of the reports to come, until a day.
+
+        Adds the entry that ``audit-analytics suppress`` adds to the same file.
+
+        Parameters
+        ----------
+        which : int or str
+            Rank or id of the finding.
+        reason : str
+            Why it is expected.
+        until : str or datetime.date
+            Last day it covers, such as ``2026-12-31``.
+        owner : str, optional
+            Who answers for it; your login name if not given.
+        scope : sequence of str, default=()
+            What it is limited to: some of ``entity``, ``detector``, ``api`` and ``network``; the
+            first two if none is given.
+        path : str or pathlib.Path, optional
+            The file; the one the settings name, else ``suppressions.toml`` in the current folder.
+
+        Returns
+        -------
+        Decision
+            What was written, and where.
+
+        Raises
+        ------
+        InputError
+            The report has no such finding, or it does not say which APIs or networks it is about.
+        ConfigError
+            A value cannot be understood, or the file cannot, or it holds the entry already.
+        OSError
+            The file cannot be written.
+        """
+        return suppress_finding(
+            self.finding(which).data,
+            self._find_file("suppressions", path),
+            reason=reason,
+            until=until,
+            zone=self.data["tenant_zone"],
+            owner=owner,
+            parts=(scope,) if isinstance(scope, str) else scope,
+        )
+
+    def verdict(
+        self,
+        which: int | str,
+        confirmed: bool,  # noqa: FBT001 - report.verdict(1, True) reads as it is said
+        *,
+        note: str = "",
+        owner: str | None = None,
+        path: str | Path | None = None,
+    ) -> Decision:
+        """Keep what a finding turned out to be.
+
+        Adds the entry that ``audit-analytics verdict`` adds to the same file. The calls of a
+        confirmed finding leave the history, so that the attack does not become usual.
+
+        Parameters
+        ----------
+        which : int or str
+            Rank or id of the finding.
+        confirmed : bool
+            True if it was confirmed, False if it was harmless.
+        note : str, default=""
+            What was found out.
+        owner : str, optional
+            Who decided it; your login name if not given.
+        path : str or pathlib.Path, optional
+            The file; the one the settings name, else ``verdicts.toml`` in the current folder.
+
+        Returns
+        -------
+        Decision
+            What was written, and where.
+
+        Raises
+        ------
+        InputError
+            The report has no such finding.
+        ConfigError
+            `confirmed` is no truth value, or the file cannot be understood.
+        OSError
+            The file cannot be written.
+        """
+        if not isinstance(confirmed, bool):
+            raise ConfigError(
+                f"verdict: cannot be {confirmed!r}; give True if it was confirmed, False if it was "
+                "harmless"
+            )
+        return decide_finding(
+            self.finding(which).data,
+            self._find_file("verdicts", path),
+            confirmed=confirmed,
+            week=self.data["week"]["iso"],
+            zone=self.data["tenant_zone"],
+            note=note,
+            owner=owner,
+        )
+
+    def _find_file(self, name: str, path: str | Path | None) -> Path:
+        if path is not None:
+            return Path(path)
+        settings = self.settings or load_settings()
+        return getattr(settings, name) or find_beside(None, name)
 
     def write(self, out_dir: str | Path, *, ocsf: bool | None = None) -> dict[str, Path]:
         """Write the report in every format.

@@ -67,6 +67,29 @@ def tell_finding(
     return "\n\n".join(part for part in parts if part)
 
 
+def tell_briefly(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Tell a finding in a few lines.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+    report : mapping of str to Any
+        Its report.
+
+    Returns
+    -------
+    str
+        What it is, how severe, whom it is about, how rare, and what to check first; lines of at
+        most 80 columns, but for names that are longer themselves.
+    """
+    facts = _list_facts(finding, report["tenant_zone"])[:3]
+    facts.append(("E", wording.rarity(finding["expected_per_week"])))
+    facts += [(_("Check next"), step) for step in finding["next_steps"][:1]]
+    parts = [_heading(finding, report), finding["sentence"]]
+    return "\n".join([*(_wrap(part, following="  ") for part in parts), _show_facts(facts)])
+
+
 def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     values = {
         "finding_id": finding["finding_id"],
@@ -80,6 +103,16 @@ def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
 
 
 def _facts(finding: Mapping[str, Any], zone: str) -> str:
+    return _show_facts(_list_facts(finding, zone))
+
+
+def _show_facts(facts: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(
+        _wrap(text, indent=pad(label, LABEL), following=" " * LABEL) for label, text in facts
+    )
+
+
+def _list_facts(finding: Mapping[str, Any], zone: str) -> list[tuple[str, str]]:
     span = wording.span(finding["start_local"], finding["end_local"])
     facts = [
         (
@@ -106,9 +139,7 @@ def _facts(finding: Mapping[str, Any], zone: str) -> str:
         facts.append((_("Last week"), _previous(finding["previous"])))
     if finding["verdict"]:
         facts.append((_("Verdict"), _verdict(finding["verdict"])))
-    return "\n".join(
-        _wrap(text, indent=pad(label, LABEL), following=" " * LABEL) for label, text in facts
-    )
+    return facts
 
 
 def _rarity(finding: Mapping[str, Any]) -> str:

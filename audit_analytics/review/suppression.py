@@ -28,7 +28,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.review.toml_file import append_entry, name_nearest, quote_toml, read_entries
+from audit_analytics.review.toml_file import append_entry, quote_toml, read_entries
+from audit_analytics.settings import check_network, name_nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,7 +81,7 @@ class Suppression(BaseModel):
     def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
             if network != "platform":
-                ipaddress.ip_network(network, strict=False)
+                check_network(network)
         return networks
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.files import lock_folder, write_private
-from audit_analytics.settings import parse_toml
+from audit_analytics.settings import name_nearest, parse_toml, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 Entry = TypeVar("Entry", bound=BaseModel)
@@ -41,31 +40,6 @@ def quote_toml(text: str) -> str:
     quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     # half a surrogate pair is no character, and neither TOML nor UTF-8 can hold it
     return quoted.encode("utf-8", "replace").decode()
-
-
-def name_nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known name was probably meant.
-
-    Parameters
-    ----------
-    name : str
-        An unknown name.
-    known : iterable of str
-        Names that exist.
-
-    Returns
-    -------
-    str
-        A clause for an error.
-
-    Examples
-    --------
-    >>> name_nearest("expire", ["reason", "expires"])
-    "did you mean 'expires'?"
-    """
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(known)}"
 
 
 def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
@@ -147,9 +121,7 @@ def _read_entry(row: Mapping[str, Any], model: type[Entry], *, where: str) -> En
     try:
         return model.model_validate(row)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {name + ': ' if name else ''}{first['msg']}") from None
+        raise ConfigError(f"{where}: {refuse(error, model)}") from None
 
 
 def append_entry(path: Path, entry: str, table: str, model: type[Entry]) -> None:

@@ -6,6 +6,7 @@ secret in the clear.
 """
 
 from audit_analytics.settings.delivery import DeliverSettings
+from audit_analytics.settings.keywords import settle
 from audit_analytics.settings.loading import DEFAULT_FILE, find_beside, load_settings, parse_toml
 from audit_analytics.settings.model import (
     PREFIX,
@@ -13,6 +14,8 @@ from audit_analytics.settings.model import (
     Settings,
     SyncSettings,
 )
+from audit_analytics.settings.refusal import name_nearest, refuse
+from audit_analytics.settings.section import Section, check_network
 from audit_analytics.settings.thresholds import RuleSettings
 
 __all__ = [
@@ -21,9 +24,14 @@ __all__ = [
     "DeliverSettings",
     "RedactionSettings",
     "RuleSettings",
+    "Section",
     "Settings",
     "SyncSettings",
+    "check_network",
     "find_beside",
     "load_settings",
+    "name_nearest",
     "parse_toml",
+    "refuse",
+    "settle",
 ]

@@ -7,17 +7,19 @@ from pathlib import Path  # noqa: TC003 - pydantic reads the annotations at run 
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
 from audit_analytics.settings.secrets import read_secret
+from audit_analytics.settings.section import Section
 
 _ADDRESS: Final = re.compile(r"[^\s@<>,;:\"\x00-\x1f]+@[^\s@<>,;:\"\x00-\x1f]+")
 
 
-class DeliverSettings(BaseModel):
+class DeliverSettings(Section):
     """Where reports are sent; see :mod:`audit_analytics.deliver`. What is set is what is used."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    section = "deliver"
+    hides_values = True
 
     raw_ids: bool = Field(
         False, description="whether ids and addresses are sent as they are, not masked"

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
-    SettingsError,
 )
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings.model import PREFIX, Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from audit_analytics.settings.refusal import name_nearest
 
 DEFAULT_FILE: Final = Path("audit-analytics.toml")
 REVIEWED: Final = ("suppressions", "verdicts")
@@ -78,13 +75,13 @@ def load_settings(
         if name not in from_file and beside.is_file():
             from_file[name] = beside
     if tenant:
-        _check_names(from_file, Settings, where=str(path))
+        check_names(from_file, Settings, where=str(path))
         rules = from_file.get("rules", {})
         from_file |= _read_tenant(tenant)
         from_file["rules"] = rules | from_file.get("rules", {})
     given = {key: value for key, value in (overrides or {}).items() if value is not None}
-    _check_names(from_file, Settings, where=str(path))
-    _check_names(given, Settings, where="overrides")
+    check_names(from_file, Settings, where=str(path))
+    check_names(given, Settings, where="overrides")
     _check_environment()
 
     class _WithFile(Settings):
@@ -98,16 +95,7 @@ def load_settings(
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
 
-    try:
-        return _WithFile(**given)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"setting {name}: {first['msg']}") from None
-    except SettingsError:
-        raise ConfigError(
-            f"environment: a list in {PREFIX}... is not JSON; write it like '[\"2026-10-01\"]'"
-        ) from None
+    return _WithFile(**given)
 
 
 def find_beside(config: Path | None, name: str) -> Path:
@@ -137,7 +125,7 @@ def _read_tenant(path: Path) -> dict[str, Any]:
     """Read a tenant's file, and what is reviewed beside it; a link could lead to a secret."""
     _refuse_link(path)
     values = _read_toml(path)
-    _check_names(values, Settings, where=str(path))
+    check_names(values, Settings, where=str(path))
     for name, value in values.items():
         if name not in TENANT_SETS:
             full = f"{name}.{next(iter(value))}" if isinstance(value, dict) and value else name
@@ -193,22 +181,37 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ConfigError(str(error)) from None
 
 
-def _check_names(values: Mapping[str, Any], model: type[BaseModel], *, where: str) -> None:
+def check_names(values: Mapping[str, Any], model: type[BaseModel], *, where: str) -> None:
+    """Refuse names that no setting has.
+
+    Parameters
+    ----------
+    values : mapping of str to Any
+        Values by name; those of a section are a mapping of their own.
+    model : type
+        The settings, or the section.
+    where : str
+        Where the names stand, for an error.
+
+    Raises
+    ------
+    ConfigError
+        A name is unknown; the nearest known one is named.
+    """
     for name, value in values.items():
         field = model.model_fields.get(name)
         if field is None:
-            near = difflib.get_close_matches(name, model.model_fields, n=1, cutoff=0.4)
-            hint = f"did you mean {near[0]!r}?" if near else "see README for the known names"
+            hint = name_nearest(str(name), model.model_fields)
             raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
-        if isinstance(value, dict):
+        if isinstance(value, Mapping):
             nested = field.annotation
             if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
                 raise ConfigError(f"{where}: setting {name!r} has no parts; give it one value")
-            _check_names(value, nested, where=f"{where} [{name}]")
+            check_names(value, nested, where=f"{where} [{name}]")
 
 
 def _check_environment() -> None:
     for variable in os.environ:
         if variable.startswith(PREFIX):
             head, _, rest = variable.removeprefix(PREFIX).lower().partition("__")
-            _check_names({head: {rest: ""} if rest else ""}, Settings, where="environment")
+            check_names({head: {rest: ""} if rest else ""}, Settings, where="environment")

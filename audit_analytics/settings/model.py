@@ -8,31 +8,30 @@ names the nearest known one: a misspelt threshold must not be ignored in silence
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
+import os
 from datetime import date  # noqa: TC003 - pydantic reads the annotations at run time
 from pathlib import Path  # noqa: TC003 - the same
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    SettingsConfigDict,
-)
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings.delivery import DeliverSettings
+from audit_analytics.settings.refusal import allow, refuse
 from audit_analytics.settings.secrets import read_secret
+from audit_analytics.settings.section import Section, check_network
 from audit_analytics.settings.thresholds import RuleSettings
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
 
 
-class SyncSettings(BaseModel):
+class SyncSettings(Section):
     """How the log is fetched; see :mod:`audit_analytics.sync`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    section = "sync"
 
     window_minutes: int = Field(60, ge=1, le=1440, description="length of a window; divides a day")
     settle_minutes: int = Field(10, ge=0, description="until a row is assumed to show in the log")
@@ -44,11 +43,14 @@ class SyncSettings(BaseModel):
     @classmethod
     def _check_window(cls, minutes: int) -> int:
         if 1440 % minutes:
-            raise ValueError("a day has to be a whole number of windows, such as 15, 60 or 240")
+            raise ValueError(
+                f"cannot be {minutes}; a day has to be a whole number of windows, such as 15, 60 "
+                "or 240"
+            )
         return minutes
 
 
-class RedactionSettings(BaseModel):
+class RedactionSettings(Section):
     """What of a log is kept; payloads, query strings and answers never are.
 
     ``path = "masked"`` stores paths with the ids in them, as a frame of events holds them: only
@@ -58,7 +60,7 @@ class RedactionSettings(BaseModel):
     ``rejects.jsonl``; ``"counted"`` keeps the names and types of their fields at most.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    section = "redaction"
 
     path: Literal["masked", "template"] = Field("masked", description="paths with or without ids")
     ip: Literal["full", "hashed"] = Field("full", description="addresses as they are or hashed")
@@ -128,8 +130,18 @@ class Settings(BaseSettings):
     @classmethod
     def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
         for network in networks:
-            ipaddress.ip_network(network, strict=False)
+            check_network(network)
         return networks
+
+    if not TYPE_CHECKING:  # the fields' own types stand in the signature a checker sees
+
+        def __init__(self, **values: Any) -> None:  # noqa: ANN401 - of every type a field has
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise ConfigError(f"setting {refuse(error, type(self))}") from None
+            except SettingsError:
+                raise ConfigError(f"environment: {_tell_broken(type(self))}") from None
 
     def own_apps(self) -> set[str]:
         """Return the apps that are this tool: it reads the audit log all day.
@@ -208,6 +220,23 @@ class Settings(BaseSettings):
         """
         redaction = self.redaction
         return read_secret("redaction.hash_key", redaction.hash_key, redaction.hash_key_file)
+
+
+def _tell_broken(model: type[BaseModel]) -> str:
+    """Say which variable of the environment holds a list or a table nobody can read."""
+    for variable, value in os.environ.items():
+        owner, field = model, None
+        for name in variable.lower().removeprefix(PREFIX.lower()).split("__"):
+            field = owner.model_fields.get(name)
+            kind = field.annotation if field else None
+            owner = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else BaseModel
+        if field and (owner is not BaseModel or get_origin(field.annotation) in {tuple, frozenset}):
+            try:
+                json.loads(value)
+            except ValueError:
+                written = '["...", "..."]' if owner is BaseModel else '{"...": ...}'
+                return f"{variable} is no JSON; give {allow(field)}, written like '{written}'"
+    return f'a list in {PREFIX}... is no JSON; write it like \'["...", "..."]\''
 
 
 _FILES: Final = ("catalogue", "suppressions", "verdicts")

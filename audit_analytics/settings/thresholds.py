@@ -9,6 +9,7 @@ from pydantic import create_model
 from audit_analytics.detect import Rule, StuffingThresholds, list_known
 from audit_analytics.detect.limit import Limits
 from audit_analytics.errors import ConfigError
+from audit_analytics.settings.section import Section
 
 if TYPE_CHECKING:
 
@@ -31,7 +32,9 @@ else:
                 fields[name] = model
         # the base class of them all comes last, as the order of bases has to be
         bases = tuple(model for model in models if model.__annotations__)
-        return create_model("RuleSettings", __base__=bases, __module__=__name__)
+        made = create_model("RuleSettings", __base__=(*bases, Section), __module__=__name__)
+        made.section = "rules"
+        return made
 
     RuleSettings = _collect()
     RuleSettings.__doc__ = "Thresholds of the rules; each rule says what its own do."

@@ -85,9 +85,9 @@ def test_the_findings_are_a_table(sample_report):
 
 def test_a_finding_is_reached_by_rank_and_by_id(sample_report):
     second = sample_report.finding(2)
-    assert second["rank"] == 2
-    assert sample_report.finding(second["finding_id"]) is second
-    assert second["sentence"].split()[0] in sample_report.explain(2)
+    assert second.rank == 2
+    assert sample_report.finding(second.finding_id).data is second.data
+    assert second.sentence.split()[0] in sample_report.explain(2)
     with pytest.raises(InputError, match="2026-W46 has no finding 99"):
         sample_report.finding(99)
 
@@ -109,3 +109,12 @@ def test_no_reason_reads_like_a_template(data):
 def test_a_log_without_a_readable_event_says_so():
     with pytest.raises(DataIncompleteError, match="no readable event"):
         aa.analyze(EVENTS.empty(), settings=aa.Settings())
+
+
+def test_settings_by_keyword_are_those_of_the_run(sample_report):
+    strict = aa.analyze(SAMPLE, settings=aa.Settings(), budget=1, rules={"probing_apis": 200})
+    assert strict.data["budget_per_week"] == 1
+    assert strict.data["run"]["config"]["rules"]["probing_apis"] == 200
+    assert "rule:probing" in set(sample_report.findings["detectors"].explode())
+    assert "rule:probing" not in set(strict.findings["detectors"].explode())
+    assert len(strict.findings) < len(sample_report.findings)

@@ -145,7 +145,7 @@ def test_first_seen_orders_the_pairs():
 
 
 def test_a_table_that_would_not_fit_into_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(features, "MAX_ROWS", 1000)
+    monkeypatch.setattr(features.tables, "MAX_ROWS", 1000)
     events = random_events(1)
     with pytest.raises(InputError, match="wider bucket, or zero_fill=False"):
         features.per_app(events, bucket="1min")

@@ -498,7 +498,7 @@ def test_no_setting_shows_a_secret(tmp_path):
         assert not [text for text in shown if "hunter2" in text]
     assert mounted.read_app_secret().get_secret_value() == "hunter2-file"
     assert given_here.digest() == Settings().digest(), "fetching does not change a report"
-    with pytest.raises(ValueError, match="validation error") as caught:
+    with pytest.raises(ConfigError, match="app_secret: give a text") as caught:
         Settings(app_secret=["hunter2"])
     assert "hunter2" not in str(caught.value)
 

@@ -1,9 +1,4 @@
-"""Tables per app, per IP and per API over time buckets, and when each pair was first seen.
-
-Every function takes events (:data:`audit_analytics.schema.EVENTS`) or a
-:class:`~audit_analytics.rollup.Rollup` of them and returns a DataFrame, so each works alone in a
-notebook. Zero-filling matters: an hour without a call is an observation, not a missing value.
-"""
+"""The tables: per app, per IP and per API over time buckets, and when pairs were first seen."""
 
 from __future__ import annotations
 

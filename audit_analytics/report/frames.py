@@ -1,0 +1,136 @@
+"""Findings, evidence and steps of a report as DataFrames with proper dtypes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.report.csv_file import COLUMNS, EVIDENCE_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+OWN: Final = tuple(name for name in EVIDENCE_COLUMNS if name not in {"finding_id", "rank"})
+"""What evidence.csv says of a log entry itself."""
+
+_INSTANTS: Final = ("start_at", "end_at")
+_NUMBERS: Final = (
+    "observed",
+    "expected",
+    "expected_low",
+    "expected_high",
+    "ratio",
+    "expected_per_week",
+    "p",
+    "q",
+)
+_EVENTS: Final = {column.name: column.dtype for column in schema.EVENTS.columns}
+_SAME: Final = ["app_id", "ip", "api", "outcome"]
+_STEP: Final = {
+    "at": schema.AT,
+    "end_at": schema.AT,
+    "detector": "string",
+    "text": "string",
+    "app_id": "string",
+    "ip": "string",
+    "api": "string",
+    "outcome": "string",
+    "calls_count": "Int64",
+}
+
+
+def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Make a table of findings.
+
+    Parameters
+    ----------
+    findings : sequence of mapping
+        As they stand in findings.json.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of findings.csv; numbers are float64 (NaN where there is none), instants
+        datetime64[us, UTC]; ``detectors`` and ``attack`` (technique ids) are lists.
+
+    Examples
+    --------
+    >>> tabulate_findings([]).dtypes["expected_per_week"]
+    dtype('float64')
+    """
+    table = pd.DataFrame(list(findings), columns=list(COLUMNS))
+    table["attack"] = [[row["id"] for row in finding["attack"]] for finding in findings]
+    for name in _INSTANTS:
+        table[name] = _read_instants(table[name])
+    whole = dict.fromkeys(("rank", "history_days"), "int64")
+    return table.astype(dict.fromkeys(_NUMBERS, "float64") | whole)
+
+
+def tabulate_evidence(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = OWN
+) -> pd.DataFrame:
+    """Make a table of the log entries behind findings.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        As they stand in findings.json.
+    columns : sequence of str
+        Which columns; those of the log entry itself if not given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With the dtypes of :data:`audit_analytics.schema.EVENTS`, but texts for categories.
+
+    Examples
+    --------
+    >>> tabulate_evidence([]).dtypes["response_code"]
+    Int64Dtype()
+    """
+    table = pd.DataFrame(list(rows), columns=list(columns))
+    table["at"] = _read_instants(table["at"])
+    kept = {name: _EVENTS.get(name, "str") for name in columns if name not in {"at", "rank"}}
+    texts = {name: "str" for name, dtype in kept.items() if dtype in {"category", "string"}}
+    ranks = {"rank": "int64"} if "rank" in columns else {}
+    return table.astype(kept | texts | ranks)
+
+
+def tabulate_steps(finding: Mapping[str, Any]) -> pd.DataFrame:
+    """Put reasons and evidence of a finding in the order of time.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        As it stands in findings.json.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per reason (``detector`` and ``text``) and per run of like calls among the
+        evidence (``app_id``, ``ip``, ``api``, ``outcome`` and ``calls_count``), by ``at``, with
+        ``end_at``; what does not apply is NA.
+    """
+    reasons = [
+        {"at": row["start_at"], "end_at": row["end_at"]}
+        | {name: row[name] for name in ("detector", "text")}
+        for row in finding["reasons"]
+    ]
+    calls = tabulate_evidence(finding["evidence"]["rows"]).sort_values("at", kind="stable")
+    run = (calls[_SAME] != calls[_SAME].shift()).any(axis=1).cumsum()
+    steps = calls.groupby(run).agg(
+        at=("at", "first"),
+        end_at=("at", "last"),
+        **{name: (name, "first") for name in _SAME},
+        calls_count=("id", "size"),
+    )
+    table = pd.DataFrame([*reasons, *steps.to_dict("records")], columns=list(_STEP))
+    for name in ("at", "end_at"):
+        table[name] = _read_instants(table[name])
+    return table.astype(_STEP).sort_values("at", kind="stable", ignore_index=True)
+
+
+def _read_instants(column: pd.Series) -> pd.Series:
+    return pd.to_datetime(column, utc=True).astype(schema.AT)
