@@ -99,6 +99,22 @@ class Case:
     q: float
 
 
+def name_entity(one: Hit | Case) -> tuple[str, str]:
+    """Return whom a hit or a case is about.
+
+    Parameters
+    ----------
+    one : Hit or Case
+        Either.
+
+    Returns
+    -------
+    tuple of str
+        Entity type and entity.
+    """
+    return one.entity_type, one.entity
+
+
 EVIDENCE_GROUPS: Final = ("api", "ip", "response_code", "outcome", "severity")
 """What the rows behind a finding are counted by."""
 

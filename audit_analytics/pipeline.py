@@ -15,6 +15,7 @@ from audit_analytics.dates.spans import read_since
 from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
 from audit_analytics.detect import (
     Detection,
+    Limits,
     Rule,
     RuleInput,
     StuffingThresholds,
@@ -37,16 +38,17 @@ from audit_analytics.language import use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
-from audit_analytics.review import Review, leave_out_calls, read_review, split_hits
+from audit_analytics.review import Review, leave_out_calls, part_hits, read_review
 from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings, Settings, settle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from audit_analytics.cases import Case, Hit
+    from audit_analytics.cases import Hit
     from audit_analytics.detect import Metric
     from audit_analytics.detect.forest import OutlierDetector
+    from audit_analytics.detect.reasons import Reasons
 
 __all__ = [
     "analyze",
@@ -173,14 +175,21 @@ def judge_week(
     judged = _without_own(calls, settings)
     detection = _detect(judged, log, report_week, settings, untaught=untaught, detector=detector)
     hits = _find_hits(detection, calls, report_week, settings)
-    split = split_hits(hits, review.suppressions, zone=report_week.zone)
-    kept, cases = split.settle(detection.cases, budget=settings.budget_per_week)
-    suppressed = [hit for hit, _ in split.suppressed]
+    panel = detection.panel
+    parted = part_hits(
+        hits,
+        detection.cases,
+        review.suppressions,
+        zone=report_week.zone,
+        budget=settings.budget_per_week,
+        most=choose_thresholds(settings.rules, Limits).findings_per_rule,
+        known=set(panel.apps[panel.assessed(0)]),
+    )
     life = follow_up(
         review,
-        _merge(kept, cases, detection, log, report_week),
-        _merge(suppressed, detection.cases, detection, log, report_week),
-        split,
+        _merge(parted.told, detection, log, report_week),
+        _merge(parted.hidden, detection, log, report_week),
+        parted.split,
         by_api=log.calls.by_api,
         by_ip=log.calls.by_ip,
         week=report_week,
@@ -193,7 +202,7 @@ def judge_week(
         reject_reasons=log.reject_reasons,
         calls=log.calls,
         detection=detection,
-        hits=kept,
+        hits=parted.told.hits,
         findings=life.findings,
         follow_up=life,
     )
@@ -300,15 +309,14 @@ def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settin
     return hits if week.since_at is None else [hit for hit in hits if hit.end_at > week.since_at]
 
 
-def _merge(
-    hits: list[Hit], cases: list[Case], detection: Detection, log: CountedLog, week: Week
-) -> list[Finding]:
+def _merge(reasons: Reasons, detection: Detection, log: CountedLog, week: Week) -> list[Finding]:
     panel = detection.panel
     return merge_findings(
-        hits,
-        cases,
+        reasons.hits,
+        reasons.cases,
         log.evidence,
         week=week,
+        untold=reasons.untold,
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
     )
 

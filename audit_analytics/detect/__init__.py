@@ -16,8 +16,10 @@ from audit_analytics.detect.detectors import (
 from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
 from audit_analytics.detect.hits import find_hits
+from audit_analytics.detect.limit import Limits, limit_hits
 from audit_analytics.detect.metric import Metric, add_metrics
 from audit_analytics.detect.panel import Panel, build_panel
+from audit_analytics.detect.reasons import choose_reasons
 from audit_analytics.detect.rule_input import RuleInput, choose_thresholds
 from audit_analytics.detect.rules import Rule, rule
 from audit_analytics.detect.series import expect_week
@@ -27,6 +29,7 @@ __all__ = [
     "Detection",
     "Detector",
     "Grid",
+    "Limits",
     "Metric",
     "Panel",
     "Rule",
@@ -36,12 +39,14 @@ __all__ = [
     "add_metrics",
     "build_grid",
     "build_panel",
+    "choose_reasons",
     "choose_thresholds",
     "detect_week",
     "expect_week",
     "find_detector",
     "find_hits",
     "limit_days",
+    "limit_hits",
     "list_detectors",
     "list_known",
     "load_detector",

@@ -16,7 +16,6 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from audit_analytics.detect.detector import Detector
-from audit_analytics.detect.limit import limit_hits
 from audit_analytics.detect.rules import Rule
 from audit_analytics.errors import ConfigError
 
@@ -206,10 +205,10 @@ def run_rules(data: RuleInput) -> list[Hit]:
     Returns
     -------
     list of Hit
-        In the order of the list; of a rule that a forged log sets off a thousand times, the
-        worst hits and one that counts the rest.
+        In the order of the list; a forged log may set one off a thousand times, see
+        :func:`audit_analytics.detect.limit.limit_hits`.
     """
-    return [hit for rule in list_detectors(Rule) for hit in limit_hits(rule(data), data)]
+    return [hit for rule in list_detectors(Rule) for hit in rule(data)]
 
 
 def _in_use() -> dict[str, Detector]:

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import ApiGroup, IpGroup, MixtureGroup
+from audit_analytics.detect.reasons import CLEAR_P, MAX_P, is_rare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from audit_analytics.detect.engine import Detection
 
-CLEAR_P: Final = 0.005
-"""A group this improbable is worth a reason of its own."""
-
-MAX_P: Final = 0.05
-"""In a tenant of a few entities E alone would let ordinary days through."""
-
-MAX_REASONS: Final = 4
-
 
 def find_hits(
     detection: Detection, *, budget: float, severity_of_api: Mapping[str, str]
 ) -> list[Hit]:
-    """Explain every case within the alarm budget.
+    """List all that speaks for every case within the alarm budget.
 
     Parameters
     ----------
@@ -41,12 +34,14 @@ def find_hits(
     Returns
     -------
     list of Hit
-        The clear reasons of each case, at least one, the least probable first.
+        What is clear of each case, the least probable first; where nothing is, what is rare, or
+        how it all comes together. :func:`audit_analytics.detect.reasons.choose_reasons` makes
+        the finding's reasons of them.
     """
     return [
         hit
         for case in detection.cases
-        if (case.expected_per_week < budget and case.p < MAX_P)
+        if is_rare(case, budget=budget)
         or (case.entity_type == "api" and case.entity in detection.api_days.failing)
         for hit in _explain(detection, case, severity_of_api)
     ]
@@ -66,19 +61,17 @@ def _explain_app(
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {group: detection.app_p[group.name][app].min() for group in detection.groups}
     ranked = sorted(least, key=lambda group: (least[group], group.telling))
-    clear = [group for group in ranked if least[group] <= CLEAR_P]
-    # how many objects it was says less than any other reason does, and one burst of them raises
-    # the sums over days as well
-    clear = ([group for group in clear if not group.supports] or clear[:1])[:MAX_REASONS]
+    speaking = [group for group in ranked if least[group] <= CLEAR_P]
     worst = int(detection.app_p["joint"][app].argmin())
     mixtures = list_detectors(MixtureGroup)
     first = detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]
-    if not clear and (first or not mixtures):
-        clear = ranked[:1]  # the past of a small tenant is too short for any p below CLEAR_P
-    for group in clear:
+    if not speaking and (first or not mixtures):
+        # the past of a small tenant is too short for any p below CLEAR_P
+        speaking = [group for group in ranked if least[group] < MAX_P] or ranked[:1]
+    for group in speaking:
         day = int(detection.app_p[group.name][app].argmin())
         yield from group.explain(detection, app, day, severity_of_api)
-    if not clear:
+    if not speaking:
         yield mixtures[0].explained(detection, app)
 
 
@@ -88,9 +81,9 @@ def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
     grid = detection.panel.grid
     start = grid.hours[grid.first_hour[int(row["day"])]]
     groups = list_detectors(IpGroup)
-    least = min(groups, key=lambda group: float(row[f"p_{group.name}"]))
+    least = min(float(row[f"p_{group.name}"]) for group in groups)
     for group in groups:
-        if group is least or row[f"p_{group.name}"] <= CLEAR_P:
+        if row[f"p_{group.name}"] <= (CLEAR_P if least <= CLEAR_P else max(least, MAX_P)):
             yield Hit(
                 detector=group.name,
                 kind=group.kind,

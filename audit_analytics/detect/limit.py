@@ -17,9 +17,7 @@ from audit_analytics.detect.detector import Thresholds
 from audit_analytics.language import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from audit_analytics.detect.rule_input import RuleInput
+    from collections.abc import Collection, Sequence
 
 SUPPORTING_FACTOR: Final = 20
 """Hits that make no finding are cheaper, and a large tenant honestly has hundreds."""
@@ -35,34 +33,42 @@ class Limits(Thresholds):
     )
 
 
-def limit_hits(hits: list[Hit], data: RuleInput) -> list[Hit]:
-    """Keep the worst hits of one rule and count the rest.
+def limit_hits(hits: Sequence[Hit], *, most: int, known: Collection[str]) -> list[Hit]:
+    """Keep the worst hits of each rule and count the rest.
 
     Parameters
     ----------
-    hits : list of Hit
-        Of one rule.
-    data : RuleInput
-        What it judged.
+    hits : sequence of Hit
+        From the engine, which has a budget of its own, and from the rules.
+    most : int
+        ``findings_per_rule``: hits of one rule that may stand alone; 20 times as many others.
+    known : collection of str
+        Apps with a past, which come before forged newcomers.
 
     Returns
     -------
     list of Hit
-        The hits, in order, if there are no more than ``findings_per_rule`` that stand alone and
-        20 times as many others. Else the worst of them (by severity; entities with a past
-        before forged newcomers; by what was observed), then per entity type one hit with ``more`` in its
-        facts: how many there were beyond.
+        The hits of a rule, in order, if there are no more than that. Else the worst of them (by
+        severity; entities with a past first; by what was observed), then per entity type one hit
+        with ``more`` in its facts: how many there were beyond. It stands alone if they did.
     """
-    limit = data.thresholds(Limits).findings_per_rule
-    if len(hits) <= limit:
-        return hits
-    known = set(data.panel.apps[data.panel.assessed(0)])
+    result = [hit for hit in hits if hit.p is not None]
+    by_rule: dict[str, list[Hit]] = {}
+    for hit in hits:
+        if hit.p is None:
+            by_rule.setdefault(hit.detector, []).append(hit)
+    for found in by_rule.values():
+        result += found if len(found) <= most else _limit_rule(found, most, known)
+    return result
+
+
+def _limit_rule(hits: list[Hit], most: int, known: Collection[str]) -> list[Hit]:
     result: list[Hit] = []
-    for alone, most in ((True, limit), (False, limit * SUPPORTING_FACTOR)):
+    for alone, limit in ((True, most), (False, most * SUPPORTING_FACTOR)):
         own = [hit for hit in hits if hit.alone == alone]
-        ranked = sorted(own, key=lambda hit: _rank(hit, known)) if len(own) > most else own
-        result += ranked[:most]
-        rest = sorted(ranked[most:], key=lambda hit: hit.entity_type)
+        ranked = sorted(own, key=lambda hit: _rank(hit, known)) if len(own) > limit else own
+        result += ranked[:limit]
+        rest = sorted(ranked[limit:], key=lambda hit: hit.entity_type)
         for entity_type, group in groupby(rest, key=lambda hit: hit.entity_type):
             result.append(_count_rest(list(group), entity_type))
     return result
@@ -86,6 +92,7 @@ def _count_rest(rest: list[Hit], entity_type: str) -> Hit:
         observed=float(len(rest)),
         unit=mark("more like it"),
         severity=max((hit.severity or "low" for hit in rest), key=schema.SEVERITIES.index),
+        alone=rest[0].alone,
         facts={"more": len(rest), "entity_type": entity_type, "entities": len(entities)},
         where={column: entities} if column else {},
     )

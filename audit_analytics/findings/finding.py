@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from audit_analytics import schema
+from audit_analytics.cases import name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
 from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings.identity import list_threads, make_id, make_key
 from audit_analytics.findings.order import order_reasons
 from audit_analytics.language import _
 from audit_analytics.review.scope import scope_of_hit
 from audit_analytics.review.suppression import suggest_suppression
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.dates.weeks import Week
 
@@ -37,7 +40,8 @@ class Finding:
     finding_id : str
         Stable over re-runs: a hash of entity and week.
     key : str
-        The same week after week: a hash of entity and kind.
+        The same as long as it goes on: a hash of the entity and of what it was about in its first
+        week.
     rank : int
         From 1, the most severe first.
     entity_type, entity : str
@@ -95,6 +99,8 @@ class Finding:
         The calls it is about in the same hours of the weeks before and, last, of this one.
     suppressed_by : list of str
         Ids of the suppressions that took reasons from it.
+    untold : list of str
+        Detectors that spoke as well, and whose reasons say less than those told.
     """
 
     finding_id: str
@@ -136,6 +142,7 @@ class Finding:
     verdict: dict[str, Any] | None = None
     past_weeks: list[dict[str, Any]] = field(default_factory=list)
     suppressed_by: list[str] = field(default_factory=list)
+    untold: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as plain values.
@@ -148,28 +155,6 @@ class Finding:
         return asdict(self)
 
 
-def make_key(entity_type: str, entity: str, kind: str) -> str:
-    """Return what tells a finding from others, the same week after week.
-
-    Parameters
-    ----------
-    entity_type, entity, kind : str
-        Whom it is about, and what it is.
-
-    Returns
-    -------
-    str
-        ``k-`` and twelve hexadecimal digits.
-
-    Examples
-    --------
-    >>> make_key("app", "cli_a1", "volume")
-    'k-960b17a73190'
-    """
-    text = f"{entity_type}\x1f{entity}\x1f{kind}"
-    return "k-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
 def merge_findings(
     hits: list[Hit],
     cases: list[Case],
@@ -177,6 +162,7 @@ def merge_findings(
     *,
     week: Week,
     history_days: dict[str, int],
+    untold: Mapping[tuple[str, str], list[str]] | None = None,
 ) -> list[Finding]:
     """Merge hits into one finding per entity, explained and ranked.
 
@@ -192,19 +178,27 @@ def merge_findings(
         The report week.
     history_days : dict of str to int
         Days of history per app.
+    untold : mapping of tuple of str to list of str, optional
+        By entity, the detectors that spoke as well.
 
     Returns
     -------
     list of Finding
         Ranked by severity, then by E. Entities with supporting hits alone make no finding.
     """
-    rated = {(case.entity_type, case.entity): case for case in cases}
+    rated = {name_entity(case): case for case in cases}
+    more = untold or {}
     grouped: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:
-        grouped.setdefault((hit.entity_type, hit.entity), []).append(hit)
+        grouped.setdefault(name_entity(hit), []).append(hit)
     findings = [
         _merge(
-            order_reasons(own, rated.get(entity)), rated.get(entity), evidence, week, history_days
+            order_reasons(own, rated.get(entity)),
+            rated.get(entity),
+            evidence,
+            week=week,
+            history_days=history_days.get(entity[1], 0),
+            untold=more.get(entity, []),
         )
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
@@ -226,8 +220,10 @@ def _merge(
     hits: list[Hit],
     case: Case | None,
     source: EvidenceSource,
+    *,
     week: Week,
-    history_days: dict[str, int],
+    history_days: int,
+    untold: list[str],
 ) -> Finding:
     first = hits[0]
     # a case outside the budget is known, but did not speak
@@ -240,13 +236,14 @@ def _merge(
     # the supporting hits' evidence fills up what the first one's leaves
     evidence = source.fetch(hits, start=week.hours[0], end=week.end_at, rows_max=MAX_EVIDENCE)
     guidance = find_detector(first.detector)
+    reasons = [_give_reason(hit, week) for hit in hits]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
     techniques = dict.fromkeys(
         t for name in _telling(detectors) for t in find_detector(name).techniques
     )
     return Finding(
-        finding_id=_identify(first, week),
-        key=make_key(first.entity_type, first.entity, first.kind),
+        finding_id=make_id(first.entity_type, first.entity, week.iso),
+        key=make_key(first.entity_type, first.entity, list_threads(reasons, untold)),
         rank=0,
         entity_type=first.entity_type,
         entity=first.entity,
@@ -263,7 +260,7 @@ def _merge(
         expected_high=first.high,
         unit=_(first.unit),
         ratio=_ratio(first),
-        history_days=history_days.get(first.entity, 0),
+        history_days=history_days,
         rarity=rarity,
         p=_round(case.p) if case else None,
         expected_per_week=_round(case.expected_per_week) if case else None,
@@ -271,7 +268,7 @@ def _merge(
         policy_severity=_policy_severity(evidence.groups),
         severity=severity,
         detectors=detectors,
-        reasons=[_give_reason(hit, week) for hit in hits],
+        reasons=reasons,
         contributors={
             "apis": _top(evidence.groups, "api"),
             "ips": _top(evidence.groups, "ip"),
@@ -285,7 +282,8 @@ def _merge(
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=[_(text) for text in guidance.benign],
         next_steps=[_(text) for text in guidance.steps],
-        suppression=suggest_suppression(hits, week),
+        suppression=suggest_suppression(hits, untold, week),
+        untold=untold,
     )
 
 
@@ -308,11 +306,6 @@ def _give_reason(hit: Hit, week: Week) -> dict[str, Any]:
         "p": _round(hit.p),
         **scope_of_hit(hit).to_dict(),
     }
-
-
-def _identify(hit: Hit, week: Week) -> str:
-    text = f"{hit.entity_type}\x1f{hit.entity}\x1f{week.iso}"
-    return "f-" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _round(value: float | None) -> float | None:

@@ -1,7 +1,8 @@
 """What becomes of findings from week to week: new, continuing since, resolved, suppressed.
 
-A finding is told apart from week to week by its entity and kind. Without a report of the week
-before nothing is called new: it might have been there all along.
+A finding goes on as long as its entity has one that shares anything with the week before (see
+:mod:`audit_analytics.findings.identity`). Without a report of the week before nothing is called
+new: it might have been there all along.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from audit_analytics.findings.identity import list_threads
 from audit_analytics.review.partition import SplitHits, list_suppressions
 from audit_analytics.review.scope import IndexedCalls, index_calls, read_scope, shift_scope
 
@@ -83,17 +85,9 @@ def follow_up(
         A week without a single call resolves nothing, nor does a part of one.
     """
     past = review.past
-    by = {
-        (hit.entity_type, hit.entity): sorted(
-            {
-                number
-                for other, number in split.suppressed
-                if (other.entity_type, other.entity) == (hit.entity_type, hit.entity)
-            }
-        )
-        for hit, _ in split.suppressed
-    }
-
+    by: dict[tuple[str, str], set[str]] = {}
+    for hit, number in split.suppressed:
+        by.setdefault((hit.entity_type, hit.entity), set()).add(number)
     calls = index_calls(by_api), index_calls(by_ip)
 
     def complete(found: Sequence[Finding]) -> list[Finding]:
@@ -102,7 +96,7 @@ def follow_up(
             replace(
                 finding,
                 past_weeks=count_past_weeks(finding, *calls, week=week, weeks=weeks),
-                suppressed_by=by.get((finding.entity_type, finding.entity), []),
+                suppressed_by=sorted(by.get((finding.entity_type, finding.entity), ())),
             )
             for finding in placed
         ]
@@ -146,27 +140,33 @@ def place_findings(
     -------
     list of Finding
         With ``status`` (``new``, ``continuing``, or ``unknown`` without a report of the week
-        before), ``since_week``, ``previous`` and ``verdict``.
+        before), ``since_week``, ``previous`` and ``verdict``; one that goes on keeps its ``key``.
     """
-    by_key = {row["key"]: row for row in past.findings}
-    by_entity = {(row["entity_type"], row["entity"]): row for row in past.findings}
+    by_entity: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in past.findings:
+        by_entity.setdefault((row["entity_type"], row["entity"]), []).insert(0, row)
     placed = []
     for finding in findings:
-        before = by_key.get(finding.key)
+        rows = by_entity.get((finding.entity_type, finding.entity), [])
+        threads = list_threads(finding.reasons, finding.untold)
+        before = next(
+            (row for row in rows if threads & list_threads(row["reasons"], row["untold"])), None
+        )
         if past.status != "compared":
             status, since = "unknown", None
         elif before is None:
             status, since = "new", week.iso
         else:
             status, since = "continuing", before["since_week"] or past.week
-        row = before or by_entity.get((finding.entity_type, finding.entity))
+        last = before or next(iter(rows), None)
         verdict = verdicts.get(finding.finding_id)
         placed.append(
             replace(
                 finding,
+                key=before["key"] if before else finding.key,
                 status=status,
                 since_week=since,
-                previous=_sum_up(row, past.week, verdicts) if row else None,
+                previous=_sum_up(last, past.week, verdicts) if last else None,
                 verdict=verdict.to_dict() if verdict else None,
             )
         )
@@ -193,17 +193,15 @@ def list_resolved(
     Returns
     -------
     list of dict
-        By their rank of last week. What was suppressed then is not listed, nor is an entity that is
-        suppressed now, whatever its kind of finding: it was silenced, and did not stop.
+        By their rank of last week. What was suppressed then is not listed, nor is an entity about
+        which there is a finding now, reported or suppressed, and be it another one: that one says
+        what was before.
     """
-    still = {finding.key for finding in (*findings, *suppressed)}
-    silenced = {(finding.entity_type, finding.entity) for finding in suppressed}
+    still = {(finding.entity_type, finding.entity) for finding in (*findings, *suppressed)}
     gone = [
         row
         for row in past.findings
-        if row["key"] not in still
-        and row["status"] != "suppressed"
-        and (row["entity_type"], row["entity"]) not in silenced
+        if row["status"] != "suppressed" and (row["entity_type"], row["entity"]) not in still
     ]
     keep = ("key", "entity_type", "entity", "since_week")
     return [_sum_up(row, past.week, verdicts) | {name: row[name] for name in keep} for row in gone]

@@ -5,8 +5,8 @@ what this week must not report again, must not learn from, and can be compared w
 are data to be read and committed: nothing here judges an event.
 """
 
-from audit_analytics.review.partition import split_hits
+from audit_analytics.review.parting import part_hits
 from audit_analytics.review.review import Review, read_review
 from audit_analytics.review.scope import leave_out_calls
 
-__all__ = ["Review", "leave_out_calls", "read_review", "split_hits"]
+__all__ = ["Review", "leave_out_calls", "part_hits", "read_review"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics.dates.buckets import format_utc
@@ -12,7 +12,7 @@ from audit_analytics.review.reports import read_hits
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from audit_analytics.cases import Case, Hit
+    from audit_analytics.cases import Hit
     from audit_analytics.dates.weeks import Week
     from audit_analytics.review.suppression import Suppression
 
@@ -31,61 +31,6 @@ class SplitHits:
 
     kept: list[Hit]
     suppressed: list[tuple[Hit, str]]
-
-    def settle(self, cases: Sequence[Case], *, budget: float) -> tuple[list[Hit], list[Case]]:
-        """Rate each case by what is left of it.
-
-        How unusual an entity is was found from all its hits. Where the least probable one is
-        suppressed, p and E rise to those of the next; where none is left, there is no case.
-
-        Parameters
-        ----------
-        cases : sequence of Case
-            From the engine.
-        budget : float
-            Cases with a smaller E are reported.
-
-        Returns
-        -------
-        hits : list of Hit
-            What is left; hits that only the suppressed ones brought into the budget stand no
-            longer alone.
-        cases : list of Case
-            Cases, in their order.
-        """
-        every = _least([*self.kept, *(hit for hit, _ in self.suppressed)])
-        left = _least(self.kept)
-        rated, faded = [], set()
-        for case in cases:
-            entity = (case.entity_type, case.entity)
-            if entity in every and entity not in left:
-                continue
-            factor = max(left[entity] / every[entity], 1.0) if entity in every else 1.0
-            if factor == 1.0:
-                rated.append(case)
-                continue
-            expected = case.expected_per_week * factor
-            p, q = (min(value * factor, 1.0) for value in (case.p, case.q))
-            rated.append(replace(case, p=p, q=q, expected_per_week=expected))
-            if expected >= budget:
-                faded.add(entity)
-        hits = [
-            replace(hit, alone=False)
-            if hit.p is not None and (hit.entity_type, hit.entity) in faded
-            else hit
-            for hit in self.kept
-        ]
-        return hits, rated
-
-
-def _least(hits: Sequence[Hit]) -> dict[tuple[str, str], float]:
-    least: dict[tuple[str, str], float] = {}
-    for hit in hits:
-        if hit.p is not None:
-            entity = (hit.entity_type, hit.entity)
-            # a p of 0 is a rounding, and must not be divided by
-            least[entity] = min(least.get(entity, 1.0), max(hit.p, 1e-300))
-    return least
 
 
 def split_hits(hits: Sequence[Hit], suppressions: Sequence[Suppression], *, zone: str) -> SplitHits:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,9 @@ class PastReports:
     suppressed : list of Scope
         Calls of earlier findings that were suppressed.
     places : list of tuple of str, str and Scope
-        Key and id of every earlier finding in which a rule names a network or an address, and
-        its calls. A network that the tenant knows has no rule, and apps often move there.
+        Entity type and entity of every earlier finding in which a rule names a network or an
+        address, and its calls, one place each. A network that the tenant knows has no rule, and
+        apps often move there.
     """
 
     last: dict[str, Any] | None
@@ -43,7 +44,7 @@ class PastReports:
     places: list[tuple[str, str, Scope]] = field(default_factory=list)
 
     def list_undecided(self, verdicts: Mapping[str, Verdict]) -> list[Scope]:
-        """List the calls from new places about which nobody has decided anything.
+        """List the calls from new places that nobody found harmless.
 
         Were they taught, an intruder who keeps quiet would count as resolved in his second week,
         for the place is new only once.
@@ -56,10 +57,19 @@ class PastReports:
         Returns
         -------
         list of Scope
-            Calls of findings that have no verdict, in any of the weeks.
+            In any of the weeks, the calls on which there is no verdict, or on which the verdict
+            of the latest week is not that they are harmless. A verdict decides about its own
+            entity and the places it names, in every week; about nothing else.
         """
-        decided = {key for key, finding_id, _ in self.places if finding_id in verdicts}
-        return [scope for key, _, scope in self.places if key not in decided]
+        known: dict[tuple[str, str], list[Verdict]] = {}
+        for verdict in sorted(verdicts.values(), key=lambda entry: entry.week):
+            known.setdefault((verdict.entity_type, verdict.entity), []).append(verdict)
+        undecided = []
+        for entity_type, entity, scope in self.places:
+            about = [v.verdict for v in known.get((entity_type, entity), []) if v.covers(scope)]
+            if about[-1:] != ["benign"]:
+                undecided.append(scope)
+        return undecided
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -146,13 +156,20 @@ def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: i
             for scope in _cover_finding(row, then)
         ],
         places=[
-            (row["key"], row["finding_id"], scope)
+            (row["entity_type"], row["entity"], place)
             for then, report in told
             for row in report["findings"]
             for scope in _cover_finding(row, then, rules_only=True)
-            if {"network", "ip"} & scope.where.keys()
+            for place in _list_places(scope)
         ],
     )
+
+
+def _list_places(scope: Scope) -> list[Scope]:
+    """Return the scope once for each network or address it names."""
+    column = "network" if "network" in scope.where else "ip"
+    names = scope.where.get(column, ())
+    return [replace(scope, where={**scope.where, column: (name,)}) for name in names]
 
 
 def _cover_finding(row: Mapping[str, Any], week: Week, *, rules_only: bool = False) -> list[Scope]:

@@ -32,6 +32,7 @@ _NEEDED: Final = (
     "reasons",
     "since_week",
     "status",
+    "untold",
 )
 _NEEDED_OF_REASONS: Final = (
     "detector",

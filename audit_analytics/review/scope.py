@@ -67,6 +67,24 @@ class Scope:
             mask &= events[column].isin(values)
         return events[mask]
 
+    def within(self, other: Scope) -> bool:
+        """Return whether its columns name nothing but what another scope's do, whenever it was.
+
+        Parameters
+        ----------
+        other : Scope
+            Which calls.
+
+        Returns
+        -------
+        bool
+            False also where only the other one is limited to some names of a column.
+        """
+        return all(
+            column in self.where and set(self.where[column]) <= set(values)
+            for column, values in other.where.items()
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the scope as plain values.
 

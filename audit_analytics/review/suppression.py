@@ -21,10 +21,18 @@ import hashlib
 import ipaddress
 from collections import Counter
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.errors import ConfigError, InputError
@@ -149,14 +157,10 @@ class Suppression(BaseModel):
     def _holds(self, network: str) -> bool:
         if network in self.networks:
             return True
-        try:
-            inner = ipaddress.ip_network(network, strict=False)
-        except ValueError:
-            return False
-        outer = [ipaddress.ip_network(n, strict=False) for n in self.networks if n != "platform"]
-        return any(
-            inner.version == net.version and inner.subnet_of(net)  # type: ignore[arg-type]  # same version
-            for net in outer
+        inner = _read_network(network)
+        return inner is not None and any(
+            net is not None and inner.version == net.version and inner.subnet_of(net)  # type: ignore[arg-type]  # same version
+            for net in map(_read_network, self.networks)
         )
 
     def to_toml(self) -> str:
@@ -176,6 +180,15 @@ class Suppression(BaseModel):
             elif isinstance(value, str) and (value or name in {"owner", "reason"}):
                 lines.append(f"{name} = {quote_toml(value)}")
         return "\n".join(lines)
+
+
+@lru_cache(maxsize=4096)
+def _read_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """Read a network or an address; a forged log asks for the same few again and again."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def _networks_of(hit: Hit) -> tuple[str, ...]:
@@ -231,13 +244,15 @@ def append_suppression(path: Path, entry: Suppression) -> None:
     append_entry(path, entry.to_toml(), TABLE, Suppression)
 
 
-def suggest_suppression(hits: Sequence[Hit], week: Week) -> str:
+def suggest_suppression(hits: Sequence[Hit], untold: Sequence[str], week: Week) -> str:
     """Write the entry that would keep a finding out of the reports, but for owner and reason.
 
     Parameters
     ----------
     hits : sequence of Hit
         The finding's hits.
+    untold : sequence of str
+        Detectors that spoke as well; were they not named, they would speak next.
     week : Week
         The report week.
 
@@ -250,7 +265,7 @@ def suggest_suppression(hits: Sequence[Hit], week: Week) -> str:
     return Suppression.model_construct(
         entity_type=hits[0].entity_type,
         entity=hits[0].entity,
-        detectors=tuple(dict.fromkeys(hit.detector for hit in hits)),
+        detectors=tuple(dict.fromkeys([*(hit.detector for hit in hits), *untold])),
         apis=(),
         networks=(),
         owner="",
@@ -295,12 +310,13 @@ def draft_suppression(
     Raises
     ------
     InputError
-        The finding does not say which APIs or networks it is about.
+        The finding does not say which entity, APIs or networks it is about.
     """
     scopes = [row["scope"] for row in finding["reasons"]]
 
     def collect(*columns: str) -> tuple[str, ...]:
-        found = {name for scope in scopes for c in columns for name in scope.get(c, ())}
+        # calls without an address stand under an empty name, which no entry can cover
+        found = {name for scope in scopes for c in columns for name in scope.get(c, ()) if name}
         if not found:
             raise InputError(
                 f"finding {finding['finding_id']}: does not say which {columns[0]} it is about; "
@@ -308,15 +324,27 @@ def draft_suppression(
             )
         return tuple(sorted(found))
 
-    return Suppression(
-        entity_type=finding["entity_type"] if "entity" in parts else "",
-        entity=finding["entity"] if "entity" in parts else "",
-        detectors=tuple(finding["detectors"]) if "detector" in parts else (),
-        apis=collect("api") if "api" in parts else (),
-        networks=collect("network", "ip") if "network" in parts else (),
-        owner=owner,
-        reason=reason,
-        created=created,
-        expires=expires,
-        finding=finding["finding_id"],
-    )
+    entity = finding["entity"] if "entity" in parts else ""
+    if "entity" in parts and not entity:
+        raise InputError(
+            f"finding {finding['finding_id']}: is about calls without an {finding['entity_type']}; "
+            "use another --scope"
+        )
+    try:
+        return Suppression(
+            entity_type=finding["entity_type"] if "entity" in parts else "",
+            entity=entity,
+            detectors=(*finding["detectors"], *finding["untold"]) if "detector" in parts else (),
+            apis=collect("api") if "api" in parts else (),
+            networks=collect("network", "ip") if "network" in parts else (),
+            owner=owner,
+            reason=reason,
+            created=created,
+            expires=expires,
+            finding=finding["finding_id"],
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]["msg"]
+        raise InputError(
+            f"finding {finding['finding_id']}: cannot be covered so ({first}); use another --scope"
+        ) from None

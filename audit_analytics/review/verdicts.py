@@ -2,7 +2,8 @@
 
 A finding that was confirmed (``true``) leaves the history: its calls must not become what is
 usual, or the second week of an attack would pass for normal. The calls of a harmless one
-(``benign``) stay and teach, as those of a finding nobody judged do. The verdict carries all it
+(``benign``) stay and teach, as those of a finding nobody judged do unless they came from a new
+place. The verdict carries all it
 needs to know about the calls, so that old reports may be thrown away. Of several verdicts on one
 finding the last one counts.
 """
@@ -76,6 +77,21 @@ class Verdict(BaseModel):
                 f"scope = {{ {columns} }}",
             ]
         return "\n".join(lines)
+
+    def covers(self, scope: Scope) -> bool:
+        """Return whether calls are of those it is about, in whichever week.
+
+        Parameters
+        ----------
+        scope : Scope
+            Calls of the same entity.
+
+        Returns
+        -------
+        bool
+            Whether they lie within the names of some of its calls.
+        """
+        return any(scope.within(read_scope(calls.model_dump())) for calls in self.calls)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what a report says of the verdict.

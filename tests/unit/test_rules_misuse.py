@@ -1,6 +1,7 @@
 """Rules about stolen secrets: single writes, chains, refused addresses, this tool's own app."""
 
 import inspect
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -21,7 +22,7 @@ from tenant import (
     spread,
 )
 
-from audit_analytics.detect import Rule, list_detectors, run_rules
+from audit_analytics.detect import Rule, limit_hits, list_detectors, run_rules
 from audit_analytics.detect.rules.auth_failures import find_auth_failures
 from audit_analytics.detect.rules.chain import find_chain
 from audit_analytics.detect.rules.error_burst import find_error_burst
@@ -267,7 +268,7 @@ def probe(app):
 def test_of_a_rule_set_off_too_often_the_worst_are_told_and_the_rest_counted():
     forged = [probe(f"cli_forged_{n:02d}") for n in range(25)]
     data = build_input(make_events(clock(), *forged, old("cli_real"), probe("cli_real")))
-    hits = [hit for hit in run_rules(data) if hit.detector == "rule:probing"]
+    hits = limit_hits(find_probing(data), most=20, known={"cli_real"})
     assert len(find_probing(data)) == 26
     assert len(hits) == 21
     assert hits[0].entity == "cli_real"  # an app with a past before forged newcomers
@@ -277,10 +278,19 @@ def test_of_a_rule_set_off_too_often_the_worst_are_told_and_the_rest_counted():
     assert told.isdisjoint(hits[-1].where["app_id"])
 
 
+def test_point_2_supporting_hits_however_many_make_none_that_stands():
+    data = build_input(make_events(clock(), probe("cli_a")))
+    one = replace(find_probing(data)[0], alone=False)
+    many = [replace(one, entity=f"cli_{n}") for n in range(430)]
+    hits = limit_hits(many, most=20, known=set())
+    assert (len(hits), hits[-1].facts["more"]) == (401, 30)
+    assert not any(hit.alone for hit in hits)
+
+
 def test_up_to_the_limit_everything_is_told():
     forged = [probe(f"cli_forged_{n:02d}") for n in range(3)]
-    data = build_input(make_events(clock(), *forged), findings_per_rule=3)
-    hits = [hit for hit in run_rules(data) if hit.detector == "rule:probing"]
+    data = build_input(make_events(clock(), *forged))
+    hits = limit_hits(find_probing(data), most=3, known=set())
     assert [hit.entity for hit in hits] == ["cli_forged_00", "cli_forged_01", "cli_forged_02"]
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tenant import HOUR, READ, WEEK, ZONE, local
 
 from audit_analytics.cases import Case, Hit
+from audit_analytics.detect import choose_reasons
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.review.partition import list_suppressions, split_hits
 from audit_analytics.review.suppression import (
@@ -133,21 +134,37 @@ def case(expected, p=1e-4):
     return Case(entity_type="app", entity="cli_a", p=p, expected_per_week=expected, q=0.1)
 
 
-def settle(hits, suppressions, cases, budget=10):
-    return split_hits(hits, suppressions, zone=ZONE).settle(cases, budget=budget)
+def left(hits, suppressions, cases, budget=10):
+    kept = split_hits(hits, suppressions, zone=ZONE).kept
+    return choose_reasons(kept, cases, every=hits, budget=budget)
 
 
 def test_what_is_left_is_rated_by_what_is_left():
     volume = replace(HIT, detector="VOL", kind="volume", p=1e-3, where={"app_id": ("cli_a",)})
-    hits, cases = settle([HIT, volume], [entry(detectors=("NEWNET",))], [case(0.5)])
-    assert hits == [volume]
-    assert cases[0].expected_per_week == pytest.approx(5)
-    hits, _ = settle([HIT, volume], [entry(detectors=("NEWNET",))], [case(0.5)], budget=4)
-    assert [hit.alone for hit in hits] == [False]  # by itself it would not have been reported
-    hits, cases = settle([HIT, volume], [entry(detectors=("VOL",))], [case(0.5)])
-    assert cases == [case(0.5)]
-    assert settle([HIT], [entry()], [case(0.5)]) == ([], [])
-    assert settle([HIT], [], [case(0.5)]) == ([HIT], [case(0.5)])
+    found = left([HIT, volume], [entry(detectors=("NEWNET",))], [case(0.5)])
+    assert found.hits == [volume]
+    assert found.cases[0].expected_per_week == pytest.approx(5)
+    # by itself it would not have been reported
+    assert not left([HIT, volume], [entry(detectors=("NEWNET",))], [case(0.5)], budget=4).hits
+    assert left([HIT, volume], [entry(detectors=("VOL",))], [case(0.5)]).cases == [case(0.5)]
+    nothing, whole = left([HIT], [entry()], [case(0.5)]), left([HIT], [], [case(0.5)])
+    assert (nothing.hits, nothing.cases) == ([], [])
+    assert (whole.hits, whole.cases) == ([HIT], [case(0.5)])
+
+
+def test_point_2_a_suppression_does_not_hide_a_reason_that_was_passed_over_for_those_it_names():
+    names = ("NEWNET", "ERR", "SENS", "API", "VOL", "OBJ")
+    hits = [replace(HIT, detector=name, p=1e-4 * 1.1**n) for n, name in enumerate(names)]
+    whole = left(hits, [], [case(0.5)])
+    assert [hit.detector for hit in whole.hits] == list(names[:4])
+    assert whole.untold == {("app", "cli_a"): ["VOL", "OBJ"]}
+    found = left(hits, [entry(detectors=names[:4])], [case(0.5)])
+    assert [hit.detector for hit in found.hits] == ["VOL"]
+    found = left(hits, [entry(detectors=names[:5])], [case(0.5)])
+    assert [hit.detector for hit in found.hits] == ["OBJ"]
+    # the ready-made entry names all that spoke, or the next would speak up
+    text = suggest_suppression(whole.hits, whole.untold["app", "cli_a"], WEEK)
+    assert tuple(tomllib.loads(text)["suppress"][0]["detectors"]) == names
 
 
 def test_every_entry_tells_its_hits_and_when_it_last_hit():
@@ -181,7 +198,7 @@ def test_an_entry_reads_back_as_it_was_written(entity, reason, api):
 
 
 def test_the_ready_made_entry_lacks_owner_and_reason_only():
-    text = suggest_suppression([HIT], WEEK)
+    text = suggest_suppression([HIT], [], WEEK)
     values = tomllib.loads(text)["suppress"][0]
     assert (values["owner"], values["reason"]) == ("", "")
     found = Suppression.model_validate(values | {"owner": "o", "reason": "r"})
@@ -212,19 +229,30 @@ FINDING = {
     "entity_type": "app",
     "entity": "cli_a",
     "detectors": ["NEWNET"],
+    "untold": ["OBJ"],
     "reasons": [{"scope": {"app_id": ["cli_a"], "network": ["203.0.113.0/24"]}}],
 }
 
 
-def draft(*parts):
+def draft(*parts, finding=FINDING):
     days = {"created": date(2026, 11, 9), "expires": date(2026, 12, 31)}
-    return draft_suppression(FINDING, parts, owner="o", reason="r", **days)
+    return draft_suppression(finding, parts, owner="o", reason="r", **days)
 
 
 def test_a_suppression_of_a_finding_is_as_wide_as_asked():
     assert draft("network").networks == ("203.0.113.0/24",)
     assert draft("network").entity == ""
     assert draft("entity").detectors == ()
-    assert draft("entity", "detector").detectors == ("NEWNET",)
+    assert draft("entity", "detector").detectors == ("NEWNET", "OBJ")
     with pytest.raises(InputError, match="does not say which api"):
         draft("api")
+
+
+@pytest.mark.parametrize(
+    ("network", "says"), [("", "does not say which network"), ("5f3a9c0e1b2d4f60", "covered so")]
+)
+def test_point_4_a_finding_without_an_address_cannot_be_narrowed_to_its_network(network, says):
+    found = FINDING | {"reasons": [{"scope": {"app_id": ["cli_a"], "network": [network]}}]}
+    with pytest.raises(InputError, match=says):
+        draft("network", finding=found)
+    assert draft("entity", finding=found).entity == "cli_a"
