@@ -23,6 +23,7 @@ from audit_analytics.errors import DataIncompleteError
 
 if TYPE_CHECKING:
     from audit_analytics.detect import Metric, Rule
+    from audit_analytics.report.result import Report
 
 EXIT_FOUND = 1
 DAMAGED_SHOWN = 5
@@ -137,7 +138,6 @@ def weekly(
     name = "" if since_at is None else f"-since-{since_at.replace(':', '')}"
     folder = out / f"{report.data['week']['iso']}{name}"
     paths = report.write(folder, ocsf=settings.ocsf)
-    coverage = report.data["coverage"]
     rejects_path = folder / "rejects.jsonl"
     # those of an earlier run must not stand beside a report that has none
     rejects_path.unlink(missing_ok=True)
@@ -152,6 +152,18 @@ def weekly(
         click.echo(line)
     if is_delivered:
         deliver_after(folder, settings, newest=week is None)
+    _check_complete(report, source)
+    severities = [finding["severity"] for finding in report.data["findings"]]
+    if fail_on and any(
+        schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)
+        for severity in severities
+    ):
+        sys.exit(EXIT_FOUND)
+
+
+def _check_complete(report: Report, source: Path) -> None:
+    """Raise what keeps a written report from being the whole week's."""
+    coverage = report.data["coverage"]
     if coverage["week_status"] == "unread":
         raise DataIncompleteError(
             f"the report is written, but part of the log could not be read: "
@@ -167,12 +179,6 @@ def weekly(
         )
     if report.damaged:
         raise DataIncompleteError(say_damaged(source, report.damaged))
-    severities = [finding["severity"] for finding in report.data["findings"]]
-    if fail_on and any(
-        schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)
-        for severity in severities
-    ):
-        sys.exit(EXIT_FOUND)
 
 
 def _load(places: tuple[str, ...]) -> tuple[list[Rule], list[Metric]]:
