@@ -16,6 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+__all__ = [
+    "flush",
+    "flush_folder",
+    "lock_folder",
+    "make_private",
+    "move_into_place",
+    "open_private",
+    "write_private",
+    "write_together",
+]
+
 
 def write_private(path: Path, content: bytes) -> None:
     """Write a file, in place of one that may be there.
