@@ -16,6 +16,7 @@ from audit_analytics.report.escape import terminal
 from audit_analytics.report.finding import Finding
 from audit_analytics.report.frames import tabulate_evidence, tabulate_findings
 from audit_analytics.report.names import say_code
+from audit_analytics.report.notes import say_notes
 from audit_analytics.settings import find_beside, load_settings
 
 if TYPE_CHECKING:
@@ -363,45 +364,7 @@ class Report:
             that have expired.
         """
         with use_language(self.data["lang"]):
-            return [terminal(note) for note in self._say_notes()]
-
-    def _say_notes(self) -> list[str]:
-        data = self.data
-        notes = [data["compared_with"]["text"]]
-        shown = {finding["finding_id"] for finding in data["findings"]}
-        in_part = sum(finding["finding_id"] in shown for finding in data["suppressed"])
-        resolved, suppressed = len(data["resolved"]), len(data["suppressed"]) - in_part
-        if resolved:
-            text = ngettext(
-                "{n} finding of {week} is resolved.",
-                "{n} findings of {week} are resolved.",
-                resolved,
-                week=data["compared_with"]["week"],
-            )
-            notes.append(text)
-        if suppressed:
-            notes.append(
-                ngettext("{n} finding is suppressed.", "{n} findings are suppressed.", suppressed)
-            )
-        if in_part:
-            notes.append(
-                ngettext(
-                    "{n} finding is suppressed in part.",
-                    "{n} findings are suppressed in part.",
-                    in_part,
-                )
-            )
-        notes += [
-            _(
-                "The suppression {suppression_id} expired on {day} and covers nothing since: {reason}",
-                suppression_id=entry["suppression_id"],
-                day=entry["expires"],
-                reason=entry["reason"],
-            )
-            for entry in data["suppressions"]
-            if entry["status"] == "expired"
-        ]
-        return notes
+            return [terminal(note) for note in say_notes(self.data)]
 
     def _repr_html_(self) -> str:
         from audit_analytics.report.html import render_notebook  # noqa: PLC0415 - loads matplotlib

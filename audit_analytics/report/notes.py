@@ -1,0 +1,61 @@
+"""What to know beside the findings of a report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from audit_analytics.language import _, ngettext
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def say_notes(data: Mapping[str, Any]) -> list[str]:
+    """Say what to know beside the findings.
+
+    Parameters
+    ----------
+    data : mapping of str to Any
+        The report dict.
+
+    Returns
+    -------
+    list of str
+        What the week was compared with, what is resolved or suppressed, and suppressions that
+        have expired; log content is not escaped.
+    """
+    notes = [data["compared_with"]["text"]]
+    shown = {finding["finding_id"] for finding in data["findings"]}
+    in_part = sum(finding["finding_id"] in shown for finding in data["suppressed"])
+    resolved, suppressed = len(data["resolved"]), len(data["suppressed"]) - in_part
+    if resolved:
+        text = ngettext(
+            "{n} finding of {week} is resolved.",
+            "{n} findings of {week} are resolved.",
+            resolved,
+            week=data["compared_with"]["week"],
+        )
+        notes.append(text)
+    if suppressed:
+        notes.append(
+            ngettext("{n} finding is suppressed.", "{n} findings are suppressed.", suppressed)
+        )
+    if in_part:
+        notes.append(
+            ngettext(
+                "{n} finding is suppressed in part.",
+                "{n} findings are suppressed in part.",
+                in_part,
+            )
+        )
+    notes += [
+        _(
+            "The suppression {suppression_id} expired on {day} and covers nothing since: {reason}",
+            suppression_id=entry["suppression_id"],
+            day=entry["expires"],
+            reason=entry["reason"],
+        )
+        for entry in data["suppressions"]
+        if entry["status"] == "expired"
+    ]
+    return notes
