@@ -23,6 +23,7 @@ from audit_analytics.errors import DataIncompleteError
 
 if TYPE_CHECKING:
     from audit_analytics.detect import Metric, Rule
+    from audit_analytics.report import Report
 
 EXIT_FOUND = 1
 DAMAGED_SHOWN = 5
@@ -137,7 +138,6 @@ def weekly(
     name = "" if since_at is None else f"-since-{since_at.replace(':', '')}"
     folder = out / f"{report.data['week']['iso']}{name}"
     paths = report.write(folder, ocsf=settings.ocsf)
-    coverage = report.data["coverage"]
     rejects_path = folder / "rejects.jsonl"
     # those of an earlier run must not stand beside a report that has none
     rejects_path.unlink(missing_ok=True)
@@ -152,21 +152,7 @@ def weekly(
         click.echo(line)
     if is_delivered:
         deliver_after(folder, settings, newest=week is None)
-    if coverage["week_status"] == "unread":
-        raise DataIncompleteError(
-            f"the report is written, but part of the log could not be read: "
-            f"{coverage['rejects_count']:,} of {coverage['rows_read_count']:,} rows at least, as far "
-            "as can be told. Why is in the rejects file; fetch or export that part again"
-        )
-    if coverage["week_status"] != "complete":
-        hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
-        raise DataIncompleteError(
-            f"the report is written, but the log does not cover {report.data['week']['iso']}: "
-            f"{hours} of {coverage['hours_expected_count']} hours have no event. Fetch the missing "
-            "hours, or name a covered week with --week"
-        )
-    if report.damaged:
-        raise DataIncompleteError(say_damaged(source, report.damaged))
+    _check_covered(source, report)
     severities = [finding["severity"] for finding in report.data["findings"]]
     if fail_on and any(
         schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)
@@ -187,6 +173,25 @@ def _load(places: tuple[str, ...]) -> tuple[list[Rule], list[Metric]]:
     rules = [detector for detector in found if isinstance(detector, Rule)]
     metrics = [detector for detector in found if isinstance(detector, Metric)]
     return [*list_rules(), *rules], metrics
+
+
+def _check_covered(source: Path, report: Report) -> None:
+    coverage = report.data["coverage"]
+    if coverage["week_status"] == "unread":
+        raise DataIncompleteError(
+            f"the report is written, but part of the log could not be read: "
+            f"{coverage['rejects_count']:,} of {coverage['rows_read_count']:,} rows at least, as far "
+            "as can be told. Why is in the rejects file; fetch or export that part again"
+        )
+    if coverage["week_status"] != "complete":
+        hours = coverage["hours_expected_count"] - coverage["hours_covered_count"]
+        raise DataIncompleteError(
+            f"the report is written, but the log does not cover {report.data['week']['iso']}: "
+            f"{hours} of {coverage['hours_expected_count']} hours have no event. Fetch the missing "
+            "hours, or name a covered week with --week"
+        )
+    if report.damaged:
+        raise DataIncompleteError(say_damaged(source, report.damaged))
 
 
 @main.group(invoke_without_command=True)
