@@ -23,7 +23,7 @@ from audit_analytics.errors import DataIncompleteError
 
 if TYPE_CHECKING:
     from audit_analytics.detect import Metric, Rule
-    from audit_analytics.report import Report
+    from audit_analytics.report.result import Report
 
 EXIT_FOUND = 1
 DAMAGED_SHOWN = 5
