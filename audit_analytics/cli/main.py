@@ -152,7 +152,7 @@ def weekly(
         click.echo(line)
     if is_delivered:
         deliver_after(folder, settings, newest=week is None)
-    _check_complete(report, source)
+    _check_covered(source, report)
     severities = [finding["severity"] for finding in report.data["findings"]]
     if fail_on and any(
         schema.SEVERITIES.index(severity) >= schema.SEVERITIES.index(fail_on)
@@ -161,8 +161,21 @@ def weekly(
         sys.exit(EXIT_FOUND)
 
 
-def _check_complete(report: Report, source: Path) -> None:
-    """Raise what keeps a written report from being the whole week's."""
+def _load(places: tuple[str, ...]) -> tuple[list[Rule], list[Metric]]:
+    """Load the user's own detectors; their modules may lie in this folder."""
+    from audit_analytics.detect import Metric, Rule, load_detector
+    from audit_analytics.pipeline import list_rules
+
+    if places:
+        # at the end: a file here must not take the place of an installed module
+        sys.path.append(str(Path.cwd()))
+    found = [load_detector(place) for place in places]
+    rules = [detector for detector in found if isinstance(detector, Rule)]
+    metrics = [detector for detector in found if isinstance(detector, Metric)]
+    return [*list_rules(), *rules], metrics
+
+
+def _check_covered(source: Path, report: Report) -> None:
     coverage = report.data["coverage"]
     if coverage["week_status"] == "unread":
         raise DataIncompleteError(
@@ -179,20 +192,6 @@ def _check_complete(report: Report, source: Path) -> None:
         )
     if report.damaged:
         raise DataIncompleteError(say_damaged(source, report.damaged))
-
-
-def _load(places: tuple[str, ...]) -> tuple[list[Rule], list[Metric]]:
-    """Load the user's own detectors; their modules may lie in this folder."""
-    from audit_analytics.detect import Metric, Rule, load_detector
-    from audit_analytics.pipeline import list_rules
-
-    if places:
-        # at the end: a file here must not take the place of an installed module
-        sys.path.append(str(Path.cwd()))
-    found = [load_detector(place) for place in places]
-    rules = [detector for detector in found if isinstance(detector, Rule)]
-    metrics = [detector for detector in found if isinstance(detector, Metric)]
-    return [*list_rules(), *rules], metrics
 
 
 @main.group(invoke_without_command=True)

@@ -35,11 +35,14 @@ _UNFINISHED: Final = re.compile(rf'{_LOOSE}(?:{_STRING}"{_LOOSE})*+(?:{_STRING}\
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[{}\[\]]', re.DOTALL)
 _BETWEEN: Final = re.compile(r"[\s,}\ufeff\x1e]*+")
 _NESTED: Final = re.compile(r"(?:\[\s*+){9}")
-_PAGE: Final = re.compile(r'\{[^\[]{0,1024}?"items"\s*:\s*\[')
-_PAGE_BEGUN: Final = re.compile(r'\{\s*"(?:code|msg|data|items)"')
-_PAGE_TAIL: Final = re.compile(
-    rf'(?:\s*+(?:\}}|,\s*+{_STRING}"\s*+:\s*+(?:{_STRING}"|[-\w.+]+|\{{[^{{}}\[\]]*+\}})))*+'
+_FLAT: Final = rf'(?:{_STRING}"|[-\w.+]++|\{{[^{{}}\[\]]{{0,1024}}\}})'
+# not past the end of an object, nor past the fields of an item: that would skip rows
+_PAGE: Final = re.compile(
+    rf'\{{\s*+(?:(?!"(?:id|event_time|log_detail)"){_STRING}"\s*+:\s*+(?:{_FLAT}\s*+,|\{{)\s*+){{0,20}}?'
+    r'"items"\s*+:\s*+\['
 )
+_PAGE_BEGUN: Final = re.compile(r'\{\s*"(?:code|msg|data|items)"')
+_PAGE_TAIL: Final = re.compile(rf'(?:\s*+(?:\}}|,\s*+{_STRING}"\s*+:\s*+{_FLAT}))*+')
 _BEGINNING: Final = re.compile(
     r'\{\s*"(?:id|event_time|api_key|app_id|ip|log_detail|code|msg|data|items)"\s*:'
     r'|(?<=\n)\{\s*"'

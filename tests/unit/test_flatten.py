@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from regex_steps import count_patterns
 
 from audit_analytics.schema import EVENTS, REJECTS
-from audit_analytics.source import flatten, read_log
+from audit_analytics.source import flatten, parameters, read_log
 from audit_analytics.source.fields import find_network, read_address, read_code
 from audit_analytics.source.hashes import hash_texts
 from audit_analytics.source.parameters import decode_parameters, read_names
@@ -332,6 +333,17 @@ def test_two_halves_of_a_payload_do_not_become_one():
         [],
         ["c", "d"],
     ]
+
+
+@pytest.mark.parametrize("unit", ['\\"', '"', "{", '{"a":', "a=", '"a\\', "&=%"])
+def test_to_read_a_payload_is_linear_work(monkeypatch, unit):
+    patterns = count_patterns(monkeypatch, parameters)
+    costs = []
+    for size in (500, 2000):
+        before = sum(pattern.steps for pattern in patterns)
+        decode_parameters(["{" + unit * (size // len(unit))])
+        costs.append(sum(pattern.steps for pattern in patterns) - before)
+    assert costs[1] < 6 * costs[0] + 500
 
 
 def test_a_caller_cannot_shift_the_parameters_of_others():

@@ -1,11 +1,13 @@
 import json
-import time
+import re
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from regex_steps import CountingPattern, count_patterns
 
+from audit_analytics import redact
 from audit_analytics.redact import hash_objects, hash_personal, mask_prose, mask_text
 
 SECRET_KEYS = [
@@ -161,18 +163,35 @@ def test_sentences_that_name_a_secret(text, expected):
         "[{",
     ],
 )
-def test_hostile_text_costs_linear_time(unit):
-    def seconds(size):
-        text = "token:[" + unit * (size // len(unit))
-        best = 9.0
-        for _ in range(3):
-            start = time.perf_counter()
-            mask_prose(mask_text(text))
-            best = min(best, time.perf_counter() - start)
-        return best
+def test_hostile_text_costs_linear_work(monkeypatch, unit):
+    patterns = count_patterns(monkeypatch, redact)
+    walked = [0]
+    find_closing = redact._find_closing
 
-    # Eight times the text may cost eight times as much, with room for noise; never 64 times.
-    assert seconds(160_000) < 30 * seconds(20_000) + 0.05
+    def count_closing(text, start, quote):
+        end = find_closing(text, start, quote)
+        walked[0] += (end if end >= 0 else len(text)) - start
+        return end
+
+    monkeypatch.setattr(redact, "_find_closing", count_closing)
+    costs = []
+    for size in (500, 2000):
+        before = walked[0] + sum(pattern.steps for pattern in patterns)
+        text = "token:[" + unit * (size // len(unit))
+        masked = redact.mask_prose(redact.mask_text(text))
+        costs.append(walked[0] + sum(pattern.steps for pattern in patterns) - before)
+        assert len(masked) <= len(text) + 3
+    # four times the text: sixteen times the steps would be quadratic
+    assert costs[1] < 6 * costs[0]
+
+
+def test_steps_are_counted_where_they_are_quadratic():
+    costs = []
+    for size in (100, 400):
+        pattern = CountingPattern(re.compile("a+b"))
+        assert pattern.search("a" * size) is None
+        costs.append(pattern.steps)
+    assert costs[1] > 10 * costs[0]
 
 
 def test_personal_hashes_depend_on_the_key():

@@ -54,7 +54,10 @@ DUMPS = {
         + ",\n".join(map(json.dumps, page["data"]["items"]))
         + "\n]}}"
     ),
-    "leading commas": lambda page: "[" + "\n,".join(map(json.dumps, page["data"]["items"])) + "\n]",
+    "leading commas": lambda page: (
+        "[\n" + "\n,".join(map(json.dumps, page["data"]["items"])) + "\n]"
+    ),
+    "commas before": lambda page: "[" + "\n, ".join(map(json.dumps, page["data"]["items"])) + "]",
 }
 SEPARATORS = ["", "\n", " ", ",", ",\n", "\n,", "\n\n", "\x1e"]
 
@@ -92,7 +95,7 @@ def test_fifty_pages_one_after_the_other_are_fifty_pages(tmp_path, between, how)
     assert (log.counts["events"], log.counts["rejects"]) == (5000, 0)
 
 
-@pytest.mark.parametrize("how", ["items on lines", "leading commas"])
+@pytest.mark.parametrize("how", ["items on lines", "leading commas", "commas before"])
 def test_long_lists_with_items_on_lines_are_read_whole(tmp_path, how):
     pages = [make_page([make_item(2000 * page + n) for n in range(2000)]) for page in range(4)]
     data = "[" + ",\n".join(map(DUMPS[how], pages)) + "]"
@@ -147,6 +150,17 @@ def test_one_broken_item_costs_one_row(tmp_path, how):
     log = read(tmp_path / "log", whole.replace(f"{colon}{AT + 23}", f"{colon}oops", 1))
     assert (log.counts["events"], log.counts["rejects"]) == (49, 1)
     assert "unread_parts" not in log.counts
+
+
+def test_an_open_item_before_a_page_takes_no_row_with_it(tmp_path):
+    rows = [*map(json.dumps, map(make_item, range(3)))]
+    page = json.dumps(make_page([make_item(3), make_item(4)]))
+    rows = [row.replace("[", "").replace("]", "") for row in rows]
+    for between in ("\n", ",\n", ""):
+        whole = between.join([rows[0][:-1], *rows[1:], page.replace("id3", "id3\x01"), page[:-9]])
+        log = read(tmp_path / "log", whole)
+        assert set(log.events["id"]) >= {"id1", "id2", "id4"}
+        assert log.counts["rejects"] + log.counts["events"] + log.counts["duplicates"] >= 7
 
 
 def test_a_rest_counts_by_its_size(tmp_path):
