@@ -156,6 +156,13 @@ def _count_store(store: Store, settings: Settings) -> CountedLog:
     catalogue = load_catalogue(settings.catalogue)
     damaged: list[str] = []
     calls = read_calls(store, windows, catalogue, damaged=damaged)
+    keys = {window.redaction["key"] for window in windows if "key" in window.redaction}
+    if len(keys) > 1:
+        _log.warning(
+            "%s: its windows were hashed with %d keys, so the same object counts once for each",
+            store.folder,
+            len(keys),
+        )
     reasons: Counter[str] = Counter()
     for window in windows:
         reasons.update(window.reject_reasons)

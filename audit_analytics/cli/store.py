@@ -96,23 +96,37 @@ def verify(*, folder: Path, config: Path | None) -> None:
 @store.command()
 @STORE
 @click.option("--wait", metavar="10m", help="Wait this long for a sync of STORE to end.")
+@CONFIG
 @VERBOSE
 @reports_errors
-def compact(*, folder: Path, wait: str | None) -> None:
+def compact(*, folder: Path, wait: str | None, config: Path | None) -> None:
     """Join the small files of STORE (data/store), days that ended two days ago and older.
 
-    Rows stay as they are. It can be stopped at any moment.
+    Rows stay as they are, unless the settings redact more than when they were stored: then they are
+    redacted again. It can be stopped at any moment.
     """
-    from datetime import UTC, datetime
+    from datetime import UTC, datetime, timedelta
 
     from audit_analytics.dates.spans import read_span
-    from audit_analytics.store import Store, lock_store
+    from audit_analytics.settings import load_settings
+    from audit_analytics.store import Redaction, Store, lock_store
     from audit_analytics.store.compaction import compact_store
 
+    settings = load_settings(config)
     chosen = Store(folder)
     chosen.check()
     with lock_store(folder, wait_seconds=read_span(wait).total_seconds() if wait else 0.0):
-        done = compact_store(chosen, datetime.now(UTC))
+        key = settings.read_hash_key()
+        done = compact_store(
+            chosen,
+            datetime.now(UTC),
+            redaction=Redaction.from_settings(
+                settings.redaction, key.get_secret_value() if key else chosen.read_key()
+            ),
+            reread=timedelta(
+                minutes=max(settings.sync.settle_minutes, settings.sync.reread_minutes)
+            ),
+        )
     click.echo(
         f"{done.before_count:,} files are {done.after_count:,} now; {done.rows_count:,} rows written"
     )

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics.files import open_private
+from audit_analytics.schema import EVENTS
 from audit_analytics.store.folder import PARTIAL, explains_failure
 from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, read_rejects
 from audit_analytics.store.window_file import WindowUnreadable, read_window
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from audit_analytics.store.folder import Store
     from audit_analytics.store.manifest import Manifest
+    from audit_analytics.store.redaction import Redaction
 
 FILE_ROWS: Final = 1_000_000
 """Windows are joined up to so many rows, and never beyond a day."""
@@ -32,7 +34,7 @@ GROUP_ROWS: Final = 122_880
 """Rows of a row group: what DuckDB reads at once."""
 
 REREAD: Final = timedelta(minutes=60)
-"""How long after its end a window is read once more: until then it is none to join."""
+"""How long after its end a window is read once more, unless set: until then it is none to join."""
 
 SETTLED_AFTER: Final = timedelta(days=2)
 """Age at which no sync reads a day again of its own accord."""
@@ -55,7 +57,13 @@ class Compaction:
     rows_count: int = 0
 
 
-def compact_store(store: Store, now: datetime) -> Compaction:
+def compact_store(
+    store: Store,
+    now: datetime,
+    *,
+    redaction: Redaction | None = None,
+    reread: timedelta = REREAD,
+) -> Compaction:
     """Join the small windows of each settled day. Hold the lock.
 
     Rows, counts, rejects and the time each was read stay as they are, and so do the hourly counts.
@@ -66,6 +74,10 @@ def compact_store(store: Store, now: datetime) -> Compaction:
         The store.
     now : datetime.datetime
         The time, UTC; days that ended less than two days ago are left alone.
+    redaction : Redaction, optional
+        What may be kept by now: windows that keep more are redacted again.
+    reread : datetime.timedelta, default 1 hour
+        A window that was read sooner than this after its end is none to join.
 
     Returns
     -------
@@ -79,21 +91,22 @@ def compact_store(store: Store, now: datetime) -> Compaction:
     """
     done = Compaction()
     windows = store.scan(end=now - SETTLED_AFTER).manifests
-    for group in _group(windows, now):
+    for group in _group(windows, now, reread):
         done.before_count += len(group)
-        is_due = len(group) > 1 or _has_small_groups(store, group[0])
-        written = _join(store, group) if is_due else None
+        tighter = redaction if redaction and redaction.tightens(group[0].redaction) else None
+        is_due = len(group) > 1 or tighter is not None or _has_small_groups(store, group[0])
+        written = _join(store, group, tighter) if is_due else None
         done.rows_count += written or 0
         done.after_count += len(group) if written is None else 1
     return done
 
 
-def _group(windows: list[Manifest], now: datetime) -> Iterator[list[Manifest]]:
+def _group(windows: list[Manifest], now: datetime, reread: timedelta) -> Iterator[list[Manifest]]:
     """Cut the windows into runs that may become one file."""
     group: list[Manifest] = []
     # one scope after the other: windows of two scopes may lie side by side, and are never joined
     for window in sorted(windows, key=lambda w: (w.scope, w.start)):
-        if window.end > now - SETTLED_AFTER or window.read_at < window.end + REREAD:
+        if window.end > now - SETTLED_AFTER or window.read_at < window.end + reread:
             continue  # a sync reads it again, and would have to read all that it was joined with
         if group and not _may_join(group, window):
             yield group
@@ -119,7 +132,7 @@ def _has_small_groups(store: Store, window: Manifest) -> bool:
     return bool(groups > 2 * -(-window.rows_count // GROUP_ROWS))
 
 
-def _join(store: Store, group: list[Manifest]) -> int | None:
+def _join(store: Store, group: list[Manifest], redaction: Redaction | None) -> int | None:
     tables, rejects = [SCHEMA.empty_table()], []
     try:
         for window in group:
@@ -130,6 +143,12 @@ def _join(store: Store, group: list[Manifest]) -> int | None:
     table = pa.concat_tables(tables)
     table = table.take(pc.sort_indices(table, [("at", "ascending"), ("id", "ascending")]))
     manifest = _describe(group, table)
+    if redaction:
+        stored = EVENTS.coerce(table.to_pandas())
+        table = pa.Table.from_pandas(
+            redaction.apply_again(stored), schema=SCHEMA, preserve_index=False
+        )
+        manifest = msgspec.structs.replace(manifest, redaction=redaction.describe())
     beside = (
         store.folder / PARTIAL / f"compact-{manifest.start:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     )

@@ -81,7 +81,14 @@ def fingerprint_windows(hour: datetime, windows: list[Manifest]) -> str:
         16 hexadecimal digits; others when a window is read again, comes or goes, and the same when
         windows are joined, which changes no row.
     """
-    parts = [part for window in windows for part in window.list_readings()]
-    inside = [part for part in parts if part.start < hour + HOUR and part.end > hour]
-    text = "\n".join(sorted(f"{p.start}|{p.end}|{p.read_at}|{p.rows_count}" for p in inside))
+    text = "\n".join(
+        sorted(
+            # what was redacted again has other words to count by
+            f"{part.start}|{part.end}|{part.read_at}|{part.rows_count}|{sorted(kept.items())}"
+            for window in windows
+            for kept in [window.redaction]
+            for part in window.list_readings()
+            if part.start < hour + HOUR and part.end > hour
+        )
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]

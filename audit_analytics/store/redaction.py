@@ -16,15 +16,17 @@ import pandas as pd
 from audit_analytics.redact import MASK, hash_objects, hash_personal, mask_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from audit_analytics.settings import RedactionSettings
+    from audit_analytics.store.manifest import Manifest
 
 _HOOK: Final = re.compile(r"(/hook(?:/v\d+)?/)[^/?#\s]+", re.IGNORECASE)
 _PERSONAL: Final = re.compile(
     r"[\w.+-]{1,64}@[\w.-]{1,255}"  # an e-mail address
     r"|(?<![\w+-])(?:\+\d{7,15}|(?:86)?1[3-9]\d{9})(?![\w-])"  # a phone number
 )
+_STRICTNESS: Final = {"path": ("masked", "template"), "ip": ("full", "hashed")}
 _PLATFORM: Final = ("platform", "")
 
 
@@ -85,6 +87,52 @@ class Redaction:
         """
         fingerprint = hash_personal("fingerprint", self.key)[:8]
         return {"path": self.path, "ip": self.ip, "rejects": self.rejects, "key": fingerprint}
+
+    def tightens(self, kept: dict[str, str]) -> bool:
+        """Tell whether stored events can be redacted again, to keep no more than this says.
+
+        Parameters
+        ----------
+        kept : dict of str to str
+            What the manifest of their window says.
+
+        Returns
+        -------
+        bool
+            True if this keeps less of paths or addresses, and all it would add to them was kept.
+
+        Examples
+        --------
+        >>> masked, template = Redaction("k"), Redaction("k", path="template")
+        >>> template.tightens(masked.describe()), masked.tightens(template.describe())
+        (True, False)
+        >>> Redaction("other", path="template").tightens(masked.describe())
+        False
+        """
+        own = self.describe()
+        if kept.get("key") != own["key"]:
+            return False  # two keys in one window would make its hashes of no use
+        steps = [
+            (_STRICTNESS[name].index(kept.get(name, "")), _STRICTNESS[name].index(own[name]))
+            for name in _STRICTNESS
+            if kept.get(name) in _STRICTNESS[name]
+        ]
+        return any(now > then for then, now in steps) and all(now >= then for then, now in steps)
+
+    def apply_again(self, events: pd.DataFrame) -> pd.DataFrame:
+        """Redact stored events again, whose objects are hashed with the key already.
+
+        Parameters
+        ----------
+        events : pandas.DataFrame
+            Table ``schema.EVENTS``, as stored.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The same rows.
+        """
+        return self.apply(events).assign(object=events["object"])
 
     def apply(self, events: pd.DataFrame) -> pd.DataFrame:
         """Redact events.
@@ -159,3 +207,40 @@ def _map_words(column: pd.Series, function: Callable[[str], str]) -> pd.Series:
     codes = pd.Series([position[word] for word in cleaned], dtype="int32").to_numpy()
     index = pd.Index(distinct, dtype="str")
     return pd.Series(pd.Categorical.from_codes(codes[places], categories=index), index=column.index)
+
+
+def say_changes(windows: Sequence[Manifest], redaction: Redaction) -> str:
+    """Say that a store was written with other settings until now.
+
+    Parameters
+    ----------
+    windows : sequence of Manifest
+        What is stored, in order of time.
+    redaction : Redaction
+        The settings as they are.
+
+    Returns
+    -------
+    str
+        What changed and what becomes of the older windows; empty once there is a newer window with
+        these settings, so that it is said once.
+    """
+    now = redaction.describe()
+    newest = max(windows, key=lambda w: (w.serial, w.read_at), default=None)
+    if newest is None or not newest.redaction or newest.redaction == now:
+        return ""
+    then = newest.redaction
+    changed = [
+        f"{name} (was {then.get(name, '-')}, is {now[name]})"
+        for name in now
+        if then.get(name) != now[name]
+    ]
+    said = f"the redaction of this store changed: {', '.join(changed)}. "
+    if redaction.tightens(then):
+        return said + "Older windows keep what they have until: store compact"
+    if then.get("key") != now["key"]:
+        return said + (
+            "Hashes of older windows cannot be compared with new ones, so their objects count apart; "
+            "to have one key, set the old one again, or sync into a new store"
+        )
+    return said + "Older windows stay as they are: what was left out is not in them"

@@ -42,6 +42,7 @@ from audit_analytics.store import (
     WindowWriter,
     lock_store,
 )
+from audit_analytics.store.redaction import say_changes
 from audit_analytics.sync.result import Progress, SyncResult
 from audit_analytics.sync.windows import Reading, Window, plan_windows
 
@@ -145,6 +146,7 @@ def sync(
                 progress=progress,
                 stop=stop,
             )
+            run.say_changes()
             run.read_windows(run.plan(since, now, until), workers or settings.sync.workers)
             if oldest:
                 run.result.removed_count = store.remove_before(oldest)
@@ -208,6 +210,10 @@ class _Run:
         return plan_windows(
             since, now, readings, until=until, length=length, settle=settle, reread=reread
         )
+
+    def say_changes(self) -> None:
+        if said := say_changes(self._store.scan().manifests, self._redaction):
+            _log.warning("%s: %s", self._store.folder, said)
 
     def read_windows(self, windows: list[Window], workers: int) -> None:
         self.result.planned = windows
