@@ -264,7 +264,7 @@ def _detect(
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
-        first_at=find_begin(every.by_api["first_at"]),
+        first_at=find_begin(every.by_api["bucket_at"]),
         last_at=every.by_api["last_at"].max(),
         calls_at=every.by_api["bucket_at"],
         holidays=settings.holidays,
@@ -274,7 +274,13 @@ def _detect(
     per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
     panel = add_metrics(build_panel(per_app, judged_api, grid), judged_api).leave_out(untaught)
     detection = detect_week(
-        panel, judged_api, judged_ip, every_ip=calls.by_ip, detector=detector, seed=settings.seed
+        panel,
+        judged_api,
+        judged_ip,
+        every_ip=calls.by_ip,
+        detector=detector,
+        seed=settings.seed,
+        since=week.since_at,
     )
     return detection if week.since_at is None else limit_days(detection, week.since_at)
 

@@ -55,6 +55,17 @@ class Week:
         """
         return pd.date_range(self.start_at.ceil("h"), self.end_at, freq="h", inclusive="left")
 
+    @property
+    def counted_until(self) -> pd.Timestamp:
+        """Return the end of the last hour that belongs to the week.
+
+        Returns
+        -------
+        pandas.Timestamp
+            UTC; later than `end_at` where an hour belongs to two weeks.
+        """
+        return self.hours[-1] + pd.Timedelta(hours=1)
+
     def shifted(self, weeks: int) -> Week:
         """Return the week that lies `weeks` later.
 
@@ -214,7 +225,7 @@ def find_end(at: pd.Series) -> pd.Timestamp:
 
 def _list_solid(at: pd.Series) -> pd.Series:
     """Return the hours with events, but for stray ones: parts of less than a day, a week apart."""
-    hours = pd.Series(at.dt.floor("h").unique()).sort_values()
+    hours = pd.Series(pd.Series(at.unique()).dt.floor("h").unique()).sort_values()
     part = (hours.diff() > pd.Timedelta(weeks=1)).cumsum()
     size = part.map(part.value_counts())
     solid = hours[size >= HOURS_PER_DAY]

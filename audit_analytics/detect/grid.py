@@ -101,6 +101,17 @@ class Grid:
         return np.bincount(self.day)
 
     @property
+    def unlogged(self) -> NDArray[np.bool_]:
+        """Return the local days the log says nothing about: they are no days of zeros.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_days,)
+            Days that are all gap.
+        """
+        return np.logical_and.reduceat(self.gap, self.first_hour)
+
+    @property
     def day_slot(self) -> NDArray[np.intp]:
         """Return the kind of each local day.
 

@@ -124,7 +124,7 @@ class RuleInput:
         grid = build_grid(
             chosen,
             history_weeks=history_weeks,
-            first_at=find_begin(calls.by_api["first_at"]),
+            first_at=find_begin(calls.by_api["bucket_at"]),
             last_at=calls.by_api["last_at"].max(),
             calls_at=calls.by_api["bucket_at"],
         )
@@ -221,7 +221,7 @@ class RuleInput:
         bool
             The log begins seven days or more before the report week.
         """
-        return self.is_known_since(find_begin(self.by_api["first_at"]))
+        return self.is_known_since(find_begin(self.by_api["bucket_at"]))
 
     def is_known_since(self, first_at: pd.Timestamp) -> bool:
         """Return whether something was first seen long enough before the report week.
