@@ -12,7 +12,14 @@ import pandas as pd
 from audit_analytics import features
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.spans import read_since
-from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
+from audit_analytics.dates.weeks import (
+    Week,
+    choose_report_week,
+    find_begin,
+    find_end,
+    parse_week,
+    week_of,
+)
 from audit_analytics.detect import (
     Detection,
     Limits,
@@ -171,9 +178,11 @@ def judge_week(
     """
     report_week = _choose_week(log, week, since, settings)
     review = read_review(settings, previous, report_week)
-    calls, untaught = _leave_out(log.calls, review, report_week)
+    # a report depends on nothing after its week, whenever it is written
+    known = log.calls.until(report_week.end_at)
+    calls, untaught = _leave_out(known, review, report_week)
     judged = _without_own(calls, settings)
-    detection = _detect(judged, log, report_week, settings, untaught=untaught, detector=detector)
+    detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
     hits = _find_hits(detection, calls, report_week, settings)
     panel = detection.panel
     parted = part_hits(
@@ -242,7 +251,7 @@ def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) ->
 
 def _detect(
     calls: Rollup,
-    log: CountedLog,
+    every: Rollup,
     week: Week,
     settings: Settings,
     *,
@@ -255,9 +264,9 @@ def _detect(
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
-        first_at=log.calls.by_api["first_at"].min(),
-        last_at=log.calls.by_api["last_at"].max(),
-        calls_at=log.calls.by_api["bucket_at"],
+        first_at=find_begin(every.by_api["bucket_at"]),
+        last_at=every.by_api["last_at"].max(),
+        calls_at=every.by_api["bucket_at"],
         holidays=settings.holidays,
         working_days=settings.working_days,
     )
@@ -265,7 +274,13 @@ def _detect(
     per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
     panel = add_metrics(build_panel(per_app, judged_api, grid), judged_api).leave_out(untaught)
     detection = detect_week(
-        panel, judged_api, judged_ip, every_ip=calls.by_ip, detector=detector, seed=settings.seed
+        panel,
+        judged_api,
+        judged_ip,
+        every_ip=calls.by_ip,
+        detector=detector,
+        seed=settings.seed,
+        since=week.since_at,
     )
     return detection if week.since_at is None else limit_days(detection, week.since_at)
 

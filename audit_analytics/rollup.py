@@ -88,6 +88,22 @@ class Rollup:
     by_ip: pd.DataFrame
     bucket: str
 
+    def until(self, end: pd.Timestamp) -> Rollup:
+        """Return the counts of the buckets that begin before an instant.
+
+        Parameters
+        ----------
+        end : pandas.Timestamp
+            The instant, UTC.
+
+        Returns
+        -------
+        Rollup
+            What is known then.
+        """
+        by_api, by_ip = (t[t["bucket_at"] < end] for t in (self.by_api, self.by_ip))
+        return Rollup(by_api, by_ip, self.bucket)
+
 
 def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Rollup:
     """Count calls per bucket by (app, API) and by (app, IP).

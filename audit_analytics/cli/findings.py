@@ -87,7 +87,9 @@ def _fetch_rows(
     source = counted.evidence
     zone = report["tenant_zone"]
     week = parse_week(report["week"]["iso"], zone=zone)
-    evidence = source.fetch(read_hits(found), start=week.hours[0], end=week.end_at, rows_max=rows)
+    evidence = source.fetch(
+        read_hits(found), start=week.hours[0], end=week.counted_until, rows_max=rows
+    )
     if evidence.rows.empty and found["evidence"]["ids"]:
         raise DataIncompleteError(
             f"{log}: holds none of the calls of {found['finding_id']}; name the log or store that "

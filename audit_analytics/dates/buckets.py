@@ -76,6 +76,30 @@ def start_days(days: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
     return local.tz_convert("UTC")
 
 
+def end_day(start: pd.Timestamp, zone: str) -> pd.Timestamp:
+    """Return when a day ends, whether it has 23, 24 or 25 hours.
+
+    Parameters
+    ----------
+    start : pandas.Timestamp
+        Its first instant, UTC.
+    zone : str
+        IANA name.
+
+    Returns
+    -------
+    pandas.Timestamp
+        The first instant of the next day, UTC.
+
+    Examples
+    --------
+    >>> end_day(pd.Timestamp("2026-10-24T22:00Z"), "Europe/Berlin")
+    Timestamp('2026-10-25 23:00:00+0000', tz='UTC')
+    """
+    day = start.tz_convert(zone).tz_localize(None).normalize()
+    return start_days(pd.DatetimeIndex([day + pd.Timedelta(days=1)]), zone)[0]
+
+
 def slot_of(
     hours: pd.DatetimeIndex,
     *,

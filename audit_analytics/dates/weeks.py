@@ -55,6 +55,17 @@ class Week:
         """
         return pd.date_range(self.start_at.ceil("h"), self.end_at, freq="h", inclusive="left")
 
+    @property
+    def counted_until(self) -> pd.Timestamp:
+        """Return the end of the last hour that belongs to the week.
+
+        Returns
+        -------
+        pandas.Timestamp
+            UTC; later than `end_at` where an hour belongs to two weeks.
+        """
+        return self.hours[-1] + pd.Timedelta(hours=1)
+
     def shifted(self, weeks: int) -> Week:
         """Return the week that lies `weeks` later.
 
@@ -168,6 +179,28 @@ def choose_week(first_at: pd.Timestamp, last_at: pd.Timestamp, *, zone: str) -> 
     return previous if first_at < previous.start_at + pd.Timedelta(days=1) else last
 
 
+def find_begin(at: pd.Series) -> pd.Timestamp:
+    """Return the start of the first hour in which the log is really there.
+
+    Parameters
+    ----------
+    at : pandas.Series of datetime64[us, UTC]
+        Instants of the events.
+
+    Returns
+    -------
+    pandas.Timestamp
+        A whole hour, UTC; NaT without events. Stray events of years before do not count.
+
+    Examples
+    --------
+    >>> hours = pd.date_range("2026-11-01T00:00Z", "2026-11-15T15:00Z", freq="h")
+    >>> find_begin(pd.Series([pd.Timestamp("2020-01-01T00:00Z"), *hours]))
+    Timestamp('2026-11-01 00:00:00+0000', tz='UTC')
+    """
+    return _list_solid(at).min()
+
+
 def find_end(at: pd.Series) -> pd.Timestamp:
     """Return the end of the last hour that the log really reaches.
 
@@ -187,11 +220,16 @@ def find_end(at: pd.Series) -> pd.Timestamp:
     >>> find_end(pd.Series([*hours, pd.Timestamp("2099-01-01T00:00Z")]))
     Timestamp('2026-11-15 16:00:00+0000', tz='UTC')
     """
-    hours = pd.Series(at.dt.floor("h").unique()).sort_values()
+    return _list_solid(at).max() + pd.Timedelta(hours=1)
+
+
+def _list_solid(at: pd.Series) -> pd.Series:
+    """Return the hours with events, but for stray ones: parts of less than a day, a week apart."""
+    hours = pd.Series(pd.Series(at.unique()).dt.floor("h").unique()).sort_values()
     part = (hours.diff() > pd.Timedelta(weeks=1)).cumsum()
     size = part.map(part.value_counts())
     solid = hours[size >= HOURS_PER_DAY]
-    return (hours if solid.empty else solid).max() + pd.Timedelta(hours=1)
+    return hours if solid.empty else solid
 
 
 def choose_report_week(at: pd.Series, *, zone: str) -> Week:
@@ -227,5 +265,5 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
         return choose_week(at.min(), at.max(), zone=zone)
     last = week_of(covered.max().tz_localize(zone), zone=zone)
     near = at[at < last.end_at + pd.Timedelta(weeks=1)]
-    week = choose_week(at.min(), near.max(), zone=zone)
+    week = choose_week(find_begin(at), near.max(), zone=zone)
     return min(week, last, key=lambda w: w.start_at)

@@ -76,13 +76,15 @@ class ApiDays:
         return int(rows["app"][within & (rows[name] > 0)].nunique())
 
 
-def judge_api_days(panel: Panel) -> ApiDays:
+def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
     """Judge every day of every shared API.
 
     Parameters
     ----------
     panel : Panel
         The tenant.
+    since : pandas.Timestamp, optional
+        What lies after this instant of the report week is judged by itself, UTC.
 
     Returns
     -------
@@ -90,7 +92,8 @@ def judge_api_days(panel: Panel) -> ApiDays:
         p-values and what they rest on; nothing is tested without a past week to calibrate on.
     """
     apis, groups = build_api_panel(panel), [group.name for group in list_detectors(ApiGroup)]
-    scored = {week: _score(panel, apis, week) for week in [*panel.grid.weeks, 0]}
+    scored = {week: _score(panel, apis, week) for week in panel.grid.weeks}
+    scored[0] = _score(panel.after(since), apis.after(since), 0)
     current, surprises = scored[0]
     rows = current.reshape(-1, len(groups))
     past = {week: scored[week][0].reshape(-1, len(groups)) for week in panel.grid.weeks}
@@ -184,4 +187,5 @@ def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], d
     surprises = {group.name: group.scored(frame) for group in list_detectors(ApiGroup)}
     stacked = np.stack([surprise.score for surprise in surprises.values()], axis=2)
     stacked[~apis.assessed(week)] = np.nan
+    stacked[:, panel.grid.unlogged[panel.grid.days(week)]] = np.nan
     return stacked, surprises

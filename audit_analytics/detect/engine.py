@@ -112,6 +112,7 @@ def detect_week(
     every_ip: pd.DataFrame | None = None,
     detector: OutlierDetector | None = None,
     seed: int = 0,
+    since: pd.Timestamp | None = None,
 ) -> Detection:
     """Judge every app-day, IP-day and API-day of the report week.
 
@@ -129,6 +130,8 @@ def detect_week(
         :class:`audit_analytics.detect.forest.SurpriseForest`.
     seed : int, default=0
         ``random_state`` of the isolation forest.
+    since : pandas.Timestamp, optional
+        What lies after this instant is judged by itself, UTC; see :func:`limit_days`.
 
     Returns
     -------
@@ -143,9 +146,9 @@ def detect_week(
         week: _score_apps(panel, groups, networks, apis, week)[0].reshape(-1, len(groups))
         for week in panel.grid.weeks
     }
-    current, surprises = _score_apps(panel, groups, networks, apis, 0)
+    current, surprises = _score_apps(panel, groups, networks, apis, 0, since=since)
     past, week_of = stack_weeks(reference, len(groups))
-    past_tested = [int((week_of == week).sum()) for week in reference]
+    past_tested = [int((week_of == week).sum()) for week in np.unique(week_of)]
     # days of young apps alone, tested for networks only, are no past to calibrate on
     calibrated = not np.isnan(past).any(axis=1).all()
     rows = current.reshape(-1, len(groups))
@@ -154,7 +157,7 @@ def detect_week(
     app_p = {name: p.reshape(shape) for name, p in app_p.items()}
     counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
     ip_days = judge_ip_days(counted)
-    api_days = judge_api_days(panel)
+    api_days = judge_api_days(panel, since)
     tested = np.asarray(~np.isnan(current).all(axis=2) & calibrated)
     detection = Detection(
         panel=panel,
@@ -171,7 +174,7 @@ def detect_week(
         units={
             "app": _count_units(int(tested.sum()), past_tested),
             "ip": _count_units(
-                len(ip_days), [int((counted["week"] == week).sum()) for week in panel.grid.weeks]
+                len(ip_days), [*counted.loc[counted["week"] < 0, "week"].value_counts()]
             ),
             "api": int(api_days.tested.sum()),
         },
@@ -221,12 +224,22 @@ def _count_units(tested: int, past: list[int]) -> int:
 
 
 def _score_apps(
-    panel: Panel, groups: list[AppGroup], networks: Novelty, apis: Novelty, week: int
+    panel: Panel,
+    groups: list[AppGroup],
+    networks: Novelty,
+    apis: Novelty,
+    week: int,
+    *,
+    since: pd.Timestamp | None = None,
 ) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
     """Return scores of shape (n_apps, n_days, n_groups), NaN where not assessed."""
     frame, new = WeekFrame(panel, week), {"networks": networks, "apis": apis}
+    rest = WeekFrame(panel.after(since), week)
     surprises = {
-        group.name: group.score(frame) for group in groups if isinstance(group, CountGroup)
+        # what adds up over days cannot do so in a part of one
+        group.name: group.score(frame if group.spans else rest)
+        for group in groups
+        if isinstance(group, CountGroup)
     }
     scores = [
         score_novelty(panel, new[group.pairs], week)
@@ -238,6 +251,7 @@ def _score_apps(
     days = np.array(panel.grid.days(week))
     unborn = panel.first_hour[:, None] > panel.grid.first_hour[days][None, :] + 23
     stacked[unborn] = np.nan
+    stacked[:, panel.grid.unlogged[days]] = np.nan
     # a young app has no past to be compared with, but may call from where nobody ever did
     young = ~panel.assessed(week)[:, None, None]
     stacked = np.where(young & ~np.array([group.young for group in groups]), np.nan, stacked)

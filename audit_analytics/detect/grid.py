@@ -41,6 +41,8 @@ class Grid:
         Week of each hour; 0 is the report week, -1 the week before.
     gap : numpy.ndarray of bool of shape (n_hours,)
         Hours the log says nothing about: left out of every baseline, never scored.
+    began : int
+        Position of the hour in which the log begins; negative if before the grid.
     """
 
     hours: pd.DatetimeIndex
@@ -48,6 +50,7 @@ class Grid:
     day: NDArray[np.intp]
     week: NDArray[np.intp]
     gap: NDArray[np.bool_]
+    began: int = 0
 
     @property
     def weeks(self) -> list[int]:
@@ -98,6 +101,17 @@ class Grid:
         return np.bincount(self.day)
 
     @property
+    def unlogged(self) -> NDArray[np.bool_]:
+        """Return the local days the log says nothing about: they are no days of zeros.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_days,)
+            Days that are all gap.
+        """
+        return np.logical_and.reduceat(self.gap, self.first_hour)
+
+    @property
     def day_slot(self) -> NDArray[np.intp]:
         """Return the kind of each local day.
 
@@ -146,7 +160,7 @@ def build_grid(
     history_weeks : int
         Weeks of history before it; weeks before `first_at` are left out.
     first_at, last_at : pandas.Timestamp
-        First and last event of the log, UTC; the hours outside are gaps.
+        Begin of the log and its last event, UTC; the hours outside are gaps.
     calls_at : pandas.Series of datetime64[us, UTC]
         Starts of the hours in which anything at all was logged.
     holidays, working_days : collection of date
@@ -184,4 +198,5 @@ def build_grid(
         # by the calendar: a week in which the clocks change has 167 or 169 hours
         week=np.asarray((day - day[hours >= week.start_at][0]) // 7, dtype=np.intp),
         gap=np.asarray(~covered & ((share[slot] > 0.5) | ~seen)),
+        began=int((first_at.floor("h") - hours[0]) // pd.Timedelta(hours=1)),
     )

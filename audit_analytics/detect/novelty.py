@@ -148,7 +148,7 @@ def _build(panel: Panel, pairs: pd.DataFrame, *, days: int) -> Novelty:
     # the log may begin before the grid; then its first days are old enough
     born = np.where(panel.first_hour < 0, panel.first_hour // 24, grid.day[first_hour])
     young = day[None, :] - born[:, None] < days
-    log_began = born.min() if len(born) else 0
+    log_began = grid.began // 24 if grid.began < 0 else grid.day[min(grid.began, len(grid.day) - 1)]
     young |= day[None, :] - log_began < MIN_HISTORY_DAYS
     active = np.add.reduceat(panel.counts["calls"], grid.first_hour, axis=1) > 0
     pairs = pairs[~young[pairs["app"], pairs["day"]]]

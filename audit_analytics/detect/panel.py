@@ -51,6 +51,8 @@ class Panel:
         Hours of an app that are no example of what is usual for it; none if not given.
     metric_apis : mapping of str to tuple of str
         The user's metrics among `counts`, and the APIs whose calls they hold.
+    since_hour : int, default=0
+        First hour of the report week that is judged.
     """
 
     grid: Grid
@@ -60,6 +62,7 @@ class Panel:
     api_calls: pd.DataFrame
     untaught: NDArray[np.bool_] | None = None
     metric_apis: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    since_hour: int = 0
 
     def leave_out(self, hours: pd.DataFrame) -> Panel:
         """Keep some hours of some apps out of every baseline.
@@ -80,6 +83,30 @@ class Panel:
         untaught = np.zeros((len(self.apps), len(self.grid.hours)), dtype=bool)
         untaught[app[inside], hour[inside]] = True
         return replace(self, untaught=untaught)
+
+    def after(self, since: pd.Timestamp | None) -> Panel:
+        """Forget what the report week held before an instant, so that the rest stands out alone.
+
+        Parameters
+        ----------
+        since : pandas.Timestamp or None
+            An instant of the report week, UTC; nothing is forgotten if None.
+
+        Returns
+        -------
+        Panel
+            Without the hours of the report week that were over then.
+        """
+        if since is None:
+            return self
+        over = np.asarray(self.grid.hours + pd.Timedelta(hours=1) <= since)
+        forgotten = over & (self.grid.week == 0)
+        return replace(
+            self,
+            counts={name: np.where(forgotten, 0.0, values) for name, values in self.counts.items()},
+            api_calls=self.api_calls[~forgotten[self.api_calls["hour"].to_numpy()]],
+            since_hour=int(over.sum()),
+        )
 
     def narrow_to_api(self, api: str) -> Panel:
         """Keep the calls of one API.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.dates.weeks import Week, choose_report_week, parse_week
+from audit_analytics.dates.weeks import Week, choose_report_week, find_begin, parse_week
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS, build_grid
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
@@ -115,7 +115,7 @@ class RuleInput:
         chosen = (
             parse_week(week, zone=zone) if week else choose_report_week(events["at"], zone=zone)
         )
-        calls = rollup(events)
+        calls = rollup(events).until(chosen.end_at)
         own = [table["app_id"].isin(own_apps) for table in (calls.by_api, calls.by_ip)]
         by_api, by_ip = calls.by_api[~own[0]], calls.by_ip[~own[1]]
         judged_api, judged_ip = set_aside_stuffing(
@@ -124,8 +124,8 @@ class RuleInput:
         grid = build_grid(
             chosen,
             history_weeks=history_weeks,
-            first_at=events["at"].min(),
-            last_at=events["at"].max(),
+            first_at=find_begin(calls.by_api["bucket_at"]),
+            last_at=calls.by_api["last_at"].max(),
             calls_at=calls.by_api["bucket_at"],
         )
         panel = build_panel(_count_apps(judged_api), judged_api, grid)
@@ -221,7 +221,7 @@ class RuleInput:
         bool
             The log begins seven days or more before the report week.
         """
-        return self.is_known_since(self.by_api["first_at"].min())
+        return self.is_known_since(find_begin(self.by_api["bucket_at"]))
 
     def is_known_since(self, first_at: pd.Timestamp) -> bool:
         """Return whether something was first seen long enough before the report week.
@@ -252,7 +252,7 @@ class RuleInput:
             Its rows of the week.
         """
         at = table["bucket_at"]
-        return table[(at >= self.week.hours[0]) & (at < self.week.end_at)]
+        return table[(at >= self.week.start_at) & (at < self.week.end_at)]
 
     def before_week(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a rollup table that lie before the report week.
@@ -267,22 +267,28 @@ class RuleInput:
         pandas.DataFrame
             Its earlier rows.
         """
-        return table[table["bucket_at"] < self.week.hours[0]]
+        return table[table["bucket_at"] < self.week.start_at]
 
-    def new_pairs(self, novelty: Novelty) -> pd.DataFrame:
+    def new_pairs(self, novelty: Novelty, since: pd.Timestamp | None = None) -> pd.DataFrame:
         """Return the new pairs of the report week with the app's id.
 
         Parameters
         ----------
         novelty : Novelty
             New pairs.
+        since : pandas.Timestamp, optional
+            From this instant on, UTC; from the report week's first day if not given.
 
         Returns
         -------
         pandas.DataFrame
             As `novelty.pairs`, with ``app_id``.
         """
-        pairs = novelty.pairs[novelty.pairs["day"].isin(self.panel.grid.days(0))]
+        pairs = novelty.pairs
+        if since is None:
+            pairs = pairs[pairs["day"].isin(self.panel.grid.days(0))]
+        else:
+            pairs = pairs[pairs["first_at"] >= since]
         return pairs.assign(app_id=self.panel.apps[pairs["app"]])
 
 

@@ -46,7 +46,8 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
     """
     grid, days = frame.panel.grid, np.array(frame.days)
     base, slot = fit_daily(frame, counts), grid.day_slot[days]
-    observed, mean = by_day(counts, grid.day)[:, days], base.mean[:, slot]
+    # of a day the log says nothing about nothing was expected
+    observed, mean = by_day(counts, grid.day)[:, days], base.mean[:, slot] * ~grid.unlogged[days]
     noise = mean + base.dispersion[:, None] * mean**2
     # the doubt about a mean is the same on each day it is the mean of: it adds up, noise does not
     doubt = np.sqrt(noise / np.maximum(base.weight[:, slot], 0.1))
@@ -55,7 +56,7 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
     def score_span(length: int) -> Surprise:
         expected = _add_up(mean, length)
         variance = _add_up(noise, length) + _add_up(doubt, length) ** 2
-        size = expected**2 / np.maximum(variance - expected, 1e-9)
+        size = np.maximum(expected, 1e-9) ** 2 / np.maximum(variance - expected, 1e-9)
         score = count_surprise(_add_up(capped, length), expected, size)
         score[:, : length - 1] = 0.0
         start = grid.first_hour[days[np.maximum(np.arange(len(days)) - length + 1, 0)]]

@@ -41,7 +41,7 @@ class Surprise:
     hour : numpy.ndarray of int of shape (n_apps, n_days)
         First hour of the bucket, as a position in the grid.
     hours : numpy.ndarray of int of shape (n_apps, n_days)
-        Width of the bucket: 1, or the hours of the day.
+        Width of the bucket: 1, or the hours of the day that are judged.
     label : numpy.ndarray of object of shape (n_apps, n_days)
         Error class or API, or ''.
     """
@@ -274,7 +274,10 @@ def score_days(
     if rate is not None:
         calls = by_day(frame.panel.counts["calls"], grid.day)[app, day]
         score = _limit_by_share(score, observed, calls, rate[app] + more / calls)
-    rows = {"app": app, "hour": grid.first_hour[day], "hours": grid.day_hours[day]}
+    start, end = grid.first_hour[day], grid.first_hour[day] + grid.day_hours[day]
+    if frame.scored == 0:
+        start = np.maximum(start, frame.panel.since_hour)
+    rows = {"app": app, "hour": start, "hours": end - start}
     rows |= {"score": score, "observed": observed, "expected": mean, "size": size}
     return pick_daily(frame, pd.DataFrame(rows))
 

@@ -234,7 +234,9 @@ def _merge(
     severities = [hit.severity for hit in hits if hit.severity and hit.alone]
     severity = max([*severities, rarity or "low"], key=schema.SEVERITIES.index)
     # the supporting hits' evidence fills up what the first one's leaves
-    evidence = source.fetch(hits, start=week.hours[0], end=week.end_at, rows_max=MAX_EVIDENCE)
+    evidence = source.fetch(
+        hits, start=week.hours[0], end=week.counted_until, rows_max=MAX_EVIDENCE
+    )
     guidance = find_detector(first.detector)
     reasons = [_give_reason(hit, week) for hit in hits]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))

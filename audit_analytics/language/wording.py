@@ -43,16 +43,25 @@ def format_span(start: pd.Timestamp, end: pd.Timestamp, zone: str) -> str:
     day = say_day(begin)
     # the day that begins where the span ends is none of it
     last = say_day(finish - timedelta(seconds=1))
-    if begin == begin.normalize() and finish == finish.normalize():
+    if _begins_day(begin) and _begins_day(finish):
         if finish.date() - begin.date() == timedelta(days=1):
             return _("on {day}", day=day)
         return _("from {day} to {last_day}", day=day, last_day=last)
-    times = {"time": say_time(begin), "end_time": say_time(finish)}
-    if begin.date() == finish.date() or finish == begin.ceil("D"):
+    shown = finish
+    if finish.tz_localize(None) <= begin.tz_localize(None):
+        # the clocks were set back within the span: told as they would have shown its end
+        shown = begin.tz_localize(None) + (end - start)
+    times = {"time": say_time(begin), "end_time": say_time(shown)}
+    if begin.date() == (finish - timedelta(seconds=1)).date():
         return _("between {time} and {end_time} on {day}", day=day, **times)
     return _(
         "between {time} on {day} and {end_time} on {last_day}", day=day, last_day=last, **times
     )
+
+
+def _begins_day(at: pd.Timestamp) -> bool:
+    """Return whether a day begins; some zones change their clocks at midnight."""
+    return bool(at.date() != (at - timedelta(seconds=1)).date())
 
 
 def format_start(start: pd.Timestamp, zone: str) -> str:

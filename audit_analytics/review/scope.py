@@ -32,6 +32,8 @@ _WORDS: Final = ("app_id", "api", "severity", "category", "ip", "network")
 _HOUR: Final = 3_600_000_000
 """Microseconds of an hour."""
 
+_SHORT_DAY: Final = pd.Timedelta(hours=23)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
@@ -348,8 +350,16 @@ def shift_scope(scope: Scope, week: Week, weeks: int) -> Scope:
     Scope
         On the tenant's clocks at the same time of the week.
     """
-    start, end = (
-        (at.tz_convert(week.zone) + pd.DateOffset(weeks=weeks)).tz_convert("UTC")
-        for at in (scope.start_at, scope.end_at)
-    )
+    if not weeks:
+        return scope
+    start = _shift(scope.start_at, week.zone, weeks)
+    length = scope.end_at - scope.start_at
+    # a day may have 23 or 25 hours, and ends at midnight whatever it has; fewer hours stay as many
+    end = start + length if length < _SHORT_DAY else _shift(scope.end_at, week.zone, weeks)
     return Scope(start_at=start, end_at=end, where=scope.where)
+
+
+def _shift(at: pd.Timestamp, zone: str, weeks: int) -> pd.Timestamp:
+    """Return the same time on the clocks; the first of two, and the next after a missing one."""
+    wall = at.tz_convert(zone).tz_localize(None) + pd.Timedelta(weeks=weeks)
+    return wall.tz_localize(zone, nonexistent="shift_forward", ambiguous=True).tz_convert("UTC")

@@ -96,7 +96,13 @@ class Settings(BaseSettings):
         10.0, gt=0, le=1000, description="alarms an ordinary week brings"
     )
     lang: Literal["en", "zh"] = Field("en", description="language of the report")
-    history_weeks: int = Field(4, ge=1, le=8, description="weeks of history behind a baseline")
+    history_weeks: int = Field(
+        # a past week is judged by the other ones: of one alone nobody could say what is usual
+        4,
+        ge=2,
+        le=8,
+        description="weeks of history behind a baseline",
+    )
     holidays: frozenset[date] = Field(frozenset(), description="weekdays that are days off")
     working_days: frozenset[date] = Field(frozenset(), description="weekend days that are worked")
     own_app_id: str = Field("", description="app id of this tool: listed, but never judged")

@@ -120,22 +120,26 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     if not data.has_history:
         return
     within = data.thresholds(ChainThresholds).chain_hours * HOUR
-    pairs = data.new_pairs(data.apis)[["app_id", "name"]].rename(columns={"name": "api"})
+    # the week of the last step tells the chain, wherever in the night before it began
+    since = data.week.start_at - within
+    pairs = data.new_pairs(data.apis, since=since)[["app_id", "name"]]
+    pairs = pairs.rename(columns={"name": "api"})
     by_api = data.by_api[data.by_api["app_id"].isin(pairs["app_id"])]
     calls = _list_steps(by_api[by_api["ok_count"] > 0])
-    week = calls[calls["at"] >= data.week.hours[0]]
-    week = week.assign(new=is_known(week, pairs, ["app_id", "api"]))
-    places = data.new_pairs(data.networks).groupby("app_id")["first_at"].min()
+    near = calls[calls["at"] >= since]
+    near = near.assign(new=is_known(near, pairs, ["app_id", "api"]))
+    places = data.new_pairs(data.networks, since=since).groupby("app_id")["first_at"].min()
     chains = pd.concat(
         [
-            _join_steps(week, within, news).assign(news=sum(news))
+            _join_steps(near, within, news).assign(news=sum(news))
             for news in product((True, False), repeat=len(STEPS))
         ]
     )
     chains = chains.join(places.rename("moved_at"), on="app_id")
+    chains = chains[chains["send_at"] >= data.week.start_at]
     moved = chains["moved_at"] <= chains["send_at"]
     chains = chains[(chains["news"] >= 2) | ((chains["news"] == 1) & moved)]
-    past = calls[calls["at"] < data.week.hours[0]].assign(new=False)
+    past = calls[calls["at"] < data.week.start_at].assign(new=False)
     usual = _join_steps(past, within, (False, False, False))
     chains = chains[~chains["app_id"].isin(usual["app_id"])]
     chains = chains.sort_values(["app_id", "news", "send_at"], ascending=[True, False, True])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from pydantic import Field
 
 from audit_analytics import schema
@@ -64,20 +65,33 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 )
 def find_denied_then_allowed(data: RuleInput) -> Iterator[Hit]:
     """Find sensitive APIs that were denied to an app several times and then answered."""
-    week = data.in_week(data.by_api)
-    week = week[week["severity"].isin(schema.SENSITIVE)]
+    rows = data.by_api[data.by_api["severity"].isin(schema.SENSITIVE)]
+    # who is denied on Sunday night and let in on Monday is told in the week of the success
+    near = rows[rows["last_at"] >= data.week.start_at - DAY]
     earlier = data.before_week(data.by_api)
-    week = week[~is_known(week, earlier[earlier["ok_count"] > 0], APP_API)]
-    granted_at = week[week["ok_count"] > 0].groupby(APP_API, observed=True)["last_at"].min()
-    denials = week[week["permission_count"] > 0].merge(
-        granted_at.rename("granted_at").reset_index(), on=APP_API
+    near = near[~is_known(near, earlier[earlier["ok_count"] > 0], APP_API)]
+    near = near.sort_values("bucket_at", kind="stable")
+    later = near.groupby(APP_API, observed=True)
+    near = near.assign(
+        # in the hour of the first success its order is not known; what comes next tells it
+        refused_next=later["permission_count"].shift(-1).fillna(1) > 0,
+        success=later["ok_count"].cumsum() > 0,
+        granted_at=near["last_at"].where(near["ok_count"] > 0),
     )
-    last = denials["granted_at"]
-    denials = denials.assign(
-        count=denials["permission_count"].where(denials["first_at"].between(last - DAY, last), 0)
-    )
-    pairs = denials.groupby(APP_API, observed=True, as_index=False).agg(
-        count=("count", "sum"), start_at=("first_at", "min"), end_at=("granted_at", "first")
+    granted_at = near.groupby(APP_API, observed=True)["granted_at"].min()
+    denials = near[near["permission_count"] > 0].drop(columns="granted_at")
+    denials = denials.merge(granted_at.dropna().reset_index(), on=APP_API)
+    before = denials[~denials["success"] & (denials["last_at"] >= denials["granted_at"] - DAY)]
+    mixed = denials[denials["success"] & (denials["last_at"] == denials["granted_at"])]
+    mixed = mixed[is_known(mixed, before, APP_API) | ~mixed["refused_next"]]
+    pairs = (
+        pd.concat([before, mixed])
+        .groupby(APP_API, observed=True, as_index=False)
+        .agg(
+            count=("permission_count", "sum"),
+            start_at=("first_at", "min"),
+            end_at=("granted_at", "first"),
+        )
     )
     for pair in pairs[
         pairs["count"] >= data.thresholds(DeniedThenAllowedThresholds).denied_before_success

@@ -15,7 +15,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from pydantic import Field
@@ -23,6 +23,7 @@ from pydantic import Field
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from audit_analytics.detect.rule_input import RuleInput
+
+
+REFUSALS: Final = ("not_found", "permission", "param")
+"""Answers to whoever guesses an object."""
 
 
 class EnumerationThresholds(Thresholds):
@@ -67,7 +72,6 @@ def _say(hit: Hit, who: str, zone: str) -> str:
         ROTATE,
     ),
     thresholds=EnumerationThresholds,
-    metric="not_found",
     place=40,
 )
 def find_enumeration(data: RuleInput) -> Iterator[Hit]:
@@ -75,7 +79,7 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
     failed, keys = "failed_objects_count", ["app_id", "api"]
     in_vain = data.by_api["objects_count"] - data.by_api["ok_objects_count"]
     # an object that an outage kept from answering was not guessed
-    answers = data.by_api[["not_found_count", "permission_count", "param_count"]].sum(axis=1)
+    answers = data.by_api[[f"{name}_count" for name in REFUSALS]].sum(axis=1)
     table = data.by_api.assign(**{failed: np.minimum(in_vain, answers)})
     week = data.in_week(table)
     top = top_rows(
@@ -93,6 +97,16 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
             end_at=row.bucket_at + HOUR,
             observed=float(row.failed_objects_count),
             unit=mark("distinct objects in an hour"),
-            facts={"api": str(row.api), "calls": int(row.calls_count)},
+            facts={"api": str(row.api), "calls": int(row.calls_count), **_draw(row)},
             where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
         )
+
+
+def _draw(row: Any) -> dict[str, str]:  # noqa: ANN401 - a row of itertuples
+    """Say what a plot of the finding shows: the answers that refused the objects."""
+    refused = {name: getattr(row, f"{name}_count") for name in REFUSALS}
+    most = max(refused, key=lambda name: refused[name])
+    # wrong parameters are not counted by the hour, calls of the API are
+    return (
+        {"metric": most} if most in ERROR_CLASSES else {"metric": "calls", "narrow": str(row.api)}
+    )

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from audit_analytics.cases import Hit
-from audit_analytics.dates.buckets import floor_at
+from audit_analytics.dates.buckets import end_day, floor_at
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
-from audit_analytics.detect.rule_input import DAY
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, say_number
@@ -73,7 +72,7 @@ def find_rate_limited(data: RuleInput) -> Iterator[Hit]:
             entity_type="app",
             entity=str(row.app_id),
             start_at=row.bucket_at,
-            end_at=row.bucket_at + DAY,
+            end_at=end_day(row.bucket_at, data.week.zone),
             observed=float(row.rate_limit_count),
             unit=mark("rate-limited calls in a day"),
             alone=False,
