@@ -29,9 +29,10 @@ from detection_tables import print_clean, print_seconds, print_summary, print_wo
 from detection_worlds import load_worlds
 from worlds.build import make_worlds
 from worlds.recipes import FAMILIES, RECIPES
+from worlds.resampled import find_real_logs, make_resampled
 
-COMPANY = "company"
-WORLDS = (COMPANY, *FAMILIES)
+COMPANY, RESAMPLED = "company", "resampled"
+WORLDS = (COMPANY, *FAMILIES, RESAMPLED)
 
 
 def run(task: tuple) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -45,6 +46,8 @@ def run(task: tuple) -> tuple[pd.DataFrame, pd.DataFrame]:
             sizes=sizes,
             cache=options.cache,
         )
+    elif name == RESAMPLED:
+        worlds = make_resampled(options.real, seed, sizes)
     else:
         worlds = make_worlds(RECIPES[name], seed, sizes)
     judged = [judge(world, options.methods) for world in worlds]
@@ -56,8 +59,11 @@ def plan_tasks(options: argparse.Namespace) -> list[tuple]:
     """Return one task a world and seed; a family of worlds, as ``small``, has several."""
     tasks = []
     for world in WORLDS if options.world == "all" else (options.world,):
+        if world == RESAMPLED and options.real is None:
+            print("resampled is left out: there are no real logs in ../shared/data/real")
+            continue
         clean = [0.0] if options.clean or world != COMPANY else []
-        for name in FAMILIES.get(world, [COMPANY]):
+        for name in FAMILIES.get(world, [world]):
             tasks += [(name, seed, [*options.sizes, *clean], options) for seed in options.seeds]
     if options.harsh:
         # in the harsh world only attacks of full size: what it asks is how much noise costs
@@ -93,6 +99,12 @@ def main() -> None:
     )
     parser.add_argument("--methods", default="", help="only those whose name begins so")
     parser.add_argument("--jobs", type=int, default=1, help="processes, one seed each")
+    parser.add_argument(
+        "--real",
+        type=Path,
+        default=find_real_logs(Path.cwd()),
+        help="folder of the real logs; ../shared/data/real",
+    )
     parser.add_argument("--csv", type=Path, help="write one row an attack and method to this file")
     parser.add_argument("--out", type=Path, help="write everything that was counted as JSON")
     parser.add_argument(

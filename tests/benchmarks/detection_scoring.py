@@ -41,6 +41,8 @@ RIGHT = {
     "denied_one_api": {*_FAILS, "rule:probing", "NEWAPI", "SENS"},
     "denied_for_days": {*_FAILS, "SLOW", "VOL"},
     "clockwork_failures": {*_FAILS, "SLOW", "VOL", "BEACON", "rule:beacon"},
+    "real_takeover": {*_FAILS, "NEWAPI", "VOL", "OBJ", "rule:probing"},
+    "real_role_abuse": {"NEWAPPS", "NEWAPI", "API", "VOL", "OBJ", "ERR", "NEWNET"},
     "ghost_routes": {*_FAILS, "rule:enumeration", "NEWAPI", "VOL"},
 }
 """What may stand first in a finding for it to say what happened."""

@@ -133,7 +133,7 @@ def _draw_app(number: int, habit: str, tenant: Tenant, rng: np.random.Generator)
         egress=draw_egress(tenant.provider, rng),
         born=0,
         dies=0,
-        errors=_draw_errors(recipe, rng, big=per_day > 3 * recipe.per_day),
+        errors=_draw_errors(recipe, rng, big=habit == "poller" or per_day > 3 * recipe.per_day),
         retries=bool(rng.random() < 0.5),
         objects=int(np.clip(rng.lognormal(4.5, 1.5), 3, 50_000)),
         skew=float(rng.choice([1.0, 2.0, 3.5])),

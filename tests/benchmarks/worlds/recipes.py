@@ -45,7 +45,7 @@ class Recipe:
     """What a world is made of.
 
     ``per_day`` is the median of the apps' calls a day; ``adopts`` multiplies how often apps take to
-    new APIs and addresses; ``birth_rush`` how much more young apps call; ``noisy_share`` of the apps, and every large one, get not-found answers to
+    new APIs and addresses; ``birth_rush`` how much more young apps call; ``noisy_share`` of the apps, and every large one and one that polls, get not-found answers to
     70 % of their calls; ``repeated`` more attacks are drawn from ``again`` by the seed.
     """
 
