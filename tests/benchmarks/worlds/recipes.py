@@ -45,8 +45,9 @@ class Recipe:
     """What a world is made of.
 
     ``per_day`` is the median of the apps' calls a day; ``adopts`` multiplies how often apps take to
-    new APIs and addresses; ``birth_rush`` how much more young apps call; ``noisy_share`` of the apps, and every large one and one that polls, get not-found answers to
-    70 % of their calls; ``repeated`` more attacks are drawn from ``again`` by the seed.
+    new APIs and addresses; ``birth_rush`` how much more young apps call; ``noisy_share`` of the
+    apps, and every one that is large or polls, get not-found answers to 70 % of their calls;
+    ``repeated`` more attacks are drawn from ``again`` by the seed.
     """
 
     name: str
@@ -104,7 +105,7 @@ RECIPES = {
         Recipe(name="large", apps=2000, per_day=4, young_share=0.02, asleep_share=0.01, repeated=5),
         Recipe(name="shared", shared=True),
         Recipe(name="noisy", noisy_share=0.9),
-        Recipe(name="adopting", adopts=30.0),
+        Recipe(name="adopting", adopts=50.0),
         *(
             Recipe(
                 name=f"infant-{days}",
