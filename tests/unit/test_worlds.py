@@ -11,7 +11,7 @@ from audit_analytics.intake import count_log
 from audit_analytics.schema import EVENTS
 from audit_analytics.settings import Settings
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 from detection_scoring import RIGHT, grade
 from worlds.build import make_worlds
