@@ -24,7 +24,7 @@ from audit_analytics.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from detection_worlds import World
+    from worlds.world import World
 
     from audit_analytics.detect import Detection
     from audit_analytics.report.inputs import ReportInput
@@ -51,7 +51,7 @@ class Judged:
 
     @cached_property
     def settings(self) -> Settings:
-        return Settings(holidays=self.world.holidays)
+        return Settings(holidays=self.world.holidays, working_days=self.world.working_days)
 
     @cached_property
     def data(self) -> ReportInput:
@@ -79,7 +79,12 @@ class Judged:
         table = features.per_app(self.calls, zone=self.settings.tenant_zone, zero_fill=False)
         table = table[table["app_id"] != ""].reset_index(drop=True)
         at = pd.DatetimeIndex(table["bucket_at"])
-        slot = slot_of(at, zone=self.settings.tenant_zone, holidays=self.world.holidays)
+        slot = slot_of(
+            at,
+            zone=self.settings.tenant_zone,
+            holidays=self.world.holidays,
+            working_days=self.world.working_days,
+        )
         return table.assign(
             entity="app:" + table["app_id"].astype("str"), now=at >= self.week.start_at, slot=slot
         )
@@ -196,6 +201,35 @@ def _failing_addresses(judged: Judged) -> tuple[pd.DataFrame, list[str]]:
     return table.assign(entity="ip:" + table["ip"].astype("str")), ["apps_count", "auth_count"]
 
 
+def rank_by_static_list(judged: Judged) -> pd.DataFrame:
+    """What a spreadsheet shows: most errors in an hour, and most calls from new addresses, in turn.
+
+    New is an address the app did not call from before the week.
+    """
+    errors = judged.hourly[judged.hourly["now"]]
+    failed = errors[[f"{name}_count" for name in schema.ERROR_OUTCOMES]].sum(axis=1)
+    by_errors = _best(errors, failed.to_numpy(float), HOUR)
+    by_ip = judged.calls.by_ip
+    by_ip = by_ip[(by_ip["app_id"] != "") & (by_ip["ip"] != "")]
+    first = by_ip.groupby(["app_id", "ip"], observed=True)["bucket_at"].transform("min")
+    fresh = by_ip[first >= judged.week.start_at]
+    hours = fresh.groupby(["app_id", "bucket_at"], observed=True, as_index=False)[
+        "calls_count"
+    ].sum()
+    hours = hours.assign(entity="app:" + hours["app_id"].astype("str"))
+    by_news = _best(hours, hours["calls_count"].to_numpy(float), HOUR)
+    total = hours.groupby("entity")["calls_count"].sum()
+    by_news["score"] = by_news["entity"].map(total).astype(float)
+    lists = [
+        ranked[ranked["score"] > 0]
+        .sort_values(["score", "entity"], ascending=[False, True])
+        .assign(score=lambda rows, place=place: -2.0 * np.arange(len(rows)) - place)
+        for place, ranked in enumerate((by_errors, by_news))
+    ]
+    table = pd.concat(lists, ignore_index=True).sort_values("score", ascending=False)
+    return table.drop_duplicates("entity")
+
+
 def rank_by_cases(judged: Judged) -> pd.DataFrame:
     """Ours without the rules: cases by E; the bucket is the most unusual day."""
     return _rank_cases(judged.detection)
@@ -229,10 +263,10 @@ def rank_by_ecod_voter(judged: Judged) -> pd.DataFrame:
     return _rank_cases(judge_week(log, settings=judged.settings, detector=ECOD()).detection)
 
 
-def rank_by_report(judged: Judged) -> pd.DataFrame:
-    """Ours as the report ranks: findings with their rules, then the cases that made none."""
+def rank_by_list(judged: Judged) -> pd.DataFrame:
+    """Ours as the report lists: its findings and nothing below them."""
     findings = judged.findings
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             "entity": [f"{f.entity_type}:{f.entity}" for f in findings],
             "score": [1000.0 - f.rank for f in findings],
@@ -245,17 +279,25 @@ def rank_by_report(judged: Judged) -> pd.DataFrame:
             ],
         }
     )
+
+
+def rank_by_report(judged: Judged) -> pd.DataFrame:
+    """Ours as the report ranks: findings with their rules, then the cases that made none."""
+    table = rank_by_list(judged)
     rest = rank_by_cases(judged)
     rest["spans"] = [[]] * len(rest)
     return pd.concat([table, rest[~rest["entity"].isin(table["entity"])]], ignore_index=True)
 
 
+RANKED, OURS, LISTED = "ours, cases by E", "ours, as the report ranks", "ours, as listed"
 METHODS: dict[str, Callable[[Judged], pd.DataFrame]] = {
     "forest, raw app-hours": rank_by_raw_forest,
     "forest, baseline-relative": rank_by_relative_forest,
     "static thresholds": rank_by_thresholds,
-    "ours, cases by E": rank_by_cases,
-    "ours, as the report ranks": rank_by_report,
+    "static list": rank_by_static_list,
+    RANKED: rank_by_cases,
+    OURS: rank_by_report,
+    LISTED: rank_by_list,
 }
 if importlib.util.find_spec("pyod"):
     METHODS["ECOD, raw app-hours"] = rank_by_ecod

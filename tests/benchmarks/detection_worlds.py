@@ -1,14 +1,15 @@
-"""Simulated tenants with labelled attacks for the detection benchmark, flattened once and kept."""
+"""The world ``company``: tenants of the package's own simulator, flattened once and kept."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from worlds.world import World
 
 import audit_analytics
 from audit_analytics.simulate import SCENARIOS, Company, simulate_company
@@ -20,25 +21,6 @@ from audit_analytics.source.files import read_log
 from audit_analytics.source.log import concat_events, drop_duplicates
 
 ATTACKS_COUNT = 22
-
-
-@dataclass(frozen=True)
-class World:
-    """A log to judge: ``size`` 0 has no attacks; ``touched`` names every app an attack called as."""
-
-    seed: int
-    harsh: bool
-    size: float
-    events: pd.DataFrame
-    labels: pd.DataFrame
-    touched: dict[str, list[str]]
-    foreign: dict[str, list[str]]
-    holidays: frozenset[date]
-
-    @property
-    def name(self) -> str:
-        world = "harsh" if self.harsh else "usual"
-        return f"{world}, attacks x {self.size:g}" if self.size else f"{world}, no attacks"
 
 
 def choose_attacks(seed: int) -> list[str]:
@@ -110,8 +92,8 @@ def _lay_over(
         events = drop_duplicates(concat_events([events, hostile]))[0]
     rows = list(labels.itertuples())
     return World(
+        kind="company, harsh" if harsh else "company",
         seed=seed,
-        harsh=harsh,
         size=size,
         events=events,
         labels=labels,
