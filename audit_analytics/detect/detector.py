@@ -94,6 +94,8 @@ class Detector:
 
     def __init_subclass__(cls) -> None:
         """Add the parameters that a kind of detector inherits to those its docstring names."""
+        if "__init__" in vars(cls):
+            return  # it names what it takes
         summary, _, own = inspect.cleandoc(cls.__doc__ or "").partition(_PARAMETERS)
         inherited = inspect.cleandoc(cls.__mro__[1].__doc__ or "").partition(_PARAMETERS)[2]
         cls.__doc__ = f"{summary}{_PARAMETERS}{inherited}\n{own}"
