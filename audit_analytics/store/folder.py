@@ -15,12 +15,9 @@ into place, so that whatever happens there is the old window, the new one, or no
 
 from __future__ import annotations
 
-import functools
-import re
 import secrets
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -28,23 +25,21 @@ import msgspec
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, move_into_place, write_private
 from audit_analytics.store.cover import find_needless
-from audit_analytics.store.manifest import LONGEST, Manifest, StoreTooNew, read_manifest
+from audit_analytics.store.damage import find_stale, is_noted, list_notes, note_damage, read_once
+from audit_analytics.store.failure import StoreUnusable, explains_failure
+from audit_analytics.store.manifest import LONGEST, Manifest, StoreTooNew, read_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
+    from audit_analytics.store.damage import Notes
+
 PARTIAL: Final = ".partial"
-DAMAGED: Final = ".damaged"
 KEY_FILE: Final = ".key"
 
-_NAME: Final = re.compile(r"day=(\d{4}-\d\d-\d\d)/(\d\d-\d\d-\d\d)(\.\d+)?\.parquet")
 _DAY: Final = timedelta(days=1)
-
-
-class StoreUnusable(InputError):  # noqa: N818 - reads as what happened
-    """The store cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +121,33 @@ class Store:
         """
         return self.folder / f"day={start:%Y-%m-%d}" / f"{start:%H-%M-%S}.parquet"
 
-    def list_files(self) -> list[tuple[datetime, Path]]:
+    def list_files(
+        self, since: datetime | None = None, until: datetime | None = None
+    ) -> list[tuple[datetime, Path]]:
         """List the files of the windows.
+
+        Parameters
+        ----------
+        since, until : datetime.datetime, optional
+            Only windows that begin in ``[since, until)``; the folders of other days are not read.
 
         Returns
         -------
         list of tuple of datetime.datetime and pathlib.Path
             Where each window begins, UTC, and its file, in order of time.
         """
-        paths = self.folder.glob("day=*/*.parquet")
-        found = ((_read_name(path.relative_to(self.folder).as_posix()), path) for path in paths)
-        return sorted((start, path) for start, path in found if start)
+        first = f"day={since.date()}" if since else "day="
+        last = f"day={until.date()}" if until else "day=~"
+        days = [day for day in self.folder.glob("day=*") if first <= day.name <= last]
+        paths = (path for day in days for path in day.glob("*.parquet"))
+        names = ((f"{path.parent.name}/{path.name}", path) for path in paths)
+        return sorted(
+            (start, path)
+            for name, path in names
+            if (start := read_start(name))
+            and (not since or start >= since)
+            and (not until or start < until)
+        )
 
     def list_starts(self) -> list[datetime]:
         """List where the stored windows begin.
@@ -167,11 +178,9 @@ class Store:
             A window was written by a later version.
         """
         stored = Stored()
-        notes = self._list_notes()
-        for at, path in self.list_files():
-            # as long as a window can be, one that begins before the span may reach into it
-            if (end and at >= end) or (start and at <= start - LONGEST):
-                continue
+        notes = list_notes(self.folder)
+        # as long as a window can be, one that begins before the span may reach into it
+        for at, path in self.list_files(start - LONGEST if start else None, end):
             try:
                 manifest = self._read_sound(at, path, notes)
             except StoreTooNew:
@@ -207,9 +216,8 @@ class Store:
         with explains_failure(self.folder):
             removed = [*(self.folder / PARTIAL).iterdir()]
             removed += map(self.file_of, find_needless(self.scan(since).manifests))
-            notes = self._list_notes()
-            files = [path for _, path in self.list_files() if self._is_noted(path, notes)]
-            removed += notes - set(map(self._note_of, files))
+            notes = list_notes(self.folder)
+            removed += find_stale(notes, [path for _, path in self.list_files()])
             for path in removed:
                 path.unlink()
         return len(removed)
@@ -264,14 +272,7 @@ class Store:
         window : Manifest
             The window. Where the store cannot be written nothing is noted.
         """
-        path = self.file_of(window)
-        note = self._note_of(path)
-        try:
-            make_private(note.parent)
-            write_private(note, _stamp(path).encode())
-        except OSError:
-            # a store that is read only; whoever reads says so, and verify will find it
-            return
+        note_damage(self.folder, self.file_of(window))
 
     def find_serial(self, draft: Manifest) -> int:
         """Return the serial of a window that is about to be stored. Hold the lock.
@@ -299,38 +300,22 @@ class Store:
         return find_needless([*self.scan(start, end).manifests, manifest])
 
     def _find_damaged(self, manifest: Manifest) -> Iterator[Path]:
-        notes = self._list_notes()
-        for at, path in self.list_files():
-            if manifest.start <= at < manifest.end:
-                try:
-                    self._read_sound(at, path, notes)
-                except StoreTooNew:
-                    continue
-                except InputError:
-                    yield path
+        notes = list_notes(self.folder)
+        for at, path in self.list_files(manifest.start, manifest.end):
+            try:
+                self._read_sound(at, path, notes)
+            except StoreTooNew:
+                continue
+            except InputError:
+                yield path
 
-    def _read_sound(self, at: datetime, path: Path, notes: set[Path]) -> Manifest:
-        manifest = _read_cached(path)
+    def _read_sound(self, at: datetime, path: Path, notes: Notes) -> Manifest:
+        manifest = read_once(path)
         if manifest.start != at:
             raise InputError(f"{path}: holds another window")
-        if self._is_noted(path, notes):
+        if is_noted(path, notes):
             raise InputError(f"{path}: its rows cannot be read; the next sync fetches them again")
         return manifest
-
-    def _note_of(self, path: Path) -> Path:
-        return self.folder / DAMAGED / f"{path.parent.name}-{path.stem}"
-
-    def _list_notes(self) -> set[Path]:
-        return set((self.folder / DAMAGED).glob("*"))
-
-    def _is_noted(self, path: Path, notes: set[Path]) -> bool:
-        note = self._note_of(path)
-        if note not in notes:
-            return False
-        try:
-            return note.read_text(encoding="ascii") == _stamp(path)
-        except (OSError, UnicodeDecodeError):
-            return False
 
     def remove_before(self, at: datetime) -> int:
         """Remove the windows that end before some time. Hold the lock.
@@ -404,64 +389,3 @@ class Store:
             raise StoreUnusable(
                 f"{self.folder}: holds no window yet; fetch some with: sync --since 28d"
             )
-
-
-def _read_name(name: str) -> datetime | None:
-    found = _NAME.fullmatch(name)
-    try:
-        return (
-            datetime.strptime(f"{found[1]}{found[2]}", "%Y-%m-%d%H-%M-%S").replace(tzinfo=UTC)
-            if found
-            else None
-        )
-    except ValueError:
-        # shaped like a day, and there is no such day
-        return None
-
-
-def _read_cached(path: Path) -> Manifest:
-    """Read a manifest, once as long as its file is the same."""
-    try:
-        stamp = _stamp(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return _read_stamped(path, stamp)
-
-
-@functools.lru_cache(maxsize=2**16)
-def _read_stamped(path: Path, stamp: str) -> Manifest:  # noqa: ARG001 - what the file was then
-    return msgspec.structs.replace(read_manifest(path), file=path.name)
-
-
-def _stamp(path: Path) -> str:
-    about = path.stat()
-    return f"{about.st_ino} {about.st_mtime_ns} {about.st_size}"
-
-
-@contextmanager
-def explains_failure(folder: Path) -> Iterator[None]:
-    """Turn errors of the file system into one that says what to do.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The store.
-
-    Yields
-    ------
-    None
-        Nothing.
-
-    Raises
-    ------
-    StoreUnusable
-        The block failed to read or write.
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise StoreUnusable(
-            f"{folder}: cannot write to the store ({reason}); what is stored stays readable. Make "
-            "room or correct the permissions, then run the same command again"
-        ) from error

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import DataIncompleteError
-from audit_analytics.store.folder import explains_failure
+from audit_analytics.store.failure import explains_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

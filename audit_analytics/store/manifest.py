@@ -6,7 +6,8 @@ visible and neither is ever there without the other.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import msgspec
@@ -28,6 +29,8 @@ ALL: Final = "all"
 MANIFEST_KEY: Final = b"audit_analytics.manifest"
 REJECTS_KEY: Final = b"audit_analytics.rejects"
 
+
+_NAME: Final = re.compile(r"day=(\d{4}-\d\d-\d\d)/(\d\d-\d\d-\d\d)(\.\d+)?\.parquet")
 
 LONGEST: Final = timedelta(days=31)
 """Longest window; whatever claims more would have every one of its hours counted."""
@@ -171,6 +174,35 @@ def _build_schema() -> pa.Schema:
 
 SCHEMA: Final = _build_schema()
 """Arrow schema of a stored window."""
+
+
+def read_start(name: str) -> datetime | None:
+    """Read off a file's name where its window begins.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file, after that of its folder.
+
+    Returns
+    -------
+    datetime.datetime or None
+        The beginning, UTC; None if it is no name of a window.
+
+    Examples
+    --------
+    >>> read_start("day=2026-03-02/09-00-00.1.parquet")
+    datetime.datetime(2026, 3, 2, 9, 0, tzinfo=datetime.timezone.utc)
+    """
+    found = _NAME.fullmatch(name)
+    try:
+        return (
+            datetime.strptime(f"{found[1]}{found[2]}", "%Y-%m-%d%H-%M-%S").replace(tzinfo=UTC)
+            if found
+            else None
+        )
+    except ValueError:
+        return None  # shaped like a day, and there is no such day
 
 
 def read_manifest(path: Path) -> Manifest:

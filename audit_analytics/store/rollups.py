@@ -30,7 +30,8 @@ from audit_analytics import schema
 from audit_analytics.files import make_private, move_into_place, open_private
 from audit_analytics.rollup import SQL
 from audit_analytics.store.counting import DuckEngine
-from audit_analytics.store.folder import PARTIAL, StoreUnusable, explains_failure
+from audit_analytics.store.failure import StoreUnusable, explains_failure
+from audit_analytics.store.folder import PARTIAL
 from audit_analytics.store.hours import HOUR, fingerprint_windows, name_hour, sort_into_hours
 from audit_analytics.store.lock import StoreLocked, lock_store
 

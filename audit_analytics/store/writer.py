@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from audit_analytics.files import open_private
 from audit_analytics.redact import hash_objects
-from audit_analytics.store.folder import PARTIAL, explains_failure
+from audit_analytics.store.failure import explains_failure
+from audit_analytics.store.folder import PARTIAL
 from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA
 
 if TYPE_CHECKING:

@@ -1,0 +1,140 @@
+"""Notes of windows whose rows cannot be read, for the next sync, and manifests read once.
+
+A note holds for the file it was made of, and for none that takes its place.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from audit_analytics.errors import InputError
+from audit_analytics.files import make_private, write_private
+from audit_analytics.store.manifest import Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+DAMAGED: Final = ".damaged"
+
+Notes = dict[str, "Path"]
+
+
+def note_damage(folder: Path, path: Path) -> None:
+    """Note that the rows of a file cannot be read; nothing is noted in a store that is read only.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    path : pathlib.Path
+        File of a window.
+    """
+    try:
+        make_private(folder / DAMAGED)
+        write_private(folder / DAMAGED / _name(path), _stamp(path).encode())
+    except OSError:
+        return  # whoever reads says so, and verify will find it
+
+
+def list_notes(folder: Path) -> Notes:
+    """List the notes of a store.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+
+    Returns
+    -------
+    dict of str to pathlib.Path
+        Their files, by name.
+    """
+    return {note.name: note for note in (folder / DAMAGED).glob("*")}
+
+
+def is_noted(path: Path, notes: Notes) -> bool:
+    """Tell whether the rows of a file could not be read.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File of a window.
+    notes : dict of str to pathlib.Path
+        From :func:`list_notes`.
+
+    Returns
+    -------
+    bool
+        True if it was noted and the file is still the same.
+    """
+    note = notes.get(_name(path))
+    if note is None:
+        return False
+    try:
+        return note.read_text(encoding="ascii") == _stamp(path)
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def find_stale(notes: Notes, paths: Iterable[Path]) -> list[Path]:
+    """List the notes that hold for no file any more.
+
+    Parameters
+    ----------
+    notes : dict of str to pathlib.Path
+        From :func:`list_notes`.
+    paths : iterable of pathlib.Path
+        The files of all windows.
+
+    Returns
+    -------
+    list of pathlib.Path
+        Notes to remove.
+    """
+    kept = {_name(path) for path in paths if is_noted(path, notes)}
+    return [note for name, note in notes.items() if name not in kept]
+
+
+def read_once(path: Path) -> Manifest:
+    """Read a manifest, once as long as its file is the same.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        File of a window.
+
+    Returns
+    -------
+    Manifest
+        The manifest, with the name of its file.
+
+    Raises
+    ------
+    InputError
+        The file is gone, damaged or of another origin.
+    StoreTooNew
+        It was written by a later version.
+    """
+    try:
+        stamp = _stamp(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return _read_stamped(path, stamp)
+
+
+@functools.lru_cache(maxsize=2**16)
+def _read_stamped(path: Path, stamp: str) -> Manifest:  # noqa: ARG001 - what the file was then
+    return msgspec.structs.replace(read_manifest(path), file=path.name)
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}-{path.stem}"
+
+
+def _stamp(path: Path) -> str:
+    about = path.stat()
+    return f"{about.st_ino} {about.st_mtime_ns} {about.st_size}"
