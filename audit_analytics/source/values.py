@@ -128,7 +128,9 @@ class Splitter:
         pieces: list[Piece] = []
         used = self._split(whole, pieces, final=final)
         if is_too_long and pieces and pieces[-1].rows:
-            pieces[-1] = replace(pieces[-1], is_rest=True)
+            last = pieces[-1]
+            rows = max(last.rows, len(last.text) // ROW_BYTES)
+            pieces[-1] = replace(last, rows=rows, is_rest=True)
         self._line += whole.count("\n", 0, used)
         self._parts = [whole[used:]]
         self._size = len(whole) - used
@@ -167,9 +169,9 @@ class Splitter:
 
     def _lose(self, part: str, line: int, *, is_last: bool) -> Piece:
         rows = max(1, part.count('"event_time"'))
-        if not _BEGINNING.match(part):
-            rows = max(rows, len(part) // ROW_BYTES)
         is_cut = is_last and (self._depth > 0 or _PAGE_BEGUN.match(part) is not None)
+        if is_cut or not _BEGINNING.match(part):
+            rows = max(rows, len(part) // ROW_BYTES)
         if is_cut:
             # said once; what follows, if anything, is not within that list
             self._depth = 0

@@ -460,7 +460,7 @@ def test_every_column_is_clean(store):
 
 def test_what_is_kept_can_be_chosen(store):
     template = Redaction("k", path="template", ip="hashed", rejects="masked")
-    log = read_log([{"id": "", "text": "why"}])
+    log = read_log([{"id": "", "text": "why"}], keeps_texts=True)
     store.create()
     draft = Manifest(start=NINE, end=NINE + HOUR, read_at=NINE)
     with WindowWriter(store, draft, template) as writer:
