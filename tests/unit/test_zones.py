@@ -12,8 +12,6 @@ TOLD = (
     "detectors",
     "title",
     "sentence",
-    "start_local",
-    "end_local",
     "observed",
     "unit",
     "past_weeks",
