@@ -183,7 +183,7 @@ def judge_week(
     calls, untaught = _leave_out(known, review, report_week)
     judged = _without_own(calls, settings)
     detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
-    hits = _find_hits(detection, calls, report_week, settings)
+    hits = _find_hits(detection, judged, calls, report_week, settings)
     panel = detection.panel
     parted = part_hits(
         hits,
@@ -264,7 +264,8 @@ def _detect(
     grid = build_grid(
         week,
         history_weeks=settings.history_weeks,
-        first_at=find_begin(every.by_api["bucket_at"]),
+        # a week before the log begins has no history, and is all gap
+        first_at=week.end_at if every.by_api.empty else find_begin(every.by_api["bucket_at"]),
         last_at=every.by_api["last_at"].max(),
         calls_at=every.by_api["bucket_at"],
         holidays=settings.holidays,
@@ -300,8 +301,10 @@ def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.Da
     return replace(calls, by_api=by_api, by_ip=by_ip), hours
 
 
-def _find_hits(detection: Detection, calls: Rollup, week: Week, settings: Settings) -> list[Hit]:
-    judged, own = _without_own(calls, settings), settings.own_apps()
+def _find_hits(
+    detection: Detection, judged: Rollup, calls: Rollup, week: Week, settings: Settings
+) -> list[Hit]:
+    own = settings.own_apps()
     severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,

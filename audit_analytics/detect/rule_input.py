@@ -22,6 +22,7 @@ from audit_analytics.rollup import rollup
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
+    from datetime import date
 
 T = TypeVar("T", bound=Thresholds)
 
@@ -77,6 +78,8 @@ class RuleInput:
         history_weeks: int = 4,
         deny_networks: tuple[str, ...] = (),
         own_apps: Collection[str] = (),
+        holidays: Collection[date] = (),
+        working_days: Collection[date] = (),
     ) -> RuleInput:
         """Make the input of a rule from a table of events, for a notebook.
 
@@ -96,6 +99,8 @@ class RuleInput:
             Networks that are always reported.
         own_apps : collection of str, default=()
             App ids of this tool.
+        holidays, working_days : collection of date, default=()
+            Exceptions from the working week.
 
         Returns
         -------
@@ -124,9 +129,11 @@ class RuleInput:
         grid = build_grid(
             chosen,
             history_weeks=history_weeks,
-            first_at=find_begin(calls.by_api["bucket_at"]),
+            first_at=chosen.end_at if by_api.empty else find_begin(calls.by_api["bucket_at"]),
             last_at=calls.by_api["last_at"].max(),
             calls_at=calls.by_api["bucket_at"],
+            holidays=holidays,
+            working_days=working_days,
         )
         panel = build_panel(_count_apps(judged_api), judged_api, grid)
         return cls(

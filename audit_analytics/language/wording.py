@@ -47,16 +47,17 @@ def format_span(start: pd.Timestamp, end: pd.Timestamp, zone: str) -> str:
         if finish.date() - begin.date() == timedelta(days=1):
             return _("on {day}", day=day)
         return _("from {day} to {last_day}", day=day, last_day=last)
-    shown = finish
-    if finish.tz_localize(None) <= begin.tz_localize(None):
-        # the clocks were set back within the span: told as they would have shown its end
-        shown = begin.tz_localize(None) + (end - start)
-    times = {"time": say_time(begin), "end_time": say_time(shown)}
+    times = {"time": say_time(begin), "end_time": say_time(_clock_end(finish))}
     if begin.date() == (finish - timedelta(seconds=1)).date():
         return _("between {time} and {end_time} on {day}", day=day, **times)
     return _(
         "between {time} on {day} and {end_time} on {last_day}", day=day, last_day=last, **times
     )
+
+
+def _clock_end(at: pd.Timestamp) -> pd.Timestamp:
+    """Return what clocks show where a span ends, were they not set forward or back just then."""
+    return (at - timedelta(seconds=1)).tz_localize(None) + timedelta(seconds=1)
 
 
 def _begins_day(at: pd.Timestamp) -> bool:
@@ -153,7 +154,7 @@ def say_when(hit: Hit, zone: str) -> str:
         "{when}, mostly between {time} and {end_time}",
         when=when,
         time=say_time(first),
-        end_time=say_time(last),
+        end_time=say_time(_clock_end(last)),
     )
 
 

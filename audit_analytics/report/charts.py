@@ -63,10 +63,14 @@ def _count_networks(data: ReportInput) -> dict[str, Any]:
     tenant = pairs.groupby("network")["first_at"].transform("min") == pairs["first_at"]
     tenant &= ~pairs["network"].where(tenant).duplicated()
     day = pairs["first_at"].dt.tz_convert(week.zone).dt.strftime("%Y-%m-%d")
-    first = data.calls.by_api["first_at"].min().tz_convert(week.zone).normalize()
-    start = max(first, week.shifted(-data.settings.history_weeks).start_at.tz_convert(week.zone))
-    end = week.end_at.tz_convert(week.zone)
-    days = pd.date_range(start.normalize(), end, freq="D", inclusive="left").strftime("%Y-%m-%d")
+    begin = week.shifted(-data.settings.history_weeks).start_at
+    start = max(data.calls.by_api["first_at"].min(), begin).tz_convert(week.zone)
+    # without the zone: where clocks change at midnight a day has no midnight
+    first, last = (
+        at.tz_convert(week.zone).tz_localize(None).normalize()
+        for at in (start, week.end_at - pd.Timedelta(seconds=1))
+    )
+    days = pd.date_range(first, last, freq="D").strftime("%Y-%m-%d")
     return {
         "days": [str(name) for name in days],
         "tenant": _per_day(day[tenant], days),
