@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 STORE = click.argument("store", type=FOLDER, default=Path("data/store"))
 EXIT_INTERRUPTED = 130
@@ -58,6 +63,7 @@ def sync(
     from audit_analytics.dates.spans import read_since, read_span
     from audit_analytics.settings import load_settings
     from audit_analytics.sync import sync as fetch
+    from audit_analytics.sync.fetching import THREADS
     from audit_analytics.sync.progress import show_progress, write_event
 
     settings = load_settings(config)
@@ -72,7 +78,7 @@ def sync(
             result = fetch(
                 settings,
                 store,
-                since=read_since(since, now, zone=settings.tenant_zone),
+                since=_read_beginning(since, now, settings.tenant_zone),
                 until=read_since(until, now, zone=settings.tenant_zone) if until else None,
                 sensitive_only=sensitive_only,
                 workers=workers,
@@ -81,6 +87,10 @@ def sync(
             )
     except KeyboardInterrupt:
         click.echo("Stopped. What is stored stays; the same command goes on from there.", err=True)
+        if any(thread.name.startswith(THREADS) for thread in threading.enumerate()):
+            # It hangs in the operating system, and Python would wait for it; nothing is half stored.
+            sys.stderr.flush()
+            os._exit(EXIT_INTERRUPTED)
         sys.exit(EXIT_INTERRUPTED)
     if log_format == "json":
         write_event("finished", **result.summarise())
@@ -131,8 +141,10 @@ def doctor(*, store: Path | None, as_json: bool, config: Path | None) -> None:
     from audit_analytics.report.escape import terminal
     from audit_analytics.settings import load_settings
     from audit_analytics.sync.doctor import diagnose, render_diagnosis
+    from audit_analytics.sync.progress import show_waits
 
-    diagnosis = diagnose(load_settings(config), store)
+    with show_waits():
+        diagnosis = diagnose(load_settings(config), store)
     if as_json:
         click.echo(json.dumps(diagnosis, indent=2))
     else:
@@ -196,6 +208,17 @@ def serve(
         latency_seconds=latency,
         faults=Faults(**shares),
     )
+
+
+def _read_beginning(text: str, now: datetime, zone: str) -> datetime | timedelta:
+    """Read a span as one: it counts back from whatever time it is when the sync begins."""
+    from audit_analytics.dates.spans import read_since, read_span
+    from audit_analytics.errors import ConfigError
+
+    try:
+        return read_span(text)
+    except ConfigError:
+        return read_since(text, now, zone=zone)
 
 
 def _read_fault(text: str, kinds: tuple[str, ...]) -> tuple[str, float]:

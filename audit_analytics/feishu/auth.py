@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Final
 from requests.auth import AuthBase
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.transport import check_base_url, post, read_answer
+from audit_analytics.feishu.answers import read_answer
+from audit_analytics.feishu.transport import check_base_url, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import requests
+
+    from audit_analytics.feishu.answers import Answer
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 TOKEN_CODES: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})
@@ -29,10 +32,22 @@ _NEXT_STEPS: Final = {
     10003: "the app id is unknown or malformed; copy it again from the developer console",
     10014: "the app is disabled or not installed in this tenant; have an administrator enable it",
     10015: "the app secret is wrong; copy it again from the developer console",
-    99991401: "this machine's address is not in the app's allow-list; add it in the console",
 }
 
 _log = logging.getLogger(__name__)
+
+
+ADDRESS_REFUSED: Final = 99991401
+
+
+class AddressRefused(RemoteError):  # noqa: N818 - reads as what happened
+    """The app may not be used from this machine's address."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(
+            f"the platform refuses this machine's address ({answer}): it is not in the app's "
+            "allow-list; add it in the console"
+        )
 
 
 class CredentialsRefused(RemoteError):  # noqa: N818 - reads as what happened
@@ -88,7 +103,7 @@ class TenantToken(AuthBase):
     clock : callable, default time.time
         Returns seconds since the epoch.
     timeout_seconds : float, default 30
-        Longest wait for an answer, in seconds.
+        Longest wait for each part of an answer, in seconds.
 
     Examples
     --------
@@ -137,14 +152,27 @@ class TenantToken(AuthBase):
 
         Raises
         ------
-        CredentialsRefused
-            There is no token for the credentials.
+        CredentialsRefused, AddressRefused
+            There is no token for the credentials, or not for this machine.
         Unavailable
             The token endpoint could not be reached.
         """
         request.headers["Authorization"] = f"Bearer {self._current()}"
         request.register_hook("response", self._replay_once)  # type: ignore[no-untyped-call]
         return request
+
+    def renew(self) -> None:
+        """Exchange the credentials for a new token, whatever is left of the old one.
+
+        Raises
+        ------
+        CredentialsRefused
+            There is no token for the credentials.
+        Unavailable
+            The token endpoint could not be reached.
+        """
+        with self._lock:
+            self._fetch()
 
     def _current(self) -> str:
         with self._lock:
@@ -164,6 +192,8 @@ class TenantToken(AuthBase):
             },
             timeout_seconds=self._timeout_seconds,
         )
+        if answer.code == ADDRESS_REFUSED:
+            raise AddressRefused(answer)
         if answer.code:
             step = _NEXT_STEPS.get(answer.code, "look the code up in the platform's documentation")
             raise CredentialsRefused(

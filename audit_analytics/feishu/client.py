@@ -9,11 +9,28 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import tenacity
-from requests.adapters import HTTPAdapter
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.auth import TOKEN_CODES, Credentials, CredentialsRefused, TenantToken
+from audit_analytics.feishu.answers import (
+    QUOTA_SPENT,
+    Answer,
+    AnswerTooLong,
+    RateLimited,
+    Unavailable,
+    WrongAddress,
+)
+from audit_analytics.feishu.auth import (
+    ADDRESS_REFUSED,
+    TOKEN_CODES,
+    AddressRefused,
+    Credentials,
+    CredentialsRefused,
+    TenantToken,
+)
+from audit_analytics.feishu.calls import BoundedAdapter, Calls, Skew
 from audit_analytics.feishu.pages import (
+    Budget,
+    BudgetSpent,
     Page,
     PageTokenExpired,
     PaginationBroken,
@@ -21,18 +38,8 @@ from audit_analytics.feishu.pages import (
     WindowTooLong,
 )
 from audit_analytics.feishu.query import Query, split_filters
-from audit_analytics.feishu.ratelimit import SharedLimiter
-from audit_analytics.feishu.transport import (
-    CONNECTIONS,
-    FEISHU,
-    QUOTA_SPENT,
-    Answer,
-    RateLimited,
-    Unavailable,
-    check_base_url,
-    open_session,
-    post,
-)
+from audit_analytics.feishu.ratelimit import TOLD_FROM_SECONDS, SharedLimiter
+from audit_analytics.feishu.transport import FEISHU, check_base_url, open_session, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +49,11 @@ if TYPE_CHECKING:
 __all__ = [
     "FEISHU",
     "LOG_PATH",
+    "AddressRefused",
+    "AnswerTooLong",
     "AuditLogClient",
+    "Budget",
+    "BudgetSpent",
     "Credentials",
     "CredentialsRefused",
     "Page",
@@ -51,25 +62,31 @@ __all__ = [
     "Query",
     "QuotaExhausted",
     "RateLimited",
+    "ScopeMissing",
     "SharedLimiter",
+    "TokenRefused",
     "Unavailable",
     "WindowTooLong",
+    "WrongAddress",
     "split_filters",
 ]
 
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
 BAD_PARAMETERS: Final = 1780103
+SCOPE_MISSING: Final = 99991672
 
-_NEXT_STEPS: Final = {
-    99991401: "this machine's address is not in the app's allow-list; add it in the console",
-    99991672: "grant the app the scope security_and_compliance:audit_log.openapi_log:readonly "
-    "and publish a version of it",
-    **dict.fromkeys(
-        TOKEN_CODES, "a new token is refused too; see whether the app is still enabled"
-    ),
-}
+SKEW_AGE_SECONDS: Final = 60.0
+"""How long a comparison of the clocks is good for."""
 
 _log = logging.getLogger(__name__)
+
+
+class ScopeMissing(RemoteError):  # noqa: N818 - reads as what happened
+    """The app may not read the audit log."""
+
+
+class TokenRefused(RemoteError):  # noqa: N818 - reads as what happened
+    """The platform gives a token and does not take it."""
 
 
 class QuotaExhausted(RemoteError):  # noqa: N818 - reads as what happened
@@ -93,7 +110,8 @@ class AuditLogClient:
     sleep : callable, default time.sleep
         Waits a number of seconds of `clock`.
     timeout_seconds : float, default 30
-        Longest wait for a connection and for each part of an answer, in real seconds.
+        Longest wait for a connection and for each part of an answer, in real seconds; a whole
+        answer gets twice as long.
     attempts : int, default 8
         How often one page is asked for before its window fails. The waits between double from 1 to
         60 s, plus up to 1 s at random.
@@ -145,8 +163,9 @@ class AuditLogClient:
         self._timeout_seconds = timeout_seconds
         self._attempts = attempts
         self._max_pages = max_pages
-        self._session = open_session(self._base_url)
-        self._session.mount(self._base_url + LOG_PATH, _PacedAdapter(self._take_slot))
+        self._calls = Calls(clock)
+        self._session = open_session(self._base_url, self._calls)
+        self._session.mount(self._base_url + LOG_PATH, _PacedAdapter(self._calls, self._take_slot))
         self._token = TenantToken(
             credentials,
             base_url=self._base_url,
@@ -169,7 +188,29 @@ class AuditLogClient:
         self._session.close()
         self._limiter.close()
 
-    def iter_pages(self, query: Query) -> Iterator[Page]:
+    def stop(self) -> None:
+        """End what every thread waits for; the client cannot be used any more."""
+        self._calls.stop()
+
+    def measure_skew(self) -> Skew | None:
+        """Compare this machine's clock with the platform's.
+
+        Returns
+        -------
+        Skew or None
+            What the last answer tells, or, if that was long ago, the answer to the exchange of the
+            credentials for a token; None if the platform names no date.
+
+        Raises
+        ------
+        CredentialsRefused, RemoteError
+            There is no token.
+        """
+        if not self._calls.is_recent(SKEW_AGE_SECONDS):
+            self._token.renew()
+        return self._calls.skew
+
+    def iter_pages(self, query: Query, budget: Budget | None = None) -> Iterator[Page]:
         """Read a window, page after page.
 
         Over all pages, each item of the window appears once. What is odd about them is counted in
@@ -179,6 +220,8 @@ class AuditLogClient:
         ----------
         query : Query
             The window.
+        budget : Budget, optional
+            What may be spent on it; one of its own unless given.
 
         Yields
         ------
@@ -195,20 +238,25 @@ class AuditLogClient:
             Come back next month.
         Unavailable
             All attempts at one page failed.
-        CredentialsRefused, RemoteError
+        AnswerTooLong, BudgetSpent
+            Leave the window.
+        CredentialsRefused, AddressRefused, ScopeMissing, TokenRefused, WrongAddress, RemoteError
             The platform refuses the app or the request.
         """
+        budget = budget or Budget()
         page_token = ""
         walk = Walk(query)
         try:
             for number in range(1, self._max_pages + 1):
                 place = f"window {query}, page {number}"
                 try:
-                    answer = self._ask(query, page_token, place)
+                    answer = self._ask(query, page_token, place, budget)
                     page, page_token = walk.read(answer, number)
                 except RemoteError as error:
                     error.args = (f"{place}: {error}",)
                     raise
+                if page.items:
+                    budget.earn()
                 yield page
                 if not page_token:
                     return
@@ -217,12 +265,22 @@ class AuditLogClient:
             self._count(walk.counts)
         raise WindowTooLong(f"window {query}: not at its end after {self._max_pages} pages")
 
-    def _ask(self, query: Query, page_token: str, place: str) -> Answer:
+    def _ask(self, query: Query, page_token: str, place: str, budget: Budget) -> Answer:
         def note_retry(state: tenacity.RetryCallState) -> None:
             self._count({"retries": 1})
             reason = state.outcome.exception() if state.outcome else None
             attempt = state.attempt_number
-            _log.info("%s, attempt %d of %d: %s", place, attempt, self._attempts, reason)
+            wait = state.next_action.sleep if state.next_action else 0.0
+            is_long = wait > TOLD_FROM_SECONDS
+            _log.log(
+                logging.WARNING if is_long else logging.INFO,
+                "%s, attempt %d of %d: %s%s",
+                place,
+                attempt,
+                self._attempts,
+                reason,
+                f"; waiting {wait:.0f} s" if is_long else "",
+            )
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unavailable),
@@ -232,7 +290,7 @@ class AuditLogClient:
             before_sleep=note_retry,
             reraise=True,
         )
-        answer = retrying(self._try, query.body(page_token))
+        answer = retrying(self._try, query.body(page_token), budget)
         if answer.code == 0:
             return answer
         if answer.code == BAD_PARAMETERS and page_token:
@@ -244,10 +302,22 @@ class AuditLogClient:
                 f"the tenant's monthly quota of API calls is spent ({answer}); what is stored stays, "
                 "and the same sync resumes once the quota renews or is raised"
             )
-        step = _NEXT_STEPS.get(answer.code, "look the code up in the platform's documentation")
-        raise RemoteError(f"the platform refuses the request ({answer}): {step}")
+        if answer.code == ADDRESS_REFUSED:
+            raise AddressRefused(answer)
+        refusal = f"the platform refuses the request ({answer})"
+        if answer.code == SCOPE_MISSING:
+            raise ScopeMissing(
+                f"{refusal}: grant the app the scope "
+                "security_and_compliance:audit_log.openapi_log:readonly and publish a version of it"
+            )
+        if answer.code in TOKEN_CODES:
+            raise TokenRefused(
+                f"{refusal}: a new token is refused too; see whether the app is still enabled"
+            )
+        raise RemoteError(f"{refusal}: look the code up in the platform's documentation")
 
-    def _try(self, body: Mapping[str, Any]) -> Answer:
+    def _try(self, body: Mapping[str, Any], budget: Budget) -> Answer:
+        budget.spend()
         try:
             return post(
                 self._session,
@@ -273,14 +343,14 @@ class AuditLogClient:
             self.counts.update(counts)
 
 
-class _PacedAdapter(HTTPAdapter):
+class _PacedAdapter(BoundedAdapter):
     """Takes a slot of the quota at the last moment, with the token already in hand.
 
     A slot taken earlier would grow stale while a token is fetched, and a replay would take none.
     """
 
-    def __init__(self, take_slot: Callable[[], None]) -> None:
-        super().__init__(pool_maxsize=CONNECTIONS)
+    def __init__(self, calls: Calls, take_slot: Callable[[], None]) -> None:
+        super().__init__(calls)
         self._take_slot = take_slot
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as the parent's

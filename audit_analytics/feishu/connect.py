@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING, Final
 
-from audit_analytics.errors import ConfigError
+from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu.auth import Credentials
+from audit_analytics.feishu.calls import Stopped
 from audit_analytics.feishu.client import AuditLogClient
 
 if TYPE_CHECKING:
@@ -18,12 +20,16 @@ NO_APP_ID: Final = (
 )
 
 
-class Stopped(BaseException):
-    """The sync is stopping; its threads leave what they do."""
+class WaitTooLong(RemoteError):  # noqa: N818 - reads as what happened
+    """The next request may leave only after more time than whoever asks has."""
 
 
 def open_client(
-    settings: Settings, stop: threading.Event | None = None, *, attempts: int = 8
+    settings: Settings,
+    stop: threading.Event | None = None,
+    *,
+    attempts: int = 8,
+    longest_wait_seconds: float = math.inf,
 ) -> AuditLogClient:
     """Open a client with the credentials of the settings.
 
@@ -35,6 +41,8 @@ def open_client(
         Ends every wait of the client when it is set.
     attempts : int, default 8
         How often one page is asked for.
+    longest_wait_seconds : float, default inf
+        A longer wait in one go, such as the platform may ask for, ends in :class:`WaitTooLong`.
 
     Returns
     -------
@@ -51,6 +59,10 @@ def open_client(
     event = stop or threading.Event()
 
     def sleep(seconds: float) -> None:
+        if seconds > longest_wait_seconds:
+            raise WaitTooLong(
+                f"the platform asked for a pause, of which {seconds / 60:.0f} min are left"
+            )
         if event.wait(seconds):
             raise Stopped
 

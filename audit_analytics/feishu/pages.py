@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -10,14 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.errors import RemoteError
 
 if TYPE_CHECKING:
+    from audit_analytics.feishu.answers import Answer
     from audit_analytics.feishu.query import Query
-    from audit_analytics.feishu.transport import Answer
 
 REPEATS_MAX: Final = 3
 """How often in a row a page may bring nothing new and a page token already seen."""
 
 IDLE_MAX: Final = 500
 """How many pages in a row may bring nothing new; a narrow filter over a dense hour has many."""
+
+IDLE_REQUESTS_MAX: Final = 600
+"""Requests beyond those that bring rows which all readings of a window may take together."""
+
+REQUESTS_MAX: Final = 20_000
+"""Requests which all readings of a window may take together: 200 minutes of the quota."""
 
 _MILLISECONDS_FROM = 100_000_000_000
 
@@ -32,6 +39,65 @@ class PaginationBroken(RemoteError):  # noqa: N818 - reads as what happened
 
 class PageTokenExpired(PaginationBroken):
     """The platform no longer takes the page token."""
+
+
+class BudgetSpent(RemoteError):  # noqa: N818 - reads as what happened
+    """The window cost more requests than any window may: leave it, and read the others."""
+
+
+class Budget:
+    """What one window may cost, over all its readings and halves.
+
+    A reading that breaks off is begun again, and a window that does not end is halved; without a
+    budget a platform that answers nonsense would cost hours of the quota.
+
+    Parameters
+    ----------
+    requests_max : int, default 20,000
+        Requests in all.
+    idle_max : int, default 600
+        Requests beyond those that brought rows.
+
+    Examples
+    --------
+    >>> budget = Budget(idle_max=1)
+    >>> budget.spend()
+    >>> budget.earn()
+    >>> budget.spend()
+    >>> budget.spend()
+    Traceback (most recent call last):
+        ...
+    audit_analytics.feishu.pages.BudgetSpent: 3 requests brought only 1 page of new rows; ...
+    """
+
+    def __init__(
+        self, *, requests_max: int = REQUESTS_MAX, idle_max: int = IDLE_REQUESTS_MAX
+    ) -> None:
+        self._requests_max = requests_max
+        self._idle_max = idle_max
+        self._requests = self._pages = 0
+        self._lock = threading.Lock()
+
+    def spend(self) -> None:
+        """Note a request.
+
+        Raises
+        ------
+        BudgetSpent
+            There were too many.
+        """
+        with self._lock:
+            self._requests += 1
+            if self._requests > self._requests_max or self._requests - self._pages > self._idle_max:
+                pages = f"{self._pages:,} page{'' if self._pages == 1 else 's'}"
+                raise BudgetSpent(
+                    f"{self._requests:,} requests brought only {pages} of new rows; left for now"
+                )
+
+    def earn(self) -> None:
+        """Note a page that brought rows."""
+        with self._lock:
+            self._pages += 1
 
 
 @dataclass(frozen=True)
@@ -51,6 +117,10 @@ class Page:
     items : list of dict
         The items that lie in the window and were on no page before; an item without id or time
         is always among them.
+    left_out : list of int, default []
+        Seconds of the items that lie outside the window, as they came.
+    served_at : float or None, default None
+        The platform's time when it answered, in seconds since the epoch.
     """
 
     query: Query
@@ -58,6 +128,8 @@ class Page:
     log_id: str
     body: bytes = field(repr=False)
     items: list[Any] = field(repr=False)
+    left_out: list[int] = field(default_factory=list, repr=False)
+    served_at: float | None = None
 
     def __str__(self) -> str:
         return f"{self.query} page {self.number}"
@@ -122,10 +194,13 @@ class Walk:
         found = (data.get("items") or []) if isinstance(data, dict) else None
         if not isinstance(found, list) or data.get("has_more") not in (None, False, True):
             raise PaginationBroken(f"the answer has another shape than documented ({answer})")
-        items = [item for item in found if self._is_wanted(item)]
+        left_out: list[int] = []
+        items = [item for item in found if self._is_wanted(item, left_out)]
         self.counts["pages"] += 1
         self.counts["items"] += len(items)
-        page = Page(self._query, number, answer.log_id, answer.body, items)
+        page = Page(
+            self._query, number, answer.log_id, answer.body, items, left_out, answer.served_at
+        )
         if not data.get("has_more"):
             return page, ""
         self.counts["empty_pages"] += not found
@@ -135,7 +210,7 @@ class Walk:
         self._check_progress(page_token, answer, is_idle=not items)
         return page, page_token
 
-    def _is_wanted(self, item: object) -> bool:
+    def _is_wanted(self, item: object, left_out: list[int]) -> bool:
         if not isinstance(item, dict):
             return True  # The reader of items rejects it, with a count and the text.
         second = _event_second(item)
@@ -144,6 +219,7 @@ class Walk:
         else:
             self._note_order(second)
             if not self._query.start_second <= second < self._query.end_second:
+                left_out.append(second)
                 edges = (self._query.start_second - 1, self._query.end_second)
                 self.counts["overlap" if second in edges else "outside_window"] += 1
                 return False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import email.utils
 import itertools
-import json
+import logging
 import re
 import time
 from collections import Counter
@@ -12,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import requests
-
 from audit_analytics.catalogue import Catalogue, is_http_status
+from audit_analytics.feishu.answers import RateLimited
 from audit_analytics.feishu.auth import TOKEN_PATH
-from audit_analytics.feishu.client import Query, Unavailable, WindowTooLong
-from audit_analytics.feishu.transport import check_base_url, open_session
+from audit_analytics.feishu.calls import Calls, Skew
+from audit_analytics.feishu.client import Query, WindowTooLong
+from audit_analytics.feishu.transport import check_base_url, open_session, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +31,7 @@ BLOCK: Final = timedelta(days=28)
 
 BLOCKS_MAX: Final = 14
 _PAGES_LOOKED_AT: Final = 3
+_log = logging.getLogger(__name__)
 _LITERAL_ID: Final = re.compile(r"(?:^|/)(?=[^/:{]*\d)[\w-]{12,}(?:/|$)")
 
 
@@ -43,13 +43,12 @@ class Reach:
     ----------
     round_trip_seconds : float
         How long the answer took.
-    skew_seconds : float or None
-        How far this machine's clock is ahead; None if the answer has no date. Dates have whole
-        seconds, so less than 1 s is none.
+    skew : Skew or None
+        How far this machine's clock is ahead; None if the answer has no date.
     """
 
     round_trip_seconds: float
-    skew_seconds: float | None
+    skew: Skew | None
 
 
 def measure_reach(
@@ -76,35 +75,26 @@ def measure_reach(
     ConfigError
         The base URL is unsafe.
     Unavailable
-        Nobody answered.
+        Nobody answered, or not the platform.
+    WrongAddress
+        The platform is elsewhere.
     """
-    url = check_base_url(base_url) + TOKEN_PATH
-    with open_session(base_url) as session:
+    calls = Calls(clock)
+    with open_session(base_url, calls) as session:
         asked_at = clock()
         try:
-            response = session.post(
-                url, json={}, auth=_leave_as_is, timeout=timeout_seconds, allow_redirects=False
+            post(
+                session, check_base_url(base_url) + TOKEN_PATH, {}, timeout_seconds=timeout_seconds
             )
-        except requests.RequestException as error:
-            raise Unavailable(
-                f"no answer from {base_url} ({type(error).__name__}); check the network, a proxy and "
-                "the setting base_url"
-            ) from None
+        except RateLimited:
+            _log.info("%s is there, and asks for a pause", base_url)
         answered_at = clock()
-    skew = None
-    if date := response.headers.get("Date"):
-        try:
-            # The date was cut to its second, so it is half a second late on average.
-            server_at = email.utils.parsedate_to_datetime(date).timestamp() + 0.5
-            skew = (asked_at + answered_at) / 2 - server_at
-        except ValueError:
-            skew = None
-    return Reach(answered_at - asked_at, skew)
+    return Reach(answered_at - asked_at, calls.skew)
 
 
 def take_sample(
     client: AuditLogClient, end: datetime, *, rows: int = 1000, span: timedelta = timedelta(hours=1)
-) -> tuple[list[dict[str, Any]], Query | None]:
+) -> tuple[list[Any], Query | None]:
     """Read rows of the newest window that has any.
 
     Parameters
@@ -120,16 +110,16 @@ def take_sample(
 
     Returns
     -------
-    items : list of dict
-        The rows as they came.
+    items : list
+        The rows as they came, whatever they are.
     query : Query or None
         The window they are of; None if 28 days are empty.
     """
     while span <= BLOCK:
         query = Query(end - span, end)
-        items: list[dict[str, Any]] = []
+        items: list[Any] = []
         for page in client.iter_pages(query):
-            items += [item for item in page.items if isinstance(item, dict)]
+            items += page.items
             if len(items) >= rows:
                 break
         if items:
@@ -198,13 +188,13 @@ def measure_ends(client: AuditLogClient, second: int) -> dict[str, bool]:
     }
 
 
-def describe_items(items: Sequence[dict[str, Any]], catalogue: Catalogue) -> dict[str, Any]:
+def describe_items(items: Sequence[Any], catalogue: Catalogue) -> dict[str, Any]:
     """Describe how rows look.
 
     Parameters
     ----------
-    items : sequence of dict
-        Rows as they came, in order.
+    items : sequence
+        Rows as they came, in order; what is no object has no field.
     catalogue : Catalogue
         The APIs.
 
@@ -224,7 +214,8 @@ def describe_items(items: Sequence[dict[str, Any]], catalogue: Catalogue) -> dic
     count = len(items)
     fill, keys, statuses = Counter[str](), Counter[str](), Counter[str]()
     catalogued = 0
-    for item in items:
+    rows = [item if isinstance(item, dict) else {} for item in items]
+    for item in rows:
         found = item.get("log_detail")
         detail = found if isinstance(found, dict) else {}
         fill.update(name for name in FIELDS if item.get(name) not in (None, ""))
@@ -236,17 +227,12 @@ def describe_items(items: Sequence[dict[str, Any]], catalogue: Catalogue) -> dic
     names = (*FIELDS, *(f"log_detail.{name}" for name in DETAILS))
     return {
         "rows_count": count,
-        "order": _find_order([item.get("event_time") for item in items]),
+        "order": _find_order([item.get("event_time") for item in rows]),
         "fill": {name: fill[name] / count for name in names},
         "api_key": {shape: n / count for shape, n in keys.most_common()},
         "status_code": {shape: n / count for shape, n in statuses.most_common()},
         "catalogued_share": catalogued / count,
     }
-
-
-def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Keep a password of ``.netrc`` out of the request."""
-    return request
 
 
 def _has_rows(client: AuditLogClient, start: datetime, end: datetime) -> bool:
@@ -264,8 +250,8 @@ def _has_rows(client: AuditLogClient, start: datetime, end: datetime) -> bool:
 
 def _serves(client: AuditLogClient, query: Query, second: int) -> bool:
     for page in client.iter_pages(query):
-        items = json.loads(page.body)["data"].get("items") or []
-        if any(str(item.get("event_time")) == str(second) for item in items):
+        # a row of that second is none of the window, and answered all the same
+        if second in page.left_out:
             return True
         if page.number >= _PAGES_LOOKED_AT:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 import threading
@@ -28,8 +29,22 @@ to arrive than its hundredth successor would share a window with it; the margin 
 costs 1.6 % of the quota.
 """
 
+LONGEST_PAUSE_SECONDS: Final = 3600.0
+"""A pause that ends later was noted by a clock that has been set back since."""
+
+TOLD_FROM_SECONDS: Final = 10.0
+"""A wait that is longer is said."""
+
 _BUSY_MS = 60_000
 _KEPT_PERIODS = 2
+_TABLE = "sent"
+_SCHEMA = (
+    f"CREATE TABLE IF NOT EXISTS {_TABLE} (name VARCHAR, item_timestamp INTEGER)",
+    f"CREATE INDEX IF NOT EXISTS idx_{_TABLE}_rate_item_timestamp ON {_TABLE} (item_timestamp)",
+    "CREATE TABLE IF NOT EXISTS pause (ends_at REAL)",
+)
+
+_log = logging.getLogger(__name__)
 
 
 class SharedLimiter:
@@ -93,16 +108,19 @@ class SharedLimiter:
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-            self._bucket = SQLiteBucket.init_from_file(
-                [Rate(limit, remembered_ms)], table="sent", db_path=str(path)
-            )
-            self._connection = self._bucket.conn
-            self._connection.isolation_level = None  # _transaction begins and ends them.
+            # _transaction begins and ends transactions.
+            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+        self._bucket = SQLiteBucket([Rate(limit, remembered_ms)], self._connection, _TABLE)
+        try:
             self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             # A crash of the machine may lose the last minute's record, which is then over anyway.
             self._connection.execute("PRAGMA synchronous = OFF")
-            self._connection.execute("CREATE TABLE IF NOT EXISTS pause (ends_at REAL)")
-        except (OSError, sqlite3.Error) as error:
+            for statement in _SCHEMA:
+                self._connection.execute(statement)
+        except sqlite3.Error as error:
+            self._connection.close()
             raise self._unusable(error) from error
 
     @classmethod
@@ -151,6 +169,7 @@ class SharedLimiter:
         # One thread waits for the next slot, the others for their turn: no stampede at each slot.
         with self._turn:
             while wait_seconds := self._take():
+                self._tell(wait_seconds)
                 self._sleep(wait_seconds)
 
     def pause(self, seconds: float) -> None:
@@ -165,6 +184,18 @@ class SharedLimiter:
             ends_at = max(self._pause_ends_at(), self._clock() + seconds)
             self._connection.execute("DELETE FROM pause")
             self._connection.execute("INSERT INTO pause VALUES (?)", (ends_at,))
+
+    def _tell(self, wait_seconds: float) -> None:
+        if wait_seconds <= TOLD_FROM_SECONDS:
+            return
+        # Who is at the quota waits a part of every minute: of interest, and nothing is wrong.
+        with self._lock:
+            is_asked_for = self._pause_ends_at() > self._clock()
+        level = logging.WARNING if is_asked_for else logging.INFO
+        why = (
+            "the platform asked for a pause" if is_asked_for else "the quota of this minute is used"
+        )
+        _log.log(level, "waiting %.0f s before the next request: %s", wait_seconds, why)
 
     def _take(self) -> float:
         """Count a request and return 0, or return the seconds to wait."""
@@ -189,7 +220,8 @@ class SharedLimiter:
 
     def _pause_ends_at(self) -> float:
         row = self._connection.execute("SELECT max(ends_at) FROM pause").fetchone()
-        return float(row[0] or 0.0)
+        ends_at = float(row[0] or 0.0)
+        return ends_at if ends_at <= self._clock() + LONGEST_PAUSE_SECONDS else 0.0
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

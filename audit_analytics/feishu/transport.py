@@ -1,99 +1,61 @@
-"""What every call to the platform shares: a checked address, a session, an answer that was read.
-
-Nothing the server wrote as free text reaches an exception: an error answer may echo a token or a
-payload, and no pattern finds every secret. The code, the status and the log id say enough.
-"""
+"""What every call to the platform shares: a checked address, a session, a request and its answer."""
 
 from __future__ import annotations
 
-import email.utils
 import http.cookiejar
 import ipaddress
 import json
-import math
-import re
-import time
-from dataclasses import dataclass, field
+import ssl
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NewConnectionError
 
-from audit_analytics.errors import ConfigError, RemoteError
+from audit_analytics.errors import ConfigError
+from audit_analytics.feishu.answers import (
+    Answer,
+    AnswerTooLong,
+    RateLimited,
+    Unanswered,
+    Unavailable,
+    WrongAddress,
+    read_answer,
+)
+from audit_analytics.feishu.calls import (
+    ANSWER_BYTES_MAX,
+    PARTS_MAX,
+    BoundedAdapter,
+    Calls,
+    TooLong,
+    TooSlow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from requests.auth import AuthBase
 
+__all__ = [
+    "FEISHU",
+    "Answer",
+    "RateLimited",
+    "Unanswered",
+    "Unavailable",
+    "check_base_url",
+    "is_loopback",
+    "open_session",
+    "post",
+    "read_answer",
+    "upload",
+]
+
 FEISHU: Final = "https://open.feishu.cn"
 """Base URL of Feishu; Lark's is ``https://open.larksuite.com``."""
 
-CONNECTIONS: Final = 32
-"""Connections kept open; more threads than that would reconnect for each request."""
-
-RATE_LIMITED: Final = 99991400
-SERVER_FAILED: Final = 1780001
-QUOTA_SPENT: Final = 99991403
-
-
-_DEFAULT_PAUSE_SECONDS = 60.0
-_LONGEST_PAUSE_SECONDS = 3600.0
-
-
-class Unavailable(RemoteError):  # noqa: N818 - reads as what happened
-    """The platform could not be reached or answered nonsense; another try may succeed."""
-
-
-class Unanswered(Unavailable):
-    """The request left, and nothing that is an answer came: it may have been carried out."""
-
-
-class RateLimited(Unavailable):
-    """The platform asks for a pause.
-
-    Parameters
-    ----------
-    message : str
-        What happened.
-    pause_seconds : float
-        How long to send nothing.
-    """
-
-    def __init__(self, message: str, pause_seconds: float) -> None:
-        super().__init__(message)
-        self.pause_seconds = pause_seconds
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer of the platform that is a JSON object with a code.
-
-    Parameters
-    ----------
-    status : int
-        HTTP status.
-    code : int
-        Business code; 0 is success.
-    content : dict
-        The whole decoded answer.
-    body : bytes
-        The answer as it came.
-    log_id : str
-        Header ``X-Tt-Logid``, which the platform's support asks for; ``-`` if absent.
-    """
-
-    status: int
-    code: int
-    content: dict[str, Any] = field(repr=False)
-    body: bytes = field(repr=False)
-    log_id: str
-
-    def __str__(self) -> str:
-        return f"HTTP {self.status}, code {self.code}, log id {self.log_id}"
+_MAY_PASS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""Errors of TLS that say that the connection broke, not that it is the wrong one."""
 
 
 def check_base_url(url: str) -> str:
@@ -163,7 +125,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def open_session(base_url: str) -> requests.Session:
+def open_session(base_url: str, calls: Calls | None = None) -> requests.Session:
     """Open a session that threads may share.
 
     Proxies and certificate bundles named by the environment are honoured on https, as every tool
@@ -174,6 +136,8 @@ def open_session(base_url: str) -> requests.Session:
     ----------
     base_url : str
         A URL that passed :func:`check_base_url`.
+    calls : Calls, optional
+        Keeps the running requests.
 
     Returns
     -------
@@ -183,7 +147,7 @@ def open_session(base_url: str) -> requests.Session:
     session = requests.Session()
     session.trust_env = base_url.startswith("https")
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
-    session.mount(base_url, HTTPAdapter(pool_maxsize=CONNECTIONS))
+    session.mount(base_url, BoundedAdapter(calls or Calls()))
     return session
 
 
@@ -206,7 +170,8 @@ def post(
     body : mapping
         Sent as JSON.
     timeout_seconds : float
-        Longest wait for a connection and for each part of the answer, in seconds.
+        Longest wait for a connection and for each part of the answer, in seconds; the whole of it
+        gets twice as long.
     auth : requests.auth.AuthBase, optional
         Adds the token; without it the request carries none.
 
@@ -220,11 +185,13 @@ def post(
     Unavailable
         No connection, HTTP 5xx or code 1780001.
     Unanswered
-        A timeout after the request left, a cut or non-JSON body.
+        A timeout after the request left, an answer that is not whole in time, a cut or non-JSON body.
     RateLimited
         HTTP 429 or code 99991400.
-    RemoteError
-        A redirect, or HTTP 404 without JSON: the base URL is wrong.
+    WrongAddress
+        A redirect, HTTP 404 without JSON, or a certificate that is not the platform's.
+    AnswerTooLong
+        More than :data:`~audit_analytics.feishu.calls.ANSWER_BYTES_MAX` bytes.
     """
     return _send(
         session,
@@ -258,7 +225,8 @@ def upload(
     file : tuple of str and bytes
         Name and content of the field ``file``.
     timeout_seconds : float
-        Longest wait for a connection and for each part of the answer, in seconds.
+        Longest wait for a connection and for each part of the answer, in seconds; the whole of it
+        gets twice as long.
     auth : requests.auth.AuthBase
         Adds the token.
 
@@ -285,13 +253,60 @@ def upload(
 def _send(session: requests.Session, url: str, **how: Any) -> Answer:  # noqa: ANN401 - those of requests
     try:
         response = session.post(url, allow_redirects=False, **how)
+    except TooSlow:
+        seconds = PARTS_MAX * how["timeout"]
+        raise Unanswered(f"no whole answer within {seconds:g} s") from None
+    except TooLong:
+        raise AnswerTooLong(
+            f"an answer of more than {ANSWER_BYTES_MAX >> 20} MiB, which no page is; not read"
+        ) from None
     except requests.RequestException as error:
         # `from None`: the error holds the request, and the request holds the token.
+        if _is_wrong_address(error):
+            raise WrongAddress(
+                "the connection is not a safe one to the platform "
+                f"({_find_reason(error)}); correct the base URL, or let REQUESTS_CA_BUNDLE name the "
+                "certificates of your proxy"
+            ) from None
         kind = Unanswered if _may_have_arrived(error) else Unavailable
         raise kind(
             f"no usable answer ({type(error).__name__}); check the network and the base URL"
         ) from None
+    except OSError as error:
+        # requests names the file, and says so as an error of the file system
+        raise WrongAddress(
+            f"the certificates cannot be read ({type(error).__name__}); correct REQUESTS_CA_BUNDLE"
+        ) from None
     return read_answer(response)
+
+
+def _is_wrong_address(error: requests.RequestException) -> bool:
+    if isinstance(error, (exceptions.InvalidURL, exceptions.InvalidSchema)):
+        return True
+    cause = _find_tls_error(error)
+    return cause is not None and not isinstance(cause, _MAY_PASS)
+
+
+def _find_tls_error(error: BaseException) -> ssl.SSLError | None:
+    """Find what OpenSSL said within what urllib3 and requests made of it."""
+    seen: set[int] = set()
+    waiting: list[object] = [error]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, ssl.SSLError):
+            return one
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+    return None
+
+
+def _find_reason(error: requests.RequestException) -> str:
+    cause = _find_tls_error(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate: {cause.verify_message}"
+    # a word of OpenSSL, such as WRONG_VERSION_NUMBER
+    return (cause.reason if cause else None) or type(error).__name__
 
 
 def _may_have_arrived(error: requests.RequestException) -> bool:
@@ -302,78 +317,5 @@ def _may_have_arrived(error: requests.RequestException) -> bool:
     return not isinstance(reason, NewConnectionError)
 
 
-def read_answer(response: requests.Response) -> Answer:
-    """Read an answer, or say why it is none.
-
-    Parameters
-    ----------
-    response : requests.Response
-        A response whose body has arrived.
-
-    Returns
-    -------
-    Answer
-        The answer.
-
-    Raises
-    ------
-    Unavailable, Unanswered, RateLimited, RemoteError
-        As :func:`post` says.
-    """
-    status, log_id = response.status_code, _clean_log_id(response.headers.get("X-Tt-Logid", ""))
-    content = _decode(response.content)
-    code = content.get("code")
-    label = f"HTTP {status}, code {code if type(code) is int else '-'}, log id {log_id}"
-    is_limited = status == requests.codes.too_many_requests and code != QUOTA_SPENT
-    if is_limited or code == RATE_LIMITED:
-        pause = _pause_seconds(response.headers)
-        raise RateLimited(f"{label}: rate limited, wait {pause:.0f} s", pause)
-    if status >= requests.codes.internal_server_error or code == SERVER_FAILED:
-        raise Unavailable(f"{label}: the server failed")
-    if requests.codes.multiple_choices <= status < requests.codes.bad_request:
-        raise RemoteError(f"{label}: a redirect, which is not followed; correct the base URL")
-    if type(code) is not int:
-        if status == requests.codes.not_found:
-            raise RemoteError(f"{label}: no such path; correct the base URL")
-        size = len(response.content)
-        raise Unanswered(f"{label}: {size} bytes that are not an answer of the API")
-    if status >= requests.codes.bad_request and code == 0:
-        raise Unanswered(f"{label}: status and code contradict each other")
-    return Answer(status, code, content, response.content, log_id)
-
-
 def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
-
-
-def _decode(body: bytes) -> dict[str, Any]:
-    # Lenient on purpose: one bad byte in a logged path must not hide the other 99 calls of a page.
-    try:
-        content = json.loads(body.decode("utf-8", "replace"), strict=False)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _clean_log_id(text: str) -> str:
-    return text if re.fullmatch(r"[\w.-]{1,128}", text, re.ASCII) else "-"
-
-
-def _pause_seconds(headers: Mapping[str, str]) -> float:
-    named = [
-        _seconds(headers.get("x-ogw-ratelimit-reset", "")),
-        _seconds(headers.get("Retry-After", "")),
-    ]
-    pause = max((seconds for seconds in named if seconds is not None), default=None)
-    return _DEFAULT_PAUSE_SECONDS if pause is None else min(max(pause, 1.0), _LONGEST_PAUSE_SECONDS)
-
-
-def _seconds(header: str) -> float | None:
-    try:
-        seconds = float(header)
-    except ValueError:
-        try:
-            seconds = email.utils.parsedate_to_datetime(header).timestamp() - time.time()
-        except ValueError:
-            return None
-    return seconds if math.isfinite(seconds) else None

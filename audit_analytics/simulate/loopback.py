@@ -35,6 +35,10 @@ class Reply(NamedTuple):
         Type of the body.
     is_cut : bool, default False
         Whether the connection breaks in the middle of the body.
+    is_dropped : bool, default False
+        Whether the connection ends without an answer.
+    trickle_seconds : float, default 0
+        How long each byte of head and body takes, in real seconds.
     """
 
     status: int
@@ -43,6 +47,8 @@ class Reply(NamedTuple):
     headers: dict[str, str]
     content_type: str = "application/json; charset=utf-8"
     is_cut: bool = False
+    is_dropped: bool = False
+    trickle_seconds: float = 0.0
 
 
 def json_reply(
@@ -162,6 +168,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - the names http.server looks for
 
     def _send(self, reply: Reply) -> None:
+        if reply.is_dropped:
+            self.close_connection = True
+            return
+        if reply.trickle_seconds:
+            self._trickle(reply)
+            return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
@@ -174,6 +186,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if reply.is_cut:
             self.close_connection = True
         self.wfile.write(reply.body[: len(reply.body) // 2] if reply.is_cut else reply.body)
+
+    def _trickle(self, reply: Reply) -> None:
+        self.close_connection = True
+        for byte in b"HTTP/1.1 %d OK\r\nX-Slow: %b" % (reply.status, reply.body):
+            time.sleep(reply.trickle_seconds)
+            # fails, and so ends, when the other side has left
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
         return super().date_time_string(int(timestamp or self.server.clock()))

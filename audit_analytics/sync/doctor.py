@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
-from audit_analytics.feishu.client import CredentialsRefused, QuotaExhausted, Unavailable
-from audit_analytics.feishu.connect import NO_APP_ID, open_client
+from audit_analytics.feishu.client import (
+    AddressRefused,
+    CredentialsRefused,
+    QuotaExhausted,
+    RateLimited,
+    ScopeMissing,
+    TokenRefused,
+    WrongAddress,
+)
+from audit_analytics.feishu.connect import NO_APP_ID, WaitTooLong, open_client
 from audit_analytics.feishu.probe import (
     describe_items,
     find_earliest,
@@ -19,7 +27,8 @@ from audit_analytics.feishu.probe import (
     take_sample,
 )
 from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
-from audit_analytics.sync.status import describe_store
+from audit_analytics.sync.reading import flatten_items
+from audit_analytics.sync.status import describe_store, name_remedy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,9 +40,25 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 3
 """How often one request is tried; a doctor who retries for minutes is no help."""
 
+LONGEST_WAIT_SECONDS: Final = 90.0
+"""A longer pause is said instead of being waited out."""
+
 _SKEW_WARN_SECONDS: Final = 5.0
 _SKEW_FAIL_SECONDS: Final = 60.0
-_ORDER: Final = ("reach", "clock", "credentials", "scope", "quota", "log")
+_ORDER: Final = ("reach", "clock", "address", "credentials", "scope", "quota", "log")
+
+_CAUSES: Final[dict[type[RemoteError], str]] = {
+    WrongAddress: "reach",
+    AddressRefused: "address",
+    CredentialsRefused: "credentials",
+    TokenRefused: "credentials",
+    ScopeMissing: "scope",
+    QuotaExhausted: "quota",
+    RateLimited: "quota",
+    WaitTooLong: "quota",
+}
+"""Which check an error belongs to; any other one is about the log itself."""
+
 _MARKS: Final = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL", "skipped": "-   "}
 
 
@@ -72,7 +97,9 @@ def diagnose(
             with (
                 nullcontext(client)
                 if client
-                else open_client(settings, attempts=ATTEMPTS) as source
+                else open_client(
+                    settings, attempts=ATTEMPTS, longest_wait_seconds=LONGEST_WAIT_SECONDS
+                ) as source
             ):
                 measured = _measure(checks, settings, source, now)
         except ConfigError as error:
@@ -121,10 +148,15 @@ class _Checks:
     def add(self, name: str, state: str, detail: str) -> None:
         self.rows.append({"name": name, "state": state, "detail": detail})
 
+    def fail(self, name: str, detail: str) -> None:
+        """Add a failure, in place of what was found before."""
+        self.rows = [row for row in self.rows if row["name"] != name]
+        self.add(name, "fail", detail)
+
     def complete(self) -> None:
         """Name what could not be checked, and put all in order."""
         for name in set(_ORDER) - {row["name"] for row in self.rows}:
-            self.add(name, "skipped", "not checked, because of the failure above")
+            self.add(name, "skipped", "not checked, because of the failure")
         self.rows.sort(key=lambda row: _ORDER.index(row["name"]))
 
 
@@ -135,11 +167,12 @@ def _check_reach(checks: _Checks, settings: Settings, clock: Callable[[], float]
         checks.add("reach", "fail", str(error))
         return False
     checks.add("reach", "ok", f"answers in {reach.round_trip_seconds:.2f} s")
-    if reach.skew_seconds is None:
+    if reach.skew is None:
         checks.add("clock", "warn", "the platform's answer has no date to compare with")
         return True
-    skew = abs(reach.skew_seconds)
-    way = "ahead of" if reach.skew_seconds > 0 else "behind"
+    ahead = reach.skew.certain_seconds
+    skew = abs(ahead)
+    way = "ahead of" if ahead > 0 else "behind"
     if skew < 1:
         checks.add("clock", "ok", "agrees with the platform's to the second")
     else:
@@ -156,6 +189,7 @@ def _measure(
 ) -> dict[str, Any] | None:
     try:
         items, query = take_sample(client, now)
+        checks.add("address", "ok", "the app may be used from here")
         checks.add("credentials", "ok", "the app gets a token")
         checks.add("scope", "ok", "the app may read the audit log")
         measured = None
@@ -163,7 +197,8 @@ def _measure(
             checks.add("log", "warn", "28 days without a row: is this the right app and tenant?")
         else:
             catalogue = load_catalogue(settings.catalogue)
-            seconds = sorted(at for item in items if isinstance(at := item.get("event_time"), int))
+            events = flatten_items(items, str(query), catalogue).events
+            seconds = sorted(int(at.timestamp()) for at in events["at"])
             earliest, is_exact = find_earliest(client, now)
             ends = measure_ends(client, seconds[len(seconds) // 2]) if seconds else {}
             measured = {
@@ -177,17 +212,8 @@ def _measure(
                 **describe_items(items, catalogue),
             }
             checks.add("log", *_judge(measured))
-    except CredentialsRefused as error:
-        checks.add("credentials", "fail", _last_part(error))
-        return None
-    except QuotaExhausted as error:
-        checks.add("quota", "fail", _last_part(error))
-        return None
-    except Unavailable as error:
-        checks.add("log", "fail", _last_part(error))
-        return None
     except RemoteError as error:
-        checks.add("scope", "fail", _last_part(error))
+        checks.fail(_CAUSES.get(type(error), "log"), _last_part(error))
         return None
     refused, sent = client.counts["rate_limited"], client.counts["requests"]
     checks.add(
@@ -219,11 +245,16 @@ def _check_store(checks: _Checks, folder: Path, now: datetime, settings: Setting
     gaps, damaged = len(status["gaps"]), len(status["damaged"])
     state = "warn" if gaps or damaged else "ok"
     detail = (
-        f"{status['events_count']:,} events, {status['covered_from']} to {status['covered_until']}, "
+        (
+            f"{status['events_count']:,} events, {status['covered_from']} to "
+            f"{status['covered_until']}, "
+            if status["windows_count"]
+            else "no window can be read, "
+        )
         + (f"{gaps} gap(s) of {status['gap_hours']:g} h in all" if gaps else "no gap")
         + (f", {damaged} damaged file(s)" if damaged else "")
     )
-    advice = f"; fetch with: sync --since {status['covered_from'][:10]}" if state == "warn" else ""
+    advice = f"; fetch with: {name_remedy(status)}" if state == "warn" else ""
     checks.add("store", state, detail + advice)
 
 

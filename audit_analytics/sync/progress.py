@@ -65,6 +65,34 @@ def show_progress(
         package.setLevel(level)
 
 
+@contextmanager
+def show_waits(stream: TextIO | None = None) -> Iterator[None]:
+    """Say what is waited for while the block runs.
+
+    Parameters
+    ----------
+    stream : file object, optional
+        Where to; stderr unless given.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    limiter = logging.getLogger("audit_analytics.feishu")
+    level = limiter.level
+    # a full minute is INFO, because a sync waits a part of every minute
+    handler.addFilter(lambda record: "waiting" in record.getMessage())
+    limiter.addHandler(handler)
+    limiter.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        limiter.removeHandler(handler)
+        limiter.setLevel(level)
+
+
 def write_event(event: str, stream: TextIO | None = None, **values: Any) -> None:  # noqa: ANN401 - JSON values
     """Write one JSON line.
 

@@ -59,6 +59,12 @@ class SyncResult:
         Windows that were due and are not stored, the failed ones among them.
     removed_count : int
         Windows removed because of their age.
+    late : dict of Window to int
+        Windows that were read again because rows came later than expected, and how many had.
+    clock : str
+        How this machine's clock disagrees with the platform's; empty if it does not.
+    is_open : bool
+        Whether it was to read up to now, whenever that is.
     counts : dict of str to int
         What the client noticed; see :class:`~audit_analytics.feishu.client.AuditLogClient`.
     """
@@ -69,6 +75,9 @@ class SyncResult:
     stopped: AuditAnalyticsError | None = None
     missing: list[Window] = field(default_factory=list)
     removed_count: int = 0
+    late: dict[Window, int] = field(default_factory=dict)
+    clock: str = ""
+    is_open: bool = True
     counts: dict[str, int] = field(default_factory=dict)
 
     def summarise(self) -> dict[str, Any]:
@@ -85,6 +94,8 @@ class SyncResult:
             "rows_count": sum(manifest.rows_count for manifest in self.stored),
             "rejects_count": sum(manifest.rejects_count for manifest in self.stored),
             "removed_count": self.removed_count,
+            "late": {str(window): number for window, number in self.late.items()},
+            "clock": self.clock or None,
             "missing": [str(window) for window in self.missing],
             "failed": {str(window): reason for window, reason in self.failed.items()},
             "stopped": str(self.stopped) if self.stopped else None,
@@ -107,7 +118,15 @@ class SyncResult:
         return (
             f"{about['stored_count']:,} of {about['planned_count']:,} windows stored: "
             f"{about['rows_count']:,} events{rejects}, {self.counts.get('requests', 0):,} requests"
-            f"{removed}."
+            f"{removed}{self._describe_late()}."
+        )
+
+    def _describe_late(self) -> str:
+        if not self.late:
+            return ""
+        return (
+            f"; {sum(self.late.values()):,} of them had come late, into {len(self.late):,} windows "
+            "that were read before"
         )
 
     def find_error(self) -> AuditAnalyticsError | None:
@@ -116,14 +135,16 @@ class SyncResult:
         Returns
         -------
         AuditAnalyticsError or None
-            Says which windows are missing and how to go on; None if none is.
+            Says which windows are missing and how to go on, or that nobody knows where the log ends
+            because the clocks disagree; None if nothing is amiss.
         """
+        clock = f". Also, {self.clock}" if self.clock else ""
         if self.stopped is None and not self.missing:
-            return None
+            return DataIncompleteError(self.clock) if self.clock and self.is_open else None
         done = len(self.planned) - len(self.missing)
         state = (
             f"{done:,} of {len(self.planned):,} windows are stored, {len(self.missing):,} are missing"
-            f"{_list_windows(self.missing)}; run the same command again to fetch them"
+            f"{_list_windows(self.missing)}; run the same command again to fetch them{clock}"
         )
         if self.stopped is None:
             # where not one window came, it is not the log that has a hole

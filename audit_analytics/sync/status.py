@@ -56,7 +56,7 @@ def describe_store(
     store = Store(folder)
     store.check()
     stored = store.scan(since)
-    windows = [_Read(manifest, settle) for manifest in stored.manifests]
+    windows = [_Read(manifest, settle, now) for manifest in stored.manifests]
     gaps = _find_gaps(windows, until=now)
     counts: Counter[str] = Counter()
     for window in windows:
@@ -113,20 +113,37 @@ def render_status(status: dict[str, Any]) -> str:
     if len(gaps) > _GAPS_SHOWN:
         lines.append(f"  and {len(gaps) - _GAPS_SHOWN} more")
     if gaps or status["damaged"]:
-        lines.append(f"Fetch them with: sync --since {status['covered_from'][:10]}")
+        lines.append(f"Fetch them with: {name_remedy(status)}")
     lines += [f"Damaged: {reason}" for reason in status["damaged"]]
     return "\n".join(lines)
+
+
+def name_remedy(status: dict[str, Any]) -> str:
+    """Name the command that fetches what is missing or damaged.
+
+    Parameters
+    ----------
+    status : dict
+        From :func:`describe_store`.
+
+    Returns
+    -------
+    str
+        A sync since the first window, or since 28 days where none can be read.
+    """
+    return f"sync --since {(status['covered_from'] or '28d')[:10]}"
 
 
 @dataclass(frozen=True)
 class _Read:
     manifest: Manifest
     settle: timedelta
+    now: datetime
 
     @property
     def is_settled(self) -> bool:
         window = Window(self.manifest.start, self.manifest.end)
-        return Reading(window, self.manifest.read_at).is_settled(self.settle)
+        return Reading(window, self.manifest.read_at).is_settled(self.now, self.settle)
 
 
 def _find_gaps(windows: list[_Read], until: datetime) -> list[Window]:
@@ -187,6 +204,8 @@ def _mark_hour(windows: list[_Read], at: datetime, start: datetime, now: datetim
 
 
 def _summarise(status: dict[str, Any]) -> str:
+    if not status["windows_count"]:
+        return "No window can be read."
     return (
         f"{status['events_count']:,} events in {status['windows_count']:,} windows, "
         f"{_show_size(status['size_bytes'])}; covers {status['covered_from']} to "

@@ -73,16 +73,23 @@ class Reading:
         The span.
     read_at : datetime.datetime
         When the reading began, in UTC.
+    is_kept : bool, default False
+        Whether it stays whatever its age: what is read without a filter is not replaced by less.
     """
 
     window: Window
     read_at: datetime
+    is_kept: bool = False
 
-    def is_settled(self, settle: timedelta = SETTLE) -> bool:
+    def is_settled(self, now: datetime, settle: timedelta = SETTLE) -> bool:
         """Tell whether every row was in the log when the window was read.
+
+        A reading from the future was noted by a wrong clock, and nobody knows when it was.
 
         Parameters
         ----------
+        now : datetime.datetime
+            The time, in UTC.
         settle : datetime.timedelta, default 10 minutes
             How long a row takes until it shows.
 
@@ -91,7 +98,7 @@ class Reading:
         bool
             True if so.
         """
-        return self.read_at >= self.window.end + settle
+        return self.is_kept or self.window.end + settle <= self.read_at <= now
 
     def is_due(
         self, now: datetime, *, settle: timedelta = SETTLE, reread: timedelta = REREAD
@@ -110,7 +117,11 @@ class Reading:
         bool
             True if so.
         """
-        if not self.is_settled(settle):
+        if self.is_kept:
+            return False
+        if self.read_at > now:
+            return True
+        if not self.is_settled(now, settle):
             # Any sooner, a sync every minute would spend the quota on one and the same hour.
             return now >= self.read_at + settle
         return self.read_at < self.window.end + reread <= now
@@ -160,8 +171,8 @@ def plan_windows(
     >>> [str(window) for window in plan_windows(at - HOUR, at)]
     ['2026-03-02T08:00:00Z/2026-03-02T09:00:00Z', '2026-03-02T09:00:00Z/2026-03-02T09:30:00Z']
     """
-    end = _floor(min(until or now, now), _SECOND)
-    begin = _floor(since, length)
+    end = floor_to(min(until or now, now), _SECOND)
+    begin = floor_to(since, length)
     planned: list[Window] = []
     at, reached = begin, _EPOCH
     ordered = sorted(readings, key=lambda reading: reading.window)
@@ -171,23 +182,71 @@ def plan_windows(
             continue
         planned += _cut(at, window.start, length)
         following = ordered[position + 1].window.start if position + 1 < len(ordered) else end
-        cell_end = _floor(window.end - _SECOND, length) + length
+        cell_end = floor_to(window.end - _SECOND, length) + length
         longer = Window(max(window.start, reached), max(window.end, min(cell_end, following, end)))
         is_due = reading.is_due(now, settle=settle, reread=reread)
         if is_due and longer.start < longer.end:
             planned.append(longer)
-        if is_due or not reading.is_settled(settle):
+        if is_due or not reading.is_settled(now, settle):
             window = longer
         at, reached = max(at, window.end), max(reached, window.end)
     return [*planned, *_cut(at, end, length)]
 
 
+def is_covered(window: Window, parts: Iterable[Window]) -> bool:
+    """Tell whether parts leave nothing of a window out.
+
+    Parameters
+    ----------
+    window : Window
+        The window.
+    parts : iterable of Window
+        Spans in any order.
+
+    Returns
+    -------
+    bool
+        True if so.
+
+    Examples
+    --------
+    >>> hour = Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC))
+    >>> first, second = hour.halve()
+    >>> is_covered(hour, [second, first]), is_covered(hour, [second])
+    (True, False)
+    """
+    at = window.start
+    for part in sorted(parts):
+        if part.start <= at:
+            at = max(at, part.end)
+    return at >= window.end
+
+
+def floor_to(at: datetime, length: timedelta) -> datetime:
+    """Move a time back to the grid of windows.
+
+    Parameters
+    ----------
+    at : datetime.datetime
+        The time, in UTC.
+    length : datetime.timedelta
+        Length of a window.
+
+    Returns
+    -------
+    datetime.datetime
+        Where the window begins in which it lies.
+
+    Examples
+    --------
+    >>> str(floor_to(datetime(2026, 3, 2, 9, 30, tzinfo=UTC), HOUR))
+    '2026-03-02 09:00:00+00:00'
+    """
+    return at - (at - _EPOCH) % length
+
+
 def _cut(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
     while start < end:
-        stop = min(_floor(start, length) + length, end)
+        stop = min(floor_to(start, length) + length, end)
         yield Window(start, stop)
         start = stop
-
-
-def _floor(at: datetime, length: timedelta) -> datetime:
-    return at - (at - _EPOCH) % length

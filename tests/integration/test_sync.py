@@ -26,7 +26,7 @@ from audit_analytics.simulate.ledger import Ledger
 from audit_analytics.simulate.loopback import LoopbackServer, json_reply
 from audit_analytics.simulate.server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
 from audit_analytics.source.files import read_log
-from audit_analytics.store import Store, StoreLocked, lock_store, read_store
+from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
 from audit_analytics.sync import sync
 from audit_analytics.sync.doctor import diagnose, render_diagnosis
 from audit_analytics.sync.progress import show_progress
@@ -492,7 +492,7 @@ def test_the_doctor_sees_a_clock_that_is_wrong(tmp_path, skew, state):
 
 
 @pytest.mark.parametrize(
-    ("code", "name"), [(99991672, "scope"), (99991403, "quota"), (99991663, "scope")]
+    ("code", "name"), [(99991672, "scope"), (99991403, "quota"), (99991663, "credentials")]
 )
 def test_the_doctor_names_what_is_refused(tmp_path, code, name):
     with scripted(lambda _: json_reply(400, {"code": code, "msg": "no"})) as server:
@@ -649,3 +649,123 @@ def test_no_planted_secret_is_found_anywhere(tmp_path, caplog, kind):
     for secret in (*PLANTED, "t-planted-token"):
         assert not [text for text in shown if secret in text]
         assert not [content for content in on_disk if secret.encode() in content]
+
+
+# What is wrong is said
+
+
+def test_what_came_hours_late_is_found_within_a_day_and_said(tmp_path):
+    items = make_items(600)
+    ledger = Ledger(items, late_share=0.05, late_seconds=5 * 3600)
+    clock = SetClock(NOON + 2 * HOUR)
+    folder = tmp_path / "store"
+    with (
+        StandIn(ledger, limit=UNLIMITED) as server,
+        client_of(server.url, clock, tmp_path) as client,
+    ):
+        server.clock = clock
+        fetch(client, folder, now=clock.at, until=None)
+        early = stored_ids(folder).total()
+        clock.at = NOON + 20 * HOUR
+        quiet = fetch(client, folder, now=clock.at, until=None)
+        clock.at = NOON + 27 * HOUR
+        found = fetch(client, folder, now=clock.at, until=None)
+        asked = len(server.requests)
+        clock.at += timedelta(minutes=1)
+        fetch(client, folder, now=clock.at, until=None)
+        assert len(server.requests) - asked <= 2
+    assert early < 600
+    assert quiet.late == {}
+    assert sum(found.late.values()) == 600 - early
+    assert "had come late" in found.describe()
+    assert stored_ids(folder) == once(items)
+
+
+def test_a_window_that_is_stored_counts_whatever_fails_after_it(tmp_path, monkeypatch):
+    def fail(*_):
+        raise StoreUnusable("no space left")
+
+    monkeypatch.setattr("audit_analytics.store.Rollups.refresh_window", fail)
+    with StandIn(make_items(60), limit=UNLIMITED) as server:
+        with client_of(server.url, server.clock, tmp_path) as client:
+            result = fetch(client, tmp_path / "store", workers=1)
+    stored = len(Store(tmp_path / "store").list_starts())
+    assert stored >= 1
+    assert f"{stored} of 6 windows are stored" in str(result.find_error())
+
+
+def test_the_first_interrupt_ends_a_sync_whose_answers_trickle(tmp_path):
+    trickling = json_reply(200, {"code": 0})._replace(trickle_seconds=0.05, body=b"a" * 10**6)
+
+    with scripted(lambda start: trickling if start < NOON - HOUR else None) as server:
+        with client_of(server.url, SetClock(NOON), tmp_path) as client:
+            with pytest.raises(KeyboardInterrupt):
+                fetch(client, tmp_path / "store", workers=4, progress=Interrupting())
+    assert not [t for t in threading.enumerate() if t.name.startswith("window")]
+
+
+class Interrupting:
+    """Interrupts the main thread when the first window is done."""
+
+    def __call__(self, progress):
+        if progress.window:
+            raise KeyboardInterrupt
+
+
+def test_a_sync_may_begin_where_keeping_ends(shell):
+    assert shell("sync", "--since", "1d", "--keep", "1d").exit_code == 0
+    assert shell("sync", "--since", "2d", "--keep", "1d").exit_code == 2
+
+
+def test_status_and_doctor_survive_a_store_without_a_whole_window(shell, tmp_path):
+    shell("sync", "--since", "6h")
+    for path in (tmp_path / "data" / "store").glob("day=*/*.parquet"):
+        path.write_bytes(b"PAR1 no more")
+    status = shell("status")
+    assert (status.exit_code, status.exception) == (0, None)
+    assert "sync --since 28d" in status.stdout
+    doctor = shell("doctor", "data/store")
+    assert "no window can be read" in doctor.stdout
+    assert doctor.exit_code == 0
+
+
+ODD_ROWS = [
+    {"event_time": int(NOON.timestamp()) * 1000 - 60_000},
+    {"event_time": "soon", "api_key": 7, "log_detail": [1]},
+    {"event_time": 10**30, "ip": {"a": 1}},
+    {"event_time": True, "log_detail": {"path": "\ud800\x01", "method": None}},
+]
+
+
+def test_the_doctor_reads_whatever_a_sync_reads(tmp_path):
+    good = make_items(5, start=NOON - HOUR)
+    rows = [None, 7, "x", *({"id": f"odd{n}", **row} for n, row in enumerate(ODD_ROWS)), *good]
+    reply = json_reply(200, {"code": 0, "data": {"items": rows, "has_more": False}})
+    reply = reply._replace(body=reply.body.replace(b"cli_1", b"cli\xff\x01"))
+    with scripted(lambda _: reply) as server:
+        with client_of(server.url, SetClock(NOON), tmp_path) as client:
+            settings = Settings(base_url=server.url)
+            diagnosis = diagnose(settings, clock=SetClock(NOON).time, client=client)
+    assert diagnosis["measured"]["newest_row_age_seconds"] >= 0
+    render_diagnosis(diagnosis)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "name"),
+    [
+        (302, -1, "reach"),
+        (404, None, "reach"),
+        (400, 99991401, "address"),
+        (400, 99991663, "credentials"),
+        (400, 99991672, "scope"),
+        (400, 99991403, "quota"),
+        (200, None, "log"),
+    ],
+)
+def test_the_doctor_names_causes_apart(tmp_path, status, code, name):
+    reply = json_reply(status, {"code": code})
+    with scripted(lambda _: reply) as server:
+        with client_of(server.url, SetClock(NOON), tmp_path, attempts=1) as client:
+            diagnosis = diagnose(Settings(base_url=server.url), client=client)
+    failed = [check["name"] for check in diagnosis["checks"] if check["state"] == "fail"]
+    assert failed == [name]

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.connect import Stopped, open_client
+from audit_analytics.feishu.answers import Answer, RateLimited, Unavailable, read_answer
+from audit_analytics.feishu.calls import Stopped
+from audit_analytics.feishu.connect import open_client
 from audit_analytics.feishu.pages import IDLE_MAX, REPEATS_MAX, PaginationBroken, Walk
 from audit_analytics.feishu.query import Query, split_filters
 from audit_analytics.feishu.ratelimit import SharedLimiter
-from audit_analytics.feishu.transport import Answer, RateLimited, Unavailable, read_answer
 from audit_analytics.settings import Settings
 
 NINE, TEN = datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -178,7 +179,30 @@ def test_a_stop_ends_the_wait_for_the_quota_of_an_hour(tmp_path, monkeypatch):
             client._limiter.acquire()
 
 
-@pytest.mark.filterwarnings("ignore:.*unclosed database")
+def test_a_pause_noted_by_a_clock_that_was_ahead_holds_nobody(tmp_path):
+    clock = FakeClock()
+    with SharedLimiter(tmp_path / "q", clock=clock.time, sleep=clock.sleep) as limiter:
+        clock.now += 86400
+        limiter.pause(30)
+        clock.now -= 86400
+        began = clock.time()
+        limiter.acquire()
+        assert clock.time() == began
+        limiter.pause(30)
+        limiter.acquire()
+        assert clock.time() - began == pytest.approx(30)
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(9, 0), (50, 1)])
+def test_a_pause_of_more_than_ten_seconds_is_said(tmp_path, caplog, seconds, words):
+    clock = FakeClock()
+    with SharedLimiter(tmp_path / "q", clock=clock.time, sleep=clock.sleep) as limiter:
+        limiter.pause(seconds)
+        limiter.acquire()
+    said = [r for r in caplog.records if "asked for a pause" in r.getMessage()]
+    assert len(said) == words
+
+
 def test_a_damaged_record_is_named(tmp_path):
     (tmp_path / "q").write_bytes(b"not a database" * 100)
     with pytest.raises(ConfigError, match="remove a damaged file"):
@@ -205,7 +229,7 @@ def response(status=200, body=b'{"code":0}', **headers):
         ({"x_ogw_ratelimit_reset": "0"}, 1),
         ({"x_ogw_ratelimit_reset": "soon", "Retry_After": "nan"}, 60),
         ({}, 60),
-        ({"Retry_After": "1e12"}, 3600),
+        ({"Retry_After": "1e6"}, 3600),
         ({"Retry_After": "-3"}, 1),
     ],
 )
@@ -222,6 +246,34 @@ def test_a_pause_may_be_a_date():
     assert caught.value.pause_seconds == 1
 
 
+@pytest.mark.parametrize("unit", [1, 1000])
+@pytest.mark.parametrize("header", ["x_ogw_ratelimit_reset", "Retry_After"])
+def test_the_end_of_a_pause_may_be_an_epoch_by_the_platforms_clock(header, unit):
+    now = 1772445600
+    with pytest.raises(RateLimited) as caught:
+        read_answer(
+            response(
+                429, b"", Date=formatdate(now, usegmt=True), **{header: str((now + 40) * unit)}
+            )
+        )
+    assert caught.value.pause_seconds == 40
+
+
+@pytest.mark.parametrize("code", [b"0", b'"0"', b"-0"])
+def test_a_code_given_as_text_and_a_byte_order_mark_are_read(code):
+    assert read_answer(response(200, b'\xef\xbb\xbf{"code":' + code + b"}")).code == 0
+
+
+@given(st.integers(101, 3000), st.integers(0, 3))
+def test_a_value_nested_deep_costs_itself_and_no_other_row(depth, after):
+    body = b'{"code":0,"data":{"items":[{"id":"1","x":%b},{"id":"[\\"{"}%b]}}' % (
+        b"[" * depth + b"]" * depth,
+        b',{"id":"z"}' * after,
+    )
+    items = read_answer(response(200, body)).content["data"]["items"]
+    assert [row["id"] for row in items] == ["1", '["{', *["z"] * after]
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -232,7 +284,7 @@ def test_a_pause_may_be_a_date():
         (200, b'{"code":0,"da'),
         (200, b"[" * 100_000),
         (200, b"[]"),
-        (200, b'{"code":"0"}'),
+        (200, b'{"code":"zero"}'),
         (200, b'{"code":true}'),
         (403, b"portal"),
         (400, b'{"code":0}'),

@@ -65,7 +65,7 @@ def test_planned_and_kept_windows_cover_the_range_once(since, readings, length, 
     kept = [r for r in readings if not r.is_due(now)]
     covered = sorted([*planned, *(r.window for r in kept)])
     assert all(a.end <= b.start for a, b in itertools.pairwise(covered)), "overlap"
-    waiting = [r.window.end for r in kept if not r.is_settled()]
+    waiting = [r.window.end for r in kept if not r.is_settled(now)]
     at = since
     for window in covered:
         if window.start > at:
@@ -118,8 +118,9 @@ def test_the_newest_hour_is_read_until_it_is_settled_and_once_more_later():
 
 def test_a_window_is_read_again_only_until_the_last_late_row_may_have_come():
     (hour,) = spans(0, 60)
-    assert not Reading(hour, hour.end).is_settled()
-    assert Reading(hour, hour.end + SETTLE).is_settled()
+    later = hour.end + timedelta(days=1)
+    assert not Reading(hour, hour.end).is_settled(later)
+    assert Reading(hour, hour.end + SETTLE).is_settled(later)
     soon, late = Reading(hour, hour.end + SETTLE), Reading(hour, hour.end + REREAD)
     assert [soon.is_due(hour.end + wait) for wait in (SETTLE, REREAD - MINUTE, REREAD)] == [
         False,
@@ -127,6 +128,27 @@ def test_a_window_is_read_again_only_until_the_last_late_row_may_have_come():
         True,
     ]
     assert not late.is_due(hour.end + timedelta(days=100))
+
+
+@given(since=instants, ahead=st.integers(1, 400 * 86400), length=lengths)
+def test_a_reading_from_the_future_is_not_believed(since, ahead, length):
+    wrong = since + timedelta(seconds=ahead)
+    readings = [Reading(w, wrong) for w in plan_windows(since, wrong, length=length)[:400]]
+    now = since + timedelta(days=1)
+    believed = [r for r in readings if r.is_settled(now)]
+    planned = plan_windows(since, now, readings, length=length)
+    if wrong > now:
+        assert believed == []
+        assert planned[0].start <= since
+        assert all(a.end == b.start for a, b in itertools.pairwise(planned))
+        assert planned[-1].end >= now
+
+
+def test_what_is_kept_is_not_read_again_whatever_its_age():
+    (hour,) = spans(0, 60)
+    kept = Reading(hour, hour.end, is_kept=True)
+    assert not kept.is_due(hour.end + timedelta(days=1))
+    assert plan_windows(NOON, hour.end, [kept]) == []
 
 
 def test_halves_stay_halves_when_they_are_read_again():

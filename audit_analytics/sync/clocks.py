@@ -1,0 +1,79 @@
+"""Two clocks, this machine's and the platform's, of which one may be wrong.
+
+Nobody can tell which. So a sync goes by the earlier of the two: a window read too early is read
+again, while one that seems to have been read later than it was would never be.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from audit_analytics.feishu.calls import Skew
+
+TOLERANCE_SECONDS: Final = 60.0
+"""Difference that is nothing to speak of; rows are given ten times as long to show."""
+
+
+def find_earlier(at: float, skew: Skew | None) -> datetime:
+    """Return the time by the clock that is behind.
+
+    Parameters
+    ----------
+    at : float
+        The time by this machine's clock, in seconds since the epoch.
+    skew : Skew or None
+        How far it is ahead of the platform's.
+
+    Returns
+    -------
+    datetime.datetime
+        The time, in UTC.
+
+    Examples
+    --------
+    >>> from audit_analytics.feishu.calls import Skew
+    >>> str(find_earlier(1772445600, Skew(3600, 3601)))
+    '2026-03-02 09:00:00+00:00'
+    """
+    ahead = max(skew.certain_seconds, 0.0) if skew else 0.0
+    return datetime.fromtimestamp(at - ahead, UTC)
+
+
+def describe_skew(skew: Skew | None) -> str:
+    """Say that the clocks disagree.
+
+    Parameters
+    ----------
+    skew : Skew or None
+        How far this machine's clock is ahead.
+
+    Returns
+    -------
+    str
+        A sentence without its full stop; empty if they agree.
+
+    Examples
+    --------
+    >>> from audit_analytics.feishu.calls import Skew
+    >>> describe_skew(Skew(-86400, -86399)).partition(";")[0]
+    "this machine's clock is 24 h behind the platform's"
+    """
+    seconds = skew.certain_seconds if skew else 0.0
+    if abs(seconds) <= TOLERANCE_SECONDS:
+        return ""
+    way = "ahead of" if seconds > 0 else "behind"
+    return (
+        f"this machine's clock is {_show(abs(seconds))} {way} the platform's; one of them is wrong. "
+        "The log is read up to the earlier one, and what may have come later is read again; set this "
+        "machine's clock by NTP"
+    )
+
+
+def _show(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = round(seconds / 3600)
+    return f"{hours} h" if hours < 72 else f"{round(seconds / 86400):,} days"

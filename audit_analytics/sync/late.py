@@ -1,0 +1,155 @@
+"""Rows that came later than any settled window waits for: found once a day by counting.
+
+A window is read for the last time an hour after its end. What shows later is found here: once a day
+the rows of the last three days are counted again, in spans of a day instead of windows, which takes
+fewest pages, and a window with more rows than are stored is read again.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+from audit_analytics.feishu.query import PAGE_SIZE_MAX
+from audit_analytics.files import write_private
+from audit_analytics.store.folder import explains_failure
+from audit_analytics.sync.windows import Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from audit_analytics.store import Manifest
+
+EVERY: Final = timedelta(days=1)
+"""How often rows are counted again."""
+
+SPAN: Final = timedelta(days=3)
+"""How old a window is when its rows are counted for the last time."""
+
+RECENT: Final = timedelta(hours=12)
+"""A window read this short a while ago is not counted yet."""
+
+REQUESTS_MAX: Final = 1000
+"""Requests a day for counting: ten minutes of the quota."""
+
+STATE_FILE: Final = ".counted"
+
+
+def is_count_due(folder: Path, now: datetime) -> bool:
+    """Tell whether a day has passed since rows were counted.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    now : datetime.datetime
+        The time, in UTC.
+
+    Returns
+    -------
+    bool
+        True if so, or if nobody knows when it was.
+    """
+    try:
+        state = json.loads((folder / STATE_FILE).read_text(encoding="ascii"))
+        counted_at = datetime.fromisoformat(state["counted_at"])
+        return not timedelta(0) <= now - counted_at < EVERY
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+
+
+def note_count(folder: Path, now: datetime) -> None:
+    """Remember that rows were counted.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+    now : datetime.datetime
+        The time, in UTC.
+
+    Raises
+    ------
+    StoreUnusable
+        It cannot be written.
+    """
+    with explains_failure(folder):
+        write_private(folder / STATE_FILE, json.dumps({"counted_at": now.isoformat()}).encode())
+
+
+def choose_spans(
+    manifests: Iterable[Manifest], now: datetime, *, settled_after: timedelta
+) -> tuple[list[list[Manifest]], int]:
+    """Choose which windows are counted again.
+
+    Parameters
+    ----------
+    manifests : iterable of Manifest
+        What is stored, in order of time.
+    now : datetime.datetime
+        The time, in UTC.
+    settled_after : datetime.timedelta
+        How long after its end a window is read for the last time.
+
+    Returns
+    -------
+    spans : list of list of Manifest
+        Windows that follow one another within a day of UTC, the newest span first; together they
+        cost at most :data:`REQUESTS_MAX` requests.
+    left_out : int
+        Windows that would cost more.
+    """
+    spans: list[list[Manifest]] = []
+    for manifest in manifests:
+        is_old = manifest.end + settled_after <= now and manifest.read_at + RECENT <= now
+        if not is_old or manifest.end <= now - SPAN:
+            continue
+        before = spans[-1][-1] if spans else None
+        if before and before.end == manifest.start and before.start.date() == manifest.start.date():
+            spans[-1].append(manifest)
+        else:
+            spans.append([manifest])
+    chosen: list[list[Manifest]] = []
+    left = REQUESTS_MAX
+    for span in reversed(spans):
+        left -= math.ceil(sum(m.rows_count for m in span) / PAGE_SIZE_MAX) + 1
+        if left < 0:
+            break
+        chosen.append(span)
+    return chosen, sum(map(len, spans)) - sum(map(len, chosen))
+
+
+def compare_counts(span: Sequence[Manifest], batches: Iterable[pd.DataFrame]) -> dict[Window, int]:
+    """Compare the rows of a span with what is stored.
+
+    Parameters
+    ----------
+    span : sequence of Manifest
+        Windows that follow one another.
+    batches : iterable of pandas.DataFrame
+        Table ``schema.EVENTS`` of what the platform has now, in parts.
+
+    Returns
+    -------
+    dict of Window to int
+        Windows with more rows than are stored, and how many more.
+    """
+    found: defaultdict[datetime, set[str]] = defaultdict(set)
+    for events in batches:
+        # events are in order of time, windows follow one another: each takes a slice
+        ordered = events.sort_values("at", kind="stable")
+        edges = ordered["at"].searchsorted([m.start for m in span] + [span[-1].end])
+        for manifest, (low, high) in zip(span, pairwise(edges), strict=True):
+            found[manifest.start].update(ordered["id"].iloc[low:high])
+    return {
+        Window(m.start, m.end): len(found[m.start]) - m.rows_count
+        for m in span
+        if len(found[m.start]) > m.rows_count
+    }

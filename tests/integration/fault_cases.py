@@ -1,0 +1,305 @@
+"""What a platform, a proxy or a clock may do to a sync: each fault is one small run on loopback."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import logging
+import tempfile
+import threading
+import time
+import tracemalloc
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+
+from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter
+from audit_analytics.settings import Settings
+from audit_analytics.simulate.loopback import LoopbackServer, Reply, json_reply
+from audit_analytics.simulate.server import TOKEN_PATH
+from audit_analytics.sync import sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
+NOW = NOON + 3 * HOUR
+HOURS = 6
+ROWS = 120
+FIRST = int((NOON - HOURS * HOUR).timestamp())
+ITEMS = [
+    {
+        "id": f"id-{n}",
+        "api_key": "GET/open-apis/im/v1/chats",
+        "app_id": "cli_1",
+        "event_time": FIRST + n * HOURS * 3600 // ROWS,
+    }
+    for n in range(ROWS)
+]
+BAD_HOUR = NOON - 2 * HOUR
+"""The window that meets the fault; the others are answered well."""
+
+
+class FakeClock:
+    """Stands still but for those who sleep on it."""
+
+    def __init__(self, at: datetime, ahead: float = 0.0) -> None:
+        self.ahead = ahead
+        self._at = at.timestamp()
+        self._lock = threading.Lock()
+
+    def time(self) -> float:
+        return self._at + self.ahead
+
+    def sleep(self, seconds: float) -> None:
+        with self._lock:
+            self._at += seconds
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault: what the bad window is answered, and what has to come of it.
+
+    ``answer`` takes the good page's items, the number of the request to that window and the page
+    token, and returns a reply, or None for the good page.
+    """
+
+    name: str
+    answer: Callable[[list[Any], int, str], Reply | None]
+    loses: bool = False
+    said: str = ""
+    client_ahead: float = 0.0
+    server_ahead: float = 0.0
+    heals_clock: bool = False
+    requests_max: int = 30
+    peak_mb_max: float = 40.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a fault."""
+
+    seconds: float
+    fake_seconds: float
+    requests: int
+    peak_mb: float
+    served: int
+    stored: int
+    doubled: int
+    said: str
+
+
+def page(items: list[Any], token: str | None = None, **fields: Any) -> Reply:
+    data = {"items": items, "has_more": token is not None, "page_token": token}
+    return json_reply(200, {"code": 0, "data": data, **fields})
+
+
+def text(body: bytes, status: int = 200, kind: str = "text/html", **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, body, -1, named, kind)
+
+
+def first(reply: Reply, times: int = 1) -> Callable[[list[Any], int, str], Reply | None]:
+    """Meet the first requests only."""
+    return lambda _items, number, _token: reply if number < times else None
+
+
+def always(reply: Reply) -> Callable[[list[Any], int, str], Reply | None]:
+    return lambda _items, _number, _token: reply
+
+
+def body_of(items: list[Any]) -> bytes:
+    return page(items).body
+
+
+def deep(items: list[Any], *_: object) -> Reply:
+    body = body_of([*items, {"deep": 0}]).replace(b'{"deep": 0}', b"[" * 10_000 + b"]" * 10_000)
+    return text(body)
+
+
+def long_number(items: list[Any], *_: object) -> Reply:
+    return text(body_of([*items, {"long": 0}]).replace(b'"long": 0', b'"long": ' + b"9" * 5000))
+
+
+BOMB = gzip.compress(b'{"code":0,"data":"' + b"a" * 200_000_000)
+VALUES = gzip.compress(b'{"code":0,"data":{"items":[' + b"{}," * 9_000_000 + b"{}]}}")
+_numbers = count()
+LIMITED = json_reply(429, {"code": 99991400}, {"x-ogw-ratelimit-reset": "20"})
+EPOCH = json_reply(
+    429, {"code": 99991400}, {"x-ogw-ratelimit-reset": str(int(NOW.timestamp()) + 30)}
+)
+TOKEN = json_reply(400, {"code": 99991663})
+DAY, YEAR = 86400.0, 365 * 86400.0
+
+CASES = [
+    Case("nothing", first(text(b""), 0)),
+    Case("trickled head", always(text(b"a" * 10_000)._replace(trickle_seconds=0.05)), True, "no whole answer within"),
+    Case("trickled once", first(text(b"a" * 10_000)._replace(trickle_seconds=0.05))),
+    Case("gzip bomb", always(text(BOMB, Content_Encoding="gzip")), True, "32 MiB", peak_mb_max=80),
+    Case("gzip bomb of values", always(text(VALUES, Content_Encoding="gzip")), True, "values", peak_mb_max=200),
+    Case("gzip of gzip", always(text(gzip.compress(BOMB), Content_Encoding="gzip, gzip")), True, "usable answer"),
+    Case("cut gzip", first(text(gzip.compress(b"a" * 9999)[:20], Content_Encoding="gzip"))),
+    Case("plain 40 MB", always(text(b" " * 40_000_000)), True, "32 MiB", peak_mb_max=160),
+    Case("nested 10,000 deep", deep),
+    Case("number of 5,000 digits", long_number),
+    Case("byte order mark", lambda items, *_: text(b"\xef\xbb\xbf" + body_of(items)), requests_max=8),
+    Case("code as text", lambda items, *_: page(items, code="0"), requests_max=8),
+    Case("invalid UTF-8", lambda items, *_: text(body_of(items).replace(b"chats", b"ch\xffts"))),
+    Case("control bytes", lambda items, *_: text(body_of(items).replace(b"chats", b"ch\x01\nts"))),
+    Case("null items", lambda items, *_: page([None, 7, "x", *items])),
+    Case("endless empty pages", lambda _i, _n, _t: page([], f"t{next(_numbers)}"), True, "left for now", requests_max=620),
+    Case("endless same page", lambda items, _n, _t: page(items, "same"), True, "nothing new", requests_max=620),
+    Case("endless duplicates", lambda items, _n, _t: page(items, f"t{next(_numbers)}"), True, "left for now", requests_max=640),
+    Case("page without token", first(page([], ""))),
+    Case("duplicate rows", lambda items, *_: page([*items, *items])),
+    Case("reordered rows", lambda items, *_: page(items[::-1])),
+    Case("rows of other hours", lambda *_: page(ITEMS)),
+    Case("second page twice", lambda items, n, _t: page(items[:5], "b") if n < 2 else page(items[5:])),
+    Case("connection dropped", first(Reply(200, b"", -1, {}, is_dropped=True), 2)),
+    Case("connection always dropped", always(Reply(200, b"", -1, {}, is_dropped=True)), True, "usable answer"),
+    Case("half an answer", first(page(ITEMS)._replace(is_cut=True), 2)),
+    Case("HTML with 200", first(text(b"<html>portal</html>"), 2)),
+    Case("HTML always", always(text(b"<html>portal</html>")), True, "not an answer"),
+    Case("wrong content type", lambda items, *_: text(body_of(items), kind="image/png")),
+    Case("empty body", first(text(b""), 2)),
+    Case("burst of 502", first(text(b"<html>", 502), 5)),
+    Case("always 503", always(text(b"<html>", 503)), True, "server failed"),
+    Case("code 0 with HTTP 500", first(json_reply(500, {"code": 0}), 2)),
+    Case("code 0 with HTTP 429", first(json_reply(429, {"code": 0}), 2)),
+    Case("code 0 with HTTP 403", first(json_reply(403, {"code": 0}), 2)),
+    Case("always code 0 with 403", always(json_reply(403, {"code": 0})), True, "contradict"),
+    Case("redirect", always(text(b"", 302, Location="http://127.0.0.1:1/")), True, "redirect"),
+    Case("404", always(text(b"404 page not found", 404)), True, "no such path"),
+    Case("rate limited", first(LIMITED, 2)),
+    Case("reset as an epoch", first(EPOCH)),
+    Case("token revoked", first(TOKEN)),
+    Case("token refused", always(TOKEN), True, "new token is refused"),
+    Case("array instead of object", first(text(b"[]"), 2)),
+    Case("items is an object", always(json_reply(200, {"code": 0, "data": {"items": {}}})), True, "another shape"),
+    Case("has_more as text", always(json_reply(200, {"code": 0, "data": {"has_more": "no"}})), True, "another shape"),
+    *[
+        Case(f"client {way} {name}", first(text(b""), 0), client_ahead=sign * ahead, heals_clock=True, said="clock is")
+        for name, ahead in (("1 h", 3600.0), ("2 h", 7200.0), ("1 day", DAY), ("1 year", YEAR))
+        for way, sign in (("ahead", 1), ("behind", -1))
+    ],
+    *[
+        Case(f"server {way} {name}", first(text(b""), 0), server_ahead=sign * ahead, heals_clock=True, said="clock is")
+        for name, ahead in (("1 h", 3600.0), ("1 day", DAY), ("1 year", YEAR))
+        for way, sign in (("ahead", 1), ("behind", -1))
+    ],
+]  # fmt: skip
+
+
+@contextmanager
+def serving(case: Case, clock: FakeClock, date_ahead: list[float]) -> Any:
+    """Serve the log with the fault; rows show as their time comes."""
+    asked = count()
+    requests: list[str] = []
+
+    def answer(path: str, _headers: dict[str, str], body: bytes) -> Reply:
+        if path == TOKEN_PATH:
+            token = {"code": 0, "tenant_access_token": "t-1", "expire": 7200}
+            return json_reply(200, token)
+        requests.append(path)
+        query = json.loads(body)
+        low, high = query["start_time"], query["end_time"]
+        true_now = clock.time() - clock.ahead
+        items = [i for i in ITEMS if low <= i["event_time"] <= min(high, true_now)]
+        if datetime.fromtimestamp(low + 1, UTC) == BAD_HOUR:
+            return case.answer(items, next(asked), query.get("page_token", "")) or page(items)
+        return page(items)
+
+    server = LoopbackServer(
+        ("127.0.0.1", 0), answer, lambda: clock.time() - clock.ahead + date_ahead[0]
+    )
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server, requests
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+class _Words(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+def run_case(case: Case) -> Outcome:
+    """Sync once with the fault; a wrong clock is put right afterwards, and synced with again."""
+    # A wrong clock is met in the middle of the log, where rows are still to come.
+    at = NOON - 3 * HOUR if case.heals_clock else NOW
+    clock = FakeClock(at, case.client_ahead)
+    words = _Words()
+    log = logging.getLogger("audit_analytics")
+    log.addHandler(words)
+    date_ahead = [case.server_ahead]
+    began, fake_began = time.monotonic(), clock.time()
+    tracemalloc.start()
+    try:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            serving(case, clock, date_ahead) as (server, requests),
+        ):
+            folder = Path(name)
+
+            def fetch() -> str:
+                limiter = SharedLimiter(
+                    folder / "quota", limit=100_000, clock=clock.time, sleep=clock.sleep
+                )
+                with AuditLogClient(
+                    Credentials("cli_1", "s"),
+                    base_url=server.url,
+                    limiter=limiter,
+                    clock=clock.time,
+                    sleep=clock.sleep,
+                    timeout_seconds=0.4 if "trickle" in case.name else 10,
+                    attempts=3 if "trickle" in case.name else 8,
+                ) as client:
+                    result = sync(
+                        Settings(),
+                        folder / "store",
+                        since=NOON - HOURS * HOUR,
+                        workers=4,
+                        until=None if case.heals_clock else NOON,
+                        clock=clock.time,
+                        client=client,
+                    )
+                return str(result.find_error() or "")
+
+            said = fetch()
+            if case.heals_clock:
+                clock.sleep((NOW - at).total_seconds())
+                clock.ahead = date_ahead[0] = 0.0
+                fetch()
+            ids = [
+                one
+                for path in folder.glob("store/day=*/*.parquet")
+                for one in pq.read_table(path, columns=["id"])["id"].to_pylist()
+            ]
+        peak = tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+        log.removeHandler(words)
+    return Outcome(
+        seconds=time.monotonic() - began,
+        fake_seconds=clock.time() - fake_began,
+        requests=len(requests),
+        peak_mb=peak,
+        served=ROWS,
+        stored=len(set(ids)),
+        doubled=len(ids) - len(set(ids)),
+        said=" | ".join(dict.fromkeys([said, *words.lines])),
+    )
