@@ -8,6 +8,7 @@ so that an API that fails for everybody is one finding about the API.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -181,7 +182,10 @@ def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], d
         outage = expect_outage(WeekFrame(panel, week), name) > 0
         counts[name] = np.where(outage, 0.0, counts[name])
     frame = WeekFrame(replace(apis, counts=counts), week)
-    surprises = {group.name: group.scored(frame) for group in list_detectors(ApiGroup)}
+    surprises = {
+        group.name: reduce(Surprise.or_greater, group.scored(frame))
+        for group in list_detectors(ApiGroup)
+    }
     stacked = np.stack([surprise.score for surprise in surprises.values()], axis=2)
     stacked[~apis.assessed(week)] = np.nan
     return stacked, surprises

@@ -21,7 +21,6 @@ from audit_analytics.detect.calibrate import (
     adjust_q,
     rate_groups,
     rate_weeks,
-    stack_weeks,
 )
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import AppGroup, CountGroup, PairGroup
@@ -33,6 +32,7 @@ from audit_analytics.detect.novelty import (
     score_novelty,
 )
 from audit_analytics.detect.surprise import Surprise, WeekFrame
+from audit_analytics.detect.windows import choose_windows, rate_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -139,13 +139,14 @@ def detect_week(
     groups = list_detectors(AppGroup)
     names = [group.name for group in groups]
     networks, apis = find_new_networks(panel, by_ip), find_new_apis(panel, by_api)
-    reference = {
-        week: _score_apps(panel, groups, networks, apis, week)[0].reshape(-1, len(groups))
-        for week in panel.grid.weeks
+    scored = {
+        week: _score_apps(panel, groups, networks, apis, week)[0] for week in panel.grid.weeks
     }
-    current, surprises = _score_apps(panel, groups, networks, apis, 0)
-    past, week_of = stack_weeks(reference, len(groups))
-    past_tested = [int((week_of == week).sum()) for week in reference]
+    scored[0], windows = _score_apps(panel, groups, networks, apis, 0)
+    rated = rate_windows(scored, _count_windows(groups, windows))
+    surprises = choose_windows(windows, rated.z)
+    past, week_of, current = rated.past, rated.week_of, rated.current
+    past_tested = [int((week_of == week).sum()) for week in panel.grid.weeks]
     # days of young apps alone, tested for networks only, are no past to calibrate on
     calibrated = not np.isnan(past).any(axis=1).all()
     rows = current.reshape(-1, len(groups))
@@ -215,6 +216,10 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
     return replace(limited, cases=_make_cases(limited))
 
 
+def _count_windows(groups: list[AppGroup], windows: dict[str, list[Surprise]]) -> dict[str, int]:
+    return {group.name: len(windows.get(group.name, [group])) for group in groups}
+
+
 def _count_units(tested: int, past: list[int]) -> int:
     """Return how many of the days tested E counts, given how many there were in past weeks."""
     return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
@@ -222,25 +227,27 @@ def _count_units(tested: int, past: list[int]) -> int:
 
 def _score_apps(
     panel: Panel, groups: list[AppGroup], networks: Novelty, apis: Novelty, week: int
-) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
-    """Return scores of shape (n_apps, n_days, n_groups), NaN where not assessed."""
+) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
+    """Return scores of shape (n_apps, n_days, n_windows), NaN where not assessed."""
     frame, new = WeekFrame(panel, week), {"networks": networks, "apis": apis}
     surprises = {
         group.name: group.score(frame) for group in groups if isinstance(group, CountGroup)
     }
-    scores = [
-        score_novelty(panel, new[group.pairs], week)
-        if isinstance(group, PairGroup)
-        else surprises[group.name].score
-        for group in groups
-    ]
+    scores: list[NDArray[np.float64]] = []
+    for group in groups:
+        if isinstance(group, PairGroup):
+            scores.append(score_novelty(panel, new[group.pairs], week))
+        else:
+            scores += [window.score for window in surprises[group.name]]
     stacked = np.stack(scores, axis=2)
     days = np.array(panel.grid.days(week))
     unborn = panel.first_hour[:, None] > panel.grid.first_hour[days][None, :] + 23
     stacked[unborn] = np.nan
     # a young app has no past to be compared with, but may call from where nobody ever did
     young = ~panel.assessed(week)[:, None, None]
-    stacked = np.where(young & ~np.array([group.young for group in groups]), np.nan, stacked)
+    widths = list(_count_windows(groups, surprises).values())
+    for_young = np.repeat([group.young for group in groups], widths)
+    stacked = np.where(young & ~for_young, np.nan, stacked)
     if week < 0:
         # the last days of an app that has died are no ordinary days: nothing but silence follows
         stacked[(panel.weights(week) * panel.counts["calls"]).sum(axis=1) == 0] = np.nan

@@ -43,7 +43,11 @@ OBJ = CountGroup(
         ROTATE,
     ),
     metric="objects",
-    units=(mark("distinct objects in an hour"), mark("objects in a day, each once an hour")),
+    units={
+        1: mark("distinct objects in an hour"),
+        2: mark("objects in two hours, each once an hour"),
+        24: mark("objects in a day, each once an hour"),
+    },
     telling=7,
     supports=True,
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.spans import SPANS, score_spans
+from audit_analytics.detect.spans import score_spans
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 
@@ -44,11 +44,10 @@ SLOW = CountGroup(
         ROTATE,
     ),
     metric="objects",
-    units=(
-        mark("objects in two days, each once an hour"),
-        mark("objects in four days, each once an hour"),
-    ),
-    spans=SPANS,
+    units={
+        48: mark("objects in two days, each once an hour"),
+        96: mark("objects in four days, each once an hour"),
+    },
     scored=lambda frame: score_spans(frame, frame.panel.counts["objects"]),
     telling=8,
     supports=True,
