@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Case
-from audit_analytics.detect.api_days import ApiDays, judge_api_days, list_failing
+from audit_analytics.detect.api_days import ApiDays, judge_api_days
 from audit_analytics.detect.calibrate import (
     Calibrator,
     adjust_q,
@@ -210,7 +210,6 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
             api_days,
             p={name: np.where(over, 1.0, p) for name, p in api_days.p.items()},
             tested=api_days.tested & ~over,
-            failing=list_failing(detection.panel, since),
         ),
     )
     return replace(limited, cases=_make_cases(limited))

@@ -42,7 +42,6 @@ def find_hits(
         hit
         for case in detection.cases
         if is_rare(case, budget=budget)
-        or (case.entity_type == "api" and case.entity in detection.api_days.failing)
         for hit in _explain(detection, case, severity_of_api)
     ]
 

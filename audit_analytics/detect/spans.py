@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SPANS: Final = (2, 4)
 """Days that are added up; all within the scored week."""
 
+MIN_NAMED: Final = 0.02
+
 MAX_DEVIATIONS: Final = 3.0
 """How much one day can bring, in standard deviations: a burst is no slow signal, and must not be
 told again on each of the days after it."""
@@ -70,6 +72,24 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise]
         )
 
     return [score_span(length) for length in SPANS]
+
+
+def name_objects(frame: WeekFrame) -> bool:
+    """Return whether the calls of a tenant name what they are about.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+
+    Returns
+    -------
+    bool
+        Whether more than one in fifty calls of the past does.
+    """
+    past = frame.panel.weights(frame.scored) > 0
+    objects, calls = (frame.panel.counts[name][past].sum() for name in ("objects", "calls"))
+    return bool(objects > MIN_NAMED * calls)
 
 
 def _add_up(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:

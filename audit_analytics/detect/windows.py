@@ -170,9 +170,9 @@ def weigh_by_own(
     entities = int(rows.entity.max(initial=-1)) + 1
     counts = np.bincount(cells, minlength=entities * len(weeks))
     place = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
-    own = np.full((len(counts), int(counts.max(initial=1))), -np.inf)
-    own[cells[order], place] = past[known][order]
-    own = own.reshape(entities, len(weeks), own.shape[1])
+    filled = np.full((len(counts), int(counts.max(initial=1))), -np.inf)
+    filled[cells[order], place] = past[known][order]
+    own = filled.reshape(entities, len(weeks), filled.shape[1])
     days = np.where(weeks == rows.week[:, None], 0, counts.reshape(own.shape[:2])[rows.entity])
     heard = np.zeros(days.shape)
     for number in range(len(weeks)):
