@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from audit_analytics.detect.calibrate import rate_groups
+from audit_analytics.detect.common import Common, find_common, rate_against_each_other
 from audit_analytics.detect.surprise import Surprise
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -67,15 +68,20 @@ class Rated:
         The same of the report week.
     z : dict of str to numpy.ndarray of shape (n_entities, n_days, n_windows)
         Window by window, by group.
+    common : list of Common
+        Days of the report week on which many entities changed at once.
     """
 
     past: NDArray[np.float64]
     week_of: NDArray[np.intp]
     current: NDArray[np.float64]
     z: dict[str, NDArray[np.float64]]
+    common: list[Common]
 
 
-def rate_windows(scored: Mapping[int, NDArray[np.float64]], widths: Mapping[str, int]) -> Rated:
+def rate_windows(
+    scored: Mapping[int, NDArray[np.float64]], widths: Mapping[str, int], weighed: Collection[str]
+) -> Rated:
     """Calibrate every window on its own past, and weigh it by the entity's own.
 
     Parameters
@@ -83,8 +89,9 @@ def rate_windows(scored: Mapping[int, NDArray[np.float64]], widths: Mapping[str,
     scored : mapping of int to numpy.ndarray of shape (n_entities, n_days, n_windows)
         Raw scores by week, the report week 0 among them; NaN where not tested.
     widths : mapping of str to int
-        How many windows each group has, in the order of the columns. A group with one window is
-        not weighed: new pairs know the app's own past already.
+        How many windows each group has, in the order of the columns.
+    weighed : collection of str
+        Groups that are weighed by the entity's own past; new pairs know it already.
 
     Returns
     -------
@@ -102,18 +109,30 @@ def rate_windows(scored: Mapping[int, NDArray[np.float64]], widths: Mapping[str,
     now = scored[0].reshape(-1, shape[2])
     now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.zeros(len(now), dtype=np.intp))
     z_past, z = _rate_by_others(past, rows, now, now_rows)
-    width = np.repeat([*widths.values()], [*widths.values()])
-    for column in np.flatnonzero(width > 1):
+    own_past = np.repeat([name in weighed for name in widths], [*widths.values()])
+    for column in np.flatnonzero(own_past):
         own = z_past[:, column].copy()
         z_past[:, column] = weigh_by_own(own, rows, own, rows)
         z[:, column] = weigh_by_own(own, rows, z[:, column], now_rows)
     edges = np.cumsum([*widths.values()])[:-1]
+    best_past, best = (
+        np.column_stack([_greatest(part) for part in np.split(table, edges, axis=1)])
+        for table in (z_past, z)
+    )
+    by_week = {0: best.reshape(*shape[:2], -1)}
+    for week in weeks:
+        by_week[week] = np.full((*known[week].shape, len(widths)), np.nan)
+        by_week[week][known[week]] = best_past[rows.week == week]
+    common = find_common(by_week)
+    for week, found in common.items():
+        for one in found:
+            same = by_week[week][:, one.day, one.group]
+            by_week[week][:, one.day, one.group] = rate_against_each_other(same)
     return Rated(
-        past=np.column_stack([_greatest(part) for part in np.split(z_past, edges, axis=1)]),
+        past=np.concatenate([best_past[:0], *(by_week[w][known[w]] for w in weeks)]),
         week_of=rows.week,
-        current=np.stack(
-            [_greatest(part).reshape(shape[:2]) for part in np.split(z, edges, axis=1)], axis=2
-        ),
+        current=by_week[0],
+        common=common[0],
         z={
             name: part.reshape(*shape[:2], -1)
             for name, part in zip(widths, np.split(z, edges, axis=1), strict=True)

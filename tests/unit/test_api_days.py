@@ -67,7 +67,7 @@ def detect(*parts):
 
 
 def hits_of(found):
-    return find_hits(found, budget=5.0, severity_of_api={})
+    return find_hits(found, budget=10.0, severity_of_api={})
 
 
 def test_an_api_that_fails_for_everybody_is_one_case_about_the_api(quiet):

@@ -1,186 +1,95 @@
-from __future__ import annotations
+"""Windows that are calibrated one by one, an entity's own noise, and changes of everybody."""
 
-import itertools
-from datetime import UTC, datetime, timedelta
-
+import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from audit_analytics.dates.spans import read_since, read_span
-from audit_analytics.errors import ConfigError
-from audit_analytics.sync.windows import (
-    HOUR,
-    REREAD,
-    SETTLE,
-    SHORTEST,
-    Reading,
-    Window,
-    plan_windows,
-)
+from audit_analytics.detect.common import find_common, rate_against_each_other
+from audit_analytics.detect.surprise import Surprise
+from audit_analytics.detect.windows import Rows, choose_windows, rate_windows, weigh_by_own
 
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-OLD = timedelta(days=3)
-
-instants = st.integers(0, 3 * 86400).map(lambda s: NOON - OLD + timedelta(seconds=s))
-lengths = st.sampled_from([15, 30, 60, 240, 1440]).map(lambda m: timedelta(minutes=m))
+APPS, DAYS = 40, 7
 
 
-@st.composite
-def stores(draw):
-    """What syncs may have left: windows that do not overlap, each read at or after its end."""
-    marks = sorted(draw(st.sets(instants, max_size=8)))
-    readings = []
-    for start, end in zip(marks[::2], marks[1::2], strict=False):
-        lag = draw(st.integers(0, 7200))
-        readings.append(Reading(Window(start, end), end + timedelta(seconds=lag)))
-    return readings
+def rows_of(weeks, apps=1):
+    """Rows of `apps` entities over whole weeks."""
+    return Rows(
+        np.repeat(np.arange(apps), DAYS * len(weeks)),
+        np.tile(np.repeat(weeks, DAYS), apps).astype(np.intp),
+    )
 
 
-def spans(start, *ends):
-    points = [NOON + timedelta(minutes=minutes) for minutes in (start, *ends)]
-    return [Window(a, b) for a, b in itertools.pairwise(points)]
+def noise(scale, seed):
+    return np.random.default_rng(seed).exponential(scale, (APPS, DAYS))
 
 
-@given(since=instants, seconds=st.integers(0, 86400), length=lengths)
-def test_windows_of_an_empty_store_tile_the_range_along_the_grid(since, seconds, length):
-    now = since + timedelta(seconds=seconds)
-    windows = plan_windows(since, now, length=length)
-    if not windows:
-        assert since == now
-        return
-    assert all(a.end == b.start for a, b in itertools.pairwise(windows))
-    assert windows[0].start <= since < windows[0].start + length
-    assert windows[-1].end == now
-    for window in windows:
-        assert (window.start - datetime(1970, 1, 1, tzinfo=UTC)) % length == timedelta()
-        assert timedelta() < window.end - window.start <= length
+def test_what_only_the_quiet_window_sees_does_not_drown_in_the_noisy_one():
+    weeks = (-3, -2, -1, 0)
+    scored = {w: np.stack([noise(5.0, -w), noise(0.2, 50 - w)], axis=2) for w in weeks}
+    scored[0][7, 3, 1] = 4.0  # twenty times the quiet window's mean, less than the noisy one's
+    assert scored[0][7, 3].max() < scored[0][..., 0].max()
+    rated = rate_windows(scored, {"VOL": 2}, weighed={"VOL"})
+    assert np.unravel_index(rated.current[..., 0].argmax(), (APPS, DAYS)) == (7, 3)
+    assert rated.z["VOL"][7, 3].argmax() == 1
 
 
-@given(since=instants, readings=stores(), length=lengths, later=st.integers(0, 3 * 86400))
-def test_planned_and_kept_windows_cover_the_range_once(since, readings, length, later):
-    now = max([since, *(r.read_at for r in readings)]) + timedelta(seconds=later)
-    planned = plan_windows(since, now, readings, length=length)
-    kept = [r for r in readings if not r.is_due(now)]
-    covered = sorted([*planned, *(r.window for r in kept)])
-    assert all(a.end <= b.start for a, b in itertools.pairwise(covered)), "overlap"
-    waiting = [r.window.end for r in kept if not r.is_settled()]
-    at = since
-    for window in covered:
-        if window.start > at:
-            # Only the rest of an hour that was begun may wait.
-            assert at in waiting
-            assert window.start - at <= length
-        at = max(at, window.end)
-    assert at >= now or (at in waiting and now - at <= length)
+def test_the_rarest_window_is_the_one_that_is_told():
+    def see(observed):
+        shape = (1, 1)
+        numbers = [np.full(shape, value) for value in (3.0, observed, 1.0, 1.0)]
+        where = [np.zeros(shape, dtype=np.intp), np.full(shape, 2 if observed > 9 else 1)]
+        return Surprise(*numbers, *where, np.full(shape, "", dtype=object))
+
+    told = choose_windows({"VOL": [see(5.0), see(50.0)]}, {"VOL": np.array([[[1.0, 4.0]]])})["VOL"]
+    assert (told.observed.item(), told.hours.item()) == (50.0, 2)
 
 
-@given(since=instants, readings=stores(), length=lengths)
-def test_what_is_read_again_replaces_what_is_stored(since, readings, length):
-    now = max([since, *(r.read_at for r in readings)]) + timedelta(hours=3)
-    planned = plan_windows(since, now, readings, length=length)
-    for reading in readings:
-        overlapping = [
-            w for w in planned if w.start < reading.window.end and reading.window.start < w.end
-        ]
-        if not reading.is_due(now):
-            assert not overlapping
-        elif reading.window.end > since:
-            (window,) = overlapping
-            assert window.start == reading.window.start
-            assert window.end >= reading.window.end
+def test_a_job_at_irregular_hours_is_no_surprise_after_weeks_of_it():
+    weeks = [-4, -3, -2, -1]
+    past = np.full(DAYS * len(weeks), 0.3)
+    past[[2, 5, 9, 12, 17, 20, 23, 26]] = 4.0  # a burst at an hour that never had one, twice a week
+    own = weigh_by_own(
+        past, rows_of(weeks), np.array([4.0, 12.0]), Rows(np.zeros(2, int), np.zeros(2, int))
+    )
+    assert own[0] < 1.0
+    assert own[1] > 6.0  # far beyond its largest ones it still is
 
 
-@given(since=instants, length=lengths, later=st.integers(0, 86400))
-def test_a_second_sync_at_the_same_time_has_nothing_to_do(since, length, later):
-    now = since + timedelta(seconds=later)
-    readings = [Reading(w, now) for w in plan_windows(since, now, length=length)]
-    assert plan_windows(since, now, readings, length=length) == []
+def test_an_incident_of_one_week_is_no_habit():
+    weeks = [-4, -3, -2, -1]
+    past = np.full(DAYS * len(weeks), 0.3)
+    past[-3:] = 4.0  # the attack that began last week
+    now = Rows(np.zeros(1, int), np.zeros(1, int))
+    assert weigh_by_own(past, rows_of(weeks), np.array([4.0]), now)[0] > 3.5
 
 
-def test_the_newest_hour_is_read_until_it_is_settled_and_once_more_later():
-    """A sync a minute, from 12:00 to 15:00: when is the hour from 12:00 read?"""
-    readings: dict[datetime, Reading] = {}
-    read_at = []
-    for minute in range(181):
-        now = NOON + minute * MINUTE
-        for window in plan_windows(NOON, now, readings.values()):
-            readings[window.start] = Reading(window, now)
-            if window.start == NOON:
-                read_at.append((minute, (window.end - NOON) // MINUTE))
-    assert read_at == [
-        (1, 1), (11, 11), (21, 21), (31, 31), (41, 41), (51, 51),  # as it grows
-        (61, 60), (71, 60),  # whole, and then settled
-        (120, 60),  # once more for what came later than assumed
-    ]  # fmt: skip
+def test_an_entity_without_a_past_is_rated_as_the_tenant_is():
+    now = Rows(np.array([1]), np.array([0]))
+    assert weigh_by_own(np.full(7, 0.3), rows_of([-1]), np.array([4.0]), now) == pytest.approx(4.0)
 
 
-def test_a_window_is_read_again_only_until_the_last_late_row_may_have_come():
-    (hour,) = spans(0, 60)
-    assert not Reading(hour, hour.end).is_settled()
-    assert Reading(hour, hour.end + SETTLE).is_settled()
-    soon, late = Reading(hour, hour.end + SETTLE), Reading(hour, hour.end + REREAD)
-    assert [soon.is_due(hour.end + wait) for wait in (SETTLE, REREAD - MINUTE, REREAD)] == [
-        False,
-        False,
-        True,
-    ]
-    assert not late.is_due(hour.end + timedelta(days=100))
+def common_week(loud_apps):
+    z = {week: noise(0.4, -week)[..., None] for week in (-3, -2, -1, 0)}
+    z[0][:loud_apps, 2, 0] = np.linspace(6.0, 5.0, loud_apps)
+    return z
 
 
-def test_halves_stay_halves_when_they_are_read_again():
-    halves = spans(0, 30, 60)
-    now = NOON + 121 * MINUTE
-    readings = [Reading(half, NOON + 75 * MINUTE) for half in halves]
-    assert plan_windows(NOON, now, readings)[:2] == halves
+def test_half_of_the_apps_in_one_day_are_one_change():
+    z = common_week(20)
+    (common,) = find_common(z)[0]
+    assert (common.group, common.day, common.tested) == (0, 2, APPS)
+    assert sorted(common.apps) == list(range(20))
+    assert not any(found for week, found in find_common(z).items() if week < 0)
+    rated = rate_against_each_other(z[0][:, 2, 0])
+    assert rated[:20].max() < 2.0
 
 
-def test_a_change_of_the_length_neither_fetches_twice_nor_leaves_a_gap():
-    hours = spans(-180, -120, -60, 0)
-    readings = [Reading(hour, hour.end + REREAD) for hour in hours]
-    planned = plan_windows(NOON - OLD, NOON + HOUR, readings, length=timedelta(days=1))
-    assert planned[-1].end == NOON + HOUR
-    assert all(w.end <= hours[0].start or w.start >= hours[-1].end for w in planned)
+@pytest.mark.parametrize("loud_apps", [1, 7])
+def test_a_few_apps_are_no_common_change(loud_apps):
+    assert find_common(common_week(loud_apps))[0] == []
 
 
-@given(seconds=st.integers(1, 86400))
-def test_halving_ends_and_loses_nothing(seconds):
-    window = Window(NOON, NOON + timedelta(seconds=seconds))
-    halves = window.halve()
-    if halves is None:
-        assert seconds < 120
-        return
-    first, second = halves
-    assert (first.start, first.end, second.end) == (window.start, second.start, window.end)
-    assert all(part.end - part.start >= SHORTEST - timedelta(seconds=1) for part in halves)
-    assert all(part.start.microsecond == 0 for part in halves)
-
-
-@pytest.mark.parametrize(
-    ("text", "at"),
-    [
-        ("28d", NOON - timedelta(days=28)),
-        ("12h", NOON - 12 * HOUR),
-        ("2w", NOON - timedelta(weeks=2)),
-        ("90m", NOON - 90 * MINUTE),
-        ("2026-03-01T08:00:00Z", datetime(2026, 3, 1, 8, tzinfo=UTC)),
-        ("2026-03-01", datetime(2026, 2, 28, 16, tzinfo=UTC)),
-    ],
-)
-def test_a_beginning_is_a_span_or_a_date_in_the_tenants_zone(text, at):
-    assert read_since(text, NOON, zone="Asia/Shanghai") == at
-
-
-@pytest.mark.parametrize(
-    "text", ["", "28", "0d", "-1d", "1y", "yesterday", "9999999w", "2026-13-01"]
-)
-def test_anything_else_is_refused_with_an_example(text):
-    with pytest.raises(ConfigError, match="28d"):
-        read_since(text, NOON)
-
-
-@pytest.mark.parametrize("text", ["", "5", "10y", "1 d d", "99999d"])
-def test_a_span_has_a_unit_and_an_end(text):
-    with pytest.raises(ConfigError, match="28d"):
-        read_span(text)
+def test_what_stands_out_of_a_common_change_still_does():
+    scores = np.r_[np.full(200, 0.2), np.linspace(4.0, 5.0, 100), 40.0]
+    rated = rate_against_each_other(scores)
+    assert rated.argmax() == 300
+    assert rated[300] > rated[200:300].max() + 0.5

@@ -303,6 +303,20 @@ class MixtureGroup(Detector):
     explained: Callable[[Detection, int], Hit]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class WeekGroup(Detector):
+    """What speaks about the tenant's week as a whole.
+
+    Parameters
+    ----------
+    explained : callable
+        ``explained(detection, untold) -> iterator of Hit``; `untold` is how many cases within the
+        budget are too many to be told one by one.
+    """
+
+    explained: Callable[[Detection, int], Iterator[Hit]]
+
+
 def new_pairs(novelty: Novelty, detection: Detection, app: int, day: int) -> pd.DataFrame:
     """Return the new pairs of an app on a day of the report week.
 
