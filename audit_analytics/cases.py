@@ -90,6 +90,9 @@ class Case:
         E: how many cases this extreme an ordinary week brings.
     q : float
         Benjamini-Hochberg q over all days tested; a note, never the gate.
+    far : float, default=0.0
+        -log10 p as the fitted tail has it, not cut off where the past can tell no more: which of
+        two cases with the same E exceeds the usual by more.
     """
 
     entity_type: str
@@ -97,6 +100,7 @@ class Case:
     p: float
     expected_per_week: float
     q: float
+    far: float = 0.0
 
 
 def name_entity(one: Hit | Case) -> tuple[str, str]:

@@ -8,6 +8,7 @@ so that an API that fails for everybody is one finding about the API.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import ApiGroup
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
-from audit_analytics.detect.rates import expect_outage, find_api_failures
+from audit_analytics.detect.rates import expect_outage
 from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 if TYPE_CHECKING:
@@ -42,16 +43,12 @@ class ApiDays:
         Calibrated p-value of each group, and ``joint``.
     tested : numpy.ndarray of bool of shape (n_apis, n_days)
         Which days could be judged.
-    failing : frozenset of str
-        APIs that failed for everybody in the report week. These errors are not held against the
-        apps, so they are always reported, however few APIs there are to calibrate on.
     """
 
     panel: Panel
     surprises: dict[str, Surprise]
     p: dict[str, NDArray[np.float64]]
     tested: NDArray[np.bool_]
-    failing: frozenset[str]
 
     def count_apps(self, api: int, hours: slice, name: str) -> int:
         """Count the apps that met errors at an API.
@@ -100,8 +97,9 @@ def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
     reference, week_of = stack_weeks(past, len(groups))
     past_p, p = rate_weeks(reference, week_of), rate_groups(reference, rows)
     calibrator = Calibrator(-np.log10(past_p.min(axis=1)))
-    joint = calibrator.p_value(-np.log10(p.min(axis=1)))
-    p = np.maximum(p, calibrator.floor)
+    joint = calibrator.extrapolate(-np.log10(p.min(axis=1)))
+    # few days of few APIs fail for anybody: no tail can be fitted to them, they can be counted
+    joint, p = (np.maximum(values, calibrator.rank_floor) for values in (joint, p))
     tested = np.asarray(~np.isnan(rows).all(axis=1) & bool(len(reference)))
     shape = current.shape[:2]
     named = dict(zip(groups, p.T, strict=True)) | {"joint": joint}
@@ -110,34 +108,7 @@ def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
         surprises=surprises,
         p={name: np.where(tested, values, 1.0).reshape(shape) for name, values in named.items()},
         tested=tested.reshape(shape),
-        failing=list_failing(panel),
     )
-
-
-def list_failing(panel: Panel, since: pd.Timestamp | None = None) -> frozenset[str]:
-    """List the APIs that failed for many apps at once.
-
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    since : pandas.Timestamp, optional
-        Only hours that end after this instant count, UTC; the whole report week if not given.
-
-    Returns
-    -------
-    frozenset of str
-        Canonical APIs.
-    """
-    frame, grid = WeekFrame(panel, 0), panel.grid
-    asked = grid.week == 0
-    if since is not None:
-        asked &= np.asarray(grid.hours + pd.Timedelta(hours=1) > since)
-    failing: set[str] = set()
-    for name in ERROR_CLASSES:
-        found = find_api_failures(frame, name, expect_outage(frame, name))
-        failing |= set(found["api"][asked[found["hour"].to_numpy()]])
-    return frozenset(failing)
 
 
 def build_api_panel(panel: Panel) -> Panel:
@@ -184,7 +155,10 @@ def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], d
         outage = expect_outage(WeekFrame(panel, week), name) > 0
         counts[name] = np.where(outage, 0.0, counts[name])
     frame = WeekFrame(replace(apis, counts=counts), week)
-    surprises = {group.name: group.scored(frame) for group in list_detectors(ApiGroup)}
+    surprises = {
+        group.name: reduce(Surprise.or_greater, group.scored(frame))
+        for group in list_detectors(ApiGroup)
+    }
     stacked = np.stack([surprise.score for surprise in surprises.values()], axis=2)
     stacked[~apis.assessed(week)] = np.nan
     stacked[:, panel.grid.unlogged[panel.grid.days(week)]] = np.nan

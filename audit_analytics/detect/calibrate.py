@@ -69,6 +69,17 @@ class Calibrator:
                 self.shape_, self.scale_ = _fit_tail(excess)
 
     @property
+    def rank_floor(self) -> float:
+        """Return the least probability that counting alone can speak of.
+
+        Returns
+        -------
+        float
+            1 / (n + 1).
+        """
+        return 1.0 / (len(self.reference_) + 1.0)
+
+    @property
     def floor(self) -> float:
         """Return the least probability that so long a reference can speak of.
 

@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Case
-from audit_analytics.detect.api_days import ApiDays, judge_api_days, list_failing
+from audit_analytics.detect.api_days import ApiDays, judge_api_days
 from audit_analytics.detect.calibrate import (
     Calibrator,
     adjust_q,
     rate_groups,
     rate_weeks,
-    stack_weeks,
 )
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import AppGroup, CountGroup, PairGroup
@@ -33,10 +32,12 @@ from audit_analytics.detect.novelty import (
     score_novelty,
 )
 from audit_analytics.detect.surprise import Surprise, WeekFrame
+from audit_analytics.detect.windows import choose_windows, rate_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit_analytics.detect.common import Common
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
 
@@ -72,8 +73,13 @@ class Detection:
         New pairs.
     app_p : dict of str to numpy.ndarray of shape (n_apps, n_days)
         Calibrated p-value of each group, and ``a``, ``b`` and ``joint`` for the voters.
+    far : dict of str to numpy.ndarray of shape (n_apps, n_days)
+        -log10 of the same, as the fitted tails have it: beyond the least p-value that the past
+        can speak of they prove nothing, but say which of two equals is the greater excess.
     attribution : numpy.ndarray of shape (n_apps, n_days, n_groups)
         How much of the forest's score hangs on each group; 0 for days the forest finds ordinary.
+    common : list of Common
+        Days on which many apps changed in the same way; each was judged against the others.
     assessed : numpy.ndarray of bool of shape (n_apps,)
         Which apps had the history to be compared with their own past.
     tested : numpy.ndarray of bool of shape (n_apps, n_days)
@@ -95,7 +101,9 @@ class Detection:
     networks: Novelty
     apis: Novelty
     app_p: dict[str, NDArray[np.float64]]
+    far: dict[str, NDArray[np.float64]]
     attribution: NDArray[np.float64]
+    common: list[Common]
     assessed: NDArray[np.bool_]
     tested: NDArray[np.bool_]
     api_days: ApiDays
@@ -142,19 +150,20 @@ def detect_week(
     groups = list_detectors(AppGroup)
     names = [group.name for group in groups]
     networks, apis = find_new_networks(panel, by_ip), find_new_apis(panel, by_api)
-    reference = {
-        week: _score_apps(panel, groups, networks, apis, week)[0].reshape(-1, len(groups))
-        for week in panel.grid.weeks
+    scored = {
+        week: _score_apps(panel, groups, networks, apis, week)[0] for week in panel.grid.weeks
     }
-    current, surprises = _score_apps(panel, groups, networks, apis, 0, since=since)
-    past, week_of = stack_weeks(reference, len(groups))
+    scored[0], windows = _score_apps(panel, groups, networks, apis, 0, since=since)
+    rated = rate_windows(scored, _count_windows(groups, windows), weighed=windows.keys())
+    surprises = choose_windows(windows, rated.z)
+    past, week_of, current = rated.past, rated.week_of, rated.current
     past_tested = [int((week_of == week).sum()) for week in np.unique(week_of)]
     # days of young apps alone, tested for networks only, are no past to calibrate on
     calibrated = not np.isnan(past).any(axis=1).all()
     rows = current.reshape(-1, len(groups))
-    app_p, attribution = _judge(names, past, week_of, rows, detector=detector, seed=seed)
+    app_p, far, attribution = _judge(names, past, week_of, rows, detector=detector, seed=seed)
     shape = current.shape[:2]
-    app_p = {name: p.reshape(shape) for name, p in app_p.items()}
+    app_p, far = ({name: v.reshape(shape) for name, v in table.items()} for table in (app_p, far))
     counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
     ip_days = judge_ip_days(counted)
     api_days = judge_api_days(panel, since)
@@ -166,7 +175,9 @@ def detect_week(
         networks=networks,
         apis=apis,
         app_p=app_p,
+        far=far,
         attribution=attribution.reshape(current.shape),
+        common=rated.common,
         assessed=panel.assessed(0) & calibrated,
         tested=tested,
         api_days=api_days,
@@ -206,16 +217,21 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
     limited = replace(
         detection,
         app_p={name: np.where(over, 1.0, p) for name, p in detection.app_p.items()},
+        far={name: np.where(over, 0.0, far) for name, far in detection.far.items()},
         tested=detection.tested & ~over,
+        common=[common for common in detection.common if not over[common.day]],
         ip_days=ip_days[~np.isin(ip_days["day"], days[over])].reset_index(drop=True),
         api_days=replace(
             api_days,
             p={name: np.where(over, 1.0, p) for name, p in api_days.p.items()},
             tested=api_days.tested & ~over,
-            failing=list_failing(detection.panel, since),
         ),
     )
     return replace(limited, cases=_make_cases(limited))
+
+
+def _count_windows(groups: list[AppGroup], windows: dict[str, list[Surprise]]) -> dict[str, int]:
+    return {group.name: len(windows.get(group.name, [group])) for group in groups}
 
 
 def _count_units(tested: int, past: list[int]) -> int:
@@ -231,22 +247,19 @@ def _score_apps(
     week: int,
     *,
     since: pd.Timestamp | None = None,
-) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
-    """Return scores of shape (n_apps, n_days, n_groups), NaN where not assessed."""
-    frame, new = WeekFrame(panel, week), {"networks": networks, "apis": apis}
-    rest = WeekFrame(panel.after(since), week)
+) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
+    """Return scores of shape (n_apps, n_days, n_windows), NaN where not assessed."""
+    new = {"networks": networks, "apis": apis}
+    frame = WeekFrame(panel.after(since), week, uncut=panel)
     surprises = {
-        # what adds up over days cannot do so in a part of one
-        group.name: group.score(frame if group.spans else rest)
-        for group in groups
-        if isinstance(group, CountGroup)
+        group.name: group.score(frame) for group in groups if isinstance(group, CountGroup)
     }
-    scores = [
-        score_novelty(panel, new[group.pairs], week)
-        if isinstance(group, PairGroup)
-        else surprises[group.name].score
-        for group in groups
-    ]
+    scores: list[NDArray[np.float64]] = []
+    for group in groups:
+        if isinstance(group, PairGroup):
+            scores.append(score_novelty(panel, new[group.pairs], week))
+        else:
+            scores += [window.score for window in surprises[group.name]]
     stacked = np.stack(scores, axis=2)
     days = np.array(panel.grid.days(week))
     unborn = panel.first_hour[:, None] > panel.grid.first_hour[days][None, :] + 23
@@ -254,7 +267,9 @@ def _score_apps(
     stacked[:, panel.grid.unlogged[days]] = np.nan
     # a young app has no past to be compared with, but may call from where nobody ever did
     young = ~panel.assessed(week)[:, None, None]
-    stacked = np.where(young & ~np.array([group.young for group in groups]), np.nan, stacked)
+    widths = list(_count_windows(groups, surprises).values())
+    for_young = np.repeat([group.young for group in groups], widths)
+    stacked = np.where(young & ~for_young, np.nan, stacked)
     if week < 0:
         # the last days of an app that has died are no ordinary days: nothing but silence follows
         stacked[(panel.weights(week) * panel.counts["calls"]).sum(axis=1) == 0] = np.nan
@@ -269,8 +284,11 @@ def _judge(
     *,
     detector: OutlierDetector | None,
     seed: int,
-) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """Calibrate groups and voters; rows of NaN come out with p = 1."""
+) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+    """Calibrate groups and voters; rows of NaN come out with p = 1.
+
+    Returned are p-values, how far out each is (not cut off), and the forest's attribution.
+    """
     past_p, p = rate_weeks(past, week_of), rate_groups(past, rows)
     past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
@@ -291,12 +309,13 @@ def _judge(
         for a, b in ((past_a, past_b), (p_a, p_b))
     )
     calibrator = Calibrator(past_either)
-    joint = calibrator.p_value(either)
+    found = np.column_stack([p, p_a, p_b, calibrator.extrapolate(either)])
+    found[np.isnan(rows).all(axis=1)] = 1.0
     # only the joint p-value is calibrated far out; nothing else may claim to be rarer than it can
-    shown = np.maximum(np.column_stack([p, p_a, p_b]), calibrator.floor)
-    result = dict(zip([*names, "a", "b"], shown.T, strict=True)) | {"joint": joint}
-    unknown = np.isnan(rows).all(axis=1)
-    return {name: np.where(unknown, 1.0, values) for name, values in result.items()}, attribution
+    shown = np.maximum(found, calibrator.floor)
+    kinds = [*names, "a", "b", "joint"]
+    far = dict(zip(kinds, -np.log10(found).T, strict=True))
+    return dict(zip(kinds, shown.T, strict=True)), far, attribution
 
 
 def _calibrate(
@@ -311,13 +330,20 @@ def _make_cases(detection: Detection) -> list[Case]:
     """Return a case per entity with a day that was tested, by its least probable day."""
     api_days, ip_days = detection.api_days, detection.ip_days
     families = {
-        "app": _list_days(detection.panel.apps, detection.app_p["joint"], detection.tested),
+        "app": _list_days(
+            detection.panel.apps,
+            detection.app_p["joint"],
+            detection.tested,
+            far=detection.far["joint"],
+        ),
         "ip": pd.DataFrame({"entity": ip_days["ip"], "p": ip_days["p"]}),
         "api": _list_days(api_days.panel.apps, api_days.p["joint"], api_days.tested),
     }
     days = pd.concat(families, names=["family"]).reset_index(level="family")
     days["q"] = adjust_q(days["p"].to_numpy(dtype=float))
-    least = days.groupby(["family", "entity"])[["p", "q"]].min()
+    days["far"] = days["far"].fillna(-np.log10(days["p"]))
+    by_entity = days.groupby(["family", "entity"])
+    least = by_entity[["p", "q"]].min().assign(far=by_entity["far"].max())
     cases = [
         Case(
             entity_type=family,
@@ -325,12 +351,22 @@ def _make_cases(detection: Detection) -> list[Case]:
             p=float(p),
             expected_per_week=float(p) * detection.units[family] / FAMILY_SHARE[family],
             q=float(q),
+            far=float(far),
         )
-        for (family, entity), p, q in zip(least.index, least["p"], least["q"], strict=True)
+        for (family, entity), p, q, far in least[["p", "q", "far"]].itertuples()
     ]
-    return sorted(cases, key=lambda case: (case.expected_per_week, case.entity_type, case.entity))
+    return sorted(
+        cases, key=lambda case: (case.expected_per_week, -case.far, case.entity_type, case.entity)
+    )
 
 
-def _list_days(names: pd.Index, p: NDArray[np.float64], tested: NDArray[np.bool_]) -> pd.DataFrame:
+def _list_days(
+    names: pd.Index,
+    p: NDArray[np.float64],
+    tested: NDArray[np.bool_],
+    *,
+    far: NDArray[np.float64] | None = None,
+) -> pd.DataFrame:
     row = np.nonzero(tested)[0]
-    return pd.DataFrame({"entity": names[row], "p": p[tested]})
+    days = pd.DataFrame({"entity": names[row], "p": p[tested]})
+    return days if far is None else days.assign(far=far[tested])

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.detectors import list_detectors
-from audit_analytics.detect.groups import ApiGroup, IpGroup, MixtureGroup
+from audit_analytics.detect.groups import (
+    ApiGroup,
+    AppGroup,
+    IpGroup,
+    MixtureGroup,
+    PairGroup,
+    WeekGroup,
+)
 from audit_analytics.detect.reasons import CLEAR_P, MAX_P, is_rare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from audit_analytics.detect.engine import Detection
+
+
+MOST_BUDGETS: Final = 3
+"""So many times the alarm budget is told case by case; more cases are a week's, not an app's."""
 
 
 def find_hits(
@@ -38,13 +49,12 @@ def find_hits(
         how it all comes together. :func:`audit_analytics.detect.reasons.choose_reasons` makes
         the finding's reasons of them.
     """
-    return [
-        hit
-        for case in detection.cases
-        if is_rare(case, budget=budget)
-        or (case.entity_type == "api" and case.entity in detection.api_days.failing)
-        for hit in _explain(detection, case, severity_of_api)
-    ]
+    rare = [case for case in detection.cases if is_rare(case, budget=budget)]
+    told = rare[: round(MOST_BUDGETS * budget)]
+    hits = [hit for case in told for hit in _explain(detection, case, severity_of_api)]
+    for group in list_detectors(WeekGroup):
+        hits += group.explained(detection, len(rare) - len(told))
+    return hits
 
 
 def _explain(detection: Detection, case: Case, severity_of_api: Mapping[str, str]) -> Iterator[Hit]:
@@ -60,16 +70,23 @@ def _explain_app(
 ) -> Iterator[Hit]:
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {group: detection.app_p[group.name][app].min() for group in detection.groups}
-    ranked = sorted(least, key=lambda group: (least[group], group.telling))
+    far = {group: detection.far[group.name][app].max() for group in detection.groups}
+
+    def rank(group: AppGroup) -> tuple[float, int, float, int]:
+        # among equals what is new speaks first, then the greatest excess
+        specific = group.telling if isinstance(group, PairGroup) else len(least)
+        return least[group], specific, -far[group], group.telling
+
+    ranked = sorted(least, key=rank)
     speaking = [group for group in ranked if least[group] <= CLEAR_P]
-    worst = int(detection.app_p["joint"][app].argmin())
+    worst = int(detection.far["joint"][app].argmax())
     mixtures = list_detectors(MixtureGroup)
     first = detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]
     if not speaking and (first or not mixtures):
         # the past of a small tenant is too short for any p below CLEAR_P
         speaking = [group for group in ranked if least[group] < MAX_P] or ranked[:1]
     for group in speaking:
-        day = int(detection.app_p[group.name][app].argmin())
+        day = int(detection.far[group.name][app].argmax())
         yield from group.explain(detection, app, day, severity_of_api)
     if not speaking:
         yield mixtures[0].explained(detection, app)

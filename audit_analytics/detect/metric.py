@@ -90,7 +90,11 @@ class Metric(CountGroup):
             method=COUNT_METHOD,
             sentence=more.pop("sentence", _say),
             metric=f"metric:{name}",
-            units=(mark("calls of this metric in an hour"), mark("calls of this metric in a day")),
+            units={
+                1: mark("calls of this metric in an hour"),
+                2: mark("calls of this metric in two hours"),
+                24: mark("calls of this metric in a day"),
+            },
             telling=0,
             **more,
         )

@@ -3,6 +3,13 @@
 Some apps meet something new every week, most never do. How surprising a day with k new pairs is
 depends on how often the app has such days, how many pairs they bring, how foreign the place is
 to the whole tenant, how busy it gets there, and whether it keeps a beat there that it never kept.
+
+And on age: in the second week of a log much is new that was only not seen yet. The number of
+distinct things grows with a power of the time looked (Heaps 1978, Information Retrieval, 7.5), so
+the rate of new ones falls as age^-gamma. gamma is fitted to the days of the past by maximum
+likelihood (multinomial over the days), with a normal prior around 0 that keeps few counts from
+telling a story. Every day then counts as so much exposure as its age gives it, and a past
+day is compared with the report week as if both were of one age.
 """
 
 from __future__ import annotations
@@ -28,6 +35,12 @@ NETWORK_DAYS: Final = 1
 settles into its networks on its first day, into its APIs over a week."""
 
 PRIOR_DAYS: Final = 10.0
+AGING: Final = np.arange(0.0, 3.01, 0.05)
+"""Exponents that are tried for the rate of novelty by age."""
+
+AGING_SPREAD: Final = 0.5
+"""Standard deviation of the prior of that exponent."""
+
 MIN_REPEAT: Final = 0.1
 """Least probability of one more new pair on a day that already has one."""
 
@@ -48,11 +61,14 @@ class Novelty:
         Days on which an app, or the log, is too young for anything to be called new.
     active : numpy.ndarray of bool of shape (n_apps, n_days)
         Days with calls on which something new could have been noticed.
+    age : numpy.ndarray of int of shape (n_days,)
+        Days since the log began.
     """
 
     pairs: pd.DataFrame
     young: NDArray[np.bool_]
     active: NDArray[np.bool_]
+    age: NDArray[np.intp]
 
 
 def find_new_networks(panel: Panel, by_ip: pd.DataFrame) -> Novelty:
@@ -152,7 +168,7 @@ def _build(panel: Panel, pairs: pd.DataFrame, *, days: int) -> Novelty:
     young |= day[None, :] - log_began < MIN_HISTORY_DAYS
     active = np.add.reduceat(panel.counts["calls"], grid.first_hour, axis=1) > 0
     pairs = pairs[~young[pairs["app"], pairs["day"]]]
-    return Novelty(pairs.reset_index(drop=True), young, active & ~young)
+    return Novelty(pairs.reset_index(drop=True), young, active & ~young, day - log_began)
 
 
 def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.float64]:
@@ -184,19 +200,61 @@ def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.flo
     )
     day = per_day.index.get_level_values("day")
     past, now = per_day[learn[day]], per_day[np.isin(day, days)]
-    active = (novelty.active[:, learn]).sum(axis=1)
+    watched = novelty.active & learn
+    exposure = fit_exposure(novelty, watched, past)
+    active = (watched * exposure).sum(axis=1)
     with_new = np.bincount(past.index.get_level_values("app"), minlength=len(panel.apps))
     mean = max(with_new.sum(), 1) / max(active.sum(), 1)
-    p_new = np.clip((PRIOR_DAYS * mean + with_new) / (PRIOR_DAYS + active), 1e-6, 1.0)
+    rate = (PRIOR_DAYS * mean + with_new) / (PRIOR_DAYS + active)
     repeat = max(MIN_REPEAT, 1.0 - 1.0 / max(past["k"].mean(), 1.0)) if len(past) else MIN_REPEAT
-    app = now.index.get_level_values("app")
-    p = p_new[app] * repeat ** (now["k"].to_numpy() - 1)
-    for column in ("foreign", "mark", "rhythm"):
+    app, today = (now.index.get_level_values(name).to_numpy() for name in ("app", "day"))
+    p = np.clip(rate[app] * exposure[today], 1e-6, 1.0)
+    p = p * repeat ** (now["k"].to_numpy() - 1)
+    for column in ("mark", "rhythm"):
         p = p * _upper_tail(past[column].to_numpy(), now[column].to_numpy())
+    for degree in (1, 2):
+        so_foreign = now["foreign"].to_numpy() >= degree
+        likes, fewer = past[past["foreign"] >= degree], past[past["foreign"] >= degree - 1]
+        share = (1.0 + len(likes)) / (1.0 + len(fewer))
+        aging = fit_exposure(novelty, watched, likes) / fit_exposure(novelty, watched, fewer)
+        p = np.where(so_foreign, p * np.minimum(share * aging[today], 1.0), p)
     score = np.zeros((len(panel.apps), len(days)))
-    score[app, now.index.get_level_values("day") - days[0]] = -np.log10(np.maximum(p, 1e-300))
+    score[app, today - days[0]] = -np.log10(np.maximum(p, 1e-300))
     score[novelty.young[:, days]] = np.nan
     return score
+
+
+def fit_exposure(
+    novelty: Novelty, watched: NDArray[np.bool_], past: pd.DataFrame
+) -> NDArray[np.float64]:
+    """Return how much novelty the age of the log lets expect on each day.
+
+    Parameters
+    ----------
+    novelty : Novelty
+        New pairs.
+    watched : numpy.ndarray of bool of shape (n_apps, n_days)
+        Days to learn from.
+    past : pandas.DataFrame
+        Those of them that had something new, by ``app`` and ``day``.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n_days,)
+        (age / some age)^-gamma; 1 on average over the days to learn from.
+    """
+    days = watched.sum(axis=0).astype(float)
+    # in its first week the log has nothing to say, so no age is 0 where it counts
+    age = np.maximum(novelty.age, 1).astype(float)
+    if not days.any():
+        return np.ones_like(age)
+    new = np.bincount(past.index.get_level_values("day"), minlength=len(age))
+    exposures = age ** -AGING[:, None]
+    expected = exposures * days
+    expected /= expected.sum(axis=1, keepdims=True)
+    likelihood = (new * np.log(np.maximum(expected, 1e-300)))[:, days > 0].sum(axis=1)
+    exposure = exposures[np.argmax(likelihood - 0.5 * (AGING / AGING_SPREAD) ** 2)]
+    return np.asarray(exposure / np.average(exposure, weights=days))
 
 
 def _upper_tail(reference: NDArray[np.float64], value: NDArray[np.float64]) -> NDArray[np.float64]:

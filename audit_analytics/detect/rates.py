@@ -142,7 +142,7 @@ def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]
 
 def score_classes(
     frame: WeekFrame, extra: Mapping[str, NDArray[np.float64]] | None = None
-) -> Surprise:
+) -> list[Surprise]:
     """Score every error class and keep the most surprising one.
 
     Parameters
@@ -154,17 +154,19 @@ def score_classes(
 
     Returns
     -------
-    Surprise
-        min(s_NB, 2 s_BB) of the most surprising class and bucket; the label is the class.
+    list of Surprise
+        min(s_NB, 2 s_BB) of the most surprising class, of the hours and of the days; the label is
+        the class.
     """
 
-    def score_class(name: str) -> Surprise:
+    def score_class(name: str) -> list[Surprise]:
         counts = frame.panel.counts[name]
         rate, more = usual_rate(frame, counts), None if extra is None else extra[name]
         hourly = score_hours(frame, counts, fit_hourly(frame, counts), rate=rate, extra=more)
         daily = score_days(frame, counts, fit_daily(frame, counts), rate=rate, extra=more)
-        found = hourly.or_greater(daily)
-        score = found.score * (0.5 if name in HALF_WEIGHT else 1.0)
-        return replace(found, score=score, label=np.full(score.shape, name, dtype=object))
+        factor = 0.5 if name in HALF_WEIGHT else 1.0
+        label = np.full(hourly.score.shape, name, dtype=object)
+        return [replace(w, score=w.score * factor, label=label) for w in (hourly, daily)]
 
-    return reduce(Surprise.or_greater, map(score_class, ERROR_CLASSES))
+    windows = zip(*map(score_class, ERROR_CLASSES), strict=True)
+    return [reduce(Surprise.or_greater, window) for window in windows]

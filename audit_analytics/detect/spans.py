@@ -6,7 +6,6 @@ the noise of independent days grows with the square root of their number, the le
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,12 +22,14 @@ if TYPE_CHECKING:
 SPANS: Final = (2, 4)
 """Days that are added up; all within the scored week."""
 
+MIN_NAMED: Final = 0.02
+
 MAX_DEVIATIONS: Final = 3.0
 """How much one day can bring, in standard deviations: a burst is no slow signal, and must not be
 told again on each of the days after it."""
 
 
-def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
+def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise]:
     """Score counts over several days against the app's own past.
 
     Parameters
@@ -40,9 +41,9 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
 
     Returns
     -------
-    Surprise
-        Of the spans that end on each day the most surprising one; score 0 where the week is too
-        young for any.
+    list of Surprise
+        One per length of SPANS: the span that ends on each day; score 0 where the week is too
+        young for it.
     """
     grid, days = frame.panel.grid, np.array(frame.days)
     base, slot = fit_daily(frame, counts), grid.day_slot[days]
@@ -71,7 +72,25 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
             label=np.full(shape, "", dtype=object),
         )
 
-    return reduce(Surprise.or_greater, map(score_span, SPANS))
+    return [score_span(length) for length in SPANS]
+
+
+def name_objects(frame: WeekFrame) -> bool:
+    """Return whether the calls of a tenant name what they are about.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+
+    Returns
+    -------
+    bool
+        Whether more than one in fifty calls of the past does.
+    """
+    past = frame.panel.weights(frame.scored) > 0
+    objects, calls = (frame.panel.counts[name][past].sum() for name in ("objects", "calls"))
+    return bool(objects > MIN_NAMED * calls)
 
 
 def _add_up(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:

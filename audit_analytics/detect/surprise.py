@@ -6,7 +6,7 @@ comes from; :mod:`audit_analytics.detect.groups` builds the surprise groups from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -97,10 +97,25 @@ class WeekFrame:
         The tenant.
     scored : int
         Week number, 0 for the report week.
+    uncut : Panel, optional
+        The tenant with the hours that `panel` forgot, see :meth:`Panel.after`; `panel` if not
+        given.
     """
 
     panel: Panel
     scored: int
+    uncut: Panel | None = None
+
+    @property
+    def whole(self) -> WeekFrame:
+        """Return the week with no hour forgotten: what adds up over days needs all of them.
+
+        Returns
+        -------
+        WeekFrame
+            The same week.
+        """
+        return WeekFrame(self.uncut or self.panel, self.scored)
 
     @property
     def hours(self) -> NDArray[np.intp]:
@@ -125,7 +140,7 @@ class WeekFrame:
         return self.panel.grid.days(self.scored)
 
 
-def score_counts(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
+def score_counts(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise]:
     """Score counts against the app's own past, by hour and by day.
 
     Parameters
@@ -137,11 +152,16 @@ def score_counts(frame: WeekFrame, counts: NDArray[np.float64]) -> Surprise:
 
     Returns
     -------
-    Surprise
-        The most surprising hour of each day, or the day itself.
+    list of Surprise
+        The most surprising hour of each day, the most surprising two hours that end in it, and
+        the day itself.
     """
     hourly, daily = fit_hourly(frame, counts), fit_daily(frame, counts)
-    return score_hours(frame, counts, hourly).or_greater(score_days(frame, counts, daily))
+    return [
+        score_hours(frame, counts, hourly),
+        score_two_hours(frame, counts, hourly),
+        score_days(frame, counts, daily),
+    ]
 
 
 def fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
@@ -233,6 +253,61 @@ def score_hours(
     return pick_daily(frame, pd.DataFrame({**rows, "expected": mean, "size": size, "hours": 1}))
 
 
+def require_excess(surprise: Surprise, least: float) -> Surprise:
+    """Keep what is surprising by more than a handful.
+
+    Parameters
+    ----------
+    surprise : Surprise
+        What a window saw.
+    least : float
+        How much more than expected it must be.
+
+    Returns
+    -------
+    Surprise
+        Score 0 where it is not.
+    """
+    enough = surprise.observed - surprise.expected >= least
+    return replace(surprise, score=np.where(enough, surprise.score, 0.0))
+
+
+def score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baseline) -> Surprise:
+    """Score any two hours that follow each other and keep each day's most surprising ones.
+
+    Parameters
+    ----------
+    frame : WeekFrame
+        The scored week.
+    counts : numpy.ndarray of shape (n_apps, n_hours)
+        Counts over the whole grid.
+    base : Baseline
+        Fitted with 48 slots.
+
+    Returns
+    -------
+    Surprise
+        Two hours per app and day, of the day in which they end; both with calls, or one hour
+        says it all.
+    """
+    grid, hours = frame.panel.grid, frame.hours
+    hours = hours[(hours > 0) & ~grid.gap[hours] & ~grid.gap[hours - 1]]
+    app, column = np.nonzero((counts[:, hours] > 0) & (counts[:, hours - 1] > 0))
+    last = hours[column]
+    both = last - 1, last
+    observed = counts[app, both[0]] + counts[app, both[1]]
+    means = [base.mean[app, grid.slot[hour]] for hour in both]
+    noise = [mean + base.dispersion[app] * mean**2 for mean in means]
+    weights = [np.maximum(base.weight[app, grid.slot[hour]], 0.1) for hour in both]
+    # neighbouring slots are smoothed together, so the doubt about their means is one
+    doubt = sum(np.sqrt(n / w) for n, w in zip(noise, weights, strict=True)) ** 2
+    mean = means[0] + means[1]
+    size = mean**2 / np.maximum(noise[0] + noise[1] + doubt - mean, 1e-9)
+    score = count_surprise(observed, mean, size)
+    rows = {"app": app, "hour": both[0], "end": last, "score": score, "observed": observed}
+    return pick_daily(frame, pd.DataFrame({**rows, "expected": mean, "size": size, "hours": 2}))
+
+
 def score_days(
     frame: WeekFrame,
     counts: NDArray[np.float64],
@@ -314,7 +389,7 @@ def pick_daily(frame: WeekFrame, rows: pd.DataFrame) -> Surprise:
     """
     shape = (len(frame.panel.apps), len(frame.days))
     rows = rows.sort_values(["score", "hour"], ascending=[False, True], kind="stable")
-    day = frame.panel.grid.day[rows["hour"]] - frame.days[0]
+    day = frame.panel.grid.day[rows["end" if "end" in rows else "hour"]] - frame.days[0]
     cells, first = np.unique(rows["app"].to_numpy() * shape[1] + day, return_index=True)
     picked = {}
     for name, empty in EMPTY.items():

@@ -203,15 +203,18 @@ def merge_findings(
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
     ]
-    findings.sort(key=_rank_key)
+    far = {entity: case.far for entity, case in rated.items()}
+    findings.sort(key=lambda finding: _rank_key(finding, far))
     return [replace(finding, rank=rank) for rank, finding in enumerate(findings, start=1)]
 
 
-def _rank_key(finding: Finding) -> tuple[int, float, str]:
+def _rank_key(finding: Finding, far: dict[tuple[str, str], float]) -> tuple[int, float, float, str]:
     expected = finding.expected_per_week
     return (
         -schema.SEVERITIES.index(finding.severity),
         expected if expected is not None else 1.0,
+        # a case outside the budget did not speak, and must not lift a rule's finding
+        -far.get((finding.entity_type, finding.entity), 0.0) if expected is not None else 0.0,
         finding.finding_id,
     )
 

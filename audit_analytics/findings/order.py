@@ -8,8 +8,6 @@ from audit_analytics.detect import find_detector
 from audit_analytics.detect.detector import LATE, RARE_SURPRISE, SURPRISE
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from audit_analytics.cases import Case, Hit
 
 RARE: Final = 1.0
@@ -34,12 +32,13 @@ def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
     # E of a single reason, on the scale of the case
     scale = case.expected_per_week / case.p if case else 0.0
 
-    def rank(hit: Hit) -> tuple[int, float, str, pd.Timestamp]:
+    def rank(hit: Hit) -> tuple[int, float]:
         p, place = (1.0 if hit.p is None else hit.p), find_detector(hit.detector).place
         if place >= RARE_SURPRISE and not hit.alone:
             place = LATE + 1
         elif hit.p is not None:
             place = RARE_SURPRISE if p * scale < RARE else SURPRISE
-        return place, p, hit.detector, hit.start_at
+        return place, p
 
+    # of equals the engine put the greatest excess first
     return sorted(hits, key=rank)

@@ -126,7 +126,7 @@ def test_guidance_and_units_are_chinese_whatever_was_found():
     detectors = list_detectors(Detector)
     texts = [t for d in detectors for t in (d.title, d.method, *d.benign, *d.steps)]
     groups = [d for d in detectors if isinstance(d, CountGroup)]
-    units = [unit for group in groups for unit in (*group.units, group.short)]
+    units = [unit for group in groups for unit in (*group.units.values(), group.short)]
     with use_language("zh"):
         for text in [*texts, *units]:
             assert re.search(r"[\u4e00-\u9fff]", _(text)), text

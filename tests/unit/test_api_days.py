@@ -67,12 +67,11 @@ def detect(*parts):
 
 
 def hits_of(found):
-    return find_hits(found, budget=5.0, severity_of_api={})
+    return find_hits(found, budget=10.0, severity_of_api={})
 
 
 def test_an_api_that_fails_for_everybody_is_one_case_about_the_api(quiet):
     found = detect(fail(quiet, APPS[:6]))
-    assert found.api_days.failing == {READ}
     hits = [hit for hit in hits_of(found) if hit.detector in {"ERR", "APIERR"}]
     assert [(hit.entity, hit.detector) for hit in hits] == [(READ, "APIERR")]
     hit = hits[0]
@@ -88,7 +87,6 @@ def test_errors_of_one_app_are_that_apps_own(quiet):
     found = detect(fail(quiet, APPS[:1], apis=(READ, OTHER), outcome="auth"))
     assert [hit.entity for hit in hits_of(found) if hit.detector == "ERR"] == [APPS[0]]
     assert "APIERR" not in {hit.detector for hit in hits_of(found)}
-    assert not found.api_days.failing
 
 
 def test_the_app_that_is_hit_worst_is_left_out():

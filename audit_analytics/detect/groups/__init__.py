@@ -92,25 +92,23 @@ class CountGroup(AppGroup):
 
     Parameters
     ----------
-    units : tuple of str
-        Unit of a count over an hour and over a day; with `spans`, one for each of them.
+    units : mapping of int to str
+        Unit of a count by the hours of its window: 1, 2, 24 and, over days, 48 and 96.
     scored : callable, optional
-        ``scored(frame: WeekFrame) -> Surprise``; hours and days of `metric` if not given.
+        ``scored(frame: WeekFrame) -> list of Surprise``, one a window; hours, two hours and days
+        of `metric` if not given.
     labels : str, default=""
         What the label of a surprise is: an ``outcome``, an ``api``, or nothing.
     where : mapping of str to tuple of str
         Column of the event table to the values that make up what is counted.
-    spans : tuple of int
-        Days that are added up, if any are.
     """
 
-    units: tuple[str, ...]
-    scored: Callable[[WeekFrame], Surprise] | None = None
+    units: Mapping[int, str]
+    scored: Callable[[WeekFrame], list[Surprise]] | None = None
     labels: Literal["", "outcome", "api"] = ""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    spans: tuple[int, ...] = ()
 
-    def score(self, frame: WeekFrame) -> Surprise:
+    def score(self, frame: WeekFrame) -> list[Surprise]:
         """Score a week.
 
         Parameters
@@ -120,8 +118,8 @@ class CountGroup(AppGroup):
 
         Returns
         -------
-        Surprise
-            The most surprising bucket of each app and day.
+        list of Surprise
+            The most surprising bucket of each app and day, window by window.
         """
         if self.scored is not None:
             return self.scored(frame)
@@ -140,10 +138,8 @@ class CountGroup(AppGroup):
         str
             English; translated where it is shown.
         """
-        if self.spans:
-            # a day in which the clocks change has 23 or 25 hours
-            return self.units[self.spans.index(round(hours / 24))]
-        return self.units[hours > 1]
+        # a day in which the clocks change has 23 or 25 hours
+        return self.units[hours if hours <= 2 else round(hours / 24) * 24]
 
     def choose(self, panel: Panel) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 - of metrics
         """Return which rows of the event table are counted.
@@ -195,7 +191,7 @@ class CountGroup(AppGroup):
             where["api"] = (label,)
             if severity_of_api.get(label) in schema.SENSITIVE:
                 kind = "sensitive_api"
-        if 1 < hours <= MAX_DAY_HOURS:
+        if 2 < hours <= MAX_DAY_HOURS:
             panel = detection.panel.narrow_to_api(label) if "narrow" in facts else detection.panel
             counts = panel.counts[str(facts["metric"])][app]
             facts["busy"] = find_busy_hours(counts[first : first + hours])
@@ -284,13 +280,13 @@ class ApiGroup(Detector):
     Parameters
     ----------
     scored : callable
-        ``scored(frame: WeekFrame) -> Surprise`` over a panel of APIs, see
+        ``scored(frame: WeekFrame) -> list of Surprise`` over a panel of APIs, see
         :func:`audit_analytics.detect.api_days.build_api_panel`.
     explained : callable
         ``explained(detection, case) -> iterator of Hit``.
     """
 
-    scored: Callable[[WeekFrame], Surprise]
+    scored: Callable[[WeekFrame], list[Surprise]]
     explained: Callable[[Detection, Case], Iterator[Hit]]
 
 
@@ -305,6 +301,20 @@ class MixtureGroup(Detector):
     """
 
     explained: Callable[[Detection, int], Hit]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class WeekGroup(Detector):
+    """What speaks about the tenant's week as a whole.
+
+    Parameters
+    ----------
+    explained : callable
+        ``explained(detection, untold) -> iterator of Hit``; `untold` is how many cases within the
+        budget are too many to be told one by one.
+    """
+
+    explained: Callable[[Detection, int], Iterator[Hit]]
 
 
 def new_pairs(novelty: Novelty, detection: Detection, app: int, day: int) -> pd.DataFrame:

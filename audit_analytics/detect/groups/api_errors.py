@@ -1,14 +1,21 @@
-"""Surprise group APIERR: an API that fails for many apps, unlike before."""
+"""Surprise group APIERR: an API that fails for many apps, unlike before.
+
+It speaks with support only: errors enough, of apps enough, in a share of the calls that is felt.
+Otherwise two apps that mistype the same parameter would be news about the platform.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.baseline import expect_interval
 from audit_analytics.detect.groups import ApiGroup
+from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import score_classes
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_errors, say_expected, say_when
@@ -18,12 +25,45 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Case
     from audit_analytics.detect.engine import Detection
+    from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 
 UNITS: Final = (
     mark("errors of all apps but the worst hit in an hour"),
     mark("errors of all apps but the worst hit in a day"),
 )
+
+
+MIN_ERRORS: Final = 10
+"""Errors of all apps but the worst hit."""
+
+MIN_APPS: Final = 4
+"""Apps that met such an error, the worst hit among them."""
+
+MIN_SHARE: Final = 0.05
+"""Share of the calls of the hour or day."""
+
+
+def _score(frame: WeekFrame) -> list[Surprise]:
+    return [_require_support(frame, seen) for seen in score_classes(frame)]
+
+
+def _require_support(frame: WeekFrame, seen: Surprise) -> Surprise:
+    """Take the score from what rests on few errors, few apps or a small share."""
+    panel, grid = frame.panel, frame.panel.grid
+    supported = (seen.score > 0) & (seen.observed >= MIN_ERRORS)
+    rows = panel.api_calls
+    rows = rows[(grid.week[rows["hour"]] == frame.scored) & rows[[*ERROR_CLASSES]].any(axis=1)]
+    failing = dict(list(rows.groupby(panel.apps.get_indexer(pd.Index(rows["api"])))))
+    for api, day in np.argwhere(supported):
+        first, hours = seen.hour[api, day], seen.hours[api, day]
+        then = failing[api]
+        then = then[(then["hour"] >= first) & (then["hour"] < first + hours)]
+        apps = then["app"][then[seen.label[api, day]] > 0].nunique()
+        calls = panel.counts["calls"][api, first : first + hours].sum()
+        felt = seen.observed[api, day] >= MIN_SHARE * calls
+        supported[api, day] = apps >= MIN_APPS and felt
+    return replace(seen, score=np.where(supported, seen.score, 0.0))
 
 
 def _explain(detection: Detection, case: Case) -> Iterator[Hit]:
@@ -86,6 +126,6 @@ APIERR = ApiGroup(
         mark("Check the platform's status page and the change log of this API."),
         mark("Look at the response codes: one code for every app is the API's, not the apps'."),
     ),
-    scored=score_classes,
+    scored=_score,
     explained=_explain,
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 
-def score_errors(frame: WeekFrame) -> Surprise:
+def score_errors(frame: WeekFrame) -> list[Surprise]:
     """Score errors class by class: more than usual, and a larger share than usual.
 
     Parameters
@@ -28,8 +28,8 @@ def score_errors(frame: WeekFrame) -> Surprise:
 
     Returns
     -------
-    Surprise
-        min(s_NB, 2 s_BB) of the most surprising class and bucket; rate limits and server
+    list of Surprise
+        min(s_NB, 2 s_BB) of the most surprising class, of the hours and of the days; rate limits and server
         errors count half; what an outage of the platform or of an API explains is expected.
     """
     panel, extra = frame.panel, {}
@@ -63,7 +63,7 @@ ERR = CountGroup(
     sentence=_say,
     benign=ERRORS_BENIGN,
     steps=ERRORS_STEPS,
-    units=(mark("errors in an hour"), mark("errors in a day")),
+    units={1: mark("errors in an hour"), 24: mark("errors in a day")},
     labels="outcome",
     scored=score_errors,
     telling=3,

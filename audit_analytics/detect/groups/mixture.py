@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def _explain(detection: Detection, app: int) -> Hit:
     """Name the surprises that weigh most where no single one is clear."""
     grid = detection.panel.grid
-    day = int(detection.app_p["joint"][app].argmin())
+    day = int(detection.far["joint"][app].argmax())
     app_id = str(detection.panel.apps[app])
     weights = detection.attribution[app, day]
     most = [g for g in np.argsort(-weights, kind="stable")[:3] if weights[g] > 0]

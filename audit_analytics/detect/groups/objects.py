@@ -1,19 +1,37 @@
 """Surprise group OBJ: distinct objects.
 
-A leak walks through objects, an app mostly comes back to its own.
+A leak walks through objects, an app mostly comes back to its own. Where calls hardly ever name an
+object there is nothing to walk through: a tenant with one in fifty calls or fewer is not tested,
+and a handful more than expected is no walk.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, BACKFILL, ROTATE
+from audit_analytics.detect.spans import name_objects
+from audit_analytics.detect.surprise import require_excess, score_counts
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
+    from audit_analytics.detect.surprise import Surprise, WeekFrame
+
+
+MIN_OBJECTS: Final = 10
+"""How many more objects than expected make a walk."""
+
+
+def _score(frame: WeekFrame) -> list[Surprise]:
+    objects = frame.panel.counts["objects"]
+    if not name_objects(frame):
+        objects = np.zeros_like(objects)
+    return [require_excess(seen, MIN_OBJECTS) for seen in score_counts(frame, objects)]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -43,7 +61,12 @@ OBJ = CountGroup(
         ROTATE,
     ),
     metric="objects",
-    units=(mark("distinct objects in an hour"), mark("objects in a day, each once an hour")),
+    units={
+        1: mark("distinct objects in an hour"),
+        2: mark("objects in two hours, each once an hour"),
+        24: mark("objects in a day, each once an hour"),
+    },
+    scored=_score,
     telling=7,
     supports=True,
 )

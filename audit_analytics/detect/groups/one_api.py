@@ -27,7 +27,7 @@ MIN_API_CALLS: Final = 5
 SHARE_PRIOR_CALLS: Final = 2.0
 
 
-def score_apis(frame: WeekFrame) -> Surprise:
+def score_apis(frame: WeekFrame) -> list[Surprise]:
     """Score the calls of each API that the app already used, given its usual mix.
 
     Parameters
@@ -37,8 +37,8 @@ def score_apis(frame: WeekFrame) -> Surprise:
 
     Returns
     -------
-    Surprise
-        The most surprising API and bucket of each day; the label is the API.
+    list of Surprise
+        The most surprising API of each day's hours, and of the day; the label is the API.
     """
     panel, grid = frame.panel, frame.panel.grid
     rows = panel.api_calls
@@ -54,14 +54,13 @@ def score_apis(frame: WeekFrame) -> Surprise:
     days = days.groupby(["app", "hour", "api"], as_index=False)["calls_count"].sum()
     days = days.assign(hours=grid.day_hours[grid.day[days["hour"]]])
     calls = panel.counts["calls"]
-    scored = [
+    return [
         _score_shares(frame, table, share, fit(frame, calls), slot)
         for table, fit, slot in (
             (week, fit_hourly, grid.slot),
             (days, fit_daily, grid.slot // HOURS_PER_DAY),
         )
     ]
-    return scored[0].or_greater(scored[1])
 
 
 def _score_shares(
@@ -102,7 +101,7 @@ API = CountGroup(
     techniques=("T1213",),
     benign=(BACKFILL, mark("a new batch job")),
     steps=(mark("Look at how many distinct objects were read."), ASK_OWNER),
-    units=(mark("calls of one API in an hour"), mark("calls of one API in a day")),
+    units={1: mark("calls of one API in an hour"), 24: mark("calls of one API in a day")},
     labels="api",
     scored=score_apis,
     telling=6,

@@ -35,7 +35,11 @@ SENS = CountGroup(
     benign=SENSITIVE_BENIGN,
     steps=SENSITIVE_STEPS,
     metric="sensitive",
-    units=(mark("calls of sensitive APIs in an hour"), mark("calls of sensitive APIs in a day")),
+    units={
+        1: mark("calls of sensitive APIs in an hour"),
+        2: mark("calls of sensitive APIs in two hours"),
+        24: mark("calls of sensitive APIs in a day"),
+    },
     where={"severity": schema.SENSITIVE},
     telling=4,
 )

@@ -1,17 +1,38 @@
-"""Surprise group SLOW: distinct objects over days."""
+"""Surprise group SLOW: distinct objects over days.
+
+The hourly counts know the distinct objects of an hour; which of them are the same as an hour before
+they do not know, so an object counts once an hour, and what one object looked at every hour could
+bring is no surprise.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.spans import SPANS, score_spans
+from audit_analytics.detect.spans import name_objects, score_spans
+from audit_analytics.detect.surprise import require_excess
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
+    from audit_analytics.detect.surprise import Surprise, WeekFrame
+
+
+MIN_OBJECTS: Final = 25
+"""How many more than expected: one object that an app looks at every hour makes 24 a day."""
+
+
+def _score(frame: WeekFrame) -> list[Surprise]:
+    frame = frame.whole
+    objects = frame.panel.counts["objects"]
+    if not name_objects(frame):
+        objects = np.zeros_like(objects)
+    return [require_excess(seen, MIN_OBJECTS) for seen in score_spans(frame, objects)]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -44,12 +65,11 @@ SLOW = CountGroup(
         ROTATE,
     ),
     metric="objects",
-    units=(
-        mark("objects in two days, each once an hour"),
-        mark("objects in four days, each once an hour"),
-    ),
-    spans=SPANS,
-    scored=lambda frame: score_spans(frame, frame.panel.counts["objects"]),
+    units={
+        48: mark("objects in two days, each once an hour"),
+        96: mark("objects in four days, each once an hour"),
+    },
+    scored=_score,
     telling=8,
     supports=True,
 )

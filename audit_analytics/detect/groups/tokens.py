@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 
-def score_tokens(frame: WeekFrame) -> Surprise:
+def score_tokens(frame: WeekFrame) -> list[Surprise]:
     """Score token grants: more than usual, and a larger share of the calls than usual.
 
     Parameters
@@ -26,12 +26,12 @@ def score_tokens(frame: WeekFrame) -> Surprise:
 
     Returns
     -------
-    Surprise
-        min(s_NB, 2 s_BB) of the most surprising hour of each day.
+    list of Surprise
+        One: min(s_NB, 2 s_BB) of the most surprising hour of each day.
     """
     counts = frame.panel.counts["token"]
     rate = usual_rate(frame, counts)
-    return score_hours(frame, counts, fit_hourly(frame, counts), rate=rate)
+    return [score_hours(frame, counts, fit_hourly(frame, counts), rate=rate)]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -58,7 +58,7 @@ TOK = CountGroup(
     ),
     steps=(mark("Check from which addresses the tokens were requested."), ASK_OWNER, ROTATE),
     metric="token",
-    units=(mark("token requests in an hour"), mark("token requests in a day")),
+    units={1: mark("token requests in an hour")},
     where={"category": ("token_issuance",)},
     scored=score_tokens,
     telling=5,

@@ -6,11 +6,20 @@ from typing import TYPE_CHECKING
 
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
+from audit_analytics.detect.spans import score_spans
+from audit_analytics.detect.surprise import score_counts
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
+    from audit_analytics.detect.surprise import Surprise, WeekFrame
+
+
+def _score(frame: WeekFrame) -> list[Surprise]:
+    whole = frame.whole
+    hours = score_counts(frame, frame.panel.counts["calls"])
+    return hours + score_spans(whole, whole.panel.counts["calls"])
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -33,6 +42,13 @@ VOL = CountGroup(
     techniques=("T1213", "T1499"),
     benign=VOLUME_BENIGN,
     steps=VOLUME_STEPS,
-    units=(mark("calls in an hour"), mark("calls in a day")),
+    units={
+        1: mark("calls in an hour"),
+        2: mark("calls in two hours"),
+        24: mark("calls in a day"),
+        48: mark("calls in two days"),
+        96: mark("calls in four days"),
+    },
+    scored=_score,
     telling=9,
 )

@@ -1,0 +1,95 @@
+"""Detector COMMON: many apps changed at once, and the cases beyond what is told one by one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from audit_analytics.cases import Hit
+from audit_analytics.detect.groups import WeekGroup
+from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import list_names, say_when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from audit_analytics.detect.engine import Detection
+
+
+def _explain(detection: Detection, untold: int) -> Iterator[Hit]:
+    grid = detection.panel.grid
+    for common in detection.common:
+        day = grid.days(0)[common.day]
+        start = grid.hours[grid.first_hour[day]]
+        apps = [str(app) for app in detection.panel.apps[common.apps]]
+        yield Hit(
+            detector="COMMON",
+            kind="mixture",
+            entity_type="tenant",
+            entity="apps",
+            start_at=start,
+            end_at=start + pd.Timedelta(hours=int(grid.day_hours[day])),
+            observed=float(len(apps)),
+            unit=mark("apps that changed at once"),
+            severity="medium",
+            facts={
+                "way": detection.groups[common.group].short,
+                "apps": apps,
+                "tested": common.tested,
+            },
+            where={"app_id": tuple(apps)},
+        )
+    if untold:
+        days = grid.days(0)
+        last = grid.first_hour[days[-1]] + grid.day_hours[days[-1]] - 1
+        yield Hit(
+            detector="COMMON",
+            kind="mixture",
+            entity_type="tenant",
+            entity="apps",
+            start_at=grid.hours[grid.first_hour[days[0]]],
+            end_at=grid.hours[last] + pd.Timedelta(hours=1),
+            observed=float(untold),
+            unit=mark("cases that are not told one by one"),
+            severity="medium",
+            facts={"untold": untold},
+        )
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:  # noqa: ARG001 - a change of all has no entity
+    if "untold" in hit.facts:
+        return ngettext(
+            "This week differs as a whole: {n} more case was as rare as those told one by one; it "
+            "is counted here, not told.",
+            "This week differs as a whole: {n} more cases were as rare as those told one by one; "
+            "they are counted here, not told.",
+            hit.facts["untold"],
+        )
+    return _(
+        "This week differs as a whole: {apps} of {tested} apps stood out by {way} {when} ({names}). "
+        "Each was judged against what they all did.",
+        apps=len(hit.facts["apps"]),
+        tested=hit.facts["tested"],
+        way=_(hit.facts["way"]),
+        when=say_when(hit, zone),
+        names=list_names(hit.facts["apps"]),
+    )
+
+
+COMMON = WeekGroup(
+    name="COMMON",
+    title=mark("The week differs as a whole"),
+    kind="mixture",
+    method=mark("days on which many apps changed in the same way, against other days"),
+    sentence=_say,
+    benign=(
+        mark("a release of something that many apps rely on"),
+        mark("a change of the tenant's network, or an event that everybody works for"),
+    ),
+    steps=(
+        mark("Ask what changed for everybody on this day before looking at any single app."),
+        mark("Look at the apps that stood out and have nothing to do with it."),
+    ),
+    explained=_explain,
+)

@@ -1,0 +1,239 @@
+"""One surprise group looks through several windows: an hour, two hours, a day, several days.
+
+The scores of windows of different width have different scales: a day adds up more noise than an
+hour, an hour meets more chances than a day. Their raw maximum is mostly the noisiest window's
+word, and what only a quiet window sees drowns in it. So each window is calibrated on its own past
+first, on that of other entities, and the group says the least probable of them.
+
+An entity has its own noise as well. A job that runs at irregular hours is as surprising to its
+slots every time it runs, and no less regular for that. A calibrated score z, -log10 of a
+probability against the tenant's past, is therefore weighed by what the entity's own past days
+brought (a gamma frailty in the plainest form):
+
+p_own(z) = (k 10^-z + sum over own past days of min(1, 10^(z_i - z))) / (k + n)
+
+With no more than ordinary days behind it an entity keeps z; one that reached z_i on one of n days
+before needs about z_i more than others to be as rare. The own week that brought most is left out:
+what happened in one week alone is no habit, and may be the attack that is still going on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from audit_analytics.detect.calibrate import rate_groups
+from audit_analytics.detect.common import Common, find_common, rate_against_each_other
+from audit_analytics.detect.surprise import Surprise
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+FOLDS: Final = 5
+"""An entity is compared with those of the other folds; its own past is weighed apart."""
+
+PRIOR_DAYS: Final = 10.0
+"""k: how many days of the tenant an entity's own days are weighed against."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Whose days the rows of a score table are.
+
+    Parameters
+    ----------
+    entity, week : numpy.ndarray of int of shape (n_rows,)
+        Position of the entity, and number of the week (0 for the report week).
+    """
+
+    entity: NDArray[np.intp]
+    week: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Rated:
+    """How rare the scores of a tenant are, each group the least probable of its windows.
+
+    Parameters
+    ----------
+    past : numpy.ndarray of shape (n_past, n_groups)
+        -log10 of a probability, by day of the past weeks; NaN where not tested.
+    week_of : numpy.ndarray of int of shape (n_past,)
+        The week of each row.
+    current : numpy.ndarray of shape (n_entities, n_days, n_groups)
+        The same of the report week.
+    z : dict of str to numpy.ndarray of shape (n_entities, n_days, n_windows)
+        Window by window, by group.
+    common : list of Common
+        Days of the report week on which many entities changed at once.
+    """
+
+    past: NDArray[np.float64]
+    week_of: NDArray[np.intp]
+    current: NDArray[np.float64]
+    z: dict[str, NDArray[np.float64]]
+    common: list[Common]
+
+
+def rate_windows(
+    scored: Mapping[int, NDArray[np.float64]], widths: Mapping[str, int], weighed: Collection[str]
+) -> Rated:
+    """Calibrate every window on its own past, and weigh it by the entity's own.
+
+    Parameters
+    ----------
+    scored : mapping of int to numpy.ndarray of shape (n_entities, n_days, n_windows)
+        Raw scores by week, the report week 0 among them; NaN where not tested.
+    widths : mapping of str to int
+        How many windows each group has, in the order of the columns.
+    weighed : collection of str
+        Groups that are weighed by the entity's own past; new pairs know it already.
+
+    Returns
+    -------
+    Rated
+        To be calibrated again: the least of several probabilities is none.
+    """
+    shape = scored[0].shape
+    known = {week: ~np.isnan(scores).all(axis=2) for week, scores in scored.items()}
+    weeks = [week for week in scored if week < 0]
+    past = np.concatenate([np.empty((0, shape[2])), *(scored[w][known[w]] for w in weeks)])
+    rows = Rows(
+        np.concatenate([np.empty(0, np.intp), *(np.nonzero(known[w])[0] for w in weeks)]),
+        np.repeat(np.array(weeks, dtype=np.intp), [known[w].sum() for w in weeks]),
+    )
+    now = scored[0].reshape(-1, shape[2])
+    now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.zeros(len(now), dtype=np.intp))
+    z_past, z = _rate_by_others(past, rows, now, now_rows)
+    own_past = np.repeat([name in weighed for name in widths], [*widths.values()])
+    for column in np.flatnonzero(own_past):
+        own = z_past[:, column].copy()
+        z_past[:, column] = weigh_by_own(own, rows, own, rows)
+        z[:, column] = weigh_by_own(own, rows, z[:, column], now_rows)
+    edges = np.cumsum([*widths.values()])[:-1]
+    best_past, best = (
+        np.column_stack([_greatest(part) for part in np.split(table, edges, axis=1)])
+        for table in (z_past, z)
+    )
+    by_week = {0: best.reshape(*shape[:2], -1)}
+    for week in weeks:
+        by_week[week] = np.full((*known[week].shape, len(widths)), np.nan)
+        by_week[week][known[week]] = best_past[rows.week == week]
+    common = find_common(by_week)
+    for week, found in common.items():
+        for one in found:
+            same = by_week[week][:, one.day, one.group]
+            by_week[week][:, one.day, one.group] = rate_against_each_other(same)
+    return Rated(
+        past=np.concatenate([best_past[:0], *(by_week[w][known[w]] for w in weeks)]),
+        week_of=rows.week,
+        current=by_week[0],
+        common=common[0],
+        z={
+            name: part.reshape(*shape[:2], -1)
+            for name, part in zip(widths, np.split(z, edges, axis=1), strict=True)
+        },
+    )
+
+
+def _rate_by_others(
+    past: NDArray[np.float64], past_rows: Rows, now: NDArray[np.float64], now_rows: Rows
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return -log10 p of every score among the past days of other entities."""
+    folds = min(FOLDS, len(np.unique(past_rows.entity)))
+    z_past, z = np.full(past.shape, np.nan), np.full(now.shape, np.nan)
+    for fold in range(max(folds, 1)):
+        own_past, own = (rows.entity % max(folds, 1) == fold for rows in (past_rows, now_rows))
+        others = past[~own_past] if folds > 1 else past
+        z_past[own_past] = -np.log10(rate_groups(others, past[own_past]))
+        z[own] = -np.log10(rate_groups(others, now[own]))
+    z_past[np.isnan(past)], z[np.isnan(now)] = np.nan, np.nan
+    return z_past, z
+
+
+def _greatest(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    best = np.nan_to_num(z, nan=-np.inf).max(axis=1)
+    return np.where(np.isinf(best), np.nan, best)
+
+
+def weigh_by_own(
+    past: NDArray[np.float64], past_rows: Rows, z: NDArray[np.float64], rows: Rows
+) -> NDArray[np.float64]:
+    """Return how rare scores are, given what the same entity's other weeks brought.
+
+    Parameters
+    ----------
+    past : numpy.ndarray of shape (n_past,)
+        Calibrated scores of past weeks, NaN where there is none.
+    past_rows : Rows
+        Whose they are.
+    z : numpy.ndarray of shape (n,)
+        Calibrated scores.
+    rows : Rows
+        Whose they are; days of the same week teach nothing.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n,)
+        -log10 p_own, see the module.
+    """
+    known = ~np.isnan(past)
+    weeks, week = np.unique(past_rows.week[known], return_inverse=True)
+    entity = past_rows.entity[known]
+    cells = entity * len(weeks) + week
+    order = np.argsort(cells, kind="stable")
+    entities = int(rows.entity.max(initial=-1)) + 1
+    counts = np.bincount(cells, minlength=entities * len(weeks))
+    place = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
+    filled = np.full((len(counts), int(counts.max(initial=1))), -np.inf)
+    filled[cells[order], place] = past[known][order]
+    own = filled.reshape(entities, len(weeks), filled.shape[1])
+    days = np.where(weeks == rows.week[:, None], 0, counts.reshape(own.shape[:2])[rows.entity])
+    heard = np.zeros(days.shape)
+    for number in range(len(weeks)):
+        heard[:, number] = np.minimum(10.0 ** (own[rows.entity, number] - z[:, None]), 1.0).sum(
+            axis=1
+        )
+    heard = np.where(days > 0, heard, 0.0)
+    if len(weeks):
+        # what happened in one week alone is an incident, perhaps the one that is still going on
+        worst = heard.argmax(axis=1)[:, None]
+        np.put_along_axis(heard, worst, 0.0, axis=1)
+        np.put_along_axis(days, worst, 0, axis=1)
+    p = (PRIOR_DAYS * 10.0**-z + heard.sum(axis=1)) / (PRIOR_DAYS + days.sum(axis=1))
+    return np.asarray(-np.log10(np.maximum(p, 1e-300)))
+
+
+def choose_windows(
+    windows: Mapping[str, Sequence[Surprise]], z: Mapping[str, NDArray[np.float64]]
+) -> dict[str, Surprise]:
+    """Keep what the rarest window of each group saw.
+
+    Parameters
+    ----------
+    windows : mapping of str to sequence of Surprise
+        What each window of a group saw.
+    z : mapping of str to numpy.ndarray of shape (n_entities, n_days, n_windows)
+        How rare it is; NaN where it was not tested.
+
+    Returns
+    -------
+    dict of str to Surprise
+        One per group.
+    """
+
+    def choose(seen: Sequence[Surprise], rare: NDArray[np.float64]) -> Surprise:
+        pick = np.nan_to_num(rare, nan=-np.inf).argmax(axis=2)[None]
+        fields = {
+            name: np.stack([getattr(surprise, name) for surprise in seen])
+            for name in Surprise.__dataclass_fields__
+        }
+        return Surprise(
+            **{name: np.take_along_axis(a, pick, axis=0)[0] for name, a in fields.items()}
+        )
+
+    return {name: choose(seen, z[name]) for name, seen in windows.items()}

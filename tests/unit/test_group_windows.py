@@ -1,0 +1,95 @@
+"""Windows that are calibrated one by one, an entity's own noise, and changes of everybody."""
+
+import numpy as np
+import pytest
+
+from audit_analytics.detect.common import find_common, rate_against_each_other
+from audit_analytics.detect.surprise import Surprise
+from audit_analytics.detect.windows import Rows, choose_windows, rate_windows, weigh_by_own
+
+APPS, DAYS = 40, 7
+
+
+def rows_of(weeks, apps=1):
+    """Rows of `apps` entities over whole weeks."""
+    return Rows(
+        np.repeat(np.arange(apps), DAYS * len(weeks)),
+        np.tile(np.repeat(weeks, DAYS), apps).astype(np.intp),
+    )
+
+
+def noise(scale, seed):
+    return np.random.default_rng(seed).exponential(scale, (APPS, DAYS))
+
+
+def test_what_only_the_quiet_window_sees_does_not_drown_in_the_noisy_one():
+    weeks = (-3, -2, -1, 0)
+    scored = {w: np.stack([noise(5.0, -w), noise(0.2, 50 - w)], axis=2) for w in weeks}
+    scored[0][7, 3, 1] = 4.0  # twenty times the quiet window's mean, less than the noisy one's
+    assert scored[0][7, 3].max() < scored[0][..., 0].max()
+    rated = rate_windows(scored, {"VOL": 2}, weighed={"VOL"})
+    assert np.unravel_index(rated.current[..., 0].argmax(), (APPS, DAYS)) == (7, 3)
+    assert rated.z["VOL"][7, 3].argmax() == 1
+
+
+def test_the_rarest_window_is_the_one_that_is_told():
+    def see(observed):
+        shape = (1, 1)
+        numbers = [np.full(shape, value) for value in (3.0, observed, 1.0, 1.0)]
+        where = [np.zeros(shape, dtype=np.intp), np.full(shape, 2 if observed > 9 else 1)]
+        return Surprise(*numbers, *where, np.full(shape, "", dtype=object))
+
+    told = choose_windows({"VOL": [see(5.0), see(50.0)]}, {"VOL": np.array([[[1.0, 4.0]]])})["VOL"]
+    assert (told.observed.item(), told.hours.item()) == (50.0, 2)
+
+
+def test_a_job_at_irregular_hours_is_no_surprise_after_weeks_of_it():
+    weeks = [-4, -3, -2, -1]
+    past = np.full(DAYS * len(weeks), 0.3)
+    past[[2, 5, 9, 12, 17, 20, 23, 26]] = 4.0  # a burst at an hour that never had one, twice a week
+    own = weigh_by_own(
+        past, rows_of(weeks), np.array([4.0, 12.0]), Rows(np.zeros(2, int), np.zeros(2, int))
+    )
+    assert own[0] < 1.0
+    assert own[1] > 6.0  # far beyond its largest ones it still is
+
+
+def test_an_incident_of_one_week_is_no_habit():
+    weeks = [-4, -3, -2, -1]
+    past = np.full(DAYS * len(weeks), 0.3)
+    past[-3:] = 4.0  # the attack that began last week
+    now = Rows(np.zeros(1, int), np.zeros(1, int))
+    assert weigh_by_own(past, rows_of(weeks), np.array([4.0]), now)[0] > 3.5
+
+
+def test_an_entity_without_a_past_is_rated_as_the_tenant_is():
+    now = Rows(np.array([1]), np.array([0]))
+    assert weigh_by_own(np.full(7, 0.3), rows_of([-1]), np.array([4.0]), now) == pytest.approx(4.0)
+
+
+def common_week(loud_apps):
+    z = {week: noise(0.4, -week)[..., None] for week in (-3, -2, -1, 0)}
+    z[0][:loud_apps, 2, 0] = np.linspace(6.0, 5.0, loud_apps)
+    return z
+
+
+def test_half_of_the_apps_in_one_day_are_one_change():
+    z = common_week(20)
+    (common,) = find_common(z)[0]
+    assert (common.group, common.day, common.tested) == (0, 2, APPS)
+    assert sorted(common.apps) == list(range(20))
+    assert not any(found for week, found in find_common(z).items() if week < 0)
+    rated = rate_against_each_other(z[0][:, 2, 0])
+    assert rated[:20].max() < 2.0
+
+
+@pytest.mark.parametrize("loud_apps", [1, 7])
+def test_a_few_apps_are_no_common_change(loud_apps):
+    assert find_common(common_week(loud_apps))[0] == []
+
+
+def test_what_stands_out_of_a_common_change_still_does():
+    scores = np.r_[np.full(200, 0.2), np.linspace(4.0, 5.0, 100), 40.0]
+    rated = rate_against_each_other(scores)
+    assert rated.argmax() == 300
+    assert rated[300] > rated[200:300].max() + 0.5
