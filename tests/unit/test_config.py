@@ -186,8 +186,8 @@ def test_delivery_is_set_by_the_environment(monkeypatch):
 
 REFUSED = [
     ({"budget_per_week": 0}, "budget_per_week: cannot be 0; give a number above 0, at most 1000"),
-    ({"history_weeks": 9}, "history_weeks: cannot be 9; give a whole number from 1 to 8"),
-    ({"history_weeks": 2.5}, "history_weeks: cannot be 2.5; give a whole number from 1 to 8"),
+    ({"history_weeks": 9}, "history_weeks: cannot be 9; give a whole number from 2 to 8"),
+    ({"history_weeks": 2.5}, "history_weeks: cannot be 2.5; give a whole number from 2 to 8"),
     ({"seed": -1}, "seed: cannot be -1; give a whole number of at least 0"),
     ({"n_jobs": "x"}, "n_jobs: cannot be 'x'; give a whole number from 1 to 64"),
     ({"lang": "fr"}, "lang: cannot be 'fr'; give one of 'en', 'zh'"),
