@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.feishu.query import PAGE_SIZE_MAX
 from audit_analytics.files import write_private
-from audit_analytics.store.folder import explains_failure
+from audit_analytics.store.failure import explains_failure
 from audit_analytics.sync.windows import Window
 
 if TYPE_CHECKING:
