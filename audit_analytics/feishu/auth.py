@@ -41,7 +41,13 @@ ADDRESS_REFUSED: Final = 99991401
 
 
 class AddressRefused(RemoteError):  # noqa: N818 - reads as what happened
-    """The app may not be used from this machine's address."""
+    """The app may not be used from this machine's address.
+
+    Parameters
+    ----------
+    answer : Answer
+        The refusal.
+    """
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(

@@ -46,11 +46,23 @@ class Stopped(BaseException):
 
 
 class TooSlow(requests.Timeout):
-    """The answer was not whole at its deadline."""
+    """The answer was not whole at its deadline.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As ``requests`` has them; none is given, because they would hold the token.
+    """
 
 
 class TooLong(requests.RequestException):
-    """The answer is longer than any page is."""
+    """The answer is longer than any page is.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As ``requests`` has them; none is given, because they would hold the token.
+    """
 
 
 @dataclass(frozen=True)

@@ -190,8 +190,8 @@ class Walk:
             answer is not a page.
         """
         # An empty page may come without items, or even without data.
-        data = answer.content.get("data") or {}
-        found = (data.get("items") or []) if isinstance(data, dict) else None
+        data = _or_else(answer.content.get("data"), {})
+        found = _or_else(data.get("items"), []) if isinstance(data, dict) else None
         if not isinstance(found, list) or data.get("has_more") not in (None, False, True):
             raise PaginationBroken(f"the answer has another shape than documented ({answer})")
         left_out: list[int] = []
@@ -269,6 +269,11 @@ class _SeenIds:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _or_else(value: object, absent: Any) -> Any:  # noqa: ANN401 - any JSON value
+    # what is empty and of another kind is not absent: an hour would be lost in silence
+    return absent if value is None else value
 
 
 def _event_second(item: dict[str, Any]) -> int | None:

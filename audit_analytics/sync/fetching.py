@@ -24,7 +24,6 @@ from audit_analytics.feishu.client import (
     QuotaExhausted,
     ScopeMissing,
     WindowTooLong,
-    WrongAddress,
     split_filters,
 )
 from audit_analytics.feishu.ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
@@ -67,7 +66,7 @@ FAILURES_MAX: Final = 10
 """Failed windows in a row after which a sync gives up: more than single windows are at fault."""
 
 _HOPELESS: Final = (
-    AddressRefused, CredentialsRefused, QuotaExhausted, ScopeMissing, WrongAddress
+    AddressRefused, CredentialsRefused, QuotaExhausted, ScopeMissing
 )  # fmt: skip
 """What fails every other window too."""
 

@@ -410,7 +410,19 @@ def test_an_answer_without_items_is_an_empty_page(walk, data):
     assert (page.items, token) == ([], "")
 
 
-@pytest.mark.parametrize("data", ["x", [1], {"items": {"1": 2}}, {"items": [], "has_more": "yes"}])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "x",
+        [1],
+        "",
+        [],
+        {"items": {}},
+        {"items": ""},
+        {"items": {"1": 2}},
+        {"items": [], "has_more": "yes"},
+    ],
+)
 def test_an_answer_of_another_shape_is_not_taken_for_an_empty_page(walk, data):
     with pytest.raises(PaginationBroken, match="another shape"):
         walk.read(Answer(200, 0, {"code": 0, "data": data}, b"", "-"), 1)
