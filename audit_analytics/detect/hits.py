@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Case, Hit
@@ -70,14 +71,7 @@ def _explain_app(
 ) -> Iterator[Hit]:
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {group: detection.app_p[group.name][app].min() for group in detection.groups}
-    far = {group: detection.far[group.name][app].max() for group in detection.groups}
-
-    def rank(group: AppGroup) -> tuple[float, int, float, int]:
-        # among equals what is new speaks first, then the greatest excess
-        specific = group.telling if isinstance(group, PairGroup) else len(least)
-        return least[group], specific, -far[group], group.telling
-
-    ranked = sorted(least, key=rank)
+    ranked = _rank_groups(detection, app, least)
     speaking = [group for group in ranked if least[group] <= CLEAR_P]
     worst = int(detection.far["joint"][app].argmax())
     mixtures = list_detectors(MixtureGroup)
@@ -90,6 +84,28 @@ def _explain_app(
         yield from group.explain(detection, app, day, severity_of_api)
     if not speaking:
         yield mixtures[0].explained(detection, app)
+
+
+def _rank_groups(detection: Detection, app: int, least: Mapping[AppGroup, float]) -> list[AppGroup]:
+    """Order the groups by p-value, and equals by how much they exceed what their model expects.
+
+    At the floor of the calibration many are equal. An excess not half as great as the greatest
+    says too little ("called X 12 times" of an app that grew twentyfold); of the others the more
+    specific group speaks first. A new pair has no count that could be excessive.
+    """
+    excess = {
+        group: np.inf
+        if isinstance(group, PairGroup)
+        else detection.surprises[group.name].score[app, detection.far[group.name][app].argmax()]
+        for group in least
+    }
+
+    def rank(group: AppGroup) -> tuple[float, bool, int]:
+        equals = [excess[other] for other in least if least[other] == least[group]]
+        greatest = max((e for e in equals if np.isfinite(e)), default=0.0)
+        return least[group], excess[group] < greatest / 2, group.telling
+
+    return sorted(least, key=rank)
 
 
 def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:

@@ -91,7 +91,8 @@ def rate_windows(
     widths : mapping of str to int
         How many windows each group has, in the order of the columns.
     weighed : collection of str
-        Groups that are weighed by the entity's own past; new pairs know it already.
+        Groups that are calibrated here and weighed by the entity's own past. A score of new pairs
+        has one window and knows the app's own past already; it stays as it is.
 
     Returns
     -------
@@ -108,9 +109,12 @@ def rate_windows(
     )
     now = scored[0].reshape(-1, shape[2])
     now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.zeros(len(now), dtype=np.intp))
-    z_past, z = _rate_by_others(past, rows, now, now_rows)
-    own_past = np.repeat([name in weighed for name in widths], [*widths.values()])
-    for column in np.flatnonzero(own_past):
+    z_past, z = past.copy(), now.copy()
+    counted = np.repeat([name in weighed for name in widths], [*widths.values()])
+    z_past[:, counted], z[:, counted] = _rate_by_others(
+        past[:, counted], rows, now[:, counted], now_rows
+    )
+    for column in np.flatnonzero(counted):
         own = z_past[:, column].copy()
         z_past[:, column] = weigh_by_own(own, rows, own, rows)
         z[:, column] = weigh_by_own(own, rows, z[:, column], now_rows)

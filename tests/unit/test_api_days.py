@@ -89,6 +89,22 @@ def test_errors_of_one_app_are_that_apps_own(quiet):
     assert "APIERR" not in {hit.detector for hit in hits_of(found)}
 
 
+def test_an_api_speaks_with_support_only_and_never_beyond_what_counting_can_tell(quiet):
+    def judge(parts):
+        events = make_events(parts)
+        panel, _, _ = build_tenant(events, rollup(events))
+        found = judge_api_days(panel)
+        day = panel.grid.day[panel.grid.hours.get_loc(NOON)] - panel.grid.days(0)[0]
+        return found, found.panel.apps.get_loc(READ), day
+
+    found, api, day = judge(fail(quiet, APPS[:6]))
+    past = len(found.panel.apps) * 7 * 4
+    assert found.surprises["APIERR"].score[api, day] > 0
+    assert found.p["joint"].min() >= 1 / (past + 1)
+    few, api, day = judge(fail(quiet, APPS[:3]))
+    assert few.surprises["APIERR"].score[api, day] == 0
+
+
 def test_the_app_that_is_hit_worst_is_left_out():
     events = make_events(
         *(

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from tenant import (
     DAY,
@@ -17,7 +18,13 @@ from tenant import (
 )
 
 from audit_analytics.detect.ip_days import count_ip_days
-from audit_analytics.detect.novelty import find_new_apis, find_new_networks, score_novelty
+from audit_analytics.detect.novelty import (
+    Novelty,
+    find_new_apis,
+    find_new_networks,
+    fit_exposure,
+    score_novelty,
+)
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-11 12:00")
@@ -155,3 +162,21 @@ def test_ip_days_count_apps_failures_and_new_pairs():
     assert (row["AUTHAPPS"], row["AUTHFAIL"]) == (1, 3)
     first_hour = panel.grid.first_hour[int(row["day"])]
     assert panel.grid.hours[first_hour] == local("2026-11-11")
+
+
+@pytest.mark.parametrize(
+    ("per_week", "falls"), [((60, 20, 10, 8), True), ((12, 12, 12, 12), False)]
+)
+def test_what_is_new_in_a_young_log_was_mostly_not_seen_yet(per_week, falls):
+    apps, days = 50, 42
+    age = np.arange(days)
+    watched = np.broadcast_to((age >= 7) & (age < 35), (apps, days))
+    day = np.concatenate([7 + 7 * w + np.arange(n) % 7 for w, n in enumerate(per_week)])
+    pairs = pd.DataFrame({"app": np.arange(len(day)) % apps, "day": day}).drop_duplicates()
+    past = pairs.set_index(["app", "day"])
+    nobody = np.zeros((apps, days), dtype=bool)
+    exposure = fit_exposure(Novelty(pairs, nobody, watched, age), watched, past)
+    assert np.average(exposure, weights=watched.sum(axis=0)) == pytest.approx(1.0)
+    # a new pair of the report week is rarer than one of the log's second week
+    assert (exposure[38] < 0.5 * exposure[10]) == falls
+    assert exposure[38] == pytest.approx(1.0, abs=0.02) or falls

@@ -163,6 +163,25 @@ def test_a_few_more_objects_an_hour_for_four_days_add_up():
     assert burst["OBJ"].score[app].max() > burst["SLOW"].score[app].max()
 
 
+def test_a_handful_of_objects_is_no_walk():
+    few, walk = (
+        surprises(calls("cli_03", spread(NOON, n), api=READ, object=range(900, 900 + n)))[1]
+        for n in (8, 40)
+    )
+    day = day_of_week(NOON)
+    assert few["OBJ"].score[3, day] == 0 < walk["OBJ"].score[3, day]
+    polled = hourly(NOON, NOON + 12 * HOUR)
+    assert surprises(calls("cli_03", polled, object=900))[1]["SLOW"].score[3].max() == 0
+
+
+def test_where_calls_hardly_name_objects_none_are_missed():
+    nameless = QUIET.assign(object=QUIET["object"].where(np.arange(len(QUIET)) % 100 == 0))
+    panel = build(nameless, calls("cli_03", spread(NOON, 60), api=READ, object=range(900, 960)))
+    found = {group.name: group.score(WeekFrame(panel, 0)) for group in list_detectors(CountGroup)}
+    assert not any(window.score.any() for name in ("OBJ", "SLOW") for window in found[name])
+    assert any(window.score[3].any() for window in found["VOL"])
+
+
 def test_an_error_burst_is_not_hidden_by_a_busier_hour_with_the_usual_share():
     hot, busy = NOON, NOON + HOUR
     # 12 of 14 calls fail at noon; an hour later there are 30 errors among 1,500 calls

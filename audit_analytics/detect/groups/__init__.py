@@ -138,8 +138,9 @@ class CountGroup(AppGroup):
         str
             English; translated where it is shown.
         """
-        # a day in which the clocks change has 23 or 25 hours
-        return self.units[hours if hours <= 2 else round(hours / 24) * 24]
+        # a day in which the clocks change has 23 or 25 hours, one that is judged in part has fewer
+        days = 24 * max(1, round(hours / 24))
+        return self.units[hours if hours <= 2 and hours in self.units else days]
 
     def choose(self, panel: Panel) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 - of metrics
         """Return which rows of the event table are counted.

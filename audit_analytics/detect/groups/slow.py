@@ -1,8 +1,9 @@
 """Surprise group SLOW: distinct objects over days.
 
 The hourly counts know the distinct objects of an hour; which of them are the same as an hour before
-they do not know, so an object counts once an hour, and what one object looked at every hour could
-bring is no surprise.
+they do not know, so an object counts once an hour. What a day of looking at one object every hour
+could bring is no surprise; beyond that a walk of one object an hour and a look at the same one every
+hour cannot be told apart, and the sentence says how it was counted.
 """
 
 from __future__ import annotations

@@ -1,0 +1,38 @@
+"""What is told first where several days and groups are as rare as the past can tell."""
+
+import numpy as np
+from tenant import DAY, build_tenant, calls, local, make_events, quiet_tenant, spread
+
+from audit_analytics.detect import detect_week, find_hits
+from audit_analytics.rollup import rollup
+
+NOON = local("2026-11-10 12:00")
+
+
+class Distance:
+    """Stands in for the forest, which is not what is tested: it is faster."""
+
+    def fit(self, X):  # noqa: N803
+        self.center = X.mean(axis=0)
+
+    def score_samples(self, X):  # noqa: N803
+        return -np.linalg.norm(X - self.center, axis=1)
+
+
+def test_the_greatest_excess_speaks_not_the_first_day_nor_a_fixed_order():
+    apis = [f"GET/open-apis/drive/v1/{name}" for name in "abcdefghijkl"]
+    usual = [calls("cli_03", spread(NOON - 30 * DAY, 25, over=29 * DAY), api=api) for api in apis]
+    small = calls("cli_03", spread(NOON, 80), api=apis[0])
+    # two days later everything grows, and no API much
+    great = [calls("cli_03", spread(NOON + 2 * DAY, 50), api=api) for api in apis]
+    events = make_events(quiet_tenant(), *usual, small, *great)
+    panel, by_api, by_ip = build_tenant(events, rollup(events))
+    found = detect_week(panel, by_api, by_ip, detector=Distance())
+    hits = [h for h in find_hits(found, budget=10, severity_of_api={}) if h.entity == "cli_03"]
+    assert hits[0].detector == "VOL"
+    assert hits[0].start_at >= NOON + DAY
+    assert hits[0].observed >= 600
+    app = panel.apps.get_loc("cli_03")
+    assert (found.app_p["VOL"][app] == found.app_p["VOL"][app].min()).sum() > 1
+    first = next(case.entity for case in found.cases if case.entity_type == "app")
+    assert first == "cli_03"
