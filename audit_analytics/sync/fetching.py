@@ -37,13 +37,15 @@ from audit_analytics.store import (
 )
 from audit_analytics.store.redaction import say_changes
 from audit_analytics.sync.clocks import describe_skew, find_earlier
-from audit_analytics.sync.late import choose_spans, compare_counts, is_count_due, note_count
+from audit_analytics.sync.late import choose_spans, find_late, is_count_due, list_others, note_count
 from audit_analytics.sync.reading import flatten_items
 from audit_analytics.sync.result import Progress, SyncResult
 from audit_analytics.sync.windows import Reading, Window, is_covered, plan_windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import pandas as pd
 
     from audit_analytics.settings import Settings
 
@@ -212,35 +214,18 @@ class Fetching:
         """
         if not is_count_due(self._store.folder, now):
             return windows
-        spans, left_out = choose_spans(
-            [
-                m
-                for m in self._store.scan(since).manifests
-                if m.scope == self._scope
-                and m.start >= since
-                and not any(w.start < m.end and m.start < w.end for w in windows)
-            ],
-            now,
-            settled_after=timedelta(minutes=self._settings.sync.reread_minutes),
-        )
+        others = list_others(self._store.scan(since).manifests, self._scope, since, windows)
+        reread = timedelta(minutes=self._settings.sync.reread_minutes)
+        spans, left_out = choose_spans(others, now, settled_after=reread)
         if left_out:
             _log.info("late rows are not looked for in %d windows: too many pages", left_out)
-        for span in spans:
-            whole = Window(span[0].start, span[-1].end)
-            batches = (
-                flatten_items(items, str(whole), self._rollups.catalogue).events
-                for items, _ in self._read_batches(whole, Budget())
-            )
-            try:
-                self.result.late |= compare_counts(span, batches)
-            except RemoteError as error:
-                _log.warning("late rows are not looked for: %s", error)
-                if isinstance(error, _HOPELESS):
-                    break
+        self.result.late |= find_late(spans, self._read_again, hopeless=_HOPELESS)
         note_count(self._store.folder, now)
-        for window, number in self.result.late.items():
-            _log.warning("window %s: %d rows came late; read again", window, number)
         return sorted([*windows, *self.result.late])
+
+    def _read_again(self, whole: Window) -> Iterator[pd.DataFrame]:
+        for items, _ in self._read_batches(whole, Budget()):
+            yield flatten_items(items, str(whole), self._rollups.catalogue).events
 
     def read_windows(self, windows: list[Window], workers: int) -> None:
         """Read windows and store them; what fails is in the result.

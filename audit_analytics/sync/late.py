@@ -8,19 +8,21 @@ fewest pages, and a window with more rows than are stored is read again.
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections import defaultdict
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
+from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.query import PAGE_SIZE_MAX
 from audit_analytics.files import write_private
 from audit_analytics.store.failure import explains_failure
 from audit_analytics.sync.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -40,6 +42,8 @@ REQUESTS_MAX: Final = 1000
 """Requests a day for counting: ten minutes of the quota."""
 
 STATE_FILE: Final = ".counted"
+
+_log = logging.getLogger(__name__)
 
 
 def is_count_due(folder: Path, now: datetime) -> bool:
@@ -124,6 +128,71 @@ def choose_spans(
             break
         chosen.append(span)
     return chosen, sum(map(len, spans)) - sum(map(len, chosen))
+
+
+def list_others(
+    manifests: Iterable[Manifest], scope: str, since: datetime, windows: Sequence[Window]
+) -> list[Manifest]:
+    """List the stored windows of a sync that it does not read anyway.
+
+    Parameters
+    ----------
+    manifests : iterable of Manifest
+        What is stored.
+    scope : str
+        Of the sync.
+    since : datetime.datetime
+        Where the sync begins.
+    windows : sequence of Window
+        What it reads.
+
+    Returns
+    -------
+    list of Manifest
+        Some of them.
+    """
+    return [
+        m
+        for m in manifests
+        if m.scope == scope
+        and m.start >= since
+        and not any(w.start < m.end and m.start < w.end for w in windows)
+    ]
+
+
+def find_late(
+    spans: Iterable[Sequence[Manifest]],
+    read: Callable[[Window], Iterable[pd.DataFrame]],
+    *,
+    hopeless: tuple[type[RemoteError], ...],
+) -> dict[Window, int]:
+    """Find the windows into which rows came after they were read.
+
+    Parameters
+    ----------
+    spans : iterable of sequence of Manifest
+        Neighbouring windows that are read in one go, see :func:`choose_spans`.
+    read : callable
+        ``read(window)`` gives the events of a span, batch by batch.
+    hopeless : tuple of type
+        Errors after which no span is asked for any more.
+
+    Returns
+    -------
+    dict of Window to int
+        How many rows came late into each.
+    """
+    late: dict[Window, int] = {}
+    for span in spans:
+        try:
+            late |= compare_counts(span, read(Window(span[0].start, span[-1].end)))
+        except RemoteError as error:
+            _log.warning("late rows are not looked for: %s", error)
+            if isinstance(error, hopeless):
+                break
+    for window, number in late.items():
+        _log.warning("window %s: %d rows came late; read again", window, number)
+    return late
 
 
 def compare_counts(span: Sequence[Manifest], batches: Iterable[pd.DataFrame]) -> dict[Window, int]:
