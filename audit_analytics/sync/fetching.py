@@ -252,8 +252,11 @@ class Fetching:
                 failures = 0 if is_stored else failures + 1
                 self._done += is_stored
                 self._report(str(window))
-                if failures >= FAILURES_MAX:
-                    self._give_up(failures, window)
+                if failures >= FAILURES_MAX and not self.result.stopped:
+                    reason = f"the last one: {self.result.failed.get(window, '')}"
+                    self.result.stopped = RemoteError(
+                        f"{failures} windows in a row failed, {reason}"
+                    )
                 if self.result.stopped:
                     break
         except BaseException:
@@ -280,12 +283,6 @@ class Fetching:
     def remove_counts(self) -> None:
         """Remove the counts of what was removed."""
         self._rollups.remove_days({start.date() for start in self._store.list_starts()})
-
-    def _give_up(self, failures: int, window: Window) -> None:
-        reason = self.result.failed.get(window, "")
-        self.result.stopped = self.result.stopped or RemoteError(
-            f"{failures} windows in a row failed, the last one: {reason}"
-        )
 
     def _note(self, window: Window, future: Future[None]) -> bool:
         """Take in how a window ended; return whether it is stored."""
