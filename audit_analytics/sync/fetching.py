@@ -67,9 +67,7 @@ THREADS: Final = "window"
 FAILURES_MAX: Final = 10
 """Failed windows in a row after which a sync gives up: more than single windows are at fault."""
 
-_HOPELESS: Final = (
-    AddressRefused, CredentialsRefused, QuotaExhausted, ScopeMissing
-)  # fmt: skip
+_HOPELESS: Final = (AddressRefused, CredentialsRefused, QuotaExhausted, ScopeMissing)
 """What fails every other window too."""
 
 _log = logging.getLogger(__name__)
