@@ -47,7 +47,7 @@ def format_span(start: pd.Timestamp, end: pd.Timestamp, zone: str) -> str:
         if finish.date() - begin.date() == timedelta(days=1):
             return _("on {day}", day=day)
         return _("from {day} to {last_day}", day=day, last_day=last)
-    times = {"time": say_time(begin), "end_time": say_time(_clock_end(finish))}
+    times = {"time": say_time(begin), "end_time": _say_end(finish)}
     if begin.date() == (finish - timedelta(seconds=1)).date():
         return _("between {time} and {end_time} on {day}", day=day, **times)
     return _(
@@ -55,9 +55,11 @@ def format_span(start: pd.Timestamp, end: pd.Timestamp, zone: str) -> str:
     )
 
 
-def _clock_end(at: pd.Timestamp) -> pd.Timestamp:
-    """Return what clocks show where a span ends, were they not set forward or back just then."""
-    return (at - timedelta(seconds=1)).tz_localize(None) + timedelta(seconds=1)
+def _say_end(at: pd.Timestamp) -> str:
+    """Say what clocks show where a span ends, were they not set forward or back just then."""
+    shown = (at - timedelta(seconds=1)).tz_localize(None) + timedelta(seconds=1)
+    # a day ends at 24:00; at 00:00 it begins
+    return "24:00" if shown == shown.normalize() else say_time(shown)
 
 
 def _begins_day(at: pd.Timestamp) -> bool:
@@ -125,9 +127,11 @@ def show_api(api: str) -> str:
     --------
     >>> show_api("GET/open-apis/contact/v3/users/:user_id")
     'GET contact/v3/users/:user_id'
+    >>> show_api("GET/")
+    'GET /'
     """
     method, slash, path = api.partition("/")
-    return f"{method} {path.removeprefix('open-apis/')}" if slash else api
+    return f"{method} {path.removeprefix('open-apis/') or slash}" if slash else api
 
 
 def say_when(hit: Hit, zone: str) -> str:
@@ -154,7 +158,7 @@ def say_when(hit: Hit, zone: str) -> str:
         "{when}, mostly between {time} and {end_time}",
         when=when,
         time=say_time(first),
-        end_time=say_time(_clock_end(last)),
+        end_time=_say_end(last),
     )
 
 

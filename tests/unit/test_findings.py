@@ -249,7 +249,7 @@ def test_the_suppression_entry_is_toml_whatever_the_entity_is_called(name):
     ("start", "end", "text"),
     [
         ("2026-11-11 02:00", "2026-11-11 03:00", "between 02:00 and 03:00 on Wed 11 Nov"),
-        ("2026-11-11 23:00", "2026-11-12 00:00", "between 23:00 and 00:00 on Wed 11 Nov"),
+        ("2026-11-11 23:00", "2026-11-12 00:00", "between 23:00 and 24:00 on Wed 11 Nov"),
         ("2026-11-11 00:00", "2026-11-12 00:00", "on Wed 11 Nov"),
         (
             "2026-11-11 22:00",
@@ -334,7 +334,7 @@ def test_spans_read_well(start, end, text):
                 facts={"hours": 24, "busy": (21, 24)},
             ),
             (
-                "cli_a called 40 times on Wed 11 Nov, mostly between 21:00 and 00:00; 0 to 6 were "
+                "cli_a called 40 times on Wed 11 Nov, mostly between 21:00 and 24:00; 0 to 6 were "
                 "expected."
             ),
         ),

@@ -276,4 +276,4 @@ def test_point_12_a_day_that_begins_an_hour_late_is_told_as_a_day():
     week = parse_week("2026-W36", zone=zone)
     start = pd.Timestamp("2026-09-06T04:00Z")  # clocks go from Saturday 24:00 to Sunday 01:00
     assert format_span(start, week.end_at, zone) == "on Sun 6 Sep"
-    assert format_span(start - 2 * HOUR, start, zone) == "between 22:00 and 00:00 on Sat 5 Sep"
+    assert format_span(start - 2 * HOUR, start, zone) == "between 22:00 and 24:00 on Sat 5 Sep"

@@ -66,12 +66,13 @@ def _say(hit: Hit, who: str, zone: str) -> str:  # noqa: ARG001 - a change of al
             "they are counted here, not told.",
             hit.facts["untold"],
         )
+    way: str = hit.facts["way"]
     return _(
         "This week differs as a whole: {apps} of {tested} apps stood out by {way} {when} ({names}). "
         "Each was judged against what they all did.",
         apps=len(hit.facts["apps"]),
         tested=hit.facts["tested"],
-        way=_(hit.facts["way"]),
+        way=_(way),
         when=say_when(hit, zone),
         names=list_names(hit.facts["apps"]),
     )

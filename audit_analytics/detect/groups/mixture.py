@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Hit
+from audit_analytics.detect.baseline import expect_interval
 from audit_analytics.detect.groups import MixtureGroup
 from audit_analytics.detect.guidance import ASK_OWNER
-from audit_analytics.language import _, mark
+from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_when
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from audit_analytics.detect.engine import Detection
 
 
@@ -37,20 +40,44 @@ def _explain(detection: Detection, app: int) -> Hit:
         observed=float(calls),
         unit=mark("calls in a day"),
         p=float(detection.app_p["joint"][app, day]),
-        facts={"ways": [detection.groups[g].short for g in most]},
+        facts={
+            "ways": [
+                (detection.groups[g].short, _count(detection, detection.groups[g].name, app, day))
+                for g in most
+            ]
+        },
         where={"app_id": (app_id,)},
     )
 
 
+def _count(
+    detection: Detection, name: str, app: int, day: int
+) -> tuple[float, float, float] | None:
+    """Return what was counted and the interval it was expected in; None of new pairs."""
+    seen = detection.surprises.get(name)
+    if seen is None or not seen.score[app, day]:
+        return None
+    interval = expect_interval(float(seen.expected[app, day]), float(seen.size[app, day]))
+    return float(seen.observed[app, day]), *interval
+
+
 def _say(hit: Hit, who: str, zone: str) -> str:
+    ways = [_say_way(way, numbers) for way, numbers in hit.facts["ways"]]
     return _(
         "{entity} was a little unusual in several ways {when}: {ways}.",
         entity=who,
         when=say_when(hit, zone),
-        ways=_(", ").join(
-            [_(name) for name in hit.facts["ways"]] or [_("everything taken together")]
-        ),
+        ways=_(", ").join(ways or [_("everything taken together")]),
     )
+
+
+def _say_way(way: str, numbers: Sequence[float] | None) -> str:
+    if numbers is None:
+        return _(way)
+    observed, low, high = (say_number(number) for number in numbers)
+    if low == high:
+        return _("{way} ({n}, usually {low})", way=_(way), n=observed, low=low)
+    return _("{way} ({n}, usually {low} to {high})", way=_(way), n=observed, low=low, high=high)
 
 
 FOREST = MixtureGroup(
