@@ -45,6 +45,7 @@ _MODULES: Final = (
     "groups.ip_failing_apps",
     "groups.ip_failures",
     "groups.mixture",
+    "groups.birth",
     "rules.own_app",
     "rules.new_network",
     "rules.first_sensitive",

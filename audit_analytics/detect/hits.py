@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.detectors import list_detectors
-from audit_analytics.detect.groups import ApiGroup, IpGroup, MixtureGroup
+from audit_analytics.detect.groups import ApiGroup, BirthGroup, IpGroup, MixtureGroup
 from audit_analytics.detect.reasons import CLEAR_P, MAX_P, is_rare
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ def find_hits(
 
 def _explain(detection: Detection, case: Case, severity_of_api: Mapping[str, str]) -> Iterator[Hit]:
     if case.entity_type == "app":
+        app = int(detection.panel.apps.get_loc(case.entity))
+        if detection.newborns.tested[app].any():
+            return _explain_newborn(detection, app, severity_of_api)
         return _explain_app(detection, case, severity_of_api)
     if case.entity_type == "ip":
         return _explain_ip(detection, case)
@@ -73,6 +77,23 @@ def _explain_app(
         yield from group.explain(detection, app, day, severity_of_api)
     if not speaking:
         yield mixtures[0].explained(detection, app)
+
+
+def _explain_newborn(
+    detection: Detection, app: int, severity_of_api: Mapping[str, str]
+) -> Iterator[Hit]:
+    told = [
+        hit
+        for group in detection.groups
+        if group.young and detection.app_p[group.name][app].min() <= CLEAR_P
+        for hit in group.explain(
+            detection, app, int(detection.app_p[group.name][app].argmin()), severity_of_api
+        )
+    ]
+    yield from told
+    # where an app calls from says more than how much it calls
+    for birth in list_detectors(BirthGroup):
+        yield replace(birth.explained(detection, app), alone=not told)
 
 
 def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
