@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics.detect.baseline import MAD_TO_SIGMA
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
 from audit_analytics.detect.surprise import (
     Surprise,
@@ -28,6 +29,10 @@ RATE_PRIOR_CALLS: Final = 30.0
 HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
 OUTAGE_APPS: Final = 15
 OUTAGE_EXCESS: Final = 0.03
+OUTAGE_CALLS: Final = 5
+OUTAGE_MADS: Final = 6.0
+"""Where errors are normal their share moves from hour to hour: an outage stands above that."""
+
 API_OUTAGE_APPS: Final = 5
 
 
@@ -70,19 +75,31 @@ def outage_excess(
     Returns
     -------
     numpy.ndarray of shape (n_hours,)
-        Median excess share over the active settled apps where it is above 0.03 and 15 of them
-        (half of a smaller tenant) are active; 0 elsewhere.
+        Median excess share over the settled apps with five calls or more in the hour where 15 of
+        them (half of a smaller tenant) make as many; over the active ones elsewhere. 0 where it is
+        not above 0.03, or within six robust deviations of what it is in the hours of the history.
     """
     settled = panel.settled
     calls = np.where(settled, panel.counts["calls"], 0.0)
     if calls.size == 0:
         return np.zeros(calls.shape[1])
     share = np.where(calls > 0, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
-    active = (calls > 0).sum(axis=0)
+    middle, usual = np.zeros(calls.shape[1]), panel.grid.week < 0
     needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
-    ranked = np.sort(share, axis=0)
-    middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
-    return np.asarray(np.where((active >= needed) & (middle > OUTAGE_EXCESS), middle, 0.0))
+    # who makes few calls mostly fails none of them; where enough apps make more, these are asked
+    for least in (OUTAGE_CALLS, 1):
+        counted = calls >= least
+        active = counted.sum(axis=0)
+        ranked = np.sort(np.where(counted, share, np.nan), axis=0)
+        excess = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
+        asked = active >= needed
+        ordinary = excess[asked & usual]
+        limit = OUTAGE_EXCESS
+        if len(ordinary):
+            spread = MAD_TO_SIGMA * np.median(np.abs(ordinary - np.median(ordinary)))
+            limit = max(limit, float(np.median(ordinary) + OUTAGE_MADS * spread))
+        middle = np.where((middle == 0.0) & asked & (excess > limit), excess, middle)
+    return np.asarray(middle)
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:
