@@ -183,7 +183,7 @@ def judge_week(
     calls, untaught = _leave_out(known, review, report_week)
     judged = _without_own(calls, settings)
     detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
-    hits = _find_hits(detection, judged, calls, known, report_week, settings)
+    hits = _find_hits(detection, judged, calls, report_week, settings, known=known)
     panel = detection.panel
     parted = part_hits(
         hits,
@@ -305,9 +305,10 @@ def _find_hits(
     detection: Detection,
     judged: Rollup,
     calls: Rollup,
-    known: Rollup,
     week: Week,
     settings: Settings,
+    *,
+    known: Rollup,
 ) -> list[Hit]:
     own = settings.own_apps()
     severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
