@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
-APIs."""
+APIs. Where one kind of apps is not there the other one has both shares."""
 
 UNITS_FACTOR: Final = 2
 UNITS_MORE: Final = 50
@@ -328,12 +328,16 @@ def _make_cases(detection: Detection) -> list[Case]:
     days = pd.concat(families, names=["family"]).reset_index(level="family")
     days["q"] = adjust_q(days["p"].to_numpy(dtype=float))
     least = days.groupby(["family", "entity"])[["p", "q"]].min()
+    share = dict(FAMILY_SHARE)
+    for one, other in (("app", "newborn"), ("newborn", "app")):
+        if not detection.units[other]:
+            share[one] += share[other]
     cases = [
         Case(
             entity_type="app" if family == "newborn" else family,
             entity=str(entity),
             p=float(p),
-            expected_per_week=float(p) * detection.units[family] / FAMILY_SHARE[family],
+            expected_per_week=float(p) * detection.units[family] / share[family],
             q=float(q),
         )
         for (family, entity), p, q in zip(least.index, least["p"], least["q"], strict=True)

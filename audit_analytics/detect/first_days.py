@@ -64,6 +64,8 @@ class FirstDays:
         log(1 + count) of each metric, on every day of the grid.
     observed : dict of str to numpy.ndarray of shape (n_apps, n_days)
         The counts themselves, errors not scaled by their share.
+    supported : dict of str to numpy.ndarray of bool of shape (n_apps, n_days)
+        Where each metric reaches its least count.
     hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
         Of each metric that stands for an hour: which, as a position in the grid.
     active : numpy.ndarray of bool of shape (n_apps, n_days)
@@ -72,6 +74,7 @@ class FirstDays:
 
     scale: dict[str, NDArray[np.float64]]
     observed: dict[str, NDArray[np.float64]]
+    supported: dict[str, NDArray[np.bool_]]
     hour: dict[str, NDArray[np.intp]]
     active: NDArray[np.bool_]
 
@@ -118,6 +121,7 @@ def describe_days(panel: Panel) -> FirstDays:
     return FirstDays(
         scale={name: np.log1p(rated[name]) for name in METRICS},
         observed=observed,
+        supported={name: rated[name] >= metric.least for name, metric in METRICS.items()},
         hour=hour,
         active=observed["calls_day"] > 0,
     )

@@ -255,7 +255,10 @@ def find_missing(
     # a day that was never seen whole says nothing about empty ones
     limit = daily[part[0][1] - day[0]] if whole.any() else np.inf
     improbable = np.bincount(part[0][0], np.minimum(evidence, limit)) >= -np.log10(MISSING_P)
-    return np.asarray(silent & improbable[run] & ((hourly > np.log10(2.0)) | ~seen))
+    # beyond the log a kind of day of which it holds none is unknown
+    unknown = ~np.isin(slot // HOURS_PER_DAY, kind[whole])
+    known = improbable[run] & ((hourly > np.log10(2.0)) | ~seen)
+    return np.asarray(silent & (known | (~seen & unknown)))
 
 
 def _weigh_silence(
