@@ -11,8 +11,6 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
   s + 1 / (1/t + k/s). So a first day is compared with the tenant, widely, and each further one
   more with the app itself. A tenant of a few apps does not know how apps differ: t is shrunk
   towards a factor of e, as if three more apps had been seen.
-- What a day has in common for all apps, the median distance from their means, is taken off first:
-  a Monday after a weekend is nobody's news.
 - The score, -log10 of the upper tail of that normal distribution, is calibrated like those of
   every other group. As births are few, every app of every past week stands in for one: it is
   judged as if it had been born that Monday. The births that there really were correct that:
@@ -50,10 +48,6 @@ PRIOR_APPS: Final = 3.0
 PRIOR_BETWEEN: Final = 1.0
 PRIOR_WITHIN: Final = 0.25
 """Apps differ by a factor of e, days of an app by half of that, where too few are known to tell."""
-
-DAYS_OF_A_MEAN: Final = 2
-APPS_OF_A_DAY: Final = 5
-"""What is common to a day is asked of this many apps with this many days."""
 
 MOST_HOURS: Final = 6
 """A birth later in the day makes a first day that says little of the second one."""
@@ -142,8 +136,6 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
     # the rest of a day is no example of what the next one, a whole one, will be
     begin = born + (first_hour - grid.first_hour[born] > MOST_HOURS)
     taught = found.active & (by_day(panel.weights(0), grid.day) > 0)
-    effect = {name: _find_day_effect(scale, taught, found) for name, scale in found.scale.items()}
-    found = replace(found, scale={n: scale - effect[n] for n, scale in found.scale.items()})
     spreads = {name: _fit(scale, taught) for name, scale in found.scale.items()}
     past = {}
     for week in grid.weeks:
@@ -173,7 +165,7 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
 
     def show(deviations: float) -> dict[str, NDArray[np.float64]]:
         return {
-            name: np.expm1(np.maximum(mean + deviations * sd + effect[name], 0.0))[:, week]
+            name: np.expm1(np.maximum(mean + deviations * sd, 0.0))[:, week]
             for name, (mean, sd) in predicted.items()
         }
 
@@ -187,20 +179,6 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
         hour={name: hours[:, week] for name, hours in found.hour.items()},
         born=old[:, 0],
     )
-
-
-def _find_day_effect(
-    scale: NDArray[np.float64], taught: NDArray[np.bool_], found: FirstDays
-) -> NDArray[np.float64]:
-    """Return how far each day differs for everybody: the median distance from the apps' means."""
-    days = taught.sum(axis=1, keepdims=True)
-    own = (scale * taught).sum(axis=1, keepdims=True) / np.maximum(days, 1)
-    distance = np.where(found.active & (days >= DAYS_OF_A_MEAN), scale - own, np.nan)
-    asked = (~np.isnan(distance)).sum(axis=0)
-    effect = np.zeros(scale.shape[1])
-    enough = asked >= APPS_OF_A_DAY
-    effect[enough] = np.nanmedian(distance[:, enough], axis=0)
-    return effect
 
 
 def _fit(scale: NDArray[np.float64], taught: NDArray[np.bool_]) -> _Spread:

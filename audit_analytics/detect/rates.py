@@ -29,7 +29,6 @@ RATE_PRIOR_CALLS: Final = 30.0
 HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
 OUTAGE_APPS: Final = 15
 OUTAGE_EXCESS: Final = 0.03
-OUTAGE_CALLS: Final = 5
 OUTAGE_MADS: Final = 6.0
 """Where errors are normal their share moves from hour to hour: an outage stands above that."""
 
@@ -75,31 +74,25 @@ def outage_excess(
     Returns
     -------
     numpy.ndarray of shape (n_hours,)
-        Median excess share over the settled apps with five calls or more in the hour where 15 of
-        them (half of a smaller tenant) make as many; over the active ones elsewhere. 0 where it is
-        not above 0.03, or within six robust deviations of what it is in the hours of the history.
+        Median excess share over the active settled apps where 15 of them (half of a smaller
+        tenant) are active; 0 where it is not above 0.03, or not above six robust deviations of
+        what it is in the hours of the history.
     """
     settled = panel.settled
     calls = np.where(settled, panel.counts["calls"], 0.0)
     if calls.size == 0:
         return np.zeros(calls.shape[1])
     share = np.where(calls > 0, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
-    middle, usual = np.zeros(calls.shape[1]), panel.grid.week < 0
-    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
-    # who makes few calls mostly fails none of them; where enough apps make more, these are asked
-    for least in (OUTAGE_CALLS, 1):
-        counted = calls >= least
-        active = counted.sum(axis=0)
-        ranked = np.sort(np.where(counted, share, np.nan), axis=0)
-        excess = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
-        asked = active >= needed
-        ordinary = excess[asked & usual]
-        limit = OUTAGE_EXCESS
-        if len(ordinary):
-            spread = MAD_TO_SIGMA * np.median(np.abs(ordinary - np.median(ordinary)))
-            limit = max(limit, float(np.median(ordinary) + OUTAGE_MADS * spread))
-        middle = np.where((middle == 0.0) & asked & (excess > limit), excess, middle)
-    return np.asarray(middle)
+    active = (calls > 0).sum(axis=0)
+    asked = active >= np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
+    ranked = np.sort(share, axis=0)
+    middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
+    usual = middle[asked & (panel.grid.week < 0)]
+    limit = OUTAGE_EXCESS
+    if len(usual):
+        spread = MAD_TO_SIGMA * np.median(np.abs(usual - np.median(usual)))
+        limit = max(limit, float(np.median(usual) + OUTAGE_MADS * spread))
+    return np.asarray(np.where(asked & (middle > limit), middle, 0.0))
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:
