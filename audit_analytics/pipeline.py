@@ -183,7 +183,7 @@ def judge_week(
     calls, untaught = _leave_out(known, review, report_week)
     judged = _without_own(calls, settings)
     detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
-    hits = _find_hits(detection, judged, calls, report_week, settings)
+    hits = _find_hits(detection, judged, calls, report_week, settings, known=known)
     panel = detection.panel
     parted = part_hits(
         hits,
@@ -302,7 +302,13 @@ def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.Da
 
 
 def _find_hits(
-    detection: Detection, judged: Rollup, calls: Rollup, week: Week, settings: Settings
+    detection: Detection,
+    judged: Rollup,
+    calls: Rollup,
+    week: Week,
+    settings: Settings,
+    *,
+    known: Rollup,
 ) -> list[Hit]:
     own = settings.own_apps()
     severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
@@ -317,6 +323,7 @@ def _find_hits(
         deny_networks=settings.deny_networks,
         own_by_api=calls.by_api[calls.by_api["app_id"].isin(own)],
         own_by_ip=calls.by_ip[calls.by_ip["app_id"].isin(own)],
+        every_api=known.by_api,
     )
     unusual = find_hits(
         detection,

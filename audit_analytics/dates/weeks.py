@@ -148,37 +148,6 @@ def parse_week(text: str, *, zone: str) -> Week:
     return _make_week(monday, zone)
 
 
-def choose_week(first_at: pd.Timestamp, last_at: pd.Timestamp, *, zone: str) -> Week:
-    """Return the last complete week of a log, or its last week if none is complete.
-
-    A week counts as complete when the log begins on its first day or before, and reaches into
-    its last three hours: a quiet Sunday night must not push the report back by a week.
-
-    Parameters
-    ----------
-    first_at, last_at : pandas.Timestamp
-        First and last event of the log, UTC.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Returns
-    -------
-    Week
-        The week to report on.
-
-    Examples
-    --------
-    >>> first, last = pd.Timestamp("2026-10-11T16:00Z"), pd.Timestamp("2026-11-15T15:40Z")
-    >>> choose_week(first, last, zone="Asia/Shanghai").iso
-    '2026-W46'
-    """
-    last = week_of(last_at, zone=zone)
-    if last_at >= last.end_at - _SETTLED:
-        return last
-    previous = last.shifted(-1)
-    return previous if first_at < previous.start_at + pd.Timedelta(days=1) else last
-
-
 def find_begin(at: pd.Series) -> pd.Timestamp:
     """Return the start of the first hour in which the log is really there.
 
@@ -233,10 +202,15 @@ def _list_solid(at: pd.Series) -> pd.Series:
 
 
 def choose_report_week(at: pd.Series, *, zone: str) -> Week:
-    """Return the week a report is about: the last complete one that the log really covers.
+    """Return the week a report is about: the last complete one that is worth a report.
 
-    A stray event with a date in the future must not move the report to an empty week, so a week
-    counts only with events on most of its days; a log that has no such week is judged as it is.
+    A week is complete when the log begins on its first day or before, and goes on into its last
+    three hours: a quiet Sunday night must not push the report back by a week. It is worth a
+    report with events on four of its days; where no week has seven of them (a tenant that calls
+    on some days only), on half as many as the fullest week has. So neither a stray event with a
+    date in the future nor a week in which the log stopped moves the report to an empty week. A
+    log without such a week is judged by the last one that holds at least half as many hours as
+    its fullest.
 
     Parameters
     ----------
@@ -258,12 +232,18 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     '2026-W46'
     """
     hours = pd.DatetimeIndex(at.dt.floor("h").unique()).sort_values()
-    days = hours.tz_convert(zone).tz_localize(None).normalize().unique()
-    mondays = (days - pd.to_timedelta(days.day_of_week, unit="D")).value_counts()
-    covered = mondays[mondays >= _MOST_DAYS].index
-    if covered.empty:
-        return choose_week(at.min(), at.max(), zone=zone)
-    last = week_of(covered.max().tz_localize(zone), zone=zone)
-    near = at[at < last.end_at + pd.Timedelta(weeks=1)]
-    week = choose_week(find_begin(at), near.max(), zone=zone)
-    return min(week, last, key=lambda w: w.start_at)
+    days = hours.tz_convert(zone).tz_localize(None).normalize()
+    mondays = days - pd.to_timedelta(days.day_of_week, unit="D")
+    hours_in = mondays.value_counts().sort_index()
+    days_in = pd.Series(mondays, index=days).groupby(level=0).first().value_counts().sort_index()
+    begin = find_begin(at)
+    needed = min(_MOST_DAYS, -(-int(days_in.max()) // 2))
+    complete = [
+        week
+        for week in (_make_week(monday.date(), zone) for monday in days_in.index[days_in >= needed])
+        if begin < week.start_at + pd.Timedelta(days=1)
+        and at.between(week.end_at - _SETTLED, week.end_at + pd.Timedelta(weeks=1)).any()
+    ]
+    if complete:
+        return complete[-1]
+    return _make_week(hours_in.index[hours_in * 2 >= hours_in.max()][-1].date(), zone)

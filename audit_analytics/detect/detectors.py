@@ -46,6 +46,7 @@ _MODULES: Final = (
     "groups.ip_failures",
     "groups.mixture",
     "groups.common",
+    "groups.birth",
     "rules.own_app",
     "rules.new_network",
     "rules.first_sensitive",

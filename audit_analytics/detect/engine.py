@@ -25,6 +25,7 @@ from audit_analytics.detect.calibrate import (
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import AppGroup, CountGroup, PairGroup
 from audit_analytics.detect.ip_days import count_ip_days, judge_ip_days
+from audit_analytics.detect.newborn import Newborns, judge_newborns
 from audit_analytics.detect.novelty import (
     Novelty,
     find_new_apis,
@@ -41,8 +42,9 @@ if TYPE_CHECKING:
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
 
-FAMILY_SHARE: Final = {"app": 0.85, "ip": 0.10, "api": 0.05}
-"""Share of the alarm budget by entity type."""
+FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
+"""Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
+APIs. Where one kind of apps is not there the other one has both shares."""
 
 UNITS_FACTOR: Final = 2
 UNITS_MORE: Final = 50
@@ -85,6 +87,8 @@ class Detection:
     tested : numpy.ndarray of bool of shape (n_apps, n_days)
         Which app-days were tested at all: those of the assessed apps, and those of young apps on
         which a network new to them could have been noticed.
+    newborns : Newborns
+        The days of the apps that have no past to be compared with.
     api_days : ApiDays
         API-days of the report week.
     ip_days : pandas.DataFrame
@@ -106,6 +110,7 @@ class Detection:
     common: list[Common]
     assessed: NDArray[np.bool_]
     tested: NDArray[np.bool_]
+    newborns: Newborns
     api_days: ApiDays
     ip_days: pd.DataFrame
     units: dict[str, int]
@@ -167,6 +172,7 @@ def detect_week(
     counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
     ip_days = judge_ip_days(counted)
     api_days = judge_api_days(panel, since)
+    newborns = judge_newborns(panel, panel.assessed(0) & calibrated)
     tested = np.asarray(~np.isnan(current).all(axis=2) & calibrated)
     detection = Detection(
         panel=panel,
@@ -180,9 +186,11 @@ def detect_week(
         common=rated.common,
         assessed=panel.assessed(0) & calibrated,
         tested=tested,
+        newborns=newborns,
         api_days=api_days,
         ip_days=ip_days,
         units={
+            "newborn": int(newborns.tested.sum()),
             "app": _count_units(int(tested.sum()), past_tested),
             "ip": _count_units(
                 len(ip_days), [*counted.loc[counted["week"] < 0, "week"].value_counts()]
@@ -213,13 +221,14 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
     days = np.array(grid.days(0))
     last_hour = grid.hours[grid.first_hour[days] + grid.day_hours[days] - 1]
     over = np.asarray(last_hour + pd.Timedelta(hours=1) <= since)
-    api_days, ip_days = detection.api_days, detection.ip_days
+    api_days, ip_days, newborns = detection.api_days, detection.ip_days, detection.newborns
     limited = replace(
         detection,
         app_p={name: np.where(over, 1.0, p) for name, p in detection.app_p.items()},
         far={name: np.where(over, 0.0, far) for name, far in detection.far.items()},
         tested=detection.tested & ~over,
         common=[common for common in detection.common if not over[common.day]],
+        newborns=newborns.limit(~over),
         ip_days=ip_days[~np.isin(ip_days["day"], days[over])].reset_index(drop=True),
         api_days=replace(
             api_days,
@@ -328,7 +337,7 @@ def _calibrate(
 
 def _make_cases(detection: Detection) -> list[Case]:
     """Return a case per entity with a day that was tested, by its least probable day."""
-    api_days, ip_days = detection.api_days, detection.ip_days
+    api_days, ip_days, newborns = detection.api_days, detection.ip_days, detection.newborns
     families = {
         "app": _list_days(
             detection.panel.apps,
@@ -336,6 +345,7 @@ def _make_cases(detection: Detection) -> list[Case]:
             detection.tested,
             far=detection.far["joint"],
         ),
+        "newborn": _list_days(detection.panel.apps, newborns.p["joint"], newborns.tested),
         "ip": pd.DataFrame({"entity": ip_days["ip"], "p": ip_days["p"]}),
         "api": _list_days(api_days.panel.apps, api_days.p["joint"], api_days.tested),
     }
@@ -344,20 +354,24 @@ def _make_cases(detection: Detection) -> list[Case]:
     days["far"] = days["far"].fillna(-np.log10(days["p"]))
     by_entity = days.groupby(["family", "entity"])
     least = by_entity[["p", "q"]].min().assign(far=by_entity["far"].max())
+    share = dict(FAMILY_SHARE)
+    for one, other in (("app", "newborn"), ("newborn", "app")):
+        if not detection.units[other]:
+            share[one] += share[other]
     cases = [
         Case(
-            entity_type=family,
+            entity_type="app" if family == "newborn" else family,
             entity=str(entity),
             p=float(p),
-            expected_per_week=float(p) * detection.units[family] / FAMILY_SHARE[family],
+            expected_per_week=float(p) * detection.units[family] / share[family],
             q=float(q),
             far=float(far),
         )
         for (family, entity), p, q, far in least[["p", "q", "far"]].itertuples()
     ]
-    return sorted(
-        cases, key=lambda case: (case.expected_per_week, -case.far, case.entity_type, case.entity)
-    )
+    cases.sort(key=lambda case: (case.expected_per_week, -case.far, case.entity_type, case.entity))
+    # a young app may be new on a network besides: one case, by what is more unusual
+    return list({(case.entity_type, case.entity): case for case in reversed(cases)}.values())[::-1]
 
 
 def _list_days(

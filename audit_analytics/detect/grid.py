@@ -24,6 +24,11 @@ WEIGHT_PER_WEEK: Final = 0.7
 MIN_HISTORY_DAYS: Final = 7
 """Days of history an app needs before it is compared with its own past."""
 
+MISSING_P: Final = 1e-3
+"""A silence of the tenant less probable than this is missing data."""
+
+EMPTY_DISPERSION: Final = (0.05, 20.0)
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -160,17 +165,17 @@ def build_grid(
     history_weeks : int
         Weeks of history before it; weeks before `first_at` are left out.
     first_at, last_at : pandas.Timestamp
-        Begin of the log and its last event, UTC; the hours outside are gaps.
+        Begin of the log and its last event, UTC.
     calls_at : pandas.Series of datetime64[us, UTC]
-        Starts of the hours in which anything at all was logged.
+        Starts of the hours in which something was logged, once for each app and API: how much
+        goes on in an hour says how sure a silent one is to be missing.
     holidays, working_days : collection of date
         Exceptions from the working week.
 
     Returns
     -------
     Grid
-        Whole hours; an hour without any call in the tenant is a gap, unless that slot is
-        usually empty (a small tenant sleeps at night).
+        Whole hours; those before the log are gaps, and those :func:`find_missing` finds.
     """
     start = week.start_at
     for back in range(1, history_weeks + 1):
@@ -181,22 +186,89 @@ def build_grid(
     hours = pd.date_range(start.ceil("h"), week.end_at, freq="h", inclusive="left")
     day = day_of(hours, zone=week.zone)
     slot = slot_of(hours, zone=week.zone, holidays=holidays, working_days=working_days)
-    covered = hours.isin(pd.DatetimeIndex(calls_at))
-    # a day without any call is no quiet day, and must not make an hour of other days look quiet
-    alive = np.isin(day, day[covered])
-    seen = (hours >= first_at.floor("h")) & (hours <= last_at) & alive
-    share = np.array(
-        [
-            covered[(slot == s) & seen].mean() if ((slot == s) & seen).any() else 1.0
-            for s in range(SLOTS_COUNT)
-        ]
-    )
+    active = np.zeros(len(hours))
+    at = hours.get_indexer(pd.DatetimeIndex(calls_at))
+    np.add.at(active, at[at >= 0], 1.0)
+    seen = (hours >= first_at.floor("h")) & (hours <= last_at)
+    missing = find_missing(active, slot, day, np.asarray(seen))
     return Grid(
         hours=hours,
         slot=slot,
         day=day,
         # by the calendar: a week in which the clocks change has 167 or 169 hours
         week=np.asarray((day - day[hours >= week.start_at][0]) // 7, dtype=np.intp),
-        gap=np.asarray(~covered & ((share[slot] > 0.5) | ~seen)),
+        gap=np.asarray((hours < first_at.floor("h")) | missing),
         began=int((first_at.floor("h") - hours[0]) // pd.Timedelta(hours=1)),
     )
+
+
+def find_missing(
+    active: NDArray[np.float64],
+    slot: NDArray[np.intp],
+    day: NDArray[np.intp],
+    seen: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Find the silent hours that are missing from the log, by the tenant's own rhythm.
+
+    A silence is missing data if it is less probable than one in a thousand. How probable an empty
+    hour is says a negative binomial of its slot, an empty day one of its kind of day:
+    (1 + phi m)^(-1/phi), mean m by slot, one dispersion phi for all hours (the median over the
+    slots) and one for all days, by moments. Hours multiply, but those of one day never to less than
+    an empty day: who sleeps in sleeps for hours. So a busy tenant misses a single hour, a small
+    one may skip a day, and nobody's night is a gap.
+
+    Parameters
+    ----------
+    active : numpy.ndarray of shape (n_hours,)
+        How much was logged in each hour: pairs of app and API.
+    slot, day : numpy.ndarray of shape (n_hours,)
+        Slot and local day of each hour.
+    seen : numpy.ndarray of bool of shape (n_hours,)
+        Hours between the log's first and last event.
+
+    Returns
+    -------
+    numpy.ndarray of bool of shape (n_hours,)
+        The hours of an improbable silence in which a call was more probable than none, and those
+        outside the log.
+
+    Examples
+    --------
+    >>> active, hour = np.full(72, 20.0), np.arange(72)
+    >>> active[30] = 0.0
+    >>> find_missing(active, hour % 24, hour // 24, np.ones(72, dtype=bool)).nonzero()[0].tolist()
+    [30]
+    """
+    if not seen.any():
+        return np.ones(len(active), dtype=bool)
+    hourly = _weigh_silence(active[seen], slot[seen], SLOTS_COUNT)[slot]
+    starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
+    whole = np.logical_and.reduceat(seen, starts)
+    kind = slot[starts] // HOURS_PER_DAY
+    totals = np.add.reduceat(active, starts)
+    daily = _weigh_silence(totals[whole], kind[whole], 2)[kind]
+    silent = active == 0
+    run = np.cumsum(np.r_[True, np.diff(silent.astype(int)) != 0]) - 1
+    # days number from 0, and each run has its part of each of its days
+    part = np.unique(np.stack([run, day]), axis=1, return_inverse=True)
+    evidence = np.bincount(part[1].ravel(), hourly * silent)
+    # a day that was never seen whole says nothing about empty ones
+    limit = daily[part[0][1] - day[0]] if whole.any() else np.inf
+    improbable = np.bincount(part[0][0], np.minimum(evidence, limit)) >= -np.log10(MISSING_P)
+    # beyond the log a kind of day of which it holds none is unknown
+    unknown = ~np.isin(slot // HOURS_PER_DAY, kind[whole])
+    known = improbable[run] & ((hourly > np.log10(2.0)) | ~seen)
+    return np.asarray(silent & (known | (~seen & unknown)))
+
+
+def _weigh_silence(
+    active: NDArray[np.float64], kind: NDArray[np.intp], kinds: int
+) -> NDArray[np.float64]:
+    """Return for each kind of bucket -log10 of how probable an empty one is."""
+    count = np.maximum(np.bincount(kind, minlength=kinds), 1)
+    mean = np.bincount(kind, active, kinds) / count
+    variance = np.bincount(kind, active**2, kinds) / count - mean**2
+    known = mean > 0
+    excess = (variance[known] - mean[known]) / mean[known] ** 2
+    phi = np.clip(np.median(excess), *EMPTY_DISPERSION) if known.any() else 1.0
+    return np.asarray(np.log10(1.0 + phi * mean) / phi)

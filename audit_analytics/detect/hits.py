@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import (
     ApiGroup,
     AppGroup,
+    BirthGroup,
     IpGroup,
     MixtureGroup,
     PairGroup,
@@ -60,6 +62,9 @@ def find_hits(
 
 def _explain(detection: Detection, case: Case, severity_of_api: Mapping[str, str]) -> Iterator[Hit]:
     if case.entity_type == "app":
+        app = int(detection.panel.apps.get_loc(case.entity))
+        if detection.newborns.tested[app].any():
+            return _explain_newborn(detection, app, severity_of_api)
         return _explain_app(detection, case, severity_of_api)
     if case.entity_type == "ip":
         return _explain_ip(detection, case)
@@ -106,6 +111,23 @@ def _rank_groups(detection: Detection, app: int, least: Mapping[AppGroup, float]
         return least[group], excess[group] < greatest / 2, group.telling
 
     return sorted(least, key=rank)
+
+
+def _explain_newborn(
+    detection: Detection, app: int, severity_of_api: Mapping[str, str]
+) -> Iterator[Hit]:
+    told = [
+        hit
+        for group in detection.groups
+        if group.young and detection.app_p[group.name][app].min() <= CLEAR_P
+        for hit in group.explain(
+            detection, app, int(detection.app_p[group.name][app].argmin()), severity_of_api
+        )
+    ]
+    yield from told
+    # where an app calls from says more than how much it calls
+    for birth in list_detectors(BirthGroup):
+        yield replace(birth.explained(detection, app), alone=not told)
 
 
 def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics.detect.baseline import MAD_TO_SIGMA
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
 from audit_analytics.detect.surprise import (
     Surprise,
@@ -28,6 +29,9 @@ RATE_PRIOR_CALLS: Final = 30.0
 HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
 OUTAGE_APPS: Final = 15
 OUTAGE_EXCESS: Final = 0.03
+OUTAGE_MADS: Final = 6.0
+"""Where errors are normal their share moves from hour to hour: an outage stands above that."""
+
 API_OUTAGE_APPS: Final = 5
 
 
@@ -70,8 +74,9 @@ def outage_excess(
     Returns
     -------
     numpy.ndarray of shape (n_hours,)
-        Median excess share over the active settled apps where it is above 0.03 and 15 of them
-        (half of a smaller tenant) are active; 0 elsewhere.
+        Median excess share over the active settled apps where 15 of them (half of a smaller
+        tenant) are active; 0 where it is not above 0.03, or not above six robust deviations of
+        what it is in the hours of the history.
     """
     settled = panel.settled
     calls = np.where(settled, panel.counts["calls"], 0.0)
@@ -79,10 +84,15 @@ def outage_excess(
         return np.zeros(calls.shape[1])
     share = np.where(calls > 0, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
     active = (calls > 0).sum(axis=0)
-    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
+    asked = active >= np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
     ranked = np.sort(share, axis=0)
     middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
-    return np.asarray(np.where((active >= needed) & (middle > OUTAGE_EXCESS), middle, 0.0))
+    usual = middle[asked & (panel.grid.week < 0)]
+    limit = OUTAGE_EXCESS
+    if len(usual):
+        spread = MAD_TO_SIGMA * np.median(np.abs(usual - np.median(usual)))
+        limit = max(limit, float(np.median(usual) + OUTAGE_MADS * spread))
+    return np.asarray(np.where(asked & (middle > limit), middle, 0.0))
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:

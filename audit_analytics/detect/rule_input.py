@@ -54,6 +54,9 @@ class RuleInput:
         Networks that are always reported.
     own_by_api, own_by_ip : pandas.DataFrame
         The rollup of this tool's own app; empty unless it is known which app that is.
+    every_api : pandas.DataFrame, optional
+        As `by_api`, with the calls that reviewers left out of what is usual: they teach nothing,
+        but they were made.
     """
 
     panel: Panel
@@ -66,6 +69,7 @@ class RuleInput:
     deny_networks: tuple[str, ...] = ()
     own_by_api: pd.DataFrame = field(default_factory=schema.CALLS_BY_API.empty)
     own_by_ip: pd.DataFrame = field(default_factory=schema.CALLS_BY_IP.empty)
+    every_api: pd.DataFrame | None = None
 
     @classmethod
     def from_events(
@@ -229,6 +233,18 @@ class RuleInput:
             The log begins seven days or more before the report week.
         """
         return self.is_known_since(find_begin(self.by_api["bucket_at"]))
+
+    @property
+    def last_seen(self) -> pd.Series:
+        """Return when each app called for the last time before the report week.
+
+        Returns
+        -------
+        pandas.Series of datetime64[us, UTC]
+            By app id; apps that never called before are left out.
+        """
+        table = self.by_api if self.every_api is None else self.every_api
+        return self.before_week(table).groupby("app_id", observed=True)["last_at"].max()
 
     def is_known_since(self, first_at: pd.Timestamp) -> bool:
         """Return whether something was first seen long enough before the report week.

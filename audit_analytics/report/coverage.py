@@ -226,13 +226,13 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
             ),
         ]
     else:
-        apps = int(data.detection.assessed.sum())
+        apps = int((data.detection.assessed | data.detection.newborns.tested.any(axis=1)).sum())
         text = ngettext(
             "Nothing stood out in the {n} app that was assessed.",
             "Nothing stood out in the {n} apps that were assessed.",
             apps,
         )
-        sentences = [text if apps else _("Nothing stood out.")]
+        sentences = [text if apps else _("No app could be assessed, and no rule found anything.")]
     if hours:
         values = {"hours": say_number(hours), "total": say_number(total)}
         sentences.append(_("{hours} of {total} hours are missing from the log.", **values))
@@ -246,6 +246,8 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
         )
     if not data.detection.assessed.any():
         sentences.append(
-            _("No app has enough history to be compared with its past: only rules applied.")
+            _("The log is young: the apps were compared with each other and with their few days.")
+            if data.detection.newborns.tested.any()
+            else _("No app has enough history to be compared with its past: only rules applied.")
         )
     return join_sentences(sentences)

@@ -13,7 +13,7 @@ from audit_analytics.dates.buckets import (
     load_zone,
     slot_of,
 )
-from audit_analytics.dates.weeks import choose_week, parse_week, week_of
+from audit_analytics.dates.weeks import choose_report_week, parse_week, week_of
 from audit_analytics.errors import ConfigError
 
 ZONES = ["Asia/Shanghai", "America/New_York", "Asia/Kolkata", "Africa/Cairo", "Pacific/Chatham"]
@@ -78,8 +78,23 @@ def test_no_zone_is_refused(zone):
     ],
 )
 def test_the_last_complete_week_is_reported(first, last, iso):
-    at = [pd.Timestamp(t, tz="Asia/Shanghai").tz_convert("UTC") for t in (first, last)]
-    assert choose_week(*at, zone="Asia/Shanghai").iso == iso
+    ends = [pd.Timestamp(t, tz="Asia/Shanghai").tz_convert("UTC") for t in (first, last)]
+    at = pd.Series([*pd.date_range(*ends, freq="h"), ends[1]])
+    assert choose_report_week(at, zone="Asia/Shanghai").iso == iso
+
+
+def test_a_log_from_friday_to_sunday_reports_the_week_that_holds_it():
+    at = pd.Series(pd.date_range("2026-11-13T00:00Z", "2026-11-15T23:00Z", freq="h"))
+    # on the tenant's clocks the last eight hours are Monday's
+    assert choose_report_week(at, zone="Asia/Shanghai").iso == "2026-W46"
+
+
+@pytest.mark.parametrize("days", [["2026-11-03"], ["2026-11-03", "2026-11-05"]])
+def test_a_log_of_a_few_days_a_week_reports_no_empty_week(days):
+    weeks = [pd.Timedelta(weeks=n) for n in (-5, -4, -3, -2, 0, 2)]
+    at = pd.Series([pd.Timestamp(day, tz="UTC") + week for day in days for week in weeks])
+    week = choose_report_week(at, zone="Asia/Shanghai")
+    assert at.between(week.start_at, week.end_at).any()
 
 
 def test_holidays_are_days_off_and_worked_weekends_are_not():

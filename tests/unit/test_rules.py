@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 from tenant import (
     DAY,
     EXPORT,
@@ -32,6 +35,7 @@ from audit_analytics.detect.rules.probing import find_probing
 from audit_analytics.detect.rules.rate_limited import find_rate_limited
 from audit_analytics.detect.rules.shared_ip import find_shared_ip
 from audit_analytics.detect.rules.silence import find_silence
+from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-11 12:00")
 PAST = local("2026-11-03 12:00")
@@ -74,9 +78,42 @@ def test_probing():
         return calls(app, spread(NOON, apis, over=over), api=tried, outcome="permission")
 
     hits = run(
-        find_probing, probe("cli_a", 10), probe("cli_near", 9), probe("cli_slow", 10, 2 * HOUR)
+        find_probing,
+        probe("cli_a", 10),
+        probe("cli_near", 9),
+        probe("cli_over_two_hours", 10, 2 * HOUR),
+        probe("cli_slow", 10, 3 * HOUR),
     )
-    assert about(hits) == [("cli_a", 10, True)]
+    assert about(hits) == [("cli_a", 10, True), ("cli_over_two_hours", 10, True)]
+
+
+def test_routes_that_do_not_exist_are_probed():
+    def seek(app, routes, at=NOON, **columns):
+        tried = [f"GET/open-apis/x/v1/route{i}" for i in range(routes)]
+        given = {"outcome": "not_found", "severity": "unknown"} | columns
+        return calls(app, spread(at, routes), api=tried, **given)
+
+    hits = run(
+        find_probing,
+        seek("cli_a", 40),
+        seek("cli_near", 9),
+        seek("cli_always", 40),
+        seek("cli_always", 40, at=PAST),  # an old client that never stopped asking
+        seek("cli_known", 9, severity="none"),
+    )
+    assert about(hits) == [("cli_a", 40, True)]
+    sentence = find_probing.sentence(hits[0], "cli_a", "Asia/Shanghai")
+    assert sentence.startswith("cli_a called 40 routes that do not exist between")
+
+
+def test_a_route_that_answers_somebody_exists():
+    tried = [f"GET/open-apis/x/v1/route{i}" for i in range(40)]
+    hits = run(
+        find_probing,
+        calls("cli_a", spread(NOON, 40), api=tried, outcome="not_found", severity="unknown"),
+        calls("cli_b", spread(PAST, 40), api=tried, severity="unknown"),
+    )
+    assert hits == []
 
 
 def test_denied_then_allowed():
@@ -210,6 +247,19 @@ def test_a_dormant_app_wakes():
     )
     assert about(hits) == [("cli_a", 2, True)]
     assert hits[0].end_at > now + HOUR
+    assert hits[0].severity == "low"  # two calls are not much of an awakening
+
+
+def test_calls_that_teach_nothing_were_made_all_the_same():
+    now = local("2026-11-14 12:00")
+    data = build_input(make_events(clock(FIRST), calls("cli_a", [now - 32 * DAY, *spread(now, 5)])))
+    assert [hit.facts["quiet_days"] for hit in find_dormant(data)] == [32]
+    assert find_dormant(data)[0].severity == "medium"
+    left_out = make_events(calls("cli_a", [now - 10 * DAY]))
+    every = pd.concat(
+        [data.by_api, rollup(left_out).by_api.astype({"app_id": "str", "api": "str"})]
+    )
+    assert find_dormant(replace(data, every_api=every)) == []
 
 
 def test_an_every_hour_app_falls_silent():

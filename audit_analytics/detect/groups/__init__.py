@@ -318,6 +318,19 @@ class WeekGroup(Detector):
     explained: Callable[[Detection, int], Iterator[Hit]]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class BirthGroup(Detector):
+    """What speaks of an app that is judged without a past of its own.
+
+    Parameters
+    ----------
+    explained : callable
+        ``explained(detection, app) -> Hit``.
+    """
+
+    explained: Callable[[Detection, int], Hit]
+
+
 def new_pairs(novelty: Novelty, detection: Detection, app: int, day: int) -> pd.DataFrame:
     """Return the new pairs of an app on a day of the report week.
 

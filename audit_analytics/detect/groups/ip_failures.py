@@ -11,6 +11,7 @@ from audit_analytics.detect.guidance import (
     SHARED_TECHNIQUES,
     SHARED_TITLE,
 )
+from audit_analytics.detect.ip_days import MIN_APPS
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_calls, say_when
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 def _score(days: pd.DataFrame) -> pd.Series:
-    return days["auth_count"].astype(float)
+    # what one app alone fails at is that app's own news, and ERR tells it
+    return days["auth_count"].where(days["failing_apps_count"] >= MIN_APPS, 0).astype(float)
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -41,19 +41,24 @@ def score_apis(frame: WeekFrame) -> list[Surprise]:
         The most surprising API of each day's hours, and of the day; the label is the API.
     """
     panel, grid = frame.panel, frame.panel.grid
-    rows = panel.api_calls
-    used = panel.weights(frame.scored)[rows["app"], rows["hour"]] > 0
-    past = rows[used].groupby(["app", "api"])["calls_count"].sum()
+    rows, calls = panel.api_calls, panel.counts["calls"]
+    taught = panel.weights(frame.scored) > 0
+    used = taught[rows["app"], rows["hour"]]
+    groups = rows[used].groupby(["app", "api"])
+    past = groups["calls_count"].sum()
     in_tenant = past.groupby("api").sum()
-    of_app = past.groupby("app").sum()
+    # before an app adopted an API it had no share of anything
+    before = np.cumsum(calls * taught, axis=1) - calls * taught
+    app = past.index.get_level_values("app").to_numpy()
+    of_app = before[app, -1] + (calls * taught)[app, -1]
+    of_app = of_app - before[app, groups["hour"].min().to_numpy()]
     share = (
         past + SHARE_PRIOR_CALLS * in_tenant.reindex(past.index, level="api") / in_tenant.sum()
-    ) / (of_app.reindex(past.index, level="app") + SHARE_PRIOR_CALLS)
+    ) / (of_app + SHARE_PRIOR_CALLS)
     week = rows[grid.week[rows["hour"]] == frame.scored].assign(hours=1)
     days = week.assign(hour=grid.first_hour[grid.day[week["hour"]]])
     days = days.groupby(["app", "hour", "api"], as_index=False)["calls_count"].sum()
     days = days.assign(hours=grid.day_hours[grid.day[days["hour"]]])
-    calls = panel.counts["calls"]
     return [
         _score_shares(frame, table, share, fit(frame, calls), slot)
         for table, fit, slot in (

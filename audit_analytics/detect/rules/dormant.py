@@ -36,6 +36,7 @@ class DormantThresholds(Thresholds):
     """Thresholds of this rule."""
 
     dormant_days: int = Field(30, ge=1, description="days without a call that make an app dormant")
+    dormant_calls: int = Field(3, ge=1, description="fewer calls after it are of low severity")
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -62,8 +63,9 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 )
 def find_dormant(data: RuleInput) -> Iterator[Hit]:
     """Find apps that wake after weeks without a call."""
-    quiet = pd.Timedelta(days=data.thresholds(DormantThresholds).dormant_days)
-    last = data.before_week(data.by_api).groupby("app_id", observed=True)["last_at"].max()
+    thresholds = data.thresholds(DormantThresholds)
+    quiet = pd.Timedelta(days=thresholds.dormant_days)
+    last = data.last_seen
     apps = (
         data.in_week(data.by_api)
         .groupby("app_id", observed=True)
@@ -78,6 +80,7 @@ def find_dormant(data: RuleInput) -> Iterator[Hit]:
             end_at=app.last_at + SECOND,
             observed=float(app.calls),
             unit=mark("calls in the week"),
+            severity="low" if app.calls < thresholds.dormant_calls else None,
             facts={"quiet_days": (app.first_at - app.slept_at).days},
             where={"app_id": (str(app.Index),)},
         )

@@ -1,4 +1,4 @@
-"""Rule: find apps that are denied many distinct APIs in an hour.
+"""Rule: find apps that are denied, or find missing, many distinct APIs within two hours.
 
 Examples
 --------
@@ -16,14 +16,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import HOUR
+from audit_analytics.detect.rule_input import HOUR, SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import gather, top_rows
+from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_apis, say_when
 
@@ -36,10 +38,20 @@ if TYPE_CHECKING:
 class ProbingThresholds(Thresholds):
     """Thresholds of this rule."""
 
-    probing_apis: int = Field(10, ge=2, description="distinct denied APIs an hour")
+    probing_apis: int = Field(10, ge=2, description="distinct APIs in vain within two hours")
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
+    if hit.facts["missing"] > hit.observed / 2:
+        return _(
+            "{entity} called {routes} {when} ({names}).",
+            entity=who,
+            routes=ngettext(
+                "{n} route that does not exist", "{n} routes that do not exist", hit.observed
+            ),
+            when=say_when(hit, zone),
+            names=say_apis(hit.facts["apis"]),
+        )
     return _(
         "{entity} was denied {apis} {when} ({names}).",
         entity=who,
@@ -67,24 +79,65 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     place=30,
 )
 def find_probing(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that are denied many distinct APIs in an hour."""
-    week = data.in_week(data.by_api)
-    denied = week[week["permission_count"] > 0]
-    # the rollup has one row per hour, app and API
-    hours = denied.groupby(["app_id", "bucket_at"], observed=True, as_index=False).size()
-    top = top_rows(
-        hours[hours["size"] >= data.thresholds(ProbingThresholds).probing_apis], ["app_id"], "size"
-    )
-    named = denied.merge(top, on=["app_id", "bucket_at"])
-    names = gather(named, ["app_id"], "api")
+    """Find apps that are denied, or find missing, many distinct APIs within two hours."""
+    needed = data.thresholds(ProbingThresholds).probing_apis
+    tries = _list_tries(data)
+    windows = count_windows(tries)
+    denied = count_windows(tries[tries["denied"]]).rename(columns={"apis": "denied"})
+    windows = windows.merge(denied, on=["app_id", "bucket_at"], how="left")
+    before = windows["bucket_at"] < data.week.hours[0]
+    usual = windows[before].groupby("app_id", observed=True)["apis"].max()
+    usual_apis = windows["app_id"].map(usual).astype(float).fillna(0.0)
+    # routes nobody ever got an answer from may be an old client's; as many as ever are no news
+    found = (windows["denied"] >= needed) | (windows["apis"] >= np.maximum(needed, 3 * usual_apis))
+    top = top_rows(windows[found & ~before], ["app_id"], "apis")
     for row in top.itertuples():
+        own = tries[tries["app_id"] == row.app_id]
+        own = own[own["bucket_at"].between(row.bucket_at, row.bucket_at + HOUR)]
         yield Hit(
             entity_type="app",
             entity=str(row.app_id),
-            start_at=row.bucket_at,
-            end_at=row.bucket_at + HOUR,
-            observed=float(row.size),
-            unit=mark("distinct denied APIs in an hour"),
-            facts={"apis": sorted(names[row.app_id])},
-            where={"app_id": (str(row.app_id),), "outcome": ("permission",)},
+            start_at=own["first_at"].min(),
+            end_at=own["last_at"].max() + SECOND,
+            observed=float(row.apis),
+            unit=mark("distinct APIs in vain within two hours"),
+            facts={
+                "apis": sorted(own["api"].astype("str").unique()),
+                "missing": int(own.loc[~own["denied"], "api"].nunique()),
+            },
+            where={"app_id": (str(row.app_id),), "outcome": ("permission", "not_found")},
         )
+
+
+def _list_tries(data: RuleInput) -> pd.DataFrame:
+    """List the hours in which an API was denied to an app, or turned out not to be there.
+
+    A route is not there if the catalogue does not know it and nobody ever got anything else than
+    "not found" from it.
+    """
+    table = data.by_api
+    denied = table["permission_count"] > 0
+    answered = table["calls_count"] > table["not_found_count"]
+    unknown = (table["severity"] == "unknown") & (table["not_found_count"] > 0)
+    missing = unknown & ~table["api"].isin(table.loc[answered, "api"].unique())
+    return table[denied | missing].assign(denied=denied)
+
+
+def count_windows(tries: pd.DataFrame) -> pd.DataFrame:
+    """Count the distinct APIs of each app in every two consecutive hours.
+
+    Parameters
+    ----------
+    tries : pandas.DataFrame
+        Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``app_id``, ``bucket_at`` (start of the two hours) and ``apis``.
+    """
+    pairs = tries[["app_id", "bucket_at", "api"]]
+    both = pd.concat([pairs, pairs.assign(bucket_at=pairs["bucket_at"] - HOUR)])
+    both = both.drop_duplicates(ignore_index=True)
+    sizes = both.groupby(["app_id", "bucket_at"], observed=True).size()
+    return sizes.rename("apis").reset_index()

@@ -1,0 +1,170 @@
+"""What a day of an app is described by, where there is no past of its own to compare it with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.dates.buckets import SLOTS_COUNT
+from audit_analytics.detect.panel import by_day
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.panel import Panel
+
+HALF_WEIGHT: Final = 0.5
+"""What a rate limit or a server error counts: they are mostly no fault of the app."""
+
+QUIET_SHARE: Final = 0.5
+"""An hour is quiet if fewer than this share of the apps of the busiest hour call in it."""
+
+
+class Metric(NamedTuple):
+    """One number that describes a day of an app.
+
+    Parameters
+    ----------
+    least : float
+        Less than this is never unusual: it has no support.
+    hourly : bool
+        The largest hour of the day stands for it; the day as a whole otherwise.
+    """
+
+    least: float
+    hourly: bool
+
+
+METRICS: Final = {
+    "failed_apis": Metric(5, hourly=False),
+    "errors_hour": Metric(5, hourly=True),
+    "errors_day": Metric(10, hourly=False),
+    "sensitive_quiet": Metric(5, hourly=False),
+    "sensitive": Metric(5, hourly=False),
+    "apis": Metric(8, hourly=False),
+    "token": Metric(10, hourly=True),
+    "objects": Metric(10, hourly=True),
+    "calls_hour": Metric(30, hourly=True),
+    "calls_day": Metric(100, hourly=False),
+}
+"""The numbers, the more telling first. Errors count as errors x their share of the calls: a busy
+app has many, a failing one mostly has nothing else."""
+
+
+@dataclass(frozen=True)
+class FirstDays:
+    """The days of every app in numbers.
+
+    Parameters
+    ----------
+    scale : dict of str to numpy.ndarray of shape (n_apps, n_days)
+        log(1 + count) of each metric, on every day of the grid.
+    observed : dict of str to numpy.ndarray of shape (n_apps, n_days)
+        The counts themselves, errors not scaled by their share.
+    supported : dict of str to numpy.ndarray of bool of shape (n_apps, n_days)
+        Where each metric reaches its least count.
+    hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
+        Of each metric that stands for an hour: which, as a position in the grid.
+    active : numpy.ndarray of bool of shape (n_apps, n_days)
+        Days with a call.
+    """
+
+    scale: dict[str, NDArray[np.float64]]
+    observed: dict[str, NDArray[np.float64]]
+    supported: dict[str, NDArray[np.bool_]]
+    hour: dict[str, NDArray[np.intp]]
+    active: NDArray[np.bool_]
+
+
+def describe_days(panel: Panel) -> FirstDays:
+    """Describe every day of every app.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+
+    Returns
+    -------
+    FirstDays
+        The numbers.
+    """
+    grid, counts = panel.grid, panel.counts
+    calls = np.maximum(counts["calls"], 1.0)
+    failed = counts["auth"] + counts["permission"] + counts["not_found"]
+    failed = failed + HALF_WEIGHT * (counts["rate_limit"] + counts["server"])
+    per_hour = {
+        "errors_hour": (failed, failed * failed / calls),
+        "token": (counts["token"],) * 2,
+        "objects": (counts["objects"],) * 2,
+        "calls_hour": (counts["calls"],) * 2,
+    }
+    per_day = {
+        "errors_day": failed,
+        "sensitive_quiet": counts["sensitive"] * find_quiet_hours(panel),
+        "sensitive": counts["sensitive"],
+        "calls_day": counts["calls"],
+    }
+    hour = {name: _find_largest(rated, panel) for name, (_, rated) in per_hour.items()}
+    at = np.arange(len(panel.apps))[:, None]
+    observed = {name: count[at, hour[name]] for name, (count, _) in per_hour.items()}
+    observed |= {name: by_day(count, grid.day) for name, count in per_day.items()}
+    rows = panel.api_calls
+    observed["apis"] = _count_apis(panel, rows)
+    observed["failed_apis"] = _count_apis(panel, rows[rows["permission"] + rows["not_found"] > 0])
+    rated = dict(observed)
+    rated["errors_hour"] = per_hour["errors_hour"][1][at, hour["errors_hour"]]
+    rated["errors_day"] = observed["errors_day"] ** 2 / np.maximum(observed["calls_day"], 1.0)
+    return FirstDays(
+        scale={name: np.log1p(rated[name]) for name in METRICS},
+        observed=observed,
+        supported={name: rated[name] >= metric.least for name, metric in METRICS.items()},
+        hour=hour,
+        active=observed["calls_day"] > 0,
+    )
+
+
+def find_quiet_hours(panel: Panel) -> NDArray[np.bool_]:
+    """Find the hours of the week in which few apps of the tenant call.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+
+    Returns
+    -------
+    numpy.ndarray of bool of shape (n_hours,)
+        By the slots of the history; none where the tenant has no rhythm.
+    """
+    grid = panel.grid
+    known = (grid.week < 0) & ~grid.gap
+    active = (panel.counts["calls"][:, known] > 0).sum(axis=0)
+    hours = np.bincount(grid.slot[known], minlength=SLOTS_COUNT)
+    mean = np.bincount(grid.slot[known], active, SLOTS_COUNT) / np.maximum(hours, 1)
+    return np.asarray((mean < QUIET_SHARE * mean.max())[grid.slot])
+
+
+def _find_largest(values: NDArray[np.float64], panel: Panel) -> NDArray[np.intp]:
+    """Return the hour of each day with the largest value, the first among equals."""
+    grid = panel.grid
+    starts = grid.first_hour
+    return np.stack(
+        [
+            start + values[:, start : start + hours].argmax(axis=1)
+            for start, hours in zip(starts, grid.day_hours, strict=True)
+        ],
+        axis=1,
+    )
+
+
+def _count_apis(panel: Panel, rows: pd.DataFrame) -> NDArray[np.float64]:
+    day = panel.grid.day[rows["hour"].to_numpy()]
+    pairs = pd.DataFrame({"app": rows["app"].to_numpy(), "day": day, "api": rows["api"].to_numpy()})
+    number = pairs.drop_duplicates().groupby(["app", "day"]).size()
+    counts = np.zeros((len(panel.apps), int(panel.grid.day[-1]) + 1))
+    counts[number.index.get_level_values("app"), number.index.get_level_values("day")] = number
+    return counts

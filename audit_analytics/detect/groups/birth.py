@@ -1,0 +1,156 @@
+"""Surprise group BIRTH: an app without a past of its own, beside what the other apps do.
+
+:mod:`audit_analytics.detect.newborn` judges it, :mod:`audit_analytics.detect.first_days` says by
+which numbers. One of them is told: the most telling of those that are clear.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pandas as pd
+
+from audit_analytics import schema
+from audit_analytics.cases import Hit
+from audit_analytics.detect.groups import BirthGroup
+from audit_analytics.detect.guidance import ASK_OWNER
+from audit_analytics.language import _, mark, ngettext, say_number
+from audit_analytics.language.wording import say_when
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from audit_analytics.detect.detector import Kind
+    from audit_analytics.detect.engine import Detection
+
+CLEAR_P: Final = 0.005
+"""A number this improbable says what went on."""
+
+
+class _Told(NamedTuple):
+    """How a number is told: kind of finding, unit, and which rows are its evidence."""
+
+    kind: Kind
+    unit: str
+    where: Mapping[str, tuple[str, ...]]
+    metric: str
+
+
+FAILING: Final = {"outcome": ("auth", "permission", "not_found", "rate_limit", "server")}
+SENSITIVE: Final = {"severity": schema.SENSITIVE}
+TOLD: Final = {
+    "failed_apis": _Told("error_burst", mark("distinct APIs failing in a day"), FAILING, "calls"),
+    "errors_hour": _Told("error_burst", mark("errors in an hour"), FAILING, "calls"),
+    "errors_day": _Told("error_burst", mark("errors in a day"), FAILING, "calls"),
+    "sensitive_quiet": _Told(
+        "sensitive_api",
+        mark("calls of sensitive APIs in the quiet hours of a day"),
+        SENSITIVE,
+        "sensitive",
+    ),
+    "sensitive": _Told(
+        "sensitive_api", mark("calls of sensitive APIs in a day"), SENSITIVE, "sensitive"
+    ),
+    "apis": _Told("new_api", mark("distinct APIs in a day"), {}, "calls"),
+    "token": _Told(
+        "volume", mark("token requests in an hour"), {"category": ("token_issuance",)}, "token"
+    ),
+    "objects": _Told("volume", mark("distinct objects in an hour"), {}, "objects"),
+    "calls_hour": _Told("volume", mark("calls in an hour"), {}, "calls"),
+    "calls_day": _Told("volume", mark("calls in a day"), {}, "calls"),
+}
+"""The numbers, the more telling first."""
+
+
+def _explain(detection: Detection, app: int) -> Hit:
+    found, grid = detection.newborns, detection.panel.grid
+    app_id, days = str(detection.panel.apps[app]), grid.days(0)
+    least = {name: float(found.p[name][app].min()) for name in TOLD}
+    clear = [name for name in TOLD if least[name] <= CLEAR_P]
+    name = clear[0] if clear else min(TOLD, key=lambda name: least[name])
+    told, day = TOLD[name], int(found.p[name][app].argmin())
+    first, hours = int(grid.first_hour[days[day]]), int(grid.day_hours[days[day]])
+    if name in found.hour:
+        first, hours = int(found.hour[name][app, day]), 1
+    return Hit(
+        detector="BIRTH",
+        kind=told.kind,
+        entity_type="app",
+        entity=app_id,
+        start_at=grid.hours[first],
+        end_at=grid.hours[first] + pd.Timedelta(hours=hours),
+        observed=float(found.observed[name][app, day]),
+        expected=float(found.expected[name][app, day]),
+        low=float(found.low[name][app, day]),
+        high=float(found.high[name][app, day]),
+        unit=told.unit,
+        p=min(least.values()),
+        facts={
+            "number": name,
+            "hours": hours,
+            "metric": told.metric,
+            "born": bool(found.born[app]),
+        },
+        where={"app_id": (app_id,), **told.where},
+    )
+
+
+def _say(hit: Hit, who: str, zone: str) -> str:
+    values = {
+        "entity": who,
+        "what": _say_what(str(hit.facts["number"]), hit.observed),
+        "when": say_when(hit, zone),
+        "low": say_number(round(hit.low or 0.0)),
+        "high": say_number(round(hit.high or 0.0)),
+    }
+    if hit.facts["born"]:
+        return _(
+            "A new app's first days: {entity} {what} {when}; new apps here come to {low} to {high}.",
+            **values,
+        )
+    return _(
+        "{entity} {what} {when}; by its few days and the other apps {low} to {high} were expected.",
+        **values,
+    )
+
+
+def _say_what(name: str, count: float) -> str:
+    return {
+        "failed_apis": ngettext("failed at {n} API", "failed at {n} distinct APIs", count),
+        "errors_hour": ngettext("met {n} error", "met {n} errors", count),
+        "errors_day": ngettext("met {n} error", "met {n} errors", count),
+        "sensitive_quiet": ngettext(
+            "called a sensitive API {n} time, at hours when few apps call,",
+            "called sensitive APIs {n} times, at hours when few apps call,",
+            count,
+        ),
+        "sensitive": ngettext(
+            "called a sensitive API {n} time", "called sensitive APIs {n} times", count
+        ),
+        "apis": ngettext("used {n} API", "used {n} distinct APIs", count),
+        "token": ngettext("asked {n} time for a token", "asked {n} times for a token", count),
+        "objects": ngettext("touched {n} object", "touched {n} distinct objects", count),
+    }.get(name, ngettext("made {n} call", "made {n} calls", count))
+
+
+BIRTH = BirthGroup(
+    name="BIRTH",
+    title=mark("A new app's unusual first days"),
+    kind="volume",
+    method=mark(
+        "apps without a past of their own, against the days of the other apps, the first days of earlier new apps and what they did so far (random effects)"
+    ),
+    sentence=_say,
+    techniques=("T1078.004",),
+    benign=(
+        mark("the first import of a new app"),
+        mark("an app that moved here under a new id"),
+        mark("a developer trying out a new app"),
+    ),
+    steps=(
+        mark("Find out who created the app, and who approved its scopes."),
+        mark("Compare what it calls with what it was requested for."),
+        ASK_OWNER,
+    ),
+    explained=_explain,
+)

@@ -1,0 +1,233 @@
+"""How unusual the first days of an app are: who has no past is judged by what the others did.
+
+An app younger than a week cannot be compared with its own weeks. What can be said of it:
+
+- Every day of it is described by a few numbers, see :mod:`audit_analytics.detect.first_days`,
+  each as log(1 + count).
+- How such a number is spread over the tenant is known: a variance t between the apps around a
+  mean m, and a variance s between the days of one app. That is a random-effects model; what it
+  predicts of an app with k active days behind it, of mean x, is its best linear unbiased predictor
+  (Robinson 1991, Statistical Science 6(1), 15-32): mean (m/t + k x/s) / (1/t + k/s), variance
+  s + 1 / (1/t + k/s). So a first day is compared with the tenant, widely, and each further one
+  more with the app itself. A tenant of a few apps does not know how apps differ: t is shrunk
+  towards a factor of e, as if three more apps had been seen.
+- The score, -log10 of the upper tail of that normal distribution, is calibrated like those of
+  every other group. As births are few, every app of every past week stands in for one: it is
+  judged as if it had been born that Monday. The births that there really were correct that:
+  p = (#{real days as unusual} + 200 p) / (#{real days} + 200). Where new apps begin with a bulk
+  import, a bulk import is no news.
+
+A log too short for anybody to be compared with an own past is judged in this way as a whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
+from audit_analytics.detect.first_days import METRICS, FirstDays, describe_days
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+from audit_analytics.detect.panel import by_day
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.panel import Panel
+
+MIN_REFERENCE: Final = 60
+"""Days to be calibrated on: fewer cannot tell one day in fifty from the largest of a few."""
+
+STAND_IN_DAYS: Final = 200.0
+"""What the stand-ins count for beside the days of real births."""
+
+PRIOR_APPS: Final = 3.0
+PRIOR_BETWEEN: Final = 1.0
+PRIOR_WITHIN: Final = 0.25
+"""Apps differ by a factor of e, days of an app by half of that, where too few are known to tell."""
+
+MOST_HOURS: Final = 6
+"""A birth later in the day makes a first day that says little of the second one."""
+
+INTERVAL_SDS: Final = 1.96
+
+
+@dataclass(frozen=True)
+class Newborns:
+    """How unusual the days of the apps without a past of their own were.
+
+    Parameters
+    ----------
+    tested : numpy.ndarray of bool of shape (n_apps, n_days)
+        Which days of the report week were judged.
+    p : dict of str to numpy.ndarray of shape (n_apps, n_days)
+        Calibrated p-value of each metric, and ``joint``.
+    observed, expected, low, high : dict of str to numpy.ndarray of shape (n_apps, n_days)
+        Of each metric: the count, its median prediction and the interval 95 % of such days lie in.
+    hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
+        Of each metric that stands for an hour: which, as a position in the grid.
+    born : numpy.ndarray of bool of shape (n_apps,)
+        Apps that were born while the log ran; in a log that is young itself nobody is new.
+    """
+
+    tested: NDArray[np.bool_]
+    p: dict[str, NDArray[np.float64]]
+    observed: dict[str, NDArray[np.float64]]
+    expected: dict[str, NDArray[np.float64]]
+    low: dict[str, NDArray[np.float64]]
+    high: dict[str, NDArray[np.float64]]
+    hour: dict[str, NDArray[np.intp]]
+    born: NDArray[np.bool_]
+
+    def limit(self, kept: NDArray[np.bool_]) -> Newborns:
+        """Forget some days.
+
+        Parameters
+        ----------
+        kept : numpy.ndarray of bool of shape (n_days,)
+            Which days of the report week to keep.
+
+        Returns
+        -------
+        Newborns
+            With nothing unusual on the other days.
+        """
+        p = {name: np.where(kept, values, 1.0) for name, values in self.p.items()}
+        return replace(self, tested=self.tested & kept, p=p)
+
+
+class _Spread(NamedTuple):
+    """How a metric is spread over the tenant: m, t and s."""
+
+    mean: float
+    between: float
+    within: float
+
+
+class _Prediction(NamedTuple):
+    """What is expected of each day of an app, on the scale of the logarithms."""
+
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+
+
+def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
+    """Judge the days of the apps that are not judged by their own past.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    judged : numpy.ndarray of bool of shape (n_apps,)
+        Apps that need it not.
+
+    Returns
+    -------
+    Newborns
+        p-values and what they rest on; nothing is tested without sixty past days to calibrate on.
+    """
+    grid, found = panel.grid, describe_days(panel)
+    first_day = np.array(grid.days(0))[0]
+    first_hour = np.clip(panel.first_hour, 0, len(grid.day) - 1)
+    born = grid.day[first_hour]
+    # the rest of a day is no example of what the next one, a whole one, will be
+    begin = born + (first_hour - grid.first_hour[born] > MOST_HOURS)
+    taught = found.active & (by_day(panel.weights(0), grid.day) > 0)
+    spreads = {name: _fit(scale, taught) for name, scale in found.scale.items()}
+    past = {}
+    for week in grid.weeks:
+        monday = np.full(len(panel.apps), grid.days(week)[0])
+        scores = _score(found, spreads, taught, np.maximum(monday, begin))
+        past[week] = scores[:, grid.days(week)].reshape(-1, len(METRICS))
+    reference, week_of = stack_weeks(past, len(METRICS))
+    past_p = rate_weeks(reference, week_of)
+    calibrator = Calibrator(-np.log10(past_p.min(axis=1)))
+
+    now = _score(found, spreads, found.active, begin)
+    days = np.arange(now.shape[1])
+    p = rate_groups(reference, now.reshape(-1, len(METRICS)))
+    joint = calibrator.p_value(-np.log10(p.min(axis=1))).reshape(now.shape[:2])
+    old = (born - born.min(initial=0) >= MIN_HISTORY_DAYS)[:, None]
+    real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
+    ranked = np.sort(joint[real])
+    births = len(ranked)
+    joint = np.searchsorted(ranked, joint, side="right") + STAND_IN_DAYS * joint
+    joint = joint / (births + STAND_IN_DAYS)
+
+    week = days >= first_day
+    tested = (found.active & ~judged[:, None])[:, week] & (len(reference) >= MIN_REFERENCE)
+    cells = np.maximum(p, calibrator.floor).reshape(now.shape)
+    named = {name: cells[:, :, g] for g, name in enumerate(METRICS)} | {"joint": joint}
+    predicted = {n: _predict(found, spreads[n], n, found.active, begin) for n in METRICS}
+
+    def show(deviations: float) -> dict[str, NDArray[np.float64]]:
+        return {
+            name: np.expm1(np.maximum(mean + deviations * sd, 0.0))[:, week]
+            for name, (mean, sd) in predicted.items()
+        }
+
+    return Newborns(
+        tested=tested,
+        p={name: np.where(tested, values[:, week], 1.0) for name, values in named.items()},
+        observed={name: counts[:, week] for name, counts in found.observed.items()},
+        expected=show(0.0),
+        low=show(-INTERVAL_SDS),
+        high=show(INTERVAL_SDS),
+        hour={name: hours[:, week] for name, hours in found.hour.items()},
+        born=old[:, 0],
+    )
+
+
+def _fit(scale: NDArray[np.float64], taught: NDArray[np.bool_]) -> _Spread:
+    days = taught.sum(axis=1)
+    known = days > 0
+    apps = int(known.sum())
+    if not apps:
+        return _Spread(0.0, PRIOR_BETWEEN, PRIOR_WITHIN)
+    own = (scale * taught).sum(axis=1)[known] / days[known]
+    squares = ((scale[known] - own[:, None]) ** 2 * taught[known]).sum()
+    free = (days[known] - 1).sum()
+    within = (squares + PRIOR_APPS * PRIOR_WITHIN) / (free + PRIOR_APPS)
+    between = ((own - own.mean()) ** 2).sum() + PRIOR_APPS * PRIOR_BETWEEN
+    # the tenant's mean is in doubt itself
+    between = between / (apps + PRIOR_APPS) * (1.0 + 1.0 / apps)
+    return _Spread(float(own.mean()), float(between), float(within))
+
+
+def _count_before(active: NDArray[np.bool_], begin: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return how many active days each app had before each day, from the day it begins."""
+    since = active & (np.arange(active.shape[1]) >= begin[:, None])
+    return np.asarray(np.cumsum(since, axis=1) - since, dtype=np.intp)
+
+
+def _predict(
+    found: FirstDays,
+    spread: _Spread,
+    name: str,
+    active: NDArray[np.bool_],
+    begin: NDArray[np.intp],
+) -> _Prediction:
+    since = active & (np.arange(active.shape[1]) >= begin[:, None])
+    own = found.scale[name] * since
+    precision = 1.0 / spread.between + _count_before(active, begin) / spread.within
+    before = np.cumsum(own, axis=1) - own
+    mean = (spread.mean / spread.between + before / spread.within) / precision
+    return _Prediction(mean, np.sqrt(spread.within + 1.0 / precision))
+
+
+def _score(
+    found: FirstDays,
+    spreads: dict[str, _Spread],
+    active: NDArray[np.bool_],
+    begin: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """Return scores of shape (n_apps, n_days, n_metrics), NaN on days without a call."""
+    scores = []
+    for name in METRICS:
+        mean, sd = _predict(found, spreads[name], name, active, begin)
+        score = -stats.norm.logsf((found.scale[name] - mean) / sd) / np.log(10.0)
+        scores.append(np.where(active, np.where(found.supported[name], score, 0.0), np.nan))
+    return np.stack(scores, axis=2)

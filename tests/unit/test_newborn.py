@@ -1,0 +1,155 @@
+"""Apps without a past of their own, in the sample log and in logs that are young themselves."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, spread
+
+from audit_analytics import load
+from audit_analytics.detect.first_days import METRICS
+from audit_analytics.intake import count_log
+from audit_analytics.pipeline import judge_week, run_week
+from audit_analytics.settings import Settings
+from audit_analytics.source.files import read_log
+from audit_analytics.source.log import concat_events, drop_duplicates
+
+SAMPLE = Path(__file__).parents[2] / "data" / "sample"
+START = int(pd.Timestamp("2026-11-11T02:00:00Z").timestamp())
+YOUNG = "cli_young00000000"
+NIGHTLY_READER = "cli_a6330af0aebad9d5"
+CHATS = "GET/open-apis/im/v1/chats"
+USERS = "GET/open-apis/contact/v3/users/:user_id"
+BENIGN_ROWS = 8
+
+
+def call(number, at, api, *, path=None, status=200, code=0):
+    return {
+        "id": f"young{number}",
+        "event_time": int(at),
+        "app_id": YOUNG,
+        "api_key": api,
+        "ip": "198.18.5.10",
+        "log_detail": {
+            "path": path or "/" + api.split("/", 1)[1],
+            "status_code": status,
+            "response": f'{{"code": {code}}}',
+        },
+    }
+
+
+def deny(number, at):
+    path = "/open-apis/contact/v3/users/ou_1"
+    return call(number, at, USERS, path=path, status=403, code=99991672)
+
+
+BIRTHS = {
+    "1,033 answered calls in 6 minutes": [
+        call(n, START + n * 360 / 1033, CHATS) for n in range(1033)
+    ],
+    "300 denials of one API in 8 minutes": [deny(n, START + n * 1.6) for n in range(300)],
+    "12,000 denials in 4 days": [deny(n, START - 86400 + n * 28.8) for n in range(12_000)],
+    "950 failing calls every 275 s": [
+        call(n, START - 86400 + n * 275, CHATS, status=404, code=1) for n in range(950)
+    ],
+    "2,000 routes that do not exist in 7 minutes": [
+        call(n, START + n * 0.21, f"GET/open-apis/x/v1/route{n}", status=404) for n in range(2000)
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return read_log(SAMPLE).events
+
+
+def judge(events):
+    found = judge_week(count_log(events, Settings()), settings=Settings()).findings
+    hostile = set(pd.read_csv(SAMPLE / "labels.csv")["entity"]) | {YOUNG, NIGHTLY_READER}
+    return {f.entity: f for f in found}, sum(f.entity not in hostile for f in found)
+
+
+@pytest.mark.parametrize("name", BIRTHS)
+def test_whatever_a_new_app_does_on_its_first_day_is_found(sample, name):
+    events = drop_duplicates(concat_events([sample, load(BIRTHS[name])]))[0]
+    found, benign = judge(events)
+    assert found[YOUNG].expected_per_week < 1
+    assert "BIRTH" in found[YOUNG].detectors
+    assert NIGHTLY_READER in found
+    assert benign <= BENIGN_ROWS
+
+
+def test_a_new_app_that_reads_staff_records_at_night_is_found(sample):
+    found, benign = judge(sample)
+    assert found[NIGHTLY_READER].sentence == (
+        "A new app's first days: cli_a6330af0aebad9d5 called sensitive APIs 37 times, at hours "
+        "when few apps call, on Tue 10 Nov; new apps here come to 0 to 12."
+    )
+    assert benign <= BENIGN_ROWS
+
+
+def tenant(start, *, apps=24, scale=1.0):
+    """Make apps of different size that call all day."""
+    rng = np.random.default_rng(3)
+    parts = []
+    for n in range(apps):
+        mean = scale * np.exp(rng.normal(1.0, 0.7))
+        hours = pd.date_range(start, WEEK.end_at, freq="h", inclusive="left")
+        number = rng.poisson(mean, len(hours))
+        at = hours.repeat(number) + pd.to_timedelta(rng.integers(0, 3600, number.sum()), unit="s")
+        parts.append(calls(f"cli_{n:02d}", at, ip=f"10.0.{n}.1"))
+    return parts
+
+
+def test_in_a_log_of_ten_days_an_app_is_compared_with_the_others():
+    burst = calls("cli_03", spread(local("2026-11-12 12:00"), 900), ip="10.0.3.1")
+    data = run_week(make_events(*tenant(WEEK.start_at - 3 * DAY, apps=80), burst)).data
+    found = {f["entity"]: f for f in data["findings"]}
+    assert found["cli_03"]["expected_per_week"] < 1
+    assert "by its few days and the other apps" in found["cli_03"]["sentence"]
+    assert "Nothing stood out" not in data["verdict"]
+
+
+def test_a_quiet_log_of_ten_days_says_that_it_is_young():
+    data = run_week(make_events(*tenant(WEEK.start_at - 3 * DAY))).data
+    assert len(data["findings"]) <= 3
+    verdict = data["verdict"]
+    assert "The log is young: the apps were compared with each other" in verdict
+
+
+def test_nobody_assessed_is_not_called_quiet():
+    data = run_week(make_events(*tenant(WEEK.start_at))).data
+    verdict = data["verdict"]
+    assert "Nothing stood out" not in verdict
+    assert "No app could be assessed" in verdict
+
+
+def test_where_new_apps_begin_with_an_import_an_import_is_no_news():
+    def born(app, at, count):
+        own = calls(app, spread(at, count), ip="10.0.1.1")
+        return own, calls(app, spread(at + HOUR, 60, over=2 * DAY), ip="10.0.1.1")
+
+    now = born("cli_now", local("2026-11-11 10:00"), 400)
+    before = [
+        part
+        for n in range(12)
+        for part in born(f"cli_born{n:02d}", FIRST + (9 + n) * DAY + 10 * HOUR, 400)
+    ]
+
+    def rate(*parts):
+        data = judge_week(
+            count_log(make_events(*tenant(FIRST), *parts), Settings()), settings=Settings()
+        )
+        return next(c.p for c in data.detection.cases if c.entity == "cli_now")
+
+    assert rate(*now, *before) > 5 * rate(*now)
+
+
+def test_no_number_without_support_is_unusual():
+    tiny = calls("cli_now", spread(local("2026-11-11 10:00"), 4), outcome="permission")
+    data = judge_week(count_log(make_events(*tenant(FIRST), tiny), Settings()), settings=Settings())
+    newborns = data.detection.newborns
+    app = data.detection.panel.apps.get_loc("cli_now")
+    assert newborns.tested[app].any()
+    assert min(newborns.p[name][app].min() for name in METRICS) > 0.05
