@@ -153,8 +153,8 @@ def _rate_by_others(
     for fold in range(max(folds, 1)):
         own_past, own = (rows.entity % max(folds, 1) == fold for rows in (past_rows, now_rows))
         others = past[~own_past] if folds > 1 else past
-        z_past[own_past] = -np.log10(rate_groups(others, past[own_past]))
-        z[own] = -np.log10(rate_groups(others, now[own]))
+        rated = -np.log10(rate_groups(others, np.concatenate([past[own_past], now[own]])))
+        z_past[own_past], z[own] = np.split(rated, [own_past.sum()])
     z_past[np.isnan(past)], z[np.isnan(now)] = np.nan, np.nan
     return z_past, z
 
