@@ -345,7 +345,9 @@ def _make_cases(detection: Detection) -> list[Case]:
             detection.tested,
             far=detection.far["joint"],
         ),
-        "newborn": _list_days(detection.panel.apps, newborns.p["joint"], newborns.tested),
+        "newborn": _list_days(
+            detection.panel.apps, newborns.p["joint"], newborns.tested, far=newborns.far
+        ),
         "ip": pd.DataFrame({"entity": ip_days["ip"], "p": ip_days["p"]}),
         "api": _list_days(api_days.panel.apps, api_days.p["joint"], api_days.tested),
     }

@@ -69,6 +69,8 @@ class Newborns:
         Of each metric: the count, its median prediction and the interval 95 % of such days lie in.
     hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
         Of each metric that stands for an hour: which, as a position in the grid.
+    far : numpy.ndarray of shape (n_apps, n_days)
+        -log10 of what the fitted tail says, beyond the floor of the calibration: orders equals.
     born : numpy.ndarray of bool of shape (n_apps,)
         Apps that were born while the log ran; in a log that is young itself nobody is new.
     """
@@ -80,6 +82,7 @@ class Newborns:
     low: dict[str, NDArray[np.float64]]
     high: dict[str, NDArray[np.float64]]
     hour: dict[str, NDArray[np.intp]]
+    far: NDArray[np.float64]
     born: NDArray[np.bool_]
 
     def limit(self, kept: NDArray[np.bool_]) -> Newborns:
@@ -96,7 +99,8 @@ class Newborns:
             With nothing unusual on the other days.
         """
         p = {name: np.where(kept, values, 1.0) for name, values in self.p.items()}
-        return replace(self, tested=self.tested & kept, p=p)
+        far = np.where(kept, self.far, 0.0)
+        return replace(self, tested=self.tested & kept, p=p, far=far)
 
 
 class _Spread(NamedTuple):
@@ -154,6 +158,7 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
     real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
     ranked = np.sort(joint[real])
     births = len(ranked)
+    far = -np.log10(calibrator.extrapolate(-np.log10(p.min(axis=1)))).reshape(now.shape[:2])
     joint = np.searchsorted(ranked, joint, side="right") + STAND_IN_DAYS * joint
     joint = joint / (births + STAND_IN_DAYS)
 
@@ -177,6 +182,7 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
         low=show(-INTERVAL_SDS),
         high=show(INTERVAL_SDS),
         hour={name: hours[:, week] for name, hours in found.hour.items()},
+        far=np.where(tested, far[:, week], 0.0),
         born=old[:, 0],
     )
 

@@ -123,7 +123,7 @@ def rate_windows(
         np.column_stack([_greatest(part) for part in np.split(table, edges, axis=1)])
         for table in (z_past, z)
     )
-    by_week = {0: best.reshape(*shape[:2], -1)}
+    by_week = {0: best.reshape(*shape[:2], len(widths))}
     for week in weeks:
         by_week[week] = np.full((*known[week].shape, len(widths)), np.nan)
         by_week[week][known[week]] = best_past[rows.week == week]
@@ -138,7 +138,7 @@ def rate_windows(
         current=by_week[0],
         common=common[0],
         z={
-            name: part.reshape(*shape[:2], -1)
+            name: part.reshape(*shape[:2], part.shape[1])
             for name, part in zip(widths, np.split(z, edges, axis=1), strict=True)
         },
     )
