@@ -60,7 +60,7 @@ PROBING = Hit(
     observed=12.0,
     unit="distinct denied APIs in an hour",
     severity="high",
-    facts={"apis": [READ, EXPORT]},
+    facts={"apis": [READ, EXPORT], "missing": 0},
     where={"app_id": ("cli_a",)},
 )
 SUPPORT = replace(

@@ -472,7 +472,7 @@ def test_what_is_kept_can_be_chosen(store):
     assert "203" not in row["ip"] + row["network"]
     rejects = read_stored_rejects(store.folder)
     assert rejects.columns.tolist() == REJECTS.names
-    assert '"fields"' in rejects["raw"].iloc[0]
+    assert '"text"' in rejects["raw"].iloc[0]
     assert manifest.redaction["path"] == "template"
     assert manifest.redaction["key"] == template.describe()["key"] != KEY.describe()["key"]
 
