@@ -188,6 +188,7 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
             {"week": "2026-W47", "calls_count": 1320},
         ],
         "suppressed_by": [],
+        "untold": [],
         "series": _series(position % 167, 400, 0.05, "refused calls an hour"),
     }
 
