@@ -485,6 +485,7 @@ GOLDEN = r"""{
  "suppression": "[[suppress]]\ndetector = \"ERR\"\nentity = \"cli_a9\u202e\"\nowner = \"\"\nreason = \"\"\nexpires = 2027-02-16\n",
  "title": "Error burst (permission)",
  "unit": "refused calls in an hour",
+ "untold": [],
  "verdict": null
 }
 """
