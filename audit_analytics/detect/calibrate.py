@@ -25,6 +25,10 @@ SMALL_TAIL_QUANTILE: Final = 0.95
 MANY: Final = 2000
 TAIL_SHAPE_RANGE: Final = (0.0, 0.9)
 MIN_TAIL: Final = 10
+STATISTIC_TAIL: Final = 5
+"""Exceedances a tail needs; fewer do where the result is only a statistic to be calibrated again:
+without any tail the greatest score of all and the greatest of a part would be the same."""
+
 TINY: Final = 1e-300
 
 
@@ -35,6 +39,8 @@ class Calibrator:
     ----------
     reference : array-like of shape (n_reference,)
         Scores of past weeks; NaN is left out.
+    least_tail : int, default=MIN_TAIL
+        Exceedances a tail is fitted to at the least.
 
     Attributes
     ----------
@@ -52,7 +58,7 @@ class Calibrator:
     array([1. , 0.5])
     """
 
-    def __init__(self, reference: NDArray[np.float64]) -> None:
+    def __init__(self, reference: NDArray[np.float64], *, least_tail: int = MIN_TAIL) -> None:
         reference = np.asarray(reference, dtype=float)
         self.reference_ = np.sort(reference[~np.isnan(reference)])
         self.threshold_, self.shape_, self.scale_ = np.inf, 0.0, 1.0
@@ -64,7 +70,7 @@ class Calibrator:
                 # a group that is mostly 0 has no tail at 0: it begins among its positive scores
                 threshold = max(threshold, float(np.median(positive)))
             excess = self.reference_[self.reference_ > threshold] - threshold
-            if len(excess) >= MIN_TAIL:
+            if len(excess) >= least_tail:
                 self.threshold_ = threshold
                 self.shape_, self.scale_ = _fit_tail(excess)
 
@@ -161,7 +167,10 @@ def rate_groups(
         as :meth:`Calibrator.extrapolate`.
     """
     scores = past if scores is None else scores
-    columns = [Calibrator(past[:, g]).extrapolate(scores[:, g]) for g in range(past.shape[1])]
+    columns = [
+        Calibrator(past[:, g], least_tail=STATISTIC_TAIL).extrapolate(scores[:, g])
+        for g in range(past.shape[1])
+    ]
     return np.asarray(np.maximum(np.column_stack(columns), 10.0 ** -np.nan_to_num(scores)))
 
 
