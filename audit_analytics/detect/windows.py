@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOLDS: Final = 5
-"""An entity is compared with those of the other folds; its own past is weighed apart."""
+"""An entity is compared with those of the other folds; its own past is weighed apart. A tenant with
+fewer than two entities a fold is too small for that: the others may never do what this one does."""
 
 PRIOR_DAYS: Final = 10.0
 """k: how many days of the tenant an entity's own days are weighed against."""
@@ -148,10 +149,11 @@ def _rate_by_others(
     past: NDArray[np.float64], past_rows: Rows, now: NDArray[np.float64], now_rows: Rows
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return -log10 p of every score among the past days of other entities."""
-    folds = min(FOLDS, len(np.unique(past_rows.entity)))
+    many = len(np.unique(past_rows.entity)) >= 2 * FOLDS
+    folds = FOLDS if many else 1
     z_past, z = np.full(past.shape, np.nan), np.full(now.shape, np.nan)
-    for fold in range(max(folds, 1)):
-        own_past, own = (rows.entity % max(folds, 1) == fold for rows in (past_rows, now_rows))
+    for fold in range(folds):
+        own_past, own = (rows.entity % folds == fold for rows in (past_rows, now_rows))
         others = past[~own_past] if folds > 1 else past
         rated = -np.log10(rate_groups(others, np.concatenate([past[own_past], now[own]])))
         z_past[own_past], z[own] = np.split(rated, [own_past.sum()])

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tenant import DAY, EXPORT, READ, WEEK, calls, clock, local, make_events, spread
+from tenant import DAY, EXPORT, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
 from audit_analytics.detect import find_detector, use_detectors
@@ -18,7 +18,10 @@ from audit_analytics.review.suppression import Suppression
 NOON = local("2026-11-11 12:00")
 HISTORY = [calls("cli_a", spread(NOON - day * DAY, 3), api=EXPORT) for day in range(1, 28)]
 EVENTS = make_events(
-    clock(), *HISTORY, calls("cli_a", spread(NOON, 60), api=EXPORT), calls("cli_a", spread(NOON, 5))
+    quiet_tenant(weeks=5),
+    *HISTORY,
+    calls("cli_a", spread(NOON, 60), api=EXPORT),
+    calls("cli_a", spread(NOON, 5)),
 )
 OWN = """\
 import audit_analytics as aa
@@ -52,14 +55,14 @@ def run(folder, *words, path):
 
 def test_an_own_rule_reaches_the_report_in_fifteen_lines(own, tmp_path):
     report = aa.analyze(EVENTS, week=WEEK.iso, rules=[*aa.rules(), own.noon_exports])
-    (finding,) = [f for f in report.data["findings"] if "rule:noon_exports" in f["detectors"]]
+    (finding,) = [f for f in report.data["findings"] if f["entity"] == "cli_a"]
     reasons = {reason["detector"]: reason["text"] for reason in finding["reasons"]}
     assert reasons["rule:noon_exports"] == (
         "cli_a: Exports at noon, 66 calls between 12:00 on Mon 9 Nov and 12:59 on Wed 11 Nov."
     )
     assert "T1213" in {technique["id"] for technique in finding["attack"]}
     report.write(tmp_path)
-    assert "Exports at noon, 60 calls" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Exports at noon, 66 calls" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert len(OWN.split("exports = ", maxsplit=1)[0].splitlines()) <= 15
 
 
