@@ -116,6 +116,17 @@ class Detection:
     units: dict[str, int]
     cases: list[Case] = field(default_factory=list)
 
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Return which apps were compared with something: their own past, or others' first days.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_apps,)
+            In the order of ``panel.apps``.
+        """
+        return np.asarray(self.assessed | self.newborns.tested.any(axis=1))
+
 
 def detect_week(
     panel: Panel,

@@ -67,7 +67,7 @@ def list_quiet_apps(data: ReportInput) -> dict[str, Any]:
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     found = [*data.findings, *data.follow_up.suppressed]
     told = {f.entity for f in found if f.entity_type == "app"}
-    known = zip(data.detection.panel.apps, data.detection.assessed, strict=True)
+    known = zip(data.detection.panel.apps, data.detection.judged, strict=True)
     quiet = [str(app) for app, assessed in known if assessed and app not in told and app in calls]
     quiet.sort(key=lambda app: (-calls[app], app))
     rows = [{"name": app, "calls_count": int(calls[app])} for app in quiet[:MAX_QUIET]]

@@ -138,7 +138,7 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
     days = dict(zip(panel.apps, panel.history_days(0), strict=True))
     skipped = [
         str(app)
-        for app, known in zip(panel.apps, data.detection.assessed, strict=True)
+        for app, known in zip(panel.apps, data.detection.judged, strict=True)
         if not known
     ]
     rows = [
@@ -168,7 +168,7 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         if calls.get(app, 0)
     ]
     return {
-        "apps_count": int(data.detection.assessed.sum()),
+        "apps_count": int(data.detection.judged.sum()),
         "ips_count": int(data.detection.ip_days["ip"].nunique()),
         "not_assessed": sorted(rows, key=lambda row: (-calls[row["entity"]], row["entity"]))[
             :MAX_LISTED
@@ -226,7 +226,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
             ),
         ]
     else:
-        apps = int((data.detection.assessed | data.detection.newborns.tested.any(axis=1)).sum())
+        apps = int(data.detection.judged.sum())
         text = ngettext(
             "Nothing stood out in the {n} app that was assessed.",
             "Nothing stood out in the {n} apps that were assessed.",

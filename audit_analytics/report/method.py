@@ -12,7 +12,7 @@ LIMITS: Final = (
         "The log names apps and addresses, never people; an app's secret used by somebody else looks like the app."
     ),
     mark(
-        "An app with under 7 days of history is not compared with its past; rules still apply to it."
+        "An app with under 7 days of history is compared with the first days of other apps, not with a past of its own."
     ),
     mark(
         "Expected counts come from the weeks before; what was already going on then is taken for normal, unless it was found and confirmed or suppressed."
