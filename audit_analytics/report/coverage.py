@@ -137,9 +137,7 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
     first = data.calls.by_api.groupby(data.calls.by_api["app_id"].astype("str"))["first_at"].min()
     days = dict(zip(panel.apps, panel.history_days(0), strict=True))
     skipped = [
-        str(app)
-        for app, known in zip(panel.apps, data.detection.judged, strict=True)
-        if not known
+        str(app) for app, known in zip(panel.apps, data.detection.judged, strict=True) if not known
     ]
     rows = [
         {
