@@ -6,6 +6,7 @@ the noise of independent days grows with the square root of their number, the le
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -98,3 +99,22 @@ def _add_up(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
     sums: NDArray[np.float64] = np.cumsum(values, axis=1)
     sums[:, length:] -= sums[:, :-length].copy()
     return sums
+
+
+def require_excess(surprise: Surprise, least: float) -> Surprise:
+    """Keep what is surprising by more than a handful.
+
+    Parameters
+    ----------
+    surprise : Surprise
+        What a window saw.
+    least : float
+        How much more than expected it must be.
+
+    Returns
+    -------
+    Surprise
+        Score 0 where it is not.
+    """
+    enough = surprise.observed - surprise.expected >= least
+    return replace(surprise, score=np.where(enough, surprise.score, 0.0))

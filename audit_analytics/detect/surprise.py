@@ -6,7 +6,7 @@ comes from; :mod:`audit_analytics.detect.groups` builds the surprise groups from
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -251,25 +251,6 @@ def score_hours(
         score = _limit_by_share(score, observed, calls, rate[app] + more / calls)
     rows = {"app": app, "hour": hour, "score": score, "observed": observed}
     return pick_daily(frame, pd.DataFrame({**rows, "expected": mean, "size": size, "hours": 1}))
-
-
-def require_excess(surprise: Surprise, least: float) -> Surprise:
-    """Keep what is surprising by more than a handful.
-
-    Parameters
-    ----------
-    surprise : Surprise
-        What a window saw.
-    least : float
-        How much more than expected it must be.
-
-    Returns
-    -------
-    Surprise
-        Score 0 where it is not.
-    """
-    enough = surprise.observed - surprise.expected >= least
-    return replace(surprise, score=np.where(enough, surprise.score, 0.0))
 
 
 def score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baseline) -> Surprise:

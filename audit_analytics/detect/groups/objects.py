@@ -13,8 +13,8 @@ import numpy as np
 
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, BACKFILL, ROTATE
-from audit_analytics.detect.spans import name_objects
-from audit_analytics.detect.surprise import require_excess, score_counts
+from audit_analytics.detect.spans import name_objects, require_excess
+from audit_analytics.detect.surprise import score_counts
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 

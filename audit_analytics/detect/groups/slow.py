@@ -14,8 +14,7 @@ import numpy as np
 
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.spans import name_objects, score_spans
-from audit_analytics.detect.surprise import require_excess
+from audit_analytics.detect.spans import name_objects, require_excess, score_spans
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 
