@@ -183,7 +183,11 @@ def test_any_text_gives_a_short_api(api_raw, method, path):
     assert len(found.api) <= 4 * 512 + len(method.upper())
 
 
-@given(st.sampled_from(APIS), st.text("abcXYZ0189_-.", min_size=1, max_size=40))
+# a segment of dots is no id, but the same place or the one above it
+IDS = st.text("abcXYZ0189_-.", min_size=1, max_size=40).filter(lambda name: name.strip("."))
+
+
+@given(st.sampled_from(APIS), IDS)
 def test_any_id_in_any_api_is_canonical_again(match, name):
     written = spell(match.api, lambda _: name)
     found = CATALOGUE.match(written)
