@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import special, stats
+import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -186,7 +186,9 @@ def count_surprise(
     array([ 0.3, 14.7])
     """
     share = size / (size + mean)
-    tail = stats.nbinom.sf(observed, size, share) + 0.5 * stats.nbinom.pmf(observed, size, share)
+    tail = scipy.stats.nbinom.sf(observed, size, share) + 0.5 * scipy.stats.nbinom.pmf(
+        observed, size, share
+    )
     return np.asarray(-np.log10(np.clip(tail, _TINY, 1.0)))
 
 
@@ -221,12 +223,14 @@ def share_surprise(
     rate = np.clip(rate, 1e-6, 1 - 1e-6)
     strength = 1.0 / correlation - 1.0
     a, b = rate * strength, (1.0 - rate) * strength
-    tail = np.clip(stats.betabinom.sf(failed - 1, calls, a, b), _TINY, 1.0)
+    tail = np.clip(scipy.stats.betabinom.sf(failed - 1, calls, a, b), _TINY, 1.0)
     score = -np.log10(tail)
     # sf is 1 - cdf: far out it has no digits left, so the few pmf terms are summed instead
     for i in np.flatnonzero(tail < _EXACT_BELOW):
-        terms = stats.betabinom.logpmf(np.arange(failed[i], calls[i] + 1), calls[i], a[i], b[i])
-        score[i] = -special.logsumexp(terms) / np.log(10.0)
+        terms = scipy.stats.betabinom.logpmf(
+            np.arange(failed[i], calls[i] + 1), calls[i], a[i], b[i]
+        )
+        score[i] = -scipy.special.logsumexp(terms) / np.log(10.0)
     return np.asarray(score)
 
 
@@ -248,5 +252,5 @@ def expect_interval(mean: float, size: float) -> tuple[float, float]:
     >>> expect_interval(5.0, 9.0)
     (1.0, 11.0)
     """
-    low, high = stats.nbinom.ppf([0.025, 0.975], size, size / (size + mean))
+    low, high = scipy.stats.nbinom.ppf([0.025, 0.975], size, size / (size + mean))
     return float(low), float(high)

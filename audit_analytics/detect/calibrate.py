@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy import stats
+import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +133,7 @@ class Calibrator:
         if beyond.any():
             tail = (self.reference_ > self.threshold_).sum() / n
             excess = score[beyond] - self.threshold_
-            p[beyond] = tail * stats.genpareto.sf(excess, self.shape_, scale=self.scale_)
+            p[beyond] = tail * scipy.stats.genpareto.sf(excess, self.shape_, scale=self.scale_)
         return np.asarray(np.clip(p, TINY, 1.0))
 
 
@@ -256,4 +256,4 @@ def adjust_q(p: NDArray[np.float64]) -> NDArray[np.float64]:
     >>> adjust_q(np.array([0.01, 0.5, 0.02])).round(3)
     array([0.03, 0.5 , 0.03])
     """
-    return np.asarray(stats.false_discovery_control(p)) if len(p) else np.asarray(p)
+    return np.asarray(scipy.stats.false_discovery_control(p)) if len(p) else np.asarray(p)

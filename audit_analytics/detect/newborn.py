@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
-from scipy import stats
+import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
 from audit_analytics.detect.first_days import METRICS, FirstDays, describe_days
@@ -234,6 +234,6 @@ def _score(
     scores = []
     for name in METRICS:
         mean, sd = _predict(found, spreads[name], name, active, begin)
-        score = -stats.norm.logsf((found.scale[name] - mean) / sd) / np.log(10.0)
+        score = -scipy.stats.norm.logsf((found.scale[name] - mean) / sd) / np.log(10.0)
         scores.append(np.where(active, np.where(found.supported[name], score, 0.0), np.nan))
     return np.stack(scores, axis=2)

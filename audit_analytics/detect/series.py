@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
+import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 from audit_analytics.detect.surprise import WeekFrame, fit_hourly
 
@@ -56,7 +56,7 @@ def expect_week(panel: Panel, metric: str = "calls") -> WeekSeries:
     slots = np.tile(slot, len(panel.apps))
     mean = base.mean[apps, slots]
     size = base.size(mean, apps, slots)
-    low, high = (stats.nbinom.ppf(q, size, size / (size + mean)) for q in (0.025, 0.975))
+    low, high = (scipy.stats.nbinom.ppf(q, size, size / (size + mean)) for q in (0.025, 0.975))
     shape = (len(panel.apps), len(slot))
     unknown = ~panel.assessed(0)[:, None]
     return WeekSeries(

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-import joblib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -123,6 +122,8 @@ def count_cores() -> int:
     int
         At least 1.
     """
+    import joblib  # noqa: PLC0415 - only where a log is read
+
     return int(joblib.cpu_count())
 
 
@@ -162,6 +163,8 @@ def _read_all(
 ) -> Iterator[PartRead]:
     done = 0
     if n_jobs > 1 and len(parts) > _PARTS_ALONE:
+        import joblib  # noqa: PLC0415 - only where it reads in several processes
+
         processes = joblib.Parallel(min(n_jobs, len(parts)), return_as="generator")
         results = processes(map(joblib.delayed(read), parts))
         try:

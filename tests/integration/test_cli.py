@@ -80,6 +80,21 @@ def test_version_and_help_load_nothing_heavy():
     assert run("--version").stdout.startswith("audit-analytics, version 0.")
 
 
+def test_status_and_settings_load_no_statistics(tmp_path):
+    code = (
+        "import sys; from audit_analytics.cli.main import main\n"
+        f"try: main(['status', {str(tmp_path / 'store')!r}])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'scipy.stats', 'sklearn', 'matplotlib', 'joblib', 'jinja2'}\n"
+        "assert 'audit_analytics.settings' in sys.modules\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
