@@ -6,7 +6,6 @@ payload, and no pattern finds every secret. The code, the status and the log id 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
@@ -18,6 +17,7 @@ import requests
 from audit_analytics.catalogue import contradicts
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.calls import read_date
+from audit_analytics.source.values import decode_anyhow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 RATE_LIMITED: Final = 99991400
 SERVER_FAILED: Final = 1780001
 QUOTA_SPENT: Final = 99991403
-
-DEEPEST: Final = 100
-"""How deep values may be nested in an answer that cannot be read otherwise."""
 
 VALUES_MAX: Final = 500_000
 """Most objects and lists of an answer; decoded they would fill the memory."""
@@ -38,7 +35,6 @@ _EPOCH_FROM = 1e9
 _CODE = re.compile(r"-?\d{1,12}")
 # a text that is never closed reaches to the end, or each quote in it would be tried as a beginning
 _TEXT = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_TOKEN = re.compile(rf"{_TEXT.pattern}|[\[\]{{}}]", re.DOTALL)
 
 
 class Unavailable(RemoteError):  # noqa: N818 - reads as what happened
@@ -159,41 +155,8 @@ def _decode(body: bytes) -> dict[str, Any]:
         opened = bare.count("{") + bare.count("[")
         if opened > VALUES_MAX:
             raise AnswerTooLong(f"an answer of {opened:,} values, more than any page has")
-    try:
-        return _load(text)
-    except RecursionError:
-        return _load(_flatten_deep(text))
-
-
-def _load(text: str) -> dict[str, Any]:
-    try:
-        content = json.loads(text, strict=False, parse_int=_parse_int)
-    except ValueError:
-        return {}
+    content = decode_anyhow(text)
     return content if isinstance(content, dict) else {}
-
-
-def _parse_int(digits: str) -> int | str:
-    # Python refuses to convert thousands of digits; as text they are the matter of one row.
-    return int(digits) if len(digits) < 400 else digits
-
-
-def _flatten_deep(text: str) -> str:
-    """Replace what is nested deeper than :data:`DEEPEST` by null: it is the matter of one row."""
-    kept: list[str] = []
-    depth = at = 0
-    for token in _TOKEN.finditer(text):
-        sign = token[0]
-        if sign in ("{", "["):
-            if depth == DEEPEST:
-                kept.append(text[at : token.start()] + "null")
-            depth += 1
-        elif sign in ("}", "]"):
-            depth -= 1
-            if depth == DEEPEST:
-                at = token.end()
-    # what is never closed is no JSON, and json.loads says so
-    return "".join(kept) + (text[at:] if depth <= DEEPEST else "")
 
 
 def _clean_log_id(text: str) -> str:
