@@ -20,6 +20,7 @@ __all__ = [
     "Evidence",
     "EvidenceSource",
     "Hit",
+    "find_covered",
 ]
 
 
@@ -119,7 +120,17 @@ def name_entity(one: Hit | Case) -> tuple[str, str]:
     return one.entity_type, one.entity
 
 
-EVIDENCE_GROUPS: Final = ("api", "ip", "response_code", "outcome", "severity")
+EVIDENCE_GROUPS: Final = (
+    "hour_at",
+    "app_id",
+    "ip",
+    "network",
+    "api",
+    "category",
+    "severity",
+    "response_code",
+    "outcome",
+)
 """What the rows behind a finding are counted by."""
 
 
@@ -130,19 +141,23 @@ class Evidence:
     Parameters
     ----------
     rows : pandas.DataFrame
-        Rows of table :data:`audit_analytics.schema.EVENTS`: those of the first hit in order of
-        time, then what the next ones add.
+        Rows of table :data:`audit_analytics.schema.EVENTS`: those in the time of the first hit
+        first; of these what succeeded, then the most sensitive, then by time.
     groups : pandas.DataFrame
-        One row per combination of ``EVIDENCE_GROUPS`` with ``calls_count``; every row of the log
-        that belongs to any of the hits is counted once.
+        One row per combination of ``EVIDENCE_GROUPS`` with ``calls_count``, ``first_at`` and
+        ``last_at``; every row of the log that belongs to any of the hits is counted once.
+    objects_count, ok_objects_count : int
+        Distinct objects in the rows of the hits, and in those that succeeded.
     """
 
     rows: pd.DataFrame
     groups: pd.DataFrame
+    objects_count: int = 0
+    ok_objects_count: int = 0
 
     @property
     def calls_count(self) -> int:
-        """Return how many rows of the log belong to the hits.
+        """Return how many rows of the log were counted.
 
         Returns
         -------
@@ -150,6 +165,30 @@ class Evidence:
             Rows, each counted once.
         """
         return int(self.groups["calls_count"].sum())
+
+
+def find_covered(hits: Sequence[Hit], groups: pd.DataFrame) -> pd.Series:
+    """Tell which counts belong to any of some hits.
+
+    Parameters
+    ----------
+    hits : sequence of Hit
+        What detectors found.
+    groups : pandas.DataFrame
+        Counts by :data:`EVIDENCE_GROUPS`.
+
+    Returns
+    -------
+    pandas.Series of bool
+        True where calls of a group lie in the time of a hit and hold what it names.
+    """
+    covered = groups["calls_count"] < 0
+    for hit in hits:
+        mine = (groups["last_at"] >= hit.start_at) & (groups["first_at"] < hit.end_at)
+        for column, values in hit.where.items():
+            mine &= groups[column].isin(values)
+        covered |= mine
+    return covered
 
 
 class EvidenceSource(Protocol):
@@ -162,17 +201,20 @@ class EvidenceSource(Protocol):
         start: pd.Timestamp,
         end: pd.Timestamp,
         rows_max: int,
+        beside: Sequence[Hit] = (),
     ) -> Evidence:
         """Fetch the rows behind the hits of one entity.
 
         Parameters
         ----------
         hits : sequence of Hit
-            The hits; whose rows are shown first comes first.
+            The hits; the rows in the time of the first one are shown first.
         start, end : pandas.Timestamp
             Only rows in ``[start, end)``.
         rows_max : int
             How many rows to return; all are counted.
+        beside : sequence of Hit, default=()
+            Hits whose rows are counted as well, and not shown.
 
         Returns
         -------

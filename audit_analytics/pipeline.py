@@ -196,7 +196,7 @@ def judge_week(
     )
     life = follow_up(
         review,
-        _merge(parted.told, detection, log, report_week),
+        _merge(parted.told, detection, log, report_week, every=parted.split.kept),
         _merge(parted.hidden, detection, log, report_week),
         parted.split,
         by_api=log.calls.by_api,
@@ -334,14 +334,24 @@ def _find_hits(
     return hits if week.since_at is None else [hit for hit in hits if hit.end_at > week.since_at]
 
 
-def _merge(reasons: Reasons, detection: Detection, log: CountedLog, week: Week) -> list[Finding]:
+def _merge(
+    reasons: Reasons,
+    detection: Detection,
+    log: CountedLog,
+    week: Week,
+    *,
+    every: Sequence[Hit] = (),
+) -> list[Finding]:
     panel = detection.panel
+    told = set(map(id, reasons.hits))
     return merge_findings(
         reasons.hits,
         reasons.cases,
         log.evidence,
         week=week,
         untold=reasons.untold,
+        passed_over=[hit for hit in every if id(hit) not in told],
+        calls=log.calls,
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
     )
 

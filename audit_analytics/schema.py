@@ -27,6 +27,7 @@ __all__ = [
     "SEVERITIES",
     "Column",
     "Table",
+    "rank_severity",
 ]
 
 AT: Final = "datetime64[us, UTC]"
@@ -53,6 +54,28 @@ SEVERITIES: Final = ("none", "low", "medium", "high", "critical")
 
 SENSITIVE: Final = ("high", "critical")
 """The policy severities that make an API sensitive."""
+
+
+def rank_severity(severities: pd.Series) -> pd.Series:
+    """Return the place of policy severities in :data:`SEVERITIES`.
+
+    Parameters
+    ----------
+    severities : pandas.Series
+        Names.
+
+    Returns
+    -------
+    pandas.Series of int64
+        What the catalogue does not know counts as medium.
+
+    Examples
+    --------
+    >>> rank_severity(pd.Series(["critical", "unknown"])).tolist()
+    [4, 2]
+    """
+    places = {name: place for place, name in enumerate(SEVERITIES)}
+    return severities.astype("str").map(places).fillna(places["medium"]).astype("int64")
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def _fetch_rows(
     from audit_analytics.findings.finding import show_event
     from audit_analytics.intake import count_log
     from audit_analytics.report.escape import terminal
-    from audit_analytics.review.reports import read_hits
+    from audit_analytics.review.reports import read_hits, read_through
     from audit_analytics.settings import load_settings
 
     click.echo(f"Reading {log} ...", err=True)
@@ -88,7 +88,10 @@ def _fetch_rows(
     zone = report["tenant_zone"]
     week = parse_week(report["week"]["iso"], zone=zone)
     evidence = source.fetch(
-        read_hits(found), start=week.hours[0], end=week.counted_until, rows_max=rows
+        [*read_hits(found), *read_through(found)],
+        start=week.hours[0],
+        end=week.counted_until,
+        rows_max=rows,
     )
     if evidence.rows.empty and found["evidence"]["ids"]:
         raise DataIncompleteError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
+from audit_analytics.schema import rank_severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,30 +35,44 @@ class FrameEvidence:
         start: pd.Timestamp,
         end: pd.Timestamp,
         rows_max: int,
+        beside: Sequence[Hit] = (),
     ) -> Evidence:
         """Fetch the rows behind the hits of one entity.
 
         Parameters
         ----------
         hits : sequence of Hit
-            The hits; whose rows are shown first comes first.
+            The hits; the rows in the time of the first one are shown first.
         start, end : pandas.Timestamp
             Only rows in ``[start, end)``.
         rows_max : int
             How many rows to return; all are counted.
+        beside : sequence of Hit, default=()
+            Hits whose rows are counted as well, and not shown.
 
         Returns
         -------
         Evidence
             Rows and counts.
         """
-        matched = [self._select(hit, start, end) for hit in hits]
-        every = pd.concat([self.events.iloc[:0], *matched])
-        every = every[~every.index.duplicated()]
-        groups = every.groupby(list(EVIDENCE_GROUPS), observed=True, dropna=False).size()
+        own = self._join(hits, start, end)
+        every = self._join([*hits, *beside], start, end) if beside else own
+        groups = every.assign(hour_at=every["at"].dt.floor("h"))
+        groups = groups.groupby(list(EVIDENCE_GROUPS), observed=True, dropna=False)["at"]
+        counts = groups.agg(calls_count="size", first_at="min", last_at="max")
         return Evidence(
-            rows=every.head(rows_max), groups=groups.rename("calls_count").reset_index()
+            rows=_put_first(own, hits[0], rows_max),
+            groups=counts.reset_index(),
+            objects_count=own["object"].nunique(),
+            ok_objects_count=own.loc[own["outcome"] == "ok", "object"].nunique(),
         )
+
+    def _join(
+        self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp
+    ) -> pd.DataFrame:
+        matched = [self._select(hit, start, end) for hit in hits]
+        rows = pd.concat([self.events.iloc[:0], *matched])
+        return rows[~rows.index.duplicated()]
 
     def _select(self, hit: Hit, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         # a hit's time is cut out by bisection: comparing every row of the log would take longest
@@ -68,3 +83,17 @@ class FrameEvidence:
         for column, values in hit.where.items():
             mask &= rows[column].isin(values)
         return rows[mask]
+
+
+def _put_first(rows: pd.DataFrame, first: Hit, rows_max: int) -> pd.DataFrame:
+    """Return what to look at first: the time of the first hit, successes, what is sensitive."""
+    order = pd.DataFrame(
+        {
+            "beside": (rows["at"] < first.start_at) | (rows["at"] >= first.end_at),
+            "failed": rows["outcome"] != "ok",
+            "harmless": -rank_severity(rows["severity"]),
+            "at": rows["at"],
+            "id": rows["id"],
+        }
+    )
+    return rows.loc[order.sort_values(list(order.columns)).index[:rows_max]]

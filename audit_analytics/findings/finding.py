@@ -8,25 +8,31 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import name_entity
+from audit_analytics.cases import find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
+from audit_analytics.findings.contributors import list_contributors, say_success
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.identity import list_threads, make_id, make_key
+from audit_analytics.findings.objects import mask_object, name_object
 from audit_analytics.findings.order import order_reasons
+from audit_analytics.findings.techniques import list_seen
+from audit_analytics.findings.through import Beside
+from audit_analytics.findings.timeline import build_timeline
 from audit_analytics.language import _
 from audit_analytics.review.scope import scope_of_hit
 from audit_analytics.review.suppression import suggest_suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.dates.weeks import Week
+    from audit_analytics.rollup import Rollup
 
 MAX_EVIDENCE: Final = 20
-MAX_CONTRIBUTORS: Final = 5
+MAX_OBJECTS: Final = 8
 MIN_EXPECTED: Final = 0.5
 RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
 
@@ -50,10 +56,10 @@ class Finding:
         ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``,
         ``silence`` or ``mixture``.
     title, sentence : str
-        What it is, in short and as a person would say it.
+        What it is, in short and as a person would say it, and what succeeded.
     start_at, end_at : str
-        From when to when, ISO 8601 in UTC; ``start_local`` and ``end_local`` on the
-        tenant's clocks.
+        From the first call of the first reason to the last, ISO 8601 in UTC; the hours it is about
+        where there was no call.
     start_local, end_local : str
         The same on the tenant's clocks.
     observed, expected, expected_low, expected_high : float or None
@@ -77,9 +83,20 @@ class Finding:
     reasons : list of dict
         One entry per hit: detector, text and numbers.
     contributors : dict
-        Top ``apis``, ``ips`` and ``codes`` in the evidence.
+        Top ``apis``, ``ips`` and ``codes`` on the days of the first reason, what succeeded first;
+        of what is no app all ``apps``, with the APIs each ``succeeded`` with.
+    other_days : list of dict
+        The same of reasons about other days, day by day.
+    timeline : dict
+        First and last call, and the steps between them; of all reasons, and of what stayed below
+        the budget.
+    objects : dict
+        How many distinct objects were called (``count``), how many with success (``ok_count``),
+        and the first of them, masked (``shown``).
     evidence : dict
         ``ids`` (20 at most), ``more_count`` and ``rows``.
+    through : list of dict
+        Scopes of what got through beside the failures that reasons are about.
     attack : list of dict
         ATT&CK techniques: id, name, version.
     known_benign, next_steps : list of str
@@ -131,6 +148,8 @@ class Finding:
     detectors: list[str]
     reasons: list[dict[str, Any]]
     contributors: dict[str, list[dict[str, Any]]]
+    timeline: dict[str, Any]
+    objects: dict[str, Any]
     evidence: dict[str, Any]
     attack: list[dict[str, str]]
     known_benign: list[str]
@@ -143,6 +162,8 @@ class Finding:
     past_weeks: list[dict[str, Any]] = field(default_factory=list)
     suppressed_by: list[str] = field(default_factory=list)
     untold: list[str] = field(default_factory=list)
+    other_days: list[dict[str, Any]] = field(default_factory=list)
+    through: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as plain values.
@@ -163,6 +184,8 @@ def merge_findings(
     week: Week,
     history_days: dict[str, int],
     untold: Mapping[tuple[str, str], list[str]] | None = None,
+    passed_over: Sequence[Hit] = (),
+    calls: Rollup | None = None,
 ) -> list[Finding]:
     """Merge hits into one finding per entity, explained and ranked.
 
@@ -180,6 +203,10 @@ def merge_findings(
         Days of history per app.
     untold : mapping of tuple of str to list of str, optional
         By entity, the detectors that spoke as well.
+    passed_over : sequence of Hit, default=()
+        What stayed below the budget, or says less than the reasons told.
+    calls : Rollup, optional
+        The hourly counts of the log, to find what got through beside the failures.
 
     Returns
     -------
@@ -188,6 +215,10 @@ def merge_findings(
     """
     rated = {name_entity(case): case for case in cases}
     more = untold or {}
+    below: dict[tuple[str, str], list[Hit]] = {}
+    for hit in passed_over:
+        below.setdefault(name_entity(hit), []).append(hit)
+    through = Beside(calls, week) if calls is not None else None
     grouped: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:
         grouped.setdefault(name_entity(hit), []).append(hit)
@@ -199,6 +230,8 @@ def merge_findings(
             week=week,
             history_days=history_days.get(entity[1], 0),
             untold=more.get(entity, []),
+            through=through.find_through(own) if through else [],
+            below=below.get(entity, []),
         )
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
@@ -227,6 +260,8 @@ def _merge(
     week: Week,
     history_days: int,
     untold: list[str],
+    through: list[Hit],
+    below: list[Hit],
 ) -> Finding:
     first = hits[0]
     # a case outside the budget is known, but did not speak
@@ -236,16 +271,30 @@ def _merge(
     )
     severities = [hit.severity for hit in hits if hit.severity and hit.alone]
     severity = max([*severities, rarity or "low"], key=schema.SEVERITIES.index)
-    # the supporting hits' evidence fills up what the first one's leaves
     evidence = source.fetch(
-        hits, start=week.hours[0], end=week.counted_until, rows_max=MAX_EVIDENCE
+        [*hits, *through],
+        start=week.hours[0],
+        end=week.counted_until,
+        rows_max=MAX_EVIDENCE,
+        beside=below,
     )
+    groups = evidence.groups
+    told = find_covered([*hits, *through], groups)
+    about = groups[find_covered([first, *(t for t in through if t.detector == first.detector)], groups)]
+    days = _list_days(groups["hour_at"], week.zone)
+    main = told & days.isin(_list_days(about["hour_at"], week.zone).unique())
+    counted = groups[main] if main.any() else groups[told]
+    start, end = _find_activity(first, groups)
+    is_told = not about.empty and "more" not in first.facts
+    success = say_success(about) if is_told else ""
     guidance = find_detector(first.detector)
     reasons = [_give_reason(hit, week) for hit in hits]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
-    techniques = dict.fromkeys(
-        t for name in _telling(detectors) for t in find_detector(name).techniques
+    techniques = list_seen(
+        (t for name in _telling(detectors) for t in find_detector(name).techniques), groups[told]
     )
+    rows = [show_event(row, week.zone) for _index, row in evidence.rows.iterrows()]
+    with_apps = first.entity_type != "app"
     return Finding(
         finding_id=make_id(first.entity_type, first.entity, week.iso),
         key=make_key(first.entity_type, first.entity, list_threads(reasons, untold)),
@@ -254,11 +303,11 @@ def _merge(
         entity=first.entity,
         kind=first.kind,
         title=_(guidance.title),
-        sentence=explain_hit(first, week.zone),
-        start_at=format_utc(first.start_at),
-        end_at=format_utc(first.end_at),
-        start_local=format_local(first.start_at, week.zone),
-        end_local=format_local(first.end_at, week.zone),
+        sentence=" ".join(filter(None, [explain_hit(first, week.zone), success])),
+        start_at=format_utc(start),
+        end_at=format_utc(end),
+        start_local=format_local(start, week.zone),
+        end_local=format_local(end, week.zone),
         observed=first.observed,
         expected=_round(first.expected),
         expected_low=first.low,
@@ -270,20 +319,30 @@ def _merge(
         p=_round(case.p) if case else None,
         expected_per_week=_round(case.expected_per_week) if case else None,
         q=_round(case.q) if case else None,
-        policy_severity=_policy_severity(evidence.groups),
+        policy_severity=_policy_severity(groups[told]),
         severity=severity,
         detectors=detectors,
         reasons=reasons,
-        contributors={
-            "apis": _top(evidence.groups, "api"),
-            "ips": _top(evidence.groups, "ip"),
-            "codes": _top_codes(evidence.groups),
+        contributors=list_contributors(counted, with_apps=with_apps),
+        other_days=[
+            {"day": str(day), "calls_count": int(own["calls_count"].sum()), "text": say_success(own)}
+            | {"contributors": list_contributors(own, with_apps=with_apps)}
+            for day, own in groups[told & ~main].groupby(days)
+        ]
+        if main.any()
+        else [],
+        timeline=build_timeline(groups, told, week.zone),
+        objects={
+            "count": evidence.objects_count,
+            "ok_count": evidence.ok_objects_count,
+            "shown": _list_objects(rows),
         },
         evidence={
-            "ids": [str(value) for value in evidence.rows["id"]],
-            "more_count": evidence.calls_count - len(evidence.rows),
-            "rows": [show_event(row, week.zone) for _index, row in evidence.rows.iterrows()],
+            "ids": [row["id"] for row in rows],
+            "more_count": int(groups.loc[told, "calls_count"].sum()) - len(rows),
+            "rows": rows,
         },
+        through=[scope_of_hit(hit).to_dict() for hit in through],
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=[_(text) for text in guidance.benign],
         next_steps=[_(text) for text in guidance.steps],
@@ -309,6 +368,8 @@ def _give_reason(hit: Hit, week: Week) -> dict[str, Any]:
         "high": hit.high,
         "unit": _(hit.unit),
         "p": _round(hit.p),
+        "start_local": format_local(hit.start_at, week.zone),
+        "end_local": format_local(hit.end_at, week.zone),
         **scope_of_hit(hit).to_dict(),
     }
 
@@ -330,28 +391,26 @@ def _policy_severity(groups: pd.DataFrame) -> str:
     return known[-1] if known else "unknown"
 
 
-def _top(groups: pd.DataFrame, column: str) -> list[dict[str, Any]]:
-    calls = groups["calls_count"]
-    counts = groups.assign(
-        name=groups[column].astype("str"),
-        errors_count=calls.where(groups["outcome"].isin(schema.ERROR_OUTCOMES), 0),
-    )
-    table = counts.groupby("name")[["calls_count", "errors_count"]].sum().reset_index()
-    table = table.sort_values(["calls_count", "name"], ascending=[False, True])
-    return [
-        {"name": str(name), "calls_count": int(calls), "errors_count": int(errors)}
-        for name, calls, errors in table.head(MAX_CONTRIBUTORS).itertuples(index=False)
-    ]
+def _list_days(at: pd.Series, zone: str) -> pd.Series:
+    return at.dt.tz_convert(zone).dt.strftime("%Y-%m-%d")
 
 
-def _top_codes(groups: pd.DataFrame) -> list[dict[str, Any]]:
-    codes = groups["response_code"].astype("str").mask(groups["response_code"].isna(), "none")
-    counts = groups["calls_count"].groupby([codes, groups["outcome"].astype("str")]).sum()
-    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def _find_activity(first: Hit, groups: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return when the calls of the first reason were made: midnight is when nothing happened."""
+    own = groups[find_covered([first], groups)]
+    if own.empty:
+        return first.start_at, first.end_at
+    start, end = own["first_at"].min(), own["last_at"].max() + pd.Timedelta(seconds=1)
+    return max(start, first.start_at), min(end, first.end_at)
+
+
+def _list_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found = {(row["object_name"], row["api"], row["outcome"]): row["local"] for row in reversed(rows)}
     return [
-        {"name": f"{code} ({outcome})", "calls_count": int(count)}
-        for (code, outcome), count in ranked[:MAX_CONTRIBUTORS]
-    ]
+        {"object_name": mask_object(name), "api": api, "outcome": outcome, "local": local}
+        for (name, api, outcome), local in reversed(found.items())
+        if name
+    ][:MAX_OBJECTS]
 
 
 def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
@@ -379,4 +438,5 @@ def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
         "http_status": None if pd.isna(row["http_status"]) else int(row["http_status"]),
         "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
         "outcome": str(row["outcome"]),
+        "object_name": "" if pd.isna(row["path"]) else name_object(str(row["path"]), str(row["api"])),
     }

@@ -53,6 +53,7 @@ EVIDENCE_COLUMNS: Final = (
     "http_status",
     "response_code",
     "outcome",
+    "object_name",
 )
 """Columns of evidence.csv, named as in findings.json."""
 

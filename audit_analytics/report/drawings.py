@@ -146,13 +146,13 @@ def draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
         return Markup("")
     from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
 
-    ax = plots.new_axes(430, 160, margins=(44, 8, 26, 24))
+    ax = plots.new_axes(1000, 150, margins=(44, 8, 26, 24))
     window = (finding["start_at"], finding["end_at"])
     plots.finding_series(finding["series"], window=window, zone=zone, ax=ax)
     label = _(
-        "Observed and expected, hour by hour, for finding {rank}: {sentence}",
+        "Observed and expected, hour by hour, and the weeks before, for finding {rank}: {title}",
         rank=finding["rank"],
-        sentence=finding["sentence"],
+        title=finding["title"],
     )
     return _finish(ax, f"finding-{finding['rank']}", label)
 

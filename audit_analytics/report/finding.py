@@ -70,14 +70,14 @@ class Finding:
         return table
 
     def timeline(self) -> pd.DataFrame:
-        """Return what happened, in order, as far as reasons and evidence tell.
+        """Return what happened, in order: of all reasons, and what stayed below the budget.
 
         Returns
         -------
         pandas.DataFrame
-            One row per reason (``detector`` and ``text``) and per run of like calls among the
-            evidence (``app_id``, ``ip``, ``api``, ``outcome`` and ``calls_count``), by ``at``,
-            with ``end_at`` (both UTC); what does not apply is NA.
+            One row per step, like calls from one address without a long pause, by ``at``, its
+            first call (UTC), with ``end_at``, ``app_id``, ``ip``, ``api``, ``apis_count``,
+            ``outcome``, ``calls_count`` and ``told``; what is several is NA.
         """
         return tabulate_steps(self.data)
 

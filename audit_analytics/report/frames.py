@@ -27,17 +27,16 @@ _NUMBERS: Final = (
     "q",
 )
 _EVENTS: Final = {column.name: column.dtype for column in schema.EVENTS.columns}
-_SAME: Final = ["app_id", "ip", "api", "outcome"]
 _STEP: Final = {
     "at": schema.AT,
     "end_at": schema.AT,
-    "detector": "string",
-    "text": "string",
     "app_id": "string",
     "ip": "string",
     "api": "string",
+    "apis_count": "int64",
     "outcome": "string",
-    "calls_count": "Int64",
+    "calls_count": "int64",
+    "told": "bool",
 }
 
 
@@ -99,7 +98,7 @@ def tabulate_evidence(
 
 
 def tabulate_steps(finding: Mapping[str, Any]) -> pd.DataFrame:
-    """Put reasons and evidence of a finding in the order of time.
+    """Put the steps of a finding into a table.
 
     Parameters
     ----------
@@ -109,27 +108,15 @@ def tabulate_steps(finding: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per reason (``detector`` and ``text``) and per run of like calls among the
-        evidence (``app_id``, ``ip``, ``api``, ``outcome`` and ``calls_count``), by ``at``, with
-        ``end_at``; what does not apply is NA.
+        One row per step by ``at``, its first call: ``end_at``, ``app_id``, ``ip``, ``api`` (NA
+        where it is several), ``apis_count``, ``outcome``, ``calls_count``, and ``told``, False
+        where it stayed below the budget.
     """
-    reasons = [
-        {"at": row["start_at"], "end_at": row["end_at"]}
-        | {name: row[name] for name in ("detector", "text")}
-        for row in finding["reasons"]
-    ]
-    calls = tabulate_evidence(finding["evidence"]["rows"]).sort_values("at", kind="stable")
-    run = (calls[_SAME] != calls[_SAME].shift()).any(axis=1).cumsum()
-    steps = calls.groupby(run).agg(
-        at=("at", "first"),
-        end_at=("at", "last"),
-        **{name: (name, "first") for name in _SAME},
-        calls_count=("id", "size"),
-    )
-    table = pd.DataFrame([*reasons, *steps.to_dict("records")], columns=list(_STEP))
+    steps = [{**step, "at": step["start_at"]} for step in finding["timeline"]["steps"]]
+    table = pd.DataFrame(steps, columns=list(_STEP))
     for name in ("at", "end_at"):
         table[name] = _read_instants(table[name])
-    return table.astype(_STEP).sort_values("at", kind="stable", ignore_index=True)
+    return table.astype(_STEP)
 
 
 def _read_instants(column: pd.Series) -> pd.Series:

@@ -56,7 +56,7 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
     dict of str to Any or None
         Part of the report dict; None for the platform.
     """
-    panel, hours = data.detection.panel, data.week.hours
+    panel = data.detection.panel
     if finding.entity_type == "app" and finding.entity in panel.apps:
         first = _first_hit(data, finding)
         metric = first.facts.get("metric") or find_detector(first.detector).metric
@@ -68,23 +68,42 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         app = panel.apps.get_loc(finding.entity)
         observed, expected = found.observed[app], found.expected[app]
         low, high = found.low[app], found.high[app]
+        counts, week = panel.counts[metric][app], panel.grid.week
+        past = [counts[week == -back] for back in _weeks_back(data)]
     elif finding.entity_type == "ip":
-        rows = data.in_week(data.calls.by_ip, "bucket_at")
-        rows = rows[rows["ip"] == finding.entity]
-        per_hour = rows.groupby("bucket_at")["calls_count"].sum().reindex(hours, fill_value=0)
-        observed, what = per_hour.to_numpy(dtype=float), METRICS["calls"]
+        observed, what = _count_ip(data, finding.entity, 0), METRICS["calls"]
         expected = low = high = np.full(len(observed), np.nan)
+        past = [_count_ip(data, finding.entity, back) for back in _weeks_back(data)]
     else:
         return None
     return {
         "bucket": "1h",
-        "start_at": format_utc(hours[0]),
+        "start_at": format_utc(data.week.hours[0]),
         "observed": [int(value) for value in observed],
         "expected": _numbers(expected),
         "low": _numbers(low),
         "high": _numbers(high),
         "what": _(what),
+        "past": [
+            {"week": data.week.shifted(-back).iso, "observed": [int(value) for value in counts]}
+            for back, counts in zip(_weeks_back(data), past, strict=True)
+        ],
     }
+
+
+def _weeks_back(data: ReportInput) -> list[int]:
+    """Return which weeks before the report week the log reaches, the oldest first."""
+    begin = data.calls.by_api["bucket_at"].iloc[0]
+    weeks = range(data.settings.history_weeks, 0, -1)
+    return [back for back in weeks if data.week.shifted(-back).end_at > begin]
+
+
+def _count_ip(data: ReportInput, ip: str, back: int) -> NDArray[np.float64]:
+    rows = data.in_week(data.calls.by_ip, "bucket_at", back=back)
+    rows = rows[rows["ip"] == ip]
+    per_hour = rows.groupby("bucket_at")["calls_count"].sum()
+    hours = data.week.shifted(-back).hours
+    return per_hour.reindex(hours, fill_value=0).to_numpy(dtype=float)
 
 
 def _first_hit(data: ReportInput, finding: Finding) -> Hit:

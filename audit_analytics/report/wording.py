@@ -43,6 +43,9 @@ STATUS_SINCE: Final = {
 STATUS_SHAPES: Final = {"complete": "●", "gaps": "◐", "unread": "◑", "empty": "○"}
 """A shape a status."""
 
+NEXT_TO_NOTHING: Final = 0.05
+"""Expected counts below this read "none": nobody waits for a thousandth of a call."""
+
 MAX_REJECTS_SHARE: Final = 0.01
 """Share of rows that could not be read above which a log is not called complete."""
 
@@ -75,6 +78,29 @@ def number(value: float | None) -> str:
     if size >= 0.01:
         return f"{value:.2f}"
     return f"{value:.3f}" if size >= 0.001 else "<0.001" if value > 0 else "0"
+
+
+def expected(value: float | None) -> str:
+    """Write how many were to be expected.
+
+    Parameters
+    ----------
+    value : float or None
+        A mean.
+
+    Returns
+    -------
+    str
+        The number, ``none`` where it is next to nothing, or a dash.
+
+    Examples
+    --------
+    >>> [expected(v) for v in (0.001, 0.4, 12.34, None)]
+    ['none', '0.40', '12.3', '\N{EN DASH}']
+    """
+    if value is not None and value < NEXT_TO_NOTHING:
+        return _("none")
+    return number(value)
 
 
 def percent(share: float | None) -> str:

@@ -32,6 +32,7 @@ _NEEDED: Final = (
     "reasons",
     "since_week",
     "status",
+    "through",
     "untold",
 )
 _NEEDED_OF_REASONS: Final = (
@@ -181,19 +182,37 @@ def read_hits(finding: Mapping[str, Any]) -> list[Hit]:
     list of Hit
         One per reason, without the facts its sentence was made from.
     """
-    return [
-        Hit(
-            detector=reason["detector"],
-            kind=reason["kind"],
-            entity_type=finding["entity_type"],
-            entity=finding["entity"],
-            start_at=pd.Timestamp(reason["start_at"]),
-            end_at=pd.Timestamp(reason["end_at"]),
-            observed=reason["observed"],
-            unit=reason["unit"],
-            p=reason["p"],
-            alone=reason["alone"],
-            where={column: tuple(values) for column, values in reason["scope"].items()},
-        )
-        for reason in finding["reasons"]
-    ]
+    return [_read_hit(finding, reason) for reason in finding["reasons"]]
+
+
+def read_through(finding: Mapping[str, Any]) -> list[Hit]:
+    """Read back what got through beside the failures a finding is about.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+
+    Returns
+    -------
+    list of Hit
+        Its calls; they are no reason.
+    """
+    first = finding["reasons"][0]
+    return [_read_hit(finding, first | {"alone": False} | scope) for scope in finding["through"]]
+
+
+def _read_hit(finding: Mapping[str, Any], reason: Mapping[str, Any]) -> Hit:
+    return Hit(
+        detector=reason["detector"],
+        kind=reason["kind"],
+        entity_type=finding["entity_type"],
+        entity=finding["entity"],
+        start_at=pd.Timestamp(reason["start_at"]),
+        end_at=pd.Timestamp(reason["end_at"]),
+        observed=reason["observed"],
+        unit=reason["unit"],
+        p=reason["p"],
+        alone=reason["alone"],
+        where={column: tuple(values) for column, values in reason["scope"].items()},
+    )

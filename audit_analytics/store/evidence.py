@@ -11,9 +11,9 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
+from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, find_covered
 from audit_analytics.rollup import connect_duckdb
-from audit_analytics.schema import EVENTS
+from audit_analytics.schema import AT, EVENTS, SEVERITIES, rank_severity
 from audit_analytics.store.counting import describe_apis
 from audit_analytics.store.manifest import SCHEMA
 from audit_analytics.store.reader import RETRIES
@@ -29,12 +29,28 @@ if TYPE_CHECKING:
     from audit_analytics.store.folder import Store
     from audit_analytics.store.manifest import Manifest
 
-_COUNT: Final = f"SELECT {', '.join(EVIDENCE_GROUPS)}, COUNT(*) AS calls_count FROM events WHERE "  # noqa: S608 - names from our own tables
+_HOUR: Final = "date_trunc('hour', events.at) AS hour_at"
+_GROUPS: Final = ", ".join(f"events.{name}" for name in EVIDENCE_GROUPS[1:])
+_COUNT: Final = f"SELECT {_HOUR}, {_GROUPS}, COUNT(*) AS calls_count, MIN(events.at) AS first_at, MAX(events.at) AS last_at FROM events WHERE "  # noqa: S608 - names from our own tables
+_OBJECTS: Final = "SELECT COUNT(DISTINCT object) AS every, COUNT(DISTINCT object) FILTER (outcome = 'ok') AS ok FROM events WHERE "
 _SHOW: Final = f"SELECT {', '.join(f'events.{name}' for name in EVENTS.names)} FROM events WHERE "  # noqa: S608 - as above
+_ORDER: Final = (
+    "events.at < ? OR events.at >= ?, outcome IS DISTINCT FROM 'ok', "
+    f"-coalesce(list_position({list(SEVERITIES)}, severity), {SEVERITIES.index('medium') + 1}), "
+    "events.at, id"
+)
+_AT: Final = SCHEMA.field("at").type
 _COUNTS: Final = pa.schema(
-    [SCHEMA.field(name) for name in EVIDENCE_GROUPS] + [("calls_count", pa.int64())],
+    [
+        ("hour_at", _AT),
+        *(SCHEMA.field(name) for name in EVIDENCE_GROUPS[1:]),
+        ("calls_count", pa.int64()),
+        ("first_at", _AT),
+        ("last_at", _AT),
+    ],
     metadata=SCHEMA.metadata,
 )
+_DISTINCT: Final = pa.schema([("every", pa.int64()), ("ok", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -68,17 +84,20 @@ class StoreEvidence:
         start: pd.Timestamp,
         end: pd.Timestamp,
         rows_max: int,
+        beside: Sequence[Hit] = (),
     ) -> Evidence:
         """Fetch the rows behind the hits of one entity.
 
         Parameters
         ----------
         hits : sequence of Hit
-            The hits; whose rows are shown first comes first.
+            The hits; the rows in the time of the first one are shown first.
         start, end : pandas.Timestamp
             Only rows in ``[start, end)``.
         rows_max : int
             How many rows to return; all are counted.
+        beside : sequence of Hit, default=()
+            Hits whose rows are counted as well, and not shown.
 
         Returns
         -------
@@ -93,31 +112,41 @@ class StoreEvidence:
         """
         for _ in range(RETRIES):
             try:
-                return self._fetch(hits, start=start, end=end, rows_max=rows_max)
+                return self._fetch(hits, beside, start=start, end=end, rows_max=rows_max)
             except WindowGone:
                 # joined or read again meanwhile: the rows are in other files now
                 self.windows[:] = self.store.scan().manifests
-        return self._fetch(hits, start=start, end=end, rows_max=rows_max)
+        return self._fetch(hits, beside, start=start, end=end, rows_max=rows_max)
 
     def _fetch(
-        self, hits: Sequence[Hit], *, start: pd.Timestamp, end: pd.Timestamp, rows_max: int
+        self,
+        hits: Sequence[Hit],
+        beside: Sequence[Hit],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        rows_max: int,
     ) -> Evidence:
-        spans = [(max(hit.start_at, start), min(hit.end_at, end)) for hit in hits]
-        tests = [_test(hit, *span) for hit, span in zip(hits, spans, strict=True)]
-        anyone = " OR ".join(f"({text})" for text, _ in tests)
-        values = [value for _, own in tests for value in own]
+        spans = [(max(h.start_at, start), min(h.end_at, end)) for h in (*hits, *beside)]
+        tests = [_test(hit, *span) for hit, span in zip((*hits, *beside), spans, strict=True)]
         windows = self._find_sound(spans)
-        counted = self._query(f"{_COUNT}{anyone} GROUP BY ALL", values, windows, _COUNTS)
-        counts = counted.to_pandas().groupby(list(EVIDENCE_GROUPS), dropna=False, as_index=False)
-        rows = SCHEMA.empty_table()
-        for (text, own), (first, last) in zip(tests, spans, strict=True):
-            if len(rows) < rows_max and len(counted):
-                inside = [w for w in windows if w.start < last and w.end > first]
-                rows = pa.concat_tables([rows, self._find_rows(text, own, inside, rows_max)])
-                again = pd.Series(rows["id"].to_pandas()).duplicated()
-                rows = rows.filter(pa.array(~again, pa.bool_()))
-        shown = EVENTS.coerce(rows.slice(0, rows_max).to_pandas())
-        return Evidence(rows=shown, groups=counts.sum())
+        every, values = _join_tests(tests)
+        counted = self._query(f"{_COUNT}{every} GROUP BY ALL", values, windows, _COUNTS)
+        groups = counted.to_pandas()
+        for name in ("hour_at", "first_at", "last_at"):
+            groups[name] = groups[name].astype(AT)
+        own, values = _join_tests(tests[: len(hits)])
+        distinct = self._query(f"{_OBJECTS}{own}", values, windows, _DISTINCT).to_pydict()
+        lead = [at.to_pydatetime() for at in (hits[0].start_at, hits[0].end_at)]
+        inside = _find_first(groups[find_covered(hits, groups)], windows, lead, rows_max)
+        order = f"{_SHOW}({own}) ORDER BY {_ORDER} LIMIT {rows_max}"
+        rows = self._query(order, values + lead, inside, SCHEMA)
+        return Evidence(
+            rows=EVENTS.coerce(rows.to_pandas()),
+            groups=groups,
+            objects_count=sum(distinct["every"]),
+            ok_objects_count=sum(distinct["ok"]),
+        )
 
     def _find_sound(self, spans: list[tuple[pd.Timestamp, pd.Timestamp]]) -> list[Manifest]:
         """List the windows of some spans; every page of each was checked, once."""
@@ -145,19 +174,6 @@ class StoreEvidence:
         except OSError:
             return True
         return (now.st_ino, now.st_mtime_ns) != (then.st_ino, then.st_mtime_ns)
-
-    def _find_rows(
-        self, test: str, values: list[Any], windows: list[Manifest], rows_max: int
-    ) -> pa.Table:
-        """Return the first rows; mostly the first day has enough, and the others are not read."""
-        text = f"{_SHOW}{test} ORDER BY events.at, id LIMIT {rows_max}"
-        day = windows[0].start.date() if windows else None
-        count = sum(window.start.date() == day for window in windows)
-        found = SCHEMA.empty_table()
-        for part in (windows[:count], windows[count:]):
-            if len(found) < rows_max:
-                found = pa.concat_tables([found, self._query(text, values, part, SCHEMA)])
-        return found.sort_by([("at", "ascending"), ("id", "ascending")]).slice(0, rows_max)
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -216,3 +232,30 @@ def _test(hit: Hit, start: pd.Timestamp, end: pd.Timestamp) -> tuple[str, list[A
         conditions.append(f"{column} IN ({', '.join('?' * len(wanted))})")
         values += wanted
     return " AND ".join(conditions), values
+
+
+def _join_tests(tests: Sequence[tuple[str, list[Any]]]) -> tuple[str, list[Any]]:
+    return " OR ".join(f"({text})" for text, _ in tests), [v for _, own in tests for v in own]
+
+
+def _find_first(
+    groups: pd.DataFrame, windows: list[Manifest], lead: list[Any], rows_max: int
+) -> list[Manifest]:
+    """List the windows that hold the first rows to show; mostly a few, and no other is read."""
+    key = pd.DataFrame(
+        {
+            "beside": (groups["last_at"] < lead[0]) | (groups["first_at"] >= lead[1]),
+            "failed": groups["outcome"] != "ok",
+            "harmless": -rank_severity(groups["severity"]),
+            "first_at": groups["first_at"],
+        }
+    )
+    order = key.sort_values(list(key.columns)).index
+    # of an hour that is only in part in the time of the first hit, some rows come much later
+    whole = (groups["first_at"] >= lead[0]) == (groups["last_at"] < lead[1])
+    counts = groups["calls_count"].where(key["beside"] | whole, 0)
+    before = counts[order].cumsum().shift(fill_value=0)
+    chosen = groups.loc[before[before < rows_max].index]
+    spans = list(zip(chosen["first_at"], chosen["last_at"], strict=True))
+    # within an hour rows are shown by time, whatever group they are of
+    return [w for w in windows if any(w.start <= last and w.end > first for first, last in spans)]

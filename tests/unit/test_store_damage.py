@@ -113,16 +113,17 @@ def test_evidence_is_whole_though_windows_are_joined_meanwhile(store):
 def test_evidence_is_whole_though_windows_are_joined_between_two_of_its_queries(store, monkeypatch):
     windows = store.scan().manifests
     expected = StoreEvidence(store, windows.copy(), SHIPPED).fetch(asked(), **SPAN)
-    source, find_rows, done = StoreEvidence(store, windows, SHIPPED), StoreEvidence._find_rows, []
+    source, query, done = StoreEvidence(store, windows, SHIPPED), StoreEvidence._query, []
 
     def compact_first(*arguments):
-        if not done:
-            done.append(compact_store(store, LATER))
-        return find_rows(*arguments)
+        done.append(arguments)
+        if len(done) == 2:  # after the counts, before the rows
+            compact_store(store, LATER)
+        return query(*arguments)
 
-    monkeypatch.setattr(StoreEvidence, "_find_rows", compact_first)
+    monkeypatch.setattr(StoreEvidence, "_query", compact_first)
     found = source.fetch(asked(), **SPAN)
-    assert done
+    assert len(done) > 3
     assert found.calls_count == expected.calls_count
     assert found.rows["id"].tolist() == expected.rows["id"].tolist()
 

@@ -126,6 +126,10 @@ QUERIES = {
     "empty strings": [hit({"app_id": ("",), "ip": ("",)})],
     "whole tenant": [hit({})],
     "nothing": [hit({"app_id": ("'; DROP VIEW events; --",)})],
+    "from within an hour": [
+        hit({"app_id": ("cli_02",)}, NIGHT - 9.7 * HOUR, NIGHT - 9.4 * HOUR),
+        hit({"app_id": ("cli_02",)}, NIGHT - 30 * HOUR, NIGHT + 30 * HOUR),
+    ],
     "beyond the week": [hit({"app_id": ("cli_clock",)}, WEEK.end_at - HOUR, WEEK.end_at + HOUR)],
     "before the log": [hit({}, NIGHT - 9999 * HOUR, NIGHT - 9998 * HOUR)],
 }
@@ -149,6 +153,18 @@ def test_evidence_of_a_store_is_that_of_a_frame(store, events, name, catalogue):
     assert tables[0].tolist() == tables[1].tolist()
     plain = [evidence.rows.astype("str").to_numpy().tolist() for evidence in (found, expected)]
     assert plain[0] == plain[1]
+    counts = [(e.objects_count, e.ok_objects_count) for e in (found, expected)]
+    assert counts[0] == counts[1]
+
+
+def test_what_stands_beside_is_counted_and_not_shown(store, events):
+    asked = [hit({"app_id": ("cli_02",), "outcome": ("not_found",)})]
+    beside = [hit({"app_id": ("cli_03",)}, NIGHT - 9 * HOUR, NIGHT + 2 * HOUR)]
+    span = {"start": WEEK.start_at, "end": WEEK.end_at, "rows_max": 20}
+    for source in (FrameEvidence(events), StoreEvidence(store, store.scan().manifests, SHIPPED)):
+        found = source.fetch(asked, beside=beside, **span)
+        assert set(found.rows["app_id"]) <= {"cli_02"}
+        assert set(found.groups["app_id"]) == {"cli_02", "cli_03"}
 
 
 def test_evidence_of_a_damaged_window_is_left_out_and_the_rest_is_there(store, events):

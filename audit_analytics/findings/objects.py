@@ -1,0 +1,63 @@
+"""The objects that calls name in their path, and how they are masked."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import Final
+
+LONG: Final = 12
+SHORT: Final = 6
+
+
+def name_object(path: str, api: str) -> str:
+    """Return the ids in a path.
+
+    Parameters
+    ----------
+    path : str
+        As logged.
+    api : str
+        The same with placeholders, such as ``GET/open-apis/contact/v3/users/:user_id``.
+
+    Returns
+    -------
+    str
+        What stands where the API has placeholders; nothing where the log does not keep it.
+
+    Examples
+    --------
+    >>> name_object("/open-apis/contact/v3/users/ou_77", "GET/open-apis/contact/v3/users/:user_id")
+    'ou_77'
+    >>> name_object("/open-apis/contact/v3/users/:user_id", "GET/open-apis/contact/v3/users/:user_id")
+    ''
+    """
+    pairs = zip_longest(path.strip("/").split("/"), api.partition("/")[2].split("/"), fillvalue="")
+    found = [part for part, name in pairs if name.startswith(":") and not part.startswith(":")]
+    return "/".join(part for part in found if part)
+
+
+def mask_object(name: str) -> str:
+    """Write an object so that two can be told apart, and neither can be opened.
+
+    Parameters
+    ----------
+    name : str
+        From :func:`name_object`.
+
+    Returns
+    -------
+    str
+        The first and the last characters of each id.
+
+    Examples
+    --------
+    >>> mask_object("ou_7d8a6e6df7621556"), mask_object("b24d52e5"), mask_object("7071")
+    ('ou_7…556', 'b2…e5', '…')
+    """
+    return "/".join(_mask(part) for part in name.split("/"))
+
+
+def _mask(part: str) -> str:
+    if len(part) >= LONG:
+        return f"{part[:4]}…{part[-3:]}"
+    return f"{part[:2]}…{part[-2:]}" if len(part) >= SHORT else "…"

@@ -1,0 +1,130 @@
+"""What happened, in order: the first call, the last one, and the steps between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.schema import SENSITIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_STEPS: Final = 12
+PAUSE: Final = pd.Timedelta(hours=4)
+"""After a pause this long the same calls are another step."""
+
+_ANY: Final = ""
+
+
+def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str, Any]:
+    """Put the calls of a finding in order.
+
+    Parameters
+    ----------
+    groups : pandas.DataFrame
+        Counts by :data:`audit_analytics.cases.EVIDENCE_GROUPS`, of all that belongs to it.
+    told : pandas.Series of bool
+        Which of them a reason is about; the others stayed below the budget.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    dict of str to Any
+        ``first_at``, ``last_at``, ``first_local``, ``last_local`` (None without a call),
+        ``calls_count``, ``ok_count`` and ``steps``: like calls from one address without a long
+        pause, by their first call. Where there are too many, failures of several APIs are one
+        step, then harmless successes; what is left over is counted in ``more_calls_count``.
+    """
+    if groups.empty:
+        names = ("first_at", "last_at", "first_local", "last_local")
+        empty = {"calls_count": 0, "ok_count": 0, "more_calls_count": 0}
+        return dict.fromkeys(names) | empty | {"steps": []}
+    table = groups.assign(told=told)
+    for name in ("app_id", "ip", "api", "outcome", "severity"):
+        table[name] = table[name].astype("str")
+    steps = _join(table, _keep)
+    for join in (_join_failures, _join_harmless, _join_all):
+        if len(steps) <= MAX_STEPS:
+            break
+        steps = _join(table, join)
+    ok = groups["calls_count"].where(groups["outcome"] == "ok", 0)
+    order = sorted(steps, key=lambda step: (not step["told"], step["outcome"] != "ok"))
+    shown = sorted(order[:MAX_STEPS], key=lambda step: (step["first_at"], step["last_at"]))
+    first, last = groups["first_at"].min(), groups["last_at"].max()
+    return {
+        **_say_span(first, last, ("first", "last"), zone),
+        "calls_count": int(groups["calls_count"].sum()),
+        "ok_count": int(ok.sum()),
+        "more_calls_count": sum(step["calls_count"] for step in order[MAX_STEPS:]),
+        "steps": [
+            {name: step[name] for name in step if name not in {"first_at", "last_at"}}
+            | _say_span(step["first_at"], step["last_at"], ("start", "end"), zone)
+            for step in shown
+        ],
+    }
+
+
+def _say_span(
+    first: pd.Timestamp, last: pd.Timestamp, names: tuple[str, str], zone: str
+) -> dict[str, str]:
+    pairs = list(zip(names, (first, last), strict=True))
+    return {f"{name}_at": format_utc(at) for name, at in pairs} | {
+        f"{name}_local": format_local(at, zone) for name, at in pairs
+    }
+
+
+def _keep(table: pd.DataFrame) -> pd.DataFrame:
+    return table
+
+
+def _join_failures(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(api=table["api"].mask(table["outcome"] != "ok", _ANY))
+
+
+def _join_harmless(table: pd.DataFrame) -> pd.DataFrame:
+    harmless = (table["outcome"] != "ok") | ~table["severity"].isin(SENSITIVE)
+    return table.assign(api=table["api"].mask(harmless, _ANY))
+
+
+def _join_all(table: pd.DataFrame) -> pd.DataFrame:
+    return _join_harmless(table).assign(app_id=_ANY, ip=_ANY)
+
+
+def _join(
+    table: pd.DataFrame, coarsen: Callable[[pd.DataFrame], pd.DataFrame]
+) -> list[dict[str, Any]]:
+    """Join hours of like calls to steps; a long pause begins another one."""
+    coarse = coarsen(table)
+    keys = ["told", "app_id", "ip", "api", "outcome"]
+    rows = coarse[[*keys, "first_at", "last_at", "calls_count"]].assign(
+        real_api=table["api"], real_app=table["app_id"], real_ip=table["ip"]
+    )
+    rows = rows.sort_values([*keys, "first_at"])
+    pause = rows["first_at"] - rows.groupby(keys)["last_at"].cummax().shift() > PAUSE
+    rows["run"] = (pause | (rows[keys] != rows[keys].shift()).any(axis=1)).cumsum()
+    found = rows.groupby("run").agg(
+        told=("told", "first"),
+        app_id=("real_app", "first"),
+        apps_count=("real_app", "nunique"),
+        ip=("real_ip", "first"),
+        ips_count=("real_ip", "nunique"),
+        api=("real_api", "first"),
+        apis_count=("real_api", "nunique"),
+        outcome=("outcome", "first"),
+        calls_count=("calls_count", "sum"),
+        first_at=("first_at", "min"),
+        last_at=("last_at", "max"),
+    )
+    return [_name_step(row) for row in found.to_dict("records")]
+
+
+def _name_step(row: dict[Any, Any]) -> dict[str, Any]:
+    """Name what all calls of a step share; of the rest their number is told."""
+    return {str(key): value for key, value in row.items()} | {
+        name: row[name] if row[f"{name.removesuffix('_id')}s_count"] == 1 else None
+        for name in ("app_id", "ip", "api")
+    }
