@@ -238,13 +238,12 @@ class SurpriseForest(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)
-        score = self._score(rows)
-        gains: NDArray[np.float64] = np.empty_like(rows)
-        for column in range(rows.shape[1]):
-            plain = rows.copy()
-            plain[:, column] = self.median_[column]
-            gains[:, column] = self._score(plain) - score
-        return gains
+        # all replacements in one call: 300 trees cost more than the rows that run through them
+        plain = np.repeat(rows[None], rows.shape[1] + 1, axis=0)
+        for column, usual in enumerate(self.median_):
+            plain[column + 1, :, column] = usual
+        score = self._score(plain.reshape(-1, rows.shape[1])).reshape(plain.shape[:2])
+        return np.asarray((score[1:] - score[0]).T)
 
 
 def _compress(rows: NDArray[np.float64]) -> NDArray[np.float64]:
