@@ -127,7 +127,7 @@ def act(store, source, step, tick, read_at):
     return set()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     steps=steps,
     late=st.lists(st.integers(0, 6), min_size=HOURS * 4, max_size=HOURS * 4),
