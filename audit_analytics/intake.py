@@ -130,7 +130,7 @@ def count_log(
         return _count_store(store, settings)
     log = _read_files(source, settings)
     return CountedLog(
-        calls=rollup(log.events),
+        calls=rollup(log.events, zone=settings.tenant_zone),
         evidence=FrameEvidence(log.events),
         counts=log.counts,
         rejects=log.rejects,

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from audit_analytics import features
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.spans import read_since
 from audit_analytics.dates.weeks import (
     Week,
     choose_report_week,
-    find_begin,
     find_end,
     parse_week,
     week_of,
@@ -25,17 +23,13 @@ from audit_analytics.detect import (
     Limits,
     Rule,
     RuleInput,
-    StuffingThresholds,
-    add_metrics,
-    build_grid,
-    build_panel,
     choose_thresholds,
     detect_week,
     find_hits,
+    lay_out,
     limit_days,
     list_known,
     run_rules,
-    set_aside_stuffing,
     use_detectors,
 )
 from audit_analytics.errors import ConfigError, DataIncompleteError
@@ -46,7 +40,6 @@ from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
 from audit_analytics.review import Review, leave_out_calls, part_hits, read_review
-from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings, Settings, settle
 
 if TYPE_CHECKING:
@@ -56,6 +49,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect import Metric
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.reasons import Reasons
+    from audit_analytics.rollup import Rollup
 
 __all__ = [
     "analyze",
@@ -181,9 +175,10 @@ def judge_week(
     # a report depends on nothing after its week, whenever it is written
     known = log.calls.until(report_week.end_at)
     calls, untaught = _leave_out(known, review, report_week)
-    judged = _without_own(calls, settings)
+    # this tool's own app reads the audit log all day, and has a rule of its own
+    own, judged = calls.part(settings.own_apps())
     detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
-    hits = _find_hits(detection, judged, calls, report_week, settings, known=known)
+    hits = _find_hits(detection, judged, own, report_week, settings, known=known)
     panel = detection.panel
     parted = part_hits(
         hits,
@@ -231,7 +226,7 @@ def _choose_week(log: CountedLog, week: str | None, since: str | None, settings:
         )
     at, zone = pd.concat([by_api["first_at"], by_api["last_at"]]), settings.tenant_zone
     if since:
-        return _choose_hours(find_end(at), week, since, zone)
+        return _choose_hours(find_end(at, zone=zone), week, since, zone)
     return parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)
 
 
@@ -258,26 +253,19 @@ def _detect(
     untaught: pd.DataFrame,
     detector: OutlierDetector | None,
 ) -> Detection:
-    judged_api, judged_ip = set_aside_stuffing(
-        calls.by_api, calls.by_ip, choose_thresholds(settings.rules, StuffingThresholds)
-    )
-    grid = build_grid(
+    panel, judged = lay_out(
+        calls,
+        every.by_api,
         week,
+        thresholds=settings.rules,
         history_weeks=settings.history_weeks,
-        # a week before the log begins has no history, and is all gap
-        first_at=week.end_at if every.by_api.empty else find_begin(every.by_api["bucket_at"]),
-        last_at=every.by_api["last_at"].max(),
-        calls_at=every.by_api["bucket_at"],
         holidays=settings.holidays,
         working_days=settings.working_days,
     )
-    judged = Rollup(judged_api, judged_ip, "1h")
-    per_app = features.per_app(judged, zone=settings.tenant_zone, zero_fill=False)
-    panel = add_metrics(build_panel(per_app, judged_api, grid), judged_api).leave_out(untaught)
     detection = detect_week(
-        panel,
-        judged_api,
-        judged_ip,
+        panel.leave_out(untaught),
+        judged.by_api,
+        judged.by_ip,
         every_ip=calls.by_ip,
         detector=detector,
         seed=settings.seed,
@@ -286,31 +274,23 @@ def _detect(
     return detection if week.since_at is None else limit_days(detection, week.since_at)
 
 
-def _without_own(calls: Rollup, settings: Settings) -> Rollup:
-    """Leave out this tool's own app: it reads the audit log all day, and has a rule of its own."""
-    own = settings.own_apps()
-    if not own:
-        return calls
-    by_api, by_ip = (t[~t["app_id"].isin(own)] for t in (calls.by_api, calls.by_ip))
-    return replace(calls, by_api=by_api, by_ip=by_ip)
-
-
 def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.DataFrame]:
     """Leave out what was confirmed or suppressed in earlier weeks: it must not become usual."""
-    by_api, by_ip, hours = leave_out_calls(calls.by_api, calls.by_ip, review.list_untaught(week))
+    by_api, by_ip, hours = leave_out_calls(
+        calls.by_api, calls.by_ip, review.list_untaught(week), zone=week.zone
+    )
     return replace(calls, by_api=by_api, by_ip=by_ip), hours
 
 
 def _find_hits(
     detection: Detection,
     judged: Rollup,
-    calls: Rollup,
+    own: Rollup,
     week: Week,
     settings: Settings,
     *,
     known: Rollup,
 ) -> list[Hit]:
-    own = settings.own_apps()
     severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
@@ -321,8 +301,8 @@ def _find_hits(
         week=week,
         settings=settings.rules,
         deny_networks=settings.deny_networks,
-        own_by_api=calls.by_api[calls.by_api["app_id"].isin(own)],
-        own_by_ip=calls.by_ip[calls.by_ip["app_id"].isin(own)],
+        own_by_api=own.by_api,
+        own_by_ip=own.by_ip,
         every_api=known.by_api,
     )
     unusual = find_hits(

@@ -31,7 +31,7 @@ from audit_analytics.dates.buckets import floor_at
 from audit_analytics.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -104,6 +104,25 @@ class Rollup:
         by_api, by_ip = (t[t["bucket_at"] < end] for t in (self.by_api, self.by_ip))
         return Rollup(by_api, by_ip, self.bucket)
 
+    def part(self, apps: Collection[str]) -> tuple[Rollup, Rollup]:
+        """Part the counts of some apps from those of all others.
+
+        Parameters
+        ----------
+        apps : collection of str
+            App ids.
+
+        Returns
+        -------
+        tuple of two Rollup
+            Theirs, and the rest.
+        """
+        by_api, by_ip = (table["app_id"].isin(apps) for table in (self.by_api, self.by_ip))
+        return (
+            Rollup(self.by_api[by_api], self.by_ip[by_ip], self.bucket),
+            Rollup(self.by_api[~by_api], self.by_ip[~by_ip], self.bucket),
+        )
+
 
 def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Rollup:
     """Count calls per bucket by (app, API) and by (app, IP).
@@ -115,7 +134,7 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     bucket : str, default="1h"
         Width of the buckets, up to a day.
     zone : str, default="UTC"
-        IANA zone whose midnight begins a bucket of a day; of no effect on shorter buckets.
+        IANA zone on whose clocks the buckets are cut.
 
     Returns
     -------

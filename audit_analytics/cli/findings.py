@@ -89,8 +89,8 @@ def _fetch_rows(
     week = parse_week(report["week"]["iso"], zone=zone)
     evidence = source.fetch(
         [*read_hits(found), *read_through(found)],
-        start=week.hours[0],
-        end=week.counted_until,
+        start=week.start_at,
+        end=week.end_at,
         rows_max=rows,
     )
     if evidence.rows.empty and found["evidence"]["ids"]:

@@ -15,7 +15,7 @@ import pandas as pd
 from audit_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
     from datetime import date
 
     from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def start_days(days: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
     Parameters
     ----------
     days : pandas.DatetimeIndex of shape (n_days,)
-        Midnights, without a zone.
+        Midnights, or what else the clocks show, without a zone.
     zone : str
         IANA name.
 
@@ -76,28 +76,56 @@ def start_days(days: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
     return local.tz_convert("UTC")
 
 
-def end_day(start: pd.Timestamp, zone: str) -> pd.Timestamp:
-    """Return when a day ends, whether it has 23, 24 or 25 hours.
+def end_bucket(start: pd.Timestamp, bucket: str, *, zone: str) -> pd.Timestamp:
+    """Return when a bucket ends, whatever the clocks do within it.
 
     Parameters
     ----------
     start : pandas.Timestamp
         Its first instant, UTC.
+    bucket : str
+        Its width on the clocks, such as ``1h`` or ``1D``.
     zone : str
         IANA name.
 
     Returns
     -------
     pandas.Timestamp
-        The first instant of the next day, UTC.
+        The first instant of the next bucket, UTC.
 
     Examples
     --------
-    >>> end_day(pd.Timestamp("2026-10-24T22:00Z"), "Europe/Berlin")
+    >>> end_bucket(pd.Timestamp("2026-10-24T22:00Z"), "1D", zone="Europe/Berlin")
     Timestamp('2026-10-25 23:00:00+0000', tz='UTC')
     """
-    day = start.tz_convert(zone).tz_localize(None).normalize()
-    return start_days(pd.DatetimeIndex([day + pd.Timedelta(days=1)]), zone)[0]
+    return list_buckets(start, start + 2 * bucket_width(bucket), bucket, zone=zone)[1]
+
+
+def find_runs(positions: Iterable[int]) -> list[tuple[int, int]]:
+    """Join neighbouring hours.
+
+    Parameters
+    ----------
+    positions : iterable of int
+        Positions of hours.
+
+    Returns
+    -------
+    list of tuple of int
+        First position and length of every run.
+
+    Examples
+    --------
+    >>> find_runs([3, 4, 5, 9])
+    [(3, 3), (9, 1)]
+    """
+    runs: list[tuple[int, int]] = []
+    for place in sorted(map(int, positions)):
+        if runs and place == sum(runs[-1]):
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((place, 1))
+    return runs
 
 
 def slot_of(
@@ -192,34 +220,83 @@ def bucket_width(bucket: str) -> pd.Timedelta:
 
 
 def floor_at(at: pd.Series, bucket: str, *, zone: str) -> pd.Series:
-    """Return the start of the bucket each instant falls into.
+    """Return the start of the bucket each instant falls into, cut on the tenant's clocks.
 
     Parameters
     ----------
     at : pandas.Series of datetime64[us, UTC]
         Instants.
     bucket : str
-        pandas frequency such as ``15min``, ``1h`` or ``1D``; days begin at midnight of `zone`.
+        pandas frequency such as ``15min``, ``1h`` or ``1D``.
     zone : str
         IANA name of the tenant's zone.
 
     Returns
     -------
     pandas.Series of datetime64[us, UTC]
-        Starts of the buckets, UTC.
+        Starts of the buckets, UTC: when the clocks first show it, or leave it out. An hour they
+        show twice is two.
 
     Raises
     ------
     ConfigError
         `bucket` is no fixed frequency.
+
+    Examples
+    --------
+    >>> at = pd.Series([pd.Timestamp("2026-11-09T18:29Z"), pd.Timestamp("2026-11-09T18:31Z")])
+    >>> [format_utc(start) for start in floor_at(at, "1h", zone="Asia/Kolkata")]
+    ['2026-11-09T17:30:00Z', '2026-11-09T18:30:00Z']
     """
     width = bucket_width(bucket)
-    if width < pd.Timedelta(days=1):
-        return pd.Series(at.dt.floor(width))
-    days = at.dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
-    position, unique = pd.factorize(days)
-    starts = start_days(pd.DatetimeIndex(unique), zone).astype(at.dtype)
-    return pd.Series(starts[position], index=at.index, name=at.name)
+    if at.empty:
+        return at
+    wall, offset = _read_clocks(at, zone)
+    begun = wall.dt.floor(width)
+    start = (begun - offset).dt.tz_localize("UTC")
+    if width > pd.Timedelta(hours=1):
+        moved = np.ones(len(at), dtype=bool)
+    else:
+        # the clocks were set otherwise when the bucket began
+        moved = (_read_clocks(start, zone)[1] != offset).to_numpy()
+    if moved.any():
+        position, unique = pd.factorize(begun[moved])
+        start[moved] = start_days(pd.DatetimeIndex(unique), zone).astype(at.dtype)[position]
+    return pd.Series(start)
+
+
+def floor_hour(at: pd.Timestamp, zone: str) -> pd.Timestamp:
+    """Return the start of the hour an instant falls into, as :func:`floor_at` of one.
+
+    Parameters
+    ----------
+    at : pandas.Timestamp
+        An instant with a time zone.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    pandas.Timestamp
+        UTC.
+
+    Examples
+    --------
+    >>> floor_hour(pd.Timestamp("2026-11-09T18:29Z"), "Asia/Kathmandu")
+    Timestamp('2026-11-09 18:15:00+0000', tz='UTC')
+    """
+    local = at.tz_convert(zone)
+    wall = local.tz_localize(None)
+    start = local - (wall - wall.floor("h"))
+    if start.utcoffset() != local.utcoffset():
+        [start] = floor_at(pd.Series([at.tz_convert("UTC")]), "1h", zone=zone)
+    return start.tz_convert("UTC")
+
+
+def _read_clocks(at: pd.Series, zone: str) -> tuple[pd.Series, pd.Series]:
+    """Return what the clocks show, and how far they are ahead of UTC."""
+    wall = at.dt.tz_convert(zone).dt.tz_localize(None)
+    return wall, wall - at.dt.tz_localize(None)
 
 
 def list_buckets(
@@ -247,11 +324,10 @@ def list_buckets(
     >>> list_buckets(first, last, "1D", zone="America/New_York").hour
     Index([4, 4, 5], dtype='int32')
     """
-    width = bucket_width(bucket)
-    if width < pd.Timedelta(days=1):
-        return pd.date_range(first_at, last_at, freq=width)
-    first, last = (at.tz_convert(zone).tz_localize(None) for at in (first_at, last_at))
-    return start_days(pd.date_range(first.normalize(), last.normalize(), freq="D"), zone)
+    # where clocks change by half an hour, an hour is left that is as short
+    step = min(bucket_width(bucket), pd.Timedelta(minutes=30))
+    every = pd.Series(pd.date_range(first_at, last_at, freq=step))
+    return pd.DatetimeIndex(floor_at(every, bucket, zone=zone).unique())
 
 
 def format_local(at: pd.Timestamp, zone: str) -> str:

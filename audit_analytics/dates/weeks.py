@@ -9,7 +9,14 @@ from typing import Final
 
 import pandas as pd
 
-from audit_analytics.dates.buckets import HOURS_PER_DAY, load_zone, start_days
+from audit_analytics.dates.buckets import (
+    HOURS_PER_DAY,
+    end_bucket,
+    floor_at,
+    list_buckets,
+    load_zone,
+    start_days,
+)
 from audit_analytics.errors import ConfigError
 
 _MOST_DAYS: Final = 4
@@ -50,21 +57,9 @@ class Week:
         Returns
         -------
         pandas.DatetimeIndex of shape (168,)
-            UTC; 167 or 169 long where the zone changes its clocks. Where its clocks differ from
-            UTC by a half hour, an hour belongs to the week it begins in.
+            UTC; 167 or 169 long where the zone changes its clocks.
         """
-        return pd.date_range(self.start_at.ceil("h"), self.end_at, freq="h", inclusive="left")
-
-    @property
-    def counted_until(self) -> pd.Timestamp:
-        """Return the end of the last hour that belongs to the week.
-
-        Returns
-        -------
-        pandas.Timestamp
-            UTC; later than `end_at` where an hour belongs to two weeks.
-        """
-        return self.hours[-1] + pd.Timedelta(hours=1)
+        return list_buckets(self.start_at, self.end_at, "1h", zone=self.zone)[:-1]
 
     def shifted(self, weeks: int) -> Week:
         """Return the week that lies `weeks` later.
@@ -148,13 +143,15 @@ def parse_week(text: str, *, zone: str) -> Week:
     return _make_week(monday, zone)
 
 
-def find_begin(at: pd.Series) -> pd.Timestamp:
+def find_begin(at: pd.Series, *, zone: str) -> pd.Timestamp:
     """Return the start of the first hour in which the log is really there.
 
     Parameters
     ----------
     at : pandas.Series of datetime64[us, UTC]
         Instants of the events.
+    zone : str
+        IANA name of the tenant's zone.
 
     Returns
     -------
@@ -164,19 +161,21 @@ def find_begin(at: pd.Series) -> pd.Timestamp:
     Examples
     --------
     >>> hours = pd.date_range("2026-11-01T00:00Z", "2026-11-15T15:00Z", freq="h")
-    >>> find_begin(pd.Series([pd.Timestamp("2020-01-01T00:00Z"), *hours]))
+    >>> find_begin(pd.Series([pd.Timestamp("2020-01-01T00:00Z"), *hours]), zone="UTC")
     Timestamp('2026-11-01 00:00:00+0000', tz='UTC')
     """
-    return _list_solid(at).min()
+    return _list_solid(at, zone).min()
 
 
-def find_end(at: pd.Series) -> pd.Timestamp:
+def find_end(at: pd.Series, *, zone: str) -> pd.Timestamp:
     """Return the end of the last hour that the log really reaches.
 
     Parameters
     ----------
     at : pandas.Series of datetime64[us, UTC]
         Instants of all events, at least one.
+    zone : str
+        IANA name of the tenant's zone.
 
     Returns
     -------
@@ -186,15 +185,15 @@ def find_end(at: pd.Series) -> pd.Timestamp:
     Examples
     --------
     >>> hours = pd.date_range("2026-11-01T00:00Z", "2026-11-15T15:00Z", freq="h")
-    >>> find_end(pd.Series([*hours, pd.Timestamp("2099-01-01T00:00Z")]))
+    >>> find_end(pd.Series([*hours, pd.Timestamp("2099-01-01T00:00Z")]), zone="UTC")
     Timestamp('2026-11-15 16:00:00+0000', tz='UTC')
     """
-    return _list_solid(at).max() + pd.Timedelta(hours=1)
+    return end_bucket(_list_solid(at, zone).max(), "1h", zone=zone)
 
 
-def _list_solid(at: pd.Series) -> pd.Series:
+def _list_solid(at: pd.Series, zone: str) -> pd.Series:
     """Return the hours with events, but for stray ones: parts of less than a day, a week apart."""
-    hours = pd.Series(pd.Series(at.unique()).dt.floor("h").unique()).sort_values()
+    hours = pd.Series(floor_at(pd.Series(at.unique()), "1h", zone=zone).unique()).sort_values()
     part = (hours.diff() > pd.Timedelta(weeks=1)).cumsum()
     size = part.map(part.value_counts())
     solid = hours[size >= HOURS_PER_DAY]
@@ -231,12 +230,12 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     >>> choose_report_week(pd.Series([*hours, stray]), zone="Asia/Shanghai").iso
     '2026-W46'
     """
-    hours = pd.DatetimeIndex(at.dt.floor("h").unique()).sort_values()
+    hours = pd.DatetimeIndex(floor_at(at, "1h", zone=zone).unique()).sort_values()
     days = hours.tz_convert(zone).tz_localize(None).normalize()
     mondays = days - pd.to_timedelta(days.day_of_week, unit="D")
     hours_in = mondays.value_counts().sort_index()
     days_in = pd.Series(mondays, index=days).groupby(level=0).first().value_counts().sort_index()
-    begin = find_begin(at)
+    begin = find_begin(at, zone=zone)
     needed = min(_MOST_DAYS, -(-int(days_in.max()) // 2))
     complete = [
         week

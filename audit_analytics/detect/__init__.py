@@ -4,7 +4,7 @@ In come hourly counts; out come hits (one observation each) and cases (how unusu
 week was). Nothing here reads an event, knows last week's report or speaks to a person.
 """
 
-from audit_analytics.detect.detector import Detector, Thresholds
+from audit_analytics.detect.detector import Detector, Thresholds, choose_thresholds
 from audit_analytics.detect.detectors import (
     find_detector,
     list_detectors,
@@ -16,11 +16,12 @@ from audit_analytics.detect.detectors import (
 from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
 from audit_analytics.detect.hits import find_hits
+from audit_analytics.detect.layout import lay_out
 from audit_analytics.detect.limit import Limits, limit_hits
 from audit_analytics.detect.metric import Metric, add_metrics
 from audit_analytics.detect.panel import Panel, build_panel
 from audit_analytics.detect.reasons import choose_reasons
-from audit_analytics.detect.rule_input import RuleInput, choose_thresholds
+from audit_analytics.detect.rule_input import RuleInput
 from audit_analytics.detect.rules import Rule, rule
 from audit_analytics.detect.series import expect_week
 from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
@@ -45,6 +46,7 @@ __all__ = [
     "expect_week",
     "find_detector",
     "find_hits",
+    "lay_out",
     "limit_days",
     "limit_hits",
     "list_detectors",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,6 +39,27 @@ class Thresholds(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+T = TypeVar("T", bound=Thresholds)
+
+
+def choose_thresholds(settings: Thresholds, model: type[T]) -> T:
+    """Return the thresholds of one kind out of those of all rules.
+
+    Parameters
+    ----------
+    settings : Thresholds
+        Those of all rules, or any of them.
+    model : type of Thresholds
+        Which ones.
+
+    Returns
+    -------
+    Thresholds
+        `settings` if it has them, else the defaults.
+    """
+    return settings if isinstance(settings, model) else model()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -230,8 +230,7 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
     """
     grid = detection.panel.grid
     days = np.array(grid.days(0))
-    last_hour = grid.hours[grid.first_hour[days] + grid.day_hours[days] - 1]
-    over = np.asarray(last_hour + pd.Timedelta(hours=1) <= since)
+    over = np.asarray(grid.ends[grid.first_hour[days] + grid.day_hours[days] - 1] <= since)
     api_days, ip_days, newborns = detection.api_days, detection.ip_days, detection.newborns
     limited = replace(
         detection,

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.dates.buckets import HOURS_PER_DAY, SLOTS_COUNT, day_of, slot_of
+from audit_analytics.dates.buckets import (
+    HOURS_PER_DAY,
+    SLOTS_COUNT,
+    day_of,
+    list_buckets,
+    slot_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -56,6 +62,49 @@ class Grid:
     week: NDArray[np.intp]
     gap: NDArray[np.bool_]
     began: int = 0
+
+    @property
+    def ends(self) -> pd.DatetimeIndex:
+        """Return when each hour ends: one in which clocks change may be half as long.
+
+        Returns
+        -------
+        pandas.DatetimeIndex of shape (n_hours,)
+            UTC.
+        """
+        return self.hours[1:].append(self.hours[-1:] + pd.Timedelta(hours=1))
+
+    def day_span(self, day: int) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Return when a local day begins and ends.
+
+        Parameters
+        ----------
+        day : int
+            Its number.
+
+        Returns
+        -------
+        tuple of two pandas.Timestamp
+            UTC.
+        """
+        first = self.first_hour[day]
+        return self.hours[first], self.ends[first + self.day_hours[day] - 1]
+
+    def locate(self, at: pd.Series) -> NDArray[np.intp]:
+        """Return the hour each instant falls into.
+
+        Parameters
+        ----------
+        at : pandas.Series of datetime64[us, UTC]
+            Instants.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_instants,)
+            Positions in `hours`; negative before them, by as many hours, and beyond them their
+            number.
+        """
+        return _locate(self.hours, self.ends[-1], at)
 
     @property
     def weeks(self) -> list[int]:
@@ -183,23 +232,31 @@ def build_grid(
         if earlier.end_at <= first_at:
             break
         start = earlier.start_at
-    hours = pd.date_range(start.ceil("h"), week.end_at, freq="h", inclusive="left")
+    hours = list_buckets(start, week.end_at, "1h", zone=week.zone)[:-1]
     day = day_of(hours, zone=week.zone)
     slot = slot_of(hours, zone=week.zone, holidays=holidays, working_days=working_days)
     active = np.zeros(len(hours))
     at = hours.get_indexer(pd.DatetimeIndex(calls_at))
     np.add.at(active, at[at >= 0], 1.0)
-    seen = (hours >= first_at.floor("h")) & (hours <= last_at)
-    missing = find_missing(active, slot, day, np.asarray(seen))
+    began = int(_locate(hours, week.end_at, pd.Series([first_at]))[0])
+    unborn = np.arange(len(hours)) < began
+    missing = find_missing(active, slot, day, np.asarray(~unborn & (hours <= last_at)))
     return Grid(
         hours=hours,
         slot=slot,
         day=day,
         # by the calendar: a week in which the clocks change has 167 or 169 hours
         week=np.asarray((day - day[hours >= week.start_at][0]) // 7, dtype=np.intp),
-        gap=np.asarray((hours < first_at.floor("h")) | missing),
-        began=int((first_at.floor("h") - hours[0]) // pd.Timedelta(hours=1)),
+        gap=unborn | missing,
+        began=began,
     )
+
+
+def _locate(hours: pd.DatetimeIndex, end: pd.Timestamp, at: pd.Series) -> NDArray[np.intp]:
+    place = hours.searchsorted(at, side="right") - 1
+    before = (at - hours[0]) // pd.Timedelta(hours=1)
+    place = np.where(at < hours[0], before, place)
+    return np.where(at >= end, len(hours), place).astype(np.intp)
 
 
 def find_missing(

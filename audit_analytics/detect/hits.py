@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect.detectors import list_detectors
@@ -134,7 +133,7 @@ def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
     days = detection.ip_days[detection.ip_days["ip"] == case.entity]
     row = days.loc[days["p"].idxmin()]
     grid = detection.panel.grid
-    start = grid.hours[grid.first_hour[int(row["day"])]]
+    start, end = grid.day_span(int(row["day"]))
     groups = list_detectors(IpGroup)
     least = min(float(row[f"p_{group.name}"]) for group in groups)
     for group in groups:
@@ -145,7 +144,7 @@ def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:
                 entity_type="ip",
                 entity=case.entity,
                 start_at=start,
-                end_at=start + pd.Timedelta(hours=int(grid.day_hours[int(row["day"])])),
+                end_at=end,
                 observed=float(row[group.observed]),
                 unit=group.unit,
                 p=float(row[f"p_{group.name}"]),

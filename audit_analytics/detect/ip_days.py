@@ -43,7 +43,7 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
         ``calls_count``, ``auth_count`` and the raw score of each group by its name.
     """
     grid = panel.grid
-    hour = ((by_ip["bucket_at"] - grid.hours[0]) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
+    hour = grid.locate(by_ip["bucket_at"])
     app = panel.apps.get_indexer(pd.Index(by_ip["app_id"].astype("str")))
     ip = by_ip["ip"].astype("str")
     kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0) & (ip != "").to_numpy()

@@ -156,7 +156,7 @@ def _first_days(table: pd.DataFrame, column: str, panel: Panel) -> pd.DataFrame:
 def _build(panel: Panel, pairs: pd.DataFrame, *, days: int) -> Novelty:
     grid = panel.grid
     first_at = pd.DatetimeIndex(pairs["first_at"])
-    hour = np.asarray((first_at - grid.hours[0]) // pd.Timedelta(hours=1), dtype=np.intp)
+    hour = grid.locate(first_at)
     inside = (hour >= 0) & (hour < len(grid.hours))
     pairs = pairs[inside].assign(first_at=first_at[inside], day=grid.day[hour[inside]])
     day = np.arange(grid.day[-1] + 1)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics import schema
 from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+from audit_analytics.features.tables import TOKEN_CATEGORY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,7 +101,7 @@ class Panel:
         """
         if since is None:
             return self
-        over = np.asarray(self.grid.hours + pd.Timedelta(hours=1) <= since)
+        over = np.asarray(self.grid.ends <= since)
         forgotten = over & (self.grid.week == 0)
         return replace(
             self,
@@ -218,13 +220,11 @@ def by_day(values: NDArray[np.generic], day: NDArray[np.intp]) -> NDArray[np.flo
     return np.asarray(np.add.reduceat(values.astype(float), starts, axis=1))
 
 
-def build_panel(per_app: pd.DataFrame, by_api: pd.DataFrame, grid: Grid) -> Panel:
-    """Arrange the hourly features of the apps as arrays.
+def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
+    """Arrange the hourly counts of the apps as arrays.
 
     Parameters
     ----------
-    per_app : pandas.DataFrame
-        :func:`audit_analytics.features.per_app` with hourly buckets.
     by_api : pandas.DataFrame
         Table :data:`audit_analytics.schema.CALLS_BY_API` with hourly buckets.
     grid : Grid
@@ -236,34 +236,29 @@ def build_panel(per_app: pd.DataFrame, by_api: pd.DataFrame, grid: Grid) -> Pane
         Apps in the order of their ids; calls without an app id are left out, and all apps but
         the ``MAX_APPS`` that were seen first.
     """
-    named = per_app[per_app["app_id"] != ""]
-    begun = named["bucket_at"].groupby(named["app_id"].astype("str")).min()
+    names = by_api["app_id"].astype("str")
+    begun = by_api["bucket_at"].groupby(names[names != ""]).min()
     apps = pd.Index(sorted(begun.sort_values(kind="stable").index[:MAX_APPS]), dtype="str")
-    per_app = per_app[per_app["app_id"].isin(apps)]
-    start = grid.hours[0]
-    hour_of = (per_app["bucket_at"] - start) // pd.Timedelta(hours=1)
-    row = apps.get_indexer(per_app["app_id"].astype("str"))
-    first_hour = hour_of.groupby(row).min().to_numpy(dtype=np.intp)
-    inside = ((hour_of >= 0) & (hour_of < len(grid.hours))).to_numpy()
-    at = (row[inside], hour_of.to_numpy(dtype=np.intp)[inside])
-
-    def arrange(column: str) -> NDArray[np.float64]:
-        matrix = np.zeros((len(apps), len(grid.hours)))
-        matrix[at] = per_app[column].to_numpy(dtype=float)[inside]
-        return matrix
-
-    columns = {name: f"{name}_count" for name in COUNTS}
-    hour = ((by_api["bucket_at"] - start) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
-    app = apps.get_indexer(by_api["app_id"].astype("str"))
+    app, hour = apps.get_indexer(names), grid.locate(by_api["bucket_at"])
+    first_hour = pd.Series(hour[app >= 0]).groupby(app[app >= 0]).min().to_numpy(dtype=np.intp)
     kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0)
-    api_calls = pd.DataFrame(
+    calls = by_api["calls_count"]
+    rows = pd.DataFrame(
         {
-            "app": app[kept],
-            "hour": hour[kept],
-            "api": by_api["api"].astype("str").to_numpy()[kept],
-            "calls_count": by_api["calls_count"].to_numpy(dtype=float)[kept],
-            **{n: by_api[f"{n}_count"].to_numpy(dtype=float)[kept] for n in ERROR_CLASSES},
+            "app": app,
+            "hour": hour,
+            "api": by_api["api"].astype("str").to_numpy(),
+            "calls_count": calls.to_numpy(dtype=float),
+            "sensitive": calls.where(by_api["severity"].isin(schema.SENSITIVE), 0).to_numpy(),
+            "token": calls.where(by_api["category"] == TOKEN_CATEGORY, 0).to_numpy(),
+            "objects": by_api["objects_count"].to_numpy(),
+            **{n: by_api[f"{n}_count"].to_numpy(dtype=float) for n in ERROR_CLASSES},
         }
-    )
-    counts = {name: arrange(column) for name, column in columns.items()}
+    )[kept].reset_index(drop=True)
+    counts = {}
+    for name in COUNTS:
+        counts[name] = np.zeros((len(apps), len(grid.hours)))
+        column = rows["calls_count" if name == "calls" else name]
+        np.add.at(counts[name], (rows["app"], rows["hour"]), column.to_numpy(dtype=float))
+    api_calls = rows[["app", "hour", "api", "calls_count", *ERROR_CLASSES]]
     return Panel(grid, apps, first_hour, counts, api_calls)

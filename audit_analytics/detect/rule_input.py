@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.dates.weeks import Week, choose_report_week, find_begin, parse_week
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.grid import MIN_HISTORY_DAYS, build_grid
+from audit_analytics.detect.detector import T, Thresholds, choose_thresholds
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
-from audit_analytics.detect.panel import COUNTS, Panel, build_panel
-from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
 from audit_analytics.detect.tables import gather
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.language import mark
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
     from datetime import date
 
-T = TypeVar("T", bound=Thresholds)
+    from audit_analytics.detect.panel import Panel
 
 HOUR: Final = pd.Timedelta(hours=1)
 DAY: Final = pd.Timedelta(days=1)
@@ -118,39 +116,37 @@ class RuleInput:
         InputError
             The frame is no table of events.
         """
+        # it counts the metrics in use, and the list of these holds the rules
+        from audit_analytics.detect.layout import lay_out  # noqa: PLC0415
+
         if events.empty:
             raise DataIncompleteError("no events: a rule needs at least one; load a log first")
         settings = settings or Thresholds()
         chosen = (
             parse_week(week, zone=zone) if week else choose_report_week(events["at"], zone=zone)
         )
-        calls = rollup(events).until(chosen.end_at)
-        own = [table["app_id"].isin(own_apps) for table in (calls.by_api, calls.by_ip)]
-        by_api, by_ip = calls.by_api[~own[0]], calls.by_ip[~own[1]]
-        judged_api, judged_ip = set_aside_stuffing(
-            by_api, by_ip, choose_thresholds(settings, StuffingThresholds)
-        )
-        grid = build_grid(
+        known = rollup(events, zone=zone).until(chosen.end_at)
+        own, calls = known.part(own_apps)
+        panel, judged = lay_out(
+            calls,
+            known.by_api,
             chosen,
+            thresholds=settings,
             history_weeks=history_weeks,
-            first_at=chosen.end_at if by_api.empty else find_begin(calls.by_api["bucket_at"]),
-            last_at=calls.by_api["last_at"].max(),
-            calls_at=calls.by_api["bucket_at"],
             holidays=holidays,
             working_days=working_days,
         )
-        panel = build_panel(_count_apps(judged_api), judged_api, grid)
         return cls(
             panel=panel,
-            by_api=by_api,
-            by_ip=by_ip,
-            networks=find_new_networks(panel, judged_ip),
-            apis=find_new_apis(panel, judged_api),
+            by_api=calls.by_api,
+            by_ip=calls.by_ip,
+            networks=find_new_networks(panel, judged.by_ip),
+            apis=find_new_apis(panel, judged.by_api),
             week=chosen,
             settings=settings,
             deny_networks=deny_networks,
-            own_by_api=calls.by_api[own[0]],
-            own_by_ip=calls.by_ip[own[1]],
+            own_by_api=own.by_api,
+            own_by_ip=own.by_ip,
         )
 
     def thresholds(self, model: type[T]) -> T:
@@ -232,7 +228,7 @@ class RuleInput:
         bool
             The log begins seven days or more before the report week.
         """
-        return self.is_known_since(find_begin(self.by_api["bucket_at"]))
+        return self.is_known_since(find_begin(self.by_api["bucket_at"], zone=self.week.zone))
 
     @property
     def last_seen(self) -> pd.Series:
@@ -313,33 +309,3 @@ class RuleInput:
         else:
             pairs = pairs[pairs["first_at"] >= since]
         return pairs.assign(app_id=self.panel.apps[pairs["app"]])
-
-
-def choose_thresholds(settings: Thresholds, model: type[T]) -> T:
-    """Return the thresholds of one kind out of those of all rules.
-
-    Parameters
-    ----------
-    settings : Thresholds
-        Those of all rules, or any of them.
-    model : type of Thresholds
-        Which ones.
-
-    Returns
-    -------
-    Thresholds
-        `settings` if it has them, else the defaults.
-    """
-    return settings if isinstance(settings, model) else model()
-
-
-def _count_apps(by_api: pd.DataFrame) -> pd.DataFrame:
-    """Count what the panel holds per app and hour."""
-    calls = by_api["calls_count"]
-    table = by_api.assign(
-        sensitive_count=calls.where(by_api["severity"].isin(schema.SENSITIVE), 0),
-        token_count=calls.where(by_api["category"] == "token_issuance", 0),
-    )
-    keys = ["bucket_at", "app_id"]
-    sums = table.groupby(keys, observed=True)[[f"{name}_count" for name in COUNTS]].sum()
-    return sums.reset_index()

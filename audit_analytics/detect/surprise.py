@@ -6,7 +6,7 @@ comes from; :mod:`audit_analytics.detect.groups` builds the surprise groups from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,6 +22,8 @@ from audit_analytics.detect.baseline import (
 from audit_analytics.detect.panel import Panel, by_day
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 MIN_FAILED: Final = 3
@@ -105,6 +107,34 @@ class WeekFrame:
     panel: Panel
     scored: int
     uncut: Panel | None = None
+    fitted: dict[tuple[str, int], tuple[Baseline, NDArray[np.float64]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def fit_once(
+        self,
+        fit: Callable[[WeekFrame, NDArray[np.float64]], Baseline],
+        counts: NDArray[np.float64],
+    ) -> Baseline:
+        """Fit a baseline, or return it where another group asked for it before.
+
+        Parameters
+        ----------
+        fit : callable
+            ``fit(frame, counts) -> Baseline``.
+        counts : numpy.ndarray of shape (n_apps, n_hours)
+            Counts over the whole grid; not to be changed in place afterwards.
+
+        Returns
+        -------
+        Baseline
+            The same for the same array.
+        """
+        key = fit.__name__, id(counts)
+        if key not in self.fitted:
+            # with the counts, or another array could get their id
+            self.fitted[key] = fit(self, counts), counts
+        return self.fitted[key][0]
 
     @property
     def whole(self) -> WeekFrame:
@@ -115,7 +145,9 @@ class WeekFrame:
         WeekFrame
             The same week.
         """
-        return WeekFrame(self.uncut or self.panel, self.scored)
+        if self.uncut is None or self.uncut is self.panel:
+            return self
+        return WeekFrame(self.uncut, self.scored)
 
     @property
     def hours(self) -> NDArray[np.intp]:
@@ -179,6 +211,10 @@ def fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
     Baseline
         With 48 slots.
     """
+    return frame.fit_once(_fit_hourly, counts)
+
+
+def _fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
     weights = frame.panel.weights(frame.scored)
     slot = frame.panel.grid.slot
     return fit_baseline(counts, weights, slot, slots=SLOTS_COUNT, cycle=HOURS_PER_DAY)
@@ -199,6 +235,10 @@ def fit_daily(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
     Baseline
         With 2 slots; a day with a gap in the log is left out.
     """
+    return frame.fit_once(_fit_daily, counts)
+
+
+def _fit_daily(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
     grid = frame.panel.grid
     weights = frame.panel.weights(frame.scored)
     hours = by_day(np.ones_like(weights), grid.day)
@@ -241,16 +281,15 @@ def score_hours(
     grid, hours = frame.panel.grid, frame.hours
     app, column = np.nonzero((counts[:, hours] > 0) & ~grid.gap[hours])
     hour = hours[column]
-    observed, mean = counts[app, hour], base.mean[app, grid.slot[hour]]
-    more = 0.0 if extra is None else extra[app, hour]
-    mean = mean + more
-    size = base.size(mean, app, grid.slot[hour])
-    score = count_surprise(observed, mean, size)
-    if rate is not None:
-        calls = frame.panel.counts["calls"][app, hour]
-        score = _limit_by_share(score, observed, calls, rate[app] + more / calls)
-    rows = {"app": app, "hour": hour, "score": score, "observed": observed}
-    return pick_daily(frame, pd.DataFrame({**rows, "expected": mean, "size": size, "hours": 1}))
+    rows = _score_rows(
+        base,
+        (app, grid.slot[hour]),
+        counts[app, hour],
+        calls=frame.panel.counts["calls"][app, hour],
+        rate=rate,
+        more=0.0 if extra is None else extra[app, hour],
+    )
+    return pick_daily(frame, rows.assign(hour=hour, hours=1))
 
 
 def score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baseline) -> Surprise:
@@ -321,21 +360,37 @@ def score_days(
     totals, days = by_day(counts, grid.day), np.array(frame.days)
     app, column = np.nonzero(totals[:, days] > 0)
     day = days[column]
-    slot = grid.day_slot[day]
-    observed, mean = totals[app, day], base.mean[app, slot]
-    more = 0.0 if extra is None else by_day(extra, grid.day)[app, day]
-    mean = mean + more
-    size = base.size(mean, app, slot)
-    score = count_surprise(observed, mean, size)
-    if rate is not None:
-        calls = by_day(frame.panel.counts["calls"], grid.day)[app, day]
-        score = _limit_by_share(score, observed, calls, rate[app] + more / calls)
+    rows = _score_rows(
+        base,
+        (app, grid.day_slot[day]),
+        totals[app, day],
+        calls=by_day(frame.panel.counts["calls"], grid.day)[app, day],
+        rate=rate,
+        more=0.0 if extra is None else by_day(extra, grid.day)[app, day],
+    )
     start, end = grid.first_hour[day], grid.first_hour[day] + grid.day_hours[day]
     if frame.scored == 0:
         start = np.maximum(start, frame.panel.since_hour)
-    rows = {"app": app, "hour": start, "hours": end - start}
-    rows |= {"score": score, "observed": observed, "expected": mean, "size": size}
-    return pick_daily(frame, pd.DataFrame(rows))
+    return pick_daily(frame, rows.assign(hour=start, hours=end - start))
+
+
+def _score_rows(
+    base: Baseline,
+    at: tuple[NDArray[np.intp], NDArray[np.intp]],
+    observed: NDArray[np.float64],
+    *,
+    calls: NDArray[np.float64],
+    rate: NDArray[np.float64] | None,
+    more: NDArray[np.float64] | float,
+) -> pd.DataFrame:
+    """Score buckets by the mean of their app and slot, and by the share of calls if it is known."""
+    mean = base.mean[at] + more
+    size = base.size(mean, *at)
+    score = count_surprise(observed, mean, size)
+    if rate is not None:
+        score = _limit_by_share(score, observed, calls, rate[at[0]] + more / calls)
+    rows = {"app": at[0], "score": score, "observed": observed, "expected": mean, "size": size}
+    return pd.DataFrame(rows)
 
 
 def _limit_by_share(

@@ -273,8 +273,8 @@ def _merge(
     severity = max([*severities, rarity or "low"], key=schema.SEVERITIES.index)
     evidence = source.fetch(
         [*hits, *through],
-        start=week.hours[0],
-        end=week.counted_until,
+        start=week.start_at,
+        end=week.end_at,
         rows_max=MAX_EVIDENCE,
         beside=below,
     )

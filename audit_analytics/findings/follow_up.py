@@ -88,7 +88,7 @@ def follow_up(
     by: dict[tuple[str, str], set[str]] = {}
     for hit, number in split.suppressed:
         by.setdefault((hit.entity_type, hit.entity), set()).add(number)
-    calls = index_calls(by_api), index_calls(by_ip)
+    calls = tuple(index_calls(table, zone=week.zone) for table in (by_api, by_ip))
 
     def complete(found: Sequence[Finding]) -> list[Finding]:
         placed = place_findings(found, past, week=week, verdicts=review.verdicts)
@@ -101,7 +101,7 @@ def follow_up(
             for finding in placed
         ]
 
-    first, last = by_api["bucket_at"].searchsorted([week.hours[0], week.end_at])
+    first, last = by_api["bucket_at"].searchsorted([week.start_at, week.end_at])
     before = past.last["suppressions"] if past.last else []
     return FollowUp(
         findings=complete(findings),

@@ -152,8 +152,7 @@ def say_when(hit: Hit, zone: str) -> str:
     when, busy = format_span(hit.start_at, hit.end_at, zone), hit.facts.get("busy")
     if not busy:
         return when
-    # hours of elapsed time: a day in which the clocks change is no trouble
-    first, last = ((hit.start_at + timedelta(hours=n)).tz_convert(zone) for n in busy)
+    first, last = (at.tz_convert(zone) for at in busy)
     return _(
         "{when}, mostly between {time} and {end_time}",
         when=when,

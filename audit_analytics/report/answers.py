@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.dates.buckets import HOURS_PER_DAY, format_local, format_utc
+from audit_analytics.dates.buckets import HOURS_PER_DAY, floor_hour, format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.findings import explain_hit
 
@@ -147,7 +147,9 @@ def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[st
 def _rows_of(data: ReportInput, hit: Hit) -> pd.DataFrame:
     """Return the hourly counts of the hours a hit speaks about, narrowed to its app and APIs."""
     hours = data.calls.by_api["bucket_at"]
-    rows = data.calls.by_api[(hours >= hit.start_at.floor("h")) & (hours < hit.end_at)]
+    rows = data.calls.by_api[
+        (hours >= floor_hour(hit.start_at, data.week.zone)) & (hours < hit.end_at)
+    ]
     for column in ("app_id", "api", "severity", "category"):
         if column in hit.where:
             rows = rows[rows[column].isin(hit.where[column])]
@@ -235,7 +237,7 @@ def _odd_hours(data: ReportInput, week: pd.DataFrame) -> pd.Series:
     rows, hours = np.nonzero(panel.counts["calls"] * past)
     used[rows, grid.slot[hours]] = True
     app = panel.apps.get_indexer(pd.Index(week["app_id"]))
-    hour = ((week["bucket_at"] - grid.hours[0]) // pd.Timedelta(hours=1)).to_numpy(dtype=np.intp)
+    hour = grid.locate(week["bucket_at"])
     odd = (app >= 0) & ~used[app, grid.slot[hour]] & data.detection.assessed[app]
     return week["calls_count"].where(odd, 0)
 

@@ -45,7 +45,7 @@ def _count_errors(data: ReportInput) -> dict[str, Any]:
     table = table.reindex(data.week.hours, fill_value=0)
     return {
         "bucket": "1h",
-        "start_at": format_utc(data.week.hours[0]),
+        "start_at": format_utc(data.week.start_at),
         "classes": {
             name: [int(value) for value in table[column]]
             for name, column in columns.items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import MAX_APPS
 from audit_analytics.language import _, join_sentences, ngettext, say_number
@@ -15,18 +15,10 @@ from audit_analytics.report.names import count_severities
 from audit_analytics.report.wording import MAX_REJECTS_SHARE, share_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from audit_analytics.report.inputs import ReportInput
 
 MAX_LISTED: Final = 50
 MAX_REASONS: Final = 20
-
-
-def _runs(mask: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Return (start, length) of every run of True."""
-    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(int), 0]))
-    return [(int(a), int(b - a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def build_coverage(data: ReportInput) -> dict[str, Any]:
@@ -52,8 +44,8 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
             "end_local": format_local(end, zone),
             "hours_count": length,
         }
-        for first, length in _runs(gap)
-        for start, end in [(grid.hours[first], grid.hours[first] + pd.Timedelta(hours=length))]
+        for first, length in find_runs(np.flatnonzero(gap))
+        for start, end in [(grid.hours[first], grid.ends[first + length - 1])]
     ]
     week = data.in_week(data.calls.by_api, "bucket_at")
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"

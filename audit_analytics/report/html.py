@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
+from audit_analytics.dates.buckets import find_runs
 from audit_analytics.language import HTML_CODES, use_language
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
@@ -25,7 +26,7 @@ from audit_analytics.report.names import name_code, name_outcome, name_response,
 from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from jinja2 import Template
 
@@ -222,30 +223,3 @@ def _break_path(text: str, limit: int = escape.NAME_LIMIT) -> Markup:
 def _escape_lines(text: str) -> Markup:
     """Keep the line breaks of a text that is meant to have them."""
     return Markup("\n").join(escape.clean(line, escape.TEXT_LIMIT) for line in text.split("\n"))
-
-
-def find_runs(hours: Iterable[int]) -> list[tuple[int, int]]:
-    """Join neighbouring hours.
-
-    Parameters
-    ----------
-    hours : iterable of int
-        Positions of hours.
-
-    Returns
-    -------
-    list of tuple of int
-        First position and length of every run.
-
-    Examples
-    --------
-    >>> find_runs([3, 4, 5, 9])
-    [(3, 3), (9, 1)]
-    """
-    runs: list[tuple[int, int]] = []
-    for hour in sorted(hours):
-        if runs and hour == sum(runs[-1]):
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
-        else:
-            runs.append((hour, 1))
-    return runs

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
+from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.dates.weeks import find_end
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from audit_analytics.cases import Hit
@@ -68,7 +69,7 @@ class ReportInput:
         hours = self.detection.panel.grid.hours
         if self.week.since_at is None:
             return np.ones(len(hours), dtype=bool)
-        return np.asarray(hours < find_end(self.calls.by_api["last_at"]))
+        return np.asarray(hours < find_end(self.calls.by_api["last_at"], zone=self.week.zone))
 
     def asked_hours(self) -> NDArray[np.bool_]:
         """Return which hours the report is about.
@@ -81,7 +82,7 @@ class ReportInput:
         grid = self.detection.panel.grid
         asked = (grid.week == 0) & self.past_hours()
         if self.week.since_at is not None:
-            asked &= np.asarray(grid.hours + pd.Timedelta(hours=1) > self.week.since_at)
+            asked &= np.asarray(grid.ends > self.week.since_at)
         return np.asarray(asked)
 
     def in_asked(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -99,9 +100,11 @@ class ReportInput:
         pandas.DataFrame
             Rows of the week, or of its hours since the instant that was asked for.
         """
-        rows = self.in_week(table, column)
-        since = self.week.since_at
-        return rows if since is None else rows[rows[column] + pd.Timedelta(hours=1) > since]
+        rows, since = self.in_week(table, column), self.week.since_at
+        if since is None:
+            return rows
+        # the hour in which it lies is asked for as a whole
+        return rows[rows[column] >= floor_hour(since, self.week.zone)]
 
     def in_week(self, table: pd.DataFrame, column: str, *, back: int = 0) -> pd.DataFrame:
         """Return the rows of the report week, or of one before it.
@@ -121,4 +124,4 @@ class ReportInput:
             Rows of that week.
         """
         week = self.week.shifted(-back)
-        return table[(table[column] >= week.hours[0]) & (table[column] < week.end_at)]
+        return table[(table[column] >= week.start_at) & (table[column] < week.end_at)]

@@ -222,7 +222,7 @@ def build_tenant_series(data: ReportInput) -> dict[str, Any]:
         spread = np.sqrt(((week.high - week.expected)[known] ** 2).sum(axis=0))
     return {
         "bucket": "1h",
-        "start_at": format_utc(data.week.hours[0]),
+        "start_at": format_utc(data.week.start_at),
         "calls": calls.tolist(),
         "errors": errors.tolist(),
         "expected": _numbers(total),

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.dates.buckets import format_utc
+from audit_analytics.dates.buckets import floor_hour, format_utc, list_buckets
 from audit_analytics.detect import Detector, list_detectors
 
 if TYPE_CHECKING:
@@ -29,9 +29,7 @@ MAX_NAMES: Final = 50
 
 _COUNTS: Final = [f"{name}_count" for name in schema.OUTCOMES]
 _WORDS: Final = ("app_id", "api", "severity", "category", "ip", "network")
-_HOUR: Final = 3_600_000_000
-"""Microseconds of an hour."""
-
+_NONE: Final = np.array([], dtype="int64")
 _SHORT_DAY: Final = pd.Timedelta(hours=23)
 
 
@@ -182,12 +180,15 @@ class IndexedCalls:
         For each word column the number of its word.
     words : dict of str to dict
         For each word column the number of every word.
+    zone : str
+        IANA name of the tenant's zone, on whose clocks the hours are cut.
     """
 
     hours: NDArray[np.int64]
     counts: NDArray[np.int64]
     codes: dict[str, NDArray[np.int64]]
     words: dict[str, dict[str, int]]
+    zone: str
 
     def find(self, scope: Scope) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Find the rows that hold calls of a scope.
@@ -204,8 +205,8 @@ class IndexedCalls:
         outcomes : numpy.ndarray of shape (m,)
             Positions of the outcomes in ``schema.OUTCOMES`` under which the calls are counted.
         """
-        edges = [scope.start_at.floor("h"), scope.end_at.ceil("h")]
-        first, last = np.searchsorted(self.hours, pd.DatetimeIndex(edges).as_unit("us").asi8)
+        first = np.searchsorted(self.hours, _micros(floor_hour(scope.start_at, self.zone)))
+        last = np.searchsorted(self.hours, _micros(scope.end_at))
         named = scope.where.get("outcome", schema.OUTCOMES)
         outcomes = np.flatnonzero([name in named for name in schema.OUTCOMES])
         mask = self.counts[first:last, outcomes].any(axis=1)
@@ -232,7 +233,12 @@ class IndexedCalls:
         return int(self.counts[np.ix_(rows, outcomes)].sum())
 
 
-def index_calls(table: pd.DataFrame) -> IndexedCalls:
+def _micros(at: pd.Timestamp) -> int:
+    """Return an instant as the index counts it."""
+    return int(at.as_unit("us").asm8.astype("int64"))
+
+
+def index_calls(table: pd.DataFrame, *, zone: str) -> IndexedCalls:
     """Lay out a table of the hourly rollup.
 
     Parameters
@@ -240,6 +246,8 @@ def index_calls(table: pd.DataFrame) -> IndexedCalls:
     table : pandas.DataFrame
         Table :data:`audit_analytics.schema.CALLS_BY_API` or ``CALLS_BY_IP``, ordered by
         ``bucket_at``.
+    zone : str
+        IANA name of the tenant's zone.
 
     Returns
     -------
@@ -255,11 +263,12 @@ def index_calls(table: pd.DataFrame) -> IndexedCalls:
             name: {str(word): code for code, word in enumerate(column.categories)}
             for name, column in columns.items()
         },
+        zone=zone,
     )
 
 
 def leave_out_calls(
-    by_api: pd.DataFrame, by_ip: pd.DataFrame, scopes: Sequence[Scope]
+    by_api: pd.DataFrame, by_ip: pd.DataFrame, scopes: Sequence[Scope], *, zone: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Take the calls of scopes out of the hourly rollup.
 
@@ -274,6 +283,8 @@ def leave_out_calls(
         The hourly rollup, ordered by ``bucket_at``.
     scopes : sequence of Scope
         Calls to leave out.
+    zone : str
+        IANA name of the tenant's zone.
 
     Returns
     -------
@@ -284,12 +295,14 @@ def leave_out_calls(
         nothing but an app name: a silence is no example of what is usual either.
     """
     if not scopes:
-        return by_api, by_ip, _make_pairs(np.array([], dtype="int64"), [])
-    tables = [index_calls(by_api), index_calls(by_ip)]
+        return by_api, by_ip, _make_pairs(_NONE, _NONE, [])
+    tables = [index_calls(table, zone=zone) for table in (by_api, by_ip)]
     apps = sorted({word for table in tables for word in table.words["app_id"]})
-    pairs = [_number_pairs(table, apps) for table in tables]
-    lost = [np.array([], dtype="int64")]
-    for scope in scopes:
+    quiet = [_list_hours(scope, zone) for scope in scopes]
+    starts = np.unique(np.concatenate([table.hours for table in tables] + quiet))
+    pairs = [_number_pairs(table, apps, starts) for table in tables]
+    lost = [_NONE]
+    for scope, hours in zip(scopes, quiet, strict=True):
         if not scope.where:
             continue  # it names nothing, and must not take the whole tenant with it
         found = [table.find(scope) for table in tables]
@@ -297,33 +310,39 @@ def leave_out_calls(
         shared = np.intersect1d(mine[0], mine[1])
         for table, pair, (rows, outcomes) in zip(tables, mine, found, strict=True):
             table.counts[np.ix_(rows[np.isin(pair, shared)], outcomes)] = 0
-        lost += [shared, _list_hours(scope, apps)]
-    hours = _make_pairs(np.unique(np.concatenate(lost)), apps)
-    if hours.empty:
-        return by_api, by_ip, hours
-    return _replace_counts(by_api, tables[0]), _replace_counts(by_ip, tables[1]), hours
+        named = [apps.index(app) for app in scope.where.get("app_id", ()) if app in apps]
+        at = np.searchsorted(starts, hours) * len(apps)
+        lost += [shared, np.add.outer(at, np.array(named, dtype="int64")).ravel()]
+    gone = _make_pairs(np.unique(np.concatenate(lost)), starts, apps)
+    if gone.empty:
+        return by_api, by_ip, gone
+    return _replace_counts(by_api, tables[0]), _replace_counts(by_ip, tables[1]), gone
 
 
-def _number_pairs(table: IndexedCalls, apps: list[str]) -> NDArray[np.int64]:
+def _number_pairs(
+    table: IndexedCalls, apps: list[str], starts: NDArray[np.int64]
+) -> NDArray[np.int64]:
     """Return one number for the hour and the app of each row, the same in both tables."""
     place = {app: number for number, app in enumerate(apps)}
     numbers = np.array([place[word] for word in table.words["app_id"]], dtype="int64")
-    return np.asarray(table.hours // _HOUR * len(apps) + numbers[table.codes["app_id"]])
+    hour = np.searchsorted(starts, table.hours)
+    return np.asarray(hour * len(apps) + numbers[table.codes["app_id"]])
 
 
-def _list_hours(scope: Scope, apps: list[str]) -> NDArray[np.int64]:
-    """Return the pairs of every hour of a scope that names apps and nothing else."""
+def _list_hours(scope: Scope, zone: str) -> NDArray[np.int64]:
+    """Return every hour of a scope that names apps and nothing else."""
     if scope.where.keys() != {"app_id"}:
-        return np.array([], dtype="int64")
-    numbers = [apps.index(app) for app in scope.where["app_id"] if app in apps]
-    hours = pd.date_range(scope.start_at.floor("h"), scope.end_at, freq="h", inclusive="left")
-    at = hours.as_unit("us").asi8 // _HOUR * len(apps)
-    return np.asarray(np.add.outer(at, np.array(numbers, dtype="int64")).ravel())
+        return _NONE
+    first = floor_hour(scope.start_at, zone)
+    hours = list_buckets(first, scope.end_at, "1h", zone=zone)
+    return np.asarray(hours[hours < scope.end_at].as_unit("us").asi8)
 
 
-def _make_pairs(pairs: NDArray[np.int64], apps: list[str]) -> pd.DataFrame:
+def _make_pairs(
+    pairs: NDArray[np.int64], starts: NDArray[np.int64], apps: list[str]
+) -> pd.DataFrame:
     hour, app = np.divmod(pairs, max(len(apps), 1))
-    at = pd.to_datetime(hour * _HOUR, unit="us", utc=True).as_unit("us")
+    at = pd.to_datetime(starts[hour], unit="us", utc=True).as_unit("us")
     return pd.DataFrame({"bucket_at": at, "app_id": [apps[number] for number in app]})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit_analytics import features, schema
+from audit_analytics import schema
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import (
     Panel,
@@ -162,5 +162,4 @@ def build_tenant(
         last_at=events["at"].max(),
         calls_at=counted.by_api["bucket_at"],
     )
-    table = features.per_app(Rollup(by_api, by_ip, "1h"), zone=ZONE, zero_fill=False)
-    return build_panel(table, by_api, grid), by_api, by_ip
+    return build_panel(by_api, grid), by_api, by_ip

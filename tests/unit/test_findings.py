@@ -331,7 +331,7 @@ def test_spans_read_well(start, end, text):
                 VOLUME,
                 start_at=local("2026-11-11"),
                 end_at=local("2026-11-12"),
-                facts={"hours": 24, "busy": (21, 24)},
+                facts={"hours": 24, "busy": (local("2026-11-11 21:00"), local("2026-11-12"))},
             ),
             (
                 "cli_a called 40 times on Wed 11 Nov, mostly between 21:00 and 24:00; 0 to 6 were "

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tenant import EXPORT, HOUR, READ, WEEK, calls, local, make_events, spread
+from tenant import EXPORT, HOUR, READ, WEEK, ZONE, calls, local, make_events, spread
 
 from audit_analytics.cases import Hit
 from audit_analytics.review.scope import (
@@ -36,7 +36,7 @@ def scope(start=NOON, hours=1, **where):
 
 
 def leave_out(*scopes):
-    return leave_out_calls(CALLS.by_api, CALLS.by_ip, scopes)
+    return leave_out_calls(CALLS.by_api, CALLS.by_ip, scopes, zone=ZONE)
 
 
 def total(table, **where):
@@ -112,11 +112,16 @@ def test_no_call_of_a_scope_is_left_and_none_of_another_hour_or_app_is_lost(rows
     )
     counted = rollup(events)
     taken = Scope(start_at=NOON + start * HOUR, end_at=NOON + (start + 2) * HOUR, where=where)
-    by_api, by_ip, hours = leave_out_calls(counted.by_api, counted.by_ip, [taken])
+    by_api, by_ip, hours = leave_out_calls(counted.by_api, counted.by_ip, [taken], zone=ZONE)
     inside = taken.select(events)
-    assert index_calls(counted.by_api).count(taken) >= len(inside)
-    assert index_calls(counted.by_ip).count(taken) >= len(inside)
+    assert index_calls(counted.by_api, zone=ZONE).count(taken) >= len(inside)
+    assert index_calls(counted.by_ip, zone=ZONE).count(taken) >= len(inside)
     pairs = set(zip(inside["at"].dt.floor("h"), inside["app_id"].astype("str"), strict=True))
+    # an app that called the API from elsewhere and something else from there loses more than that
+    lost = set(zip(hours["bucket_at"], hours["app_id"], strict=True))
+    assert pairs <= lost
+    assert all(taken.start_at <= at < taken.end_at for at, _ in lost)
+    assert {app for _, app in lost} <= set(where.get("app_id", ("cli_a", "cli_b")))
     for table, columns in ((by_api, ("app_id", "api")), (by_ip, ("app_id", "ip"))):
         left = {
             (bucket, *map(str, values))
@@ -128,14 +133,13 @@ def test_no_call_of_a_scope_is_left_and_none_of_another_hour_or_app_is_lost(rows
             at = inside["at"].dt.floor("h")
             assert not left & {(a, *g) for a, g in zip(at, gone, strict=True)}
         kept = table.merge(
-            pd.DataFrame(sorted(pairs), columns=["bucket_at", "app_id"]).astype({"bucket_at": table["bucket_at"].dtype}),
+            pd.DataFrame(sorted(lost), columns=["bucket_at", "app_id"]).astype({"bucket_at": table["bucket_at"].dtype}),
             how="left", on=["bucket_at", "app_id"], indicator=True,
         )  # fmt: skip
         others = events[
-            [p not in pairs for p in zip(events["at"].dt.floor("h"), events["app_id"].astype("str"), strict=True)]
+            [p not in lost for p in zip(events["at"].dt.floor("h"), events["app_id"].astype("str"), strict=True)]
         ]  # fmt: skip
         assert kept.loc[kept["_merge"] == "left_only", "calls_count"].sum() == len(others)
-    assert pairs <= set(zip(hours["bucket_at"], hours["app_id"], strict=True))
 
 
 def test_what_is_new_belongs_to_the_finding_until_its_week_ends():
@@ -182,4 +186,4 @@ def test_weeks_are_shifted_on_the_tenants_clocks():
 )
 def test_calls_of_a_scope_are_counted_from_the_rollup(where, count):
     table = CALLS.by_ip if "network" in where else CALLS.by_api
-    assert index_calls(table).count(scope(**where)) == count
+    assert index_calls(table, zone=ZONE).count(scope(**where)) == count

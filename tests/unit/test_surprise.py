@@ -67,9 +67,9 @@ def test_the_report_week_never_trains_its_own_baseline(quiet):
 
 def test_a_scored_week_never_trains_its_own_baseline(quiet):
     for scored in [*quiet.grid.weeks, 0]:
-        frame, counts = WeekFrame(quiet, scored), quiet.counts["calls"].copy()
+        frame, counts = WeekFrame(quiet, scored), quiet.counts["calls"]
         before = fit_hourly(frame, counts)
-        counts[:, quiet.grid.week == scored] = 777
+        counts = np.where(quiet.grid.week == scored, 777, counts)
         np.testing.assert_array_equal(before.mean, fit_hourly(frame, counts).mean)
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
-import pandas as pd
-
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.baseline import expect_interval
@@ -21,6 +19,8 @@ from audit_analytics.language import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    import pandas as pd
 
     from audit_analytics.cases import Case
     from audit_analytics.detect.engine import Detection
@@ -195,14 +195,16 @@ class CountGroup(AppGroup):
         if 2 < hours <= MAX_DAY_HOURS:
             panel = detection.panel.narrow_to_api(label) if "narrow" in facts else detection.panel
             counts = panel.counts[str(facts["metric"])][app]
-            facts["busy"] = find_busy_hours(counts[first : first + hours])
+            if busy := find_busy_hours(counts[first : first + hours]):
+                begun, ended = grid.hours[first + busy[0]], grid.ends[first + busy[1] - 1]
+                facts["busy"] = begun, ended
         yield Hit(
             detector=self.name,
             kind=kind,
             entity_type="app",
             entity=app_id,
             start_at=grid.hours[first],
-            end_at=grid.hours[first] + pd.Timedelta(hours=hours),
+            end_at=grid.ends[first + hours - 1],
             observed=float(surprise.observed[app, day]),
             expected=mean,
             low=low,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import WeekGroup
 from audit_analytics.language import _, mark, ngettext
@@ -21,7 +19,7 @@ def _explain(detection: Detection, untold: int) -> Iterator[Hit]:
     grid = detection.panel.grid
     for common in detection.common:
         day = grid.days(0)[common.day]
-        start = grid.hours[grid.first_hour[day]]
+        start, end = grid.day_span(day)
         apps = [str(app) for app in detection.panel.apps[common.apps]]
         yield Hit(
             detector="COMMON",
@@ -29,7 +27,7 @@ def _explain(detection: Detection, untold: int) -> Iterator[Hit]:
             entity_type="tenant",
             entity="apps",
             start_at=start,
-            end_at=start + pd.Timedelta(hours=int(grid.day_hours[day])),
+            end_at=end,
             observed=float(len(apps)),
             unit=mark("apps that changed at once"),
             severity="medium",
@@ -42,14 +40,13 @@ def _explain(detection: Detection, untold: int) -> Iterator[Hit]:
         )
     if untold:
         days = grid.days(0)
-        last = grid.first_hour[days[-1]] + grid.day_hours[days[-1]] - 1
         yield Hit(
             detector="COMMON",
             kind="mixture",
             entity_type="tenant",
             entity="apps",
-            start_at=grid.hours[grid.first_hour[days[0]]],
-            end_at=grid.hours[last] + pd.Timedelta(hours=1),
+            start_at=grid.day_span(days[0])[0],
+            end_at=grid.day_span(days[-1])[1],
             observed=float(untold),
             unit=mark("cases that are not told one by one"),
             severity="medium",

@@ -21,10 +21,10 @@ import numpy as np
 from pydantic import Field
 
 from audit_analytics.cases import Hit
+from audit_analytics.dates.buckets import end_bucket
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect.panel import ERROR_CLASSES
-from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext
@@ -94,7 +94,7 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
             entity_type="app",
             entity=str(row.app_id),
             start_at=row.bucket_at,
-            end_at=row.bucket_at + HOUR,
+            end_at=end_bucket(row.bucket_at, "1h", zone=data.week.zone),
             observed=float(row.failed_objects_count),
             unit=mark("distinct objects in an hour"),
             facts={"api": str(row.api), "calls": int(row.calls_count), **_draw(row)},

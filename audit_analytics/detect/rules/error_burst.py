@@ -19,7 +19,6 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
-from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.surprise import WeekFrame
 from audit_analytics.language import _, mark
@@ -67,7 +66,7 @@ def find_error_burst(data: RuleInput) -> Iterator[Hit]:
                 entity_type="app",
                 entity=str(data.panel.apps[app]),
                 start_at=grid.hours[hours[0]],
-                end_at=grid.hours[hours[-1]] + HOUR,
+                end_at=grid.ends[hours[-1]],
                 observed=float(errors[app, top]),
                 expected=float(rate[app] * calls[app, top]),
                 unit=mark("errors in an hour"),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from audit_analytics.cases import Hit
+from audit_analytics.dates.buckets import end_bucket
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import (
     NETWORK_BENIGN,
@@ -23,7 +24,7 @@ from audit_analytics.detect.guidance import (
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.detect.rule_input import HOUR, NO_PLACE
+from audit_analytics.detect.rule_input import NO_PLACE
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext, say_number
@@ -77,7 +78,7 @@ def find_many_networks(data: RuleInput) -> Iterator[Hit]:
             entity_type="app",
             entity=str(row.app_id),
             start_at=row.bucket_at,
-            end_at=row.bucket_at + HOUR,
+            end_at=end_bucket(row.bucket_at, "1h", zone=data.week.zone),
             observed=float(row.network),
             unit=mark("networks in an hour"),
             alone=False,

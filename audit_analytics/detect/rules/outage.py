@@ -20,7 +20,6 @@ import numpy as np
 from audit_analytics.cases import Hit
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
-from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.surprise import WeekFrame
 from audit_analytics.language import _, mark, say_number
@@ -75,7 +74,7 @@ def find_outage(data: RuleInput) -> Iterator[Hit]:
                 entity_type="tenant",
                 entity="platform",
                 start_at=grid.hours[hours[0]],
-                end_at=grid.hours[hours[-1]] + HOUR,
+                end_at=grid.ends[hours[-1]],
                 observed=float(found.sum()),
                 unit=mark("errors in these hours"),
                 facts={

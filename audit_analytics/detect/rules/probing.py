@@ -21,9 +21,10 @@ import pandas as pd
 from pydantic import Field
 
 from audit_analytics.cases import Hit
+from audit_analytics.dates.buckets import end_bucket, floor_at
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import HOUR, SECOND
+from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext
@@ -82,10 +83,12 @@ def find_probing(data: RuleInput) -> Iterator[Hit]:
     """Find apps that are denied, or find missing, many distinct APIs within two hours."""
     needed = data.thresholds(ProbingThresholds).probing_apis
     tries = _list_tries(data)
-    windows = count_windows(tries)
-    denied = count_windows(tries[tries["denied"]]).rename(columns={"apis": "denied"})
+    windows = count_windows(tries, data.week.zone)
+    denied = count_windows(tries[tries["denied"]], data.week.zone).rename(
+        columns={"apis": "denied"}
+    )
     windows = windows.merge(denied, on=["app_id", "bucket_at"], how="left")
-    before = windows["bucket_at"] < data.week.hours[0]
+    before = windows["bucket_at"] < data.week.start_at
     usual = windows[before].groupby("app_id", observed=True)["apis"].max()
     usual_apis = windows["app_id"].map(usual).astype(float).fillna(0.0)
     # routes nobody ever got an answer from may be an old client's; as many as ever are no news
@@ -93,7 +96,8 @@ def find_probing(data: RuleInput) -> Iterator[Hit]:
     top = top_rows(windows[found & ~before], ["app_id"], "apis")
     for row in top.itertuples():
         own = tries[tries["app_id"] == row.app_id]
-        own = own[own["bucket_at"].between(row.bucket_at, row.bucket_at + HOUR)]
+        next_at = end_bucket(row.bucket_at, "1h", zone=data.week.zone)
+        own = own[own["bucket_at"].between(row.bucket_at, next_at)]
         yield Hit(
             entity_type="app",
             entity=str(row.app_id),
@@ -120,16 +124,18 @@ def _list_tries(data: RuleInput) -> pd.DataFrame:
     answered = table["calls_count"] > table["not_found_count"]
     unknown = (table["severity"] == "unknown") & (table["not_found_count"] > 0)
     missing = unknown & ~table["api"].isin(table.loc[answered, "api"].unique())
-    return table[denied | missing].assign(denied=denied)
+    return table.assign(denied=denied)[denied | missing]
 
 
-def count_windows(tries: pd.DataFrame) -> pd.DataFrame:
+def count_windows(tries: pd.DataFrame, zone: str) -> pd.DataFrame:
     """Count the distinct APIs of each app in every two consecutive hours.
 
     Parameters
     ----------
     tries : pandas.DataFrame
         Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
+    zone : str
+        IANA name of the tenant's zone.
 
     Returns
     -------
@@ -137,7 +143,8 @@ def count_windows(tries: pd.DataFrame) -> pd.DataFrame:
         ``app_id``, ``bucket_at`` (start of the two hours) and ``apis``.
     """
     pairs = tries[["app_id", "bucket_at", "api"]]
-    both = pd.concat([pairs, pairs.assign(bucket_at=pairs["bucket_at"] - HOUR)])
+    before = floor_at(pairs["bucket_at"] - SECOND, "1h", zone=zone)
+    both = pd.concat([pairs, pairs.assign(bucket_at=before)])
     both = both.drop_duplicates(ignore_index=True)
     sizes = both.groupby(["app_id", "bucket_at"], observed=True).size()
     return sizes.rename("apis").reset_index()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from audit_analytics.cases import Hit
-from audit_analytics.dates.buckets import end_day, floor_at
+from audit_analytics.dates.buckets import end_bucket, floor_at
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
 from audit_analytics.detect.rules import rule
@@ -72,7 +72,7 @@ def find_rate_limited(data: RuleInput) -> Iterator[Hit]:
             entity_type="app",
             entity=str(row.app_id),
             start_at=row.bucket_at,
-            end_at=end_day(row.bucket_at, data.week.zone),
+            end_at=end_bucket(row.bucket_at, "1D", zone=data.week.zone),
             observed=float(row.rate_limit_count),
             unit=mark("rate-limited calls in a day"),
             alone=False,

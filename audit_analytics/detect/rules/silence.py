@@ -25,9 +25,9 @@ import numpy as np
 from pydantic import Field
 
 from audit_analytics.cases import Hit
+from audit_analytics.dates.buckets import find_runs
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER
-from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_calls, say_when
@@ -79,26 +79,23 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
     busy = ((calls > 0) & history).sum(axis=1) >= 0.95 * np.maximum(hours, 1)
     for app in np.flatnonzero(data.panel.assessed(0) & busy):
         past = calls[app, history[app]]
-        start, length = _longest_run((calls[app, week] == 0) & ~grid.gap[week])
-        longest = _longest_run(past == 0)[1]
+        silent = week[(calls[app, week] == 0) & ~grid.gap[week]]
+        start, length = _longest_run(silent)
+        longest = _longest_run(np.flatnonzero(past == 0))[1]
         if length >= max(data.thresholds(SilenceThresholds).silence_hours, 2 * longest):
-            start_at = grid.hours[week][start]
             app_id = str(data.panel.apps[app])
             yield Hit(
                 entity_type="app",
                 entity=app_id,
-                start_at=start_at,
-                end_at=start_at + length * HOUR,
+                start_at=grid.hours[start],
+                end_at=grid.ends[start + length - 1],
                 observed=0.0,
                 expected=float(past.mean() * length),
                 unit=mark("calls in the silence"),
-                facts={"hours": int(length), "longest_before": int(longest)},
+                facts={"hours": length, "longest_before": longest},
                 where={"app_id": (app_id,)},
             )
 
 
-def _longest_run(mask: NDArray[np.bool_]) -> tuple[int, int]:
-    edges = np.flatnonzero(np.diff(np.r_[0, mask.astype(int), 0]))
-    starts, lengths = edges[::2], edges[1::2] - edges[::2]
-    best = int(lengths.argmax()) if len(lengths) else -1
-    return (int(starts[best]), int(lengths[best])) if best >= 0 else (0, 0)
+def _longest_run(hours: NDArray[np.intp]) -> tuple[int, int]:
+    return max(find_runs(hours), key=lambda run: run[1], default=(0, 0))
