@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAGE_SIZE_MAX: Final = 100
+SMALL_PAGE: Final = 10
+"""Rows of a page where the usual hundred are too long: a message alone may have 150 KB, and is
+escaped twice. Ten rows of any legal size fit into an answer."""
+
 API_KEYS_MAX: Final = 100
 
 

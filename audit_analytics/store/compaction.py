@@ -193,6 +193,7 @@ def _describe(group: list[Manifest], table: pa.Table) -> Manifest:
         reject_reasons=dict(reasons),
         first_at=span["min"],
         last_at=span["max"],
+        windows=group[-1].windows,
         catalogue=catalogues.pop() if len(catalogues) == 1 else "",
         parts=[part for window in group for part in window.list_readings()],
     )

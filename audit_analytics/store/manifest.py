@@ -90,6 +90,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Items that could not be read, by reason.
     redaction : dict of str to str
         What was kept, and a fingerprint of the key of the hashes.
+    windows : dict of str to int
+        ``window_minutes`` and ``settle_minutes`` of the sync that read it; empty if not noted.
     catalogue : str
         Fingerprint of the catalogue the events were matched with; empty if not noted.
     format : int
@@ -116,6 +118,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     last_at: Instant | None = None
     reject_reasons: dict[str, Count] = {}
     redaction: dict[str, str] = {}
+    windows: dict[str, Count] = {}
     catalogue: str = ""
     format: int = FORMAT
     version: str = ""

@@ -6,14 +6,49 @@ again, while one that seems to have been read later than it was would never be.
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from audit_analytics.errors import RemoteError
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from audit_analytics.feishu.calls import Skew
+    from audit_analytics.feishu.client import AuditLogClient
 
 TOLERANCE_SECONDS: Final = 60.0
 """Difference that is nothing to speak of; rows are given ten times as long to show."""
+
+
+_log = logging.getLogger(__name__)
+
+
+def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[datetime, str]:
+    """Compare this machine's clock with the platform's.
+
+    Parameters
+    ----------
+    client : AuditLogClient
+        Asks the platform.
+    clock : callable
+        Returns seconds since the epoch by this machine.
+
+    Returns
+    -------
+    at : datetime.datetime
+        The time by the clock that is behind, in UTC.
+    said : str
+        As :func:`describe_skew` says it.
+    """
+    try:
+        skew = client.measure_skew()
+    except RemoteError as error:
+        # the windows fail for the same reason, and say so
+        _log.info("the clocks were not compared: %s", error)
+        skew = None
+    return find_earlier(clock(), skew), describe_skew(skew)
 
 
 def find_earlier(at: float, skew: Skew | None) -> datetime:

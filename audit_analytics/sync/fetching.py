@@ -16,9 +16,11 @@ from audit_analytics.errors import AuditAnalyticsError, RemoteError
 from audit_analytics.feishu.calls import Stopped
 from audit_analytics.feishu.client import (
     AddressRefused,
+    AnswerTooLong,
     AuditLogClient,
     Budget,
     CredentialsRefused,
+    Page,
     PaginationBroken,
     Query,
     QuotaExhausted,
@@ -26,6 +28,7 @@ from audit_analytics.feishu.client import (
     WindowTooLong,
     split_filters,
 )
+from audit_analytics.feishu.query import PAGE_SIZE_MAX, SMALL_PAGE
 from audit_analytics.feishu.ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
 from audit_analytics.store import (
     ALL,
@@ -36,11 +39,16 @@ from audit_analytics.store import (
     WindowWriter,
 )
 from audit_analytics.store.redaction import say_changes
-from audit_analytics.sync.clocks import describe_skew, find_earlier
-from audit_analytics.sync.late import choose_spans, find_late, is_count_due, list_others, note_count
-from audit_analytics.sync.reading import flatten_items
+from audit_analytics.sync.late import look_for_late
+from audit_analytics.sync.reading import flatten_items, read_batches
 from audit_analytics.sync.result import Progress, SyncResult
-from audit_analytics.sync.windows import Reading, Window, is_covered, plan_windows
+from audit_analytics.sync.windows import (
+    Reading,
+    Window,
+    is_covered,
+    plan_windows,
+    say_other_windows,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,12 +56,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from audit_analytics.settings import Settings
-
-BATCH_ROWS: Final = 10_000
-"""Rows held in memory a window; they become one row group of its file."""
-
-BATCH_BYTES: Final = 16 * 2**20
-"""Bytes of answers held in memory a window."""
 
 READINGS_MAX: Final = 3
 """How often a window is begun whose pages break off, before it is cut in half."""
@@ -130,30 +132,16 @@ class Fetching:
         self._redaction = Redaction.from_settings(
             settings.redaction, key.get_secret_value() if key else store.read_key()
         )
+        self._noted = settings.sync.model_dump(include={"window_minutes", "settle_minutes"})
         self._done = self._rows = self._pages = self._pages_done = 0
         self._counts_before = dict(client.counts)
 
     def say_changes(self) -> None:
         """Say which settings differ from those of the stored windows."""
-        if said := say_changes(self._store.scan().manifests, self._redaction):
-            _log.warning("%s: %s", self._store.folder, said)
-
-    def compare_clocks(self) -> datetime:
-        """Compare this machine's clock with the platform's, and note if they disagree.
-
-        Returns
-        -------
-        datetime.datetime
-            The time by the clock that is behind, in UTC.
-        """
-        try:
-            skew = self._client.measure_skew()
-        except RemoteError as error:
-            # the windows fail for the same reason, and say so
-            _log.info("the clocks were not compared: %s", error)
-            skew = None
-        self.result.clock = describe_skew(skew) or self.result.clock
-        return find_earlier(self._clock(), skew)
+        windows = self._store.scan().manifests
+        said = [say_changes(windows, self._redaction), say_other_windows(windows, self._noted)]
+        for sentence in filter(None, said):
+            _log.warning("%s: %s", self._store.folder, sentence)
 
     def plan(self, since: datetime, now: datetime, until: datetime | None) -> list[Window]:
         """List the windows that are due.
@@ -170,14 +158,8 @@ class Fetching:
         list of Window
             In order of time.
         """
-        length, settle, reread = (
-            timedelta(minutes=minutes)
-            for minutes in (
-                self._settings.sync.window_minutes,
-                self._settings.sync.settle_minutes,
-                self._settings.sync.reread_minutes,
-            )
-        )
+        sync = self._settings.sync
+        length = timedelta(minutes=sync.window_minutes)
         # A filter must not replace a window that was read without one, however old that is.
         readings = [
             Reading(Window(m.start, m.end), m.read_at, is_kept=m.scope != self._scope)
@@ -185,7 +167,13 @@ class Fetching:
             if m.covers(self._scope)
         ]
         return plan_windows(
-            since, now, readings, until=until, length=length, settle=settle, reread=reread
+            since,
+            now,
+            readings,
+            until=until,
+            length=length,
+            settle=timedelta(minutes=sync.settle_minutes),
+            reread=timedelta(minutes=sync.reread_minutes),
         )
 
     def add_late(self, windows: list[Window], since: datetime, now: datetime) -> list[Window]:
@@ -210,19 +198,20 @@ class Fetching:
         StoreUnusable
             The store cannot be written.
         """
-        if not is_count_due(self._store.folder, now):
-            return windows
-        others = list_others(self._store.scan(since).manifests, self._scope, since, windows)
-        reread = timedelta(minutes=self._settings.sync.reread_minutes)
-        spans, left_out = choose_spans(others, now, settled_after=reread)
-        if left_out:
-            _log.info("late rows are not looked for in %d windows: too many pages", left_out)
-        self.result.late |= find_late(spans, self._read_again, hopeless=_HOPELESS)
-        note_count(self._store.folder, now)
+        self.result.late |= look_for_late(
+            self._store,
+            windows,
+            self._read_again,
+            scope=self._scope,
+            since=since,
+            now=now,
+            settled_after=timedelta(minutes=self._settings.sync.reread_minutes),
+            hopeless=_HOPELESS,
+        )
         return sorted([*windows, *self.result.late])
 
     def _read_again(self, whole: Window) -> Iterator[pd.DataFrame]:
-        for items, _ in self._read_batches(whole, Budget()):
+        for items, _ in self._read_batches(whole, Budget.for_filters(self._filters)):
             yield flatten_items(items, str(whole), self._rollups.catalogue).events
 
     def read_windows(self, windows: list[Window], workers: int) -> None:
@@ -302,13 +291,20 @@ class Fetching:
         return True
 
     def _read_window(self, window: Window, budget: Budget | None = None) -> None:
-        budget = budget or Budget()
+        budget = budget or Budget.for_filters(self._filters)
+        page_size = PAGE_SIZE_MAX
+        broken: RemoteError
         for _ in range(READINGS_MAX):
             try:
-                self._store_window(window, budget)
+                self._store_window(window, budget, page_size)
+            except AnswerTooLong as error:
+                if page_size == SMALL_PAGE:
+                    raise
+                _log.warning("read again in pages of %d rows: %s", SMALL_PAGE, error)
+                page_size, broken = SMALL_PAGE, error
             except PaginationBroken as error:
                 _log.warning("read again: %s", error)
-                broken: RemoteError = error
+                broken = error
             except WindowTooLong as error:
                 broken = error
                 break
@@ -322,10 +318,10 @@ class Fetching:
         for half in reversed(halves):
             self._read_window(half, budget)
 
-    def _store_window(self, window: Window, budget: Budget) -> None:
+    def _store_window(self, window: Window, budget: Budget, page_size: int) -> None:
         began_at = self._clock()
         served: list[float] = []
-        batches = self._read_batches(window, budget, served)
+        batches = self._read_batches(window, budget, served, page_size=page_size)
         first = next(batches)
         # The earlier of two clocks: what seems to be read later than it was is never read again.
         read_at = min([began_at, *served[:1]])
@@ -336,6 +332,7 @@ class Fetching:
             scope=self._scope,
             version=audit_analytics.__version__,
             catalogue=self._rollups.catalogue.digest(),
+            windows=self._noted,
         )
         with WindowWriter(self._store, draft, self._redaction) as writer:
             for items, pages in chain([first], batches):
@@ -355,36 +352,35 @@ class Fetching:
             self._rollups.refresh_window(manifest)
 
     def _read_batches(
-        self, window: Window, budget: Budget, served: list[float] | None = None
+        self,
+        window: Window,
+        budget: Budget,
+        served: list[float] | None = None,
+        *,
+        page_size: int = PAGE_SIZE_MAX,
     ) -> Iterator[tuple[list[Any], int]]:
-        items: list[Any] = []
-        size = pages = 0
-        for api_keys in self._filters:
-            query = Query(window.start, window.end, api_keys=api_keys)
-            for page in self._client.iter_pages(query, budget):
-                if self._stop.is_set():
-                    raise Stopped
-                if served is not None and page.served_at is not None:
-                    served.append(page.served_at)
-                items += page.items
-                size += len(page.body)
-                pages += 1
-                self._report(pages=1)
-                if len(items) >= BATCH_ROWS or size >= BATCH_BYTES:
-                    yield items, pages
-                    items, size, pages = [], 0, 0
-        yield items, pages
+        def note(page: Page) -> None:
+            if self._stop.is_set():
+                raise Stopped
+            if served is not None and page.served_at is not None:
+                served.append(page.served_at)
+            self._report(new_pages=1)
 
-    def _report(self, window: str = "", *, pages: int = 0) -> None:
+        queries = (
+            Query(window.start, window.end, api_keys=api_keys, page_size=page_size)
+            for api_keys in self._filters
+        )
+        return read_batches(self._client, queries, budget, note)
+
+    def _report(self, window: str = "", *, new_pages: int = 0) -> None:
         with self._lock:
-            self._pages += pages
+            self._pages += new_pages
             if self._progress is None:
                 return
-            count = len(self.result.planned)
-            left = None
+            count, left = len(self.result.planned), None
             if self._done:
-                expected = self._pages_done / self._done * count
-                left = max(expected - self._pages, 0) / REQUESTS_PER_PERIOD * PERIOD_SECONDS / 60
+                pages = max(self._pages_done / self._done * count - self._pages, 0)
+                left = pages / REQUESTS_PER_PERIOD * PERIOD_SECONDS / 60
             self._progress(
                 Progress(
                     windows_count=count,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from audit_analytics.store import Manifest
+    from audit_analytics.store import Manifest, Store
 
 EVERY: Final = timedelta(days=1)
 """How often rows are counted again."""
@@ -130,34 +130,61 @@ def choose_spans(
     return chosen, sum(map(len, spans)) - sum(map(len, chosen))
 
 
-def list_others(
-    manifests: Iterable[Manifest], scope: str, since: datetime, windows: Sequence[Window]
-) -> list[Manifest]:
-    """List the stored windows of a sync that it does not read anyway.
+def look_for_late(
+    store: Store,
+    windows: Sequence[Window],
+    read: Callable[[Window], Iterable[pd.DataFrame]],
+    *,
+    scope: str,
+    since: datetime,
+    now: datetime,
+    settled_after: timedelta,
+    hopeless: tuple[type[RemoteError], ...],
+) -> dict[Window, int]:
+    """Count the rows of recent windows again, once a day.
 
     Parameters
     ----------
-    manifests : iterable of Manifest
+    store : Store
         What is stored.
+    windows : sequence of Window
+        What the sync reads anyway.
+    read : callable
+        As :func:`find_late` takes it.
     scope : str
         Of the sync.
-    since : datetime.datetime
-        Where the sync begins.
-    windows : sequence of Window
-        What it reads.
+    since, now : datetime.datetime
+        Where the sync begins, and the time, in UTC.
+    settled_after : datetime.timedelta
+        As :func:`choose_spans` takes it.
+    hopeless : tuple of type
+        Errors after which no span is asked for any more.
 
     Returns
     -------
-    list of Manifest
-        Some of them.
+    dict of Window to int
+        How many rows came late into each; none if it is not due.
+
+    Raises
+    ------
+    StoreUnusable
+        The store cannot be written.
     """
-    return [
+    if not is_count_due(store.folder, now):
+        return {}
+    others = [
         m
-        for m in manifests
+        for m in store.scan(since).manifests
         if m.scope == scope
         and m.start >= since
         and not any(w.start < m.end and m.start < w.end for w in windows)
     ]
+    spans, left_out = choose_spans(others, now, settled_after=settled_after)
+    if left_out:
+        _log.info("late rows are not looked for in %d windows: too many pages", left_out)
+    late = find_late(spans, read, hopeless=hopeless)
+    note_count(store.folder, now)
+    return late
 
 
 def find_late(

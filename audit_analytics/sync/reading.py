@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,57 @@ import pandas as pd
 from audit_analytics.source.files import read_log
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from audit_analytics.catalogue import Catalogue
+    from audit_analytics.feishu.client import AuditLogClient, Budget, Page, Query
     from audit_analytics.source.flatten import Log
+
+BATCH_ROWS: Final = 10_000
+"""Rows held in memory a window; they become one row group of its file."""
+
+BATCH_BYTES: Final = 16 * 2**20
+"""Bytes of answers held in memory a window."""
+
+
+def read_batches(
+    client: AuditLogClient,
+    queries: Iterable[Query],
+    budget: Budget,
+    note: Callable[[Page], object],
+) -> Iterator[tuple[list[Any], int]]:
+    """Read the pages of a window, a batch at a time.
+
+    Parameters
+    ----------
+    client : AuditLogClient
+        Where from.
+    queries : iterable of Query
+        The window, once for each filter.
+    budget : Budget
+        What may be spent on it.
+    note : callable
+        Called with each page.
+
+    Yields
+    ------
+    items : list
+        Items as they came.
+    pages : int
+        How many pages they came in; at least one batch is yielded.
+    """
+    items: list[Any] = []
+    size = pages = 0
+    for query in queries:
+        for page in client.iter_pages(query, budget):
+            note(page)
+            items += page.items
+            size += len(page.body)
+            pages += 1
+            if len(items) >= BATCH_ROWS or size >= BATCH_BYTES:
+                yield items, pages
+                items, size, pages = [], 0, 0
+    yield items, pages
 
 
 def flatten_items(

@@ -18,6 +18,7 @@ from audit_analytics.store import (
     Store,
     lock_store,
 )
+from audit_analytics.sync.clocks import compare_clocks
 from audit_analytics.sync.fetching import Fetching
 from audit_analytics.sync.windows import floor_to
 
@@ -102,7 +103,7 @@ def sync(
                 stop=stop,
             )
             run.say_changes()
-            now = run.compare_clocks()
+            now, run.result.clock = compare_clocks(source, clock)
             begin = now - since if isinstance(since, timedelta) else since
             store.repair(begin)
             run.result.is_open = until is None or until > now
@@ -110,7 +111,7 @@ def sync(
             if run.result.is_open:
                 windows = run.add_late(windows, begin, now)
             run.read_windows(windows, workers or settings.sync.workers)
-            run.compare_clocks()
+            run.result.clock = compare_clocks(source, clock)[1] or run.result.clock
             if settings.sync.keep_days:
                 oldest = now - timedelta(days=settings.sync.keep_days)
                 run.result.removed_count = store.remove_before(oldest)

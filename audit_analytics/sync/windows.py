@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from audit_analytics.store import Manifest
 
 HOUR: Final = timedelta(hours=1)
 SETTLE: Final = timedelta(minutes=10)
@@ -250,3 +252,41 @@ def _cut(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
         stop = min(floor_to(start, length) + length, end)
         yield Window(start, stop)
         start = stop
+
+
+def say_other_windows(stored: Sequence[Manifest], now: dict[str, int]) -> str:
+    """Say that a store was read in other windows until now.
+
+    Parameters
+    ----------
+    stored : sequence of Manifest
+        What is stored, in order of time.
+    now : dict of str to int
+        ``window_minutes`` and ``settle_minutes`` as they are set.
+
+    Returns
+    -------
+    str
+        What changed and what becomes of the older windows; empty once there is a newer window with
+        these settings, so that it is said once.
+    """
+    newest = max(stored, key=lambda m: (m.serial, m.read_at), default=None)
+    then = newest.windows if newest else {}
+    changed = [
+        f"{name} (was {then[name]}, is {now[name]})"
+        for name in now
+        if then.get(name, now[name]) != now[name]
+    ]
+    if not changed:
+        return ""
+    said = (
+        f"the windows of this store changed: {', '.join(changed)}. Those stored keep their length"
+    )
+    settle = timedelta(minutes=now["settle_minutes"])
+    early = sum(m.read_at < m.end + settle for m in stored)
+    return said + (
+        f"; {early} that were read sooner than {now['settle_minutes']} minutes after their end are "
+        "read again as far as this sync goes back"
+        if early
+        else ""
+    )

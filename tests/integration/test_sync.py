@@ -6,6 +6,7 @@ import logging
 import multiprocessing
 import random
 import threading
+import time
 import traceback
 from collections import Counter
 from contextlib import contextmanager
@@ -769,3 +770,63 @@ def test_the_doctor_names_causes_apart(tmp_path, status, code, name):
             diagnosis = diagnose(Settings(base_url=server.url), client=client)
     failed = [check["name"] for check in diagnosis["checks"] if check["state"] == "fail"]
     assert failed == [name]
+
+
+def test_rows_too_long_for_a_page_of_a_hundred_come_in_smaller_pages(tmp_path):
+    """Legal payloads of 150 KB, escaped twice, come to more than an answer may have."""
+    items, asked = make_items(50), []
+    long = "\\u4e2d" * 120_000  # 720 KB on the wire
+
+    def answer(path, _headers, body):
+        if path == TOKEN_PATH:
+            return json_reply(200, {"code": 0, "tenant_access_token": "t", "expire": 7200})
+        query = json.loads(body)
+        asked.append(query["page_size"])
+        begin = int(query.get("page_token", 0))
+        found = [i for i in items if query["start_time"] <= i["event_time"] <= query["end_time"]]
+        shown = found[begin : begin + query["page_size"]]
+        for item in shown:
+            item["log_detail"]["payload"] = long
+        more = begin + len(shown) < len(found)
+        token = {"page_token": str(begin + len(shown))} if more else {}
+        return json_reply(200, {"code": 0, "data": {"items": shown, "has_more": more, **token}})
+
+    server = LoopbackServer(("127.0.0.1", 0), answer, time.time)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        with client_of(server.url, SetClock(LATER), tmp_path) as client:
+            settings = Settings(sync={"window_minutes": 360})
+            result = fetch(client, tmp_path / "store", settings=settings)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert not result.find_error()
+    assert stored_ids(tmp_path / "store") == once(items)
+    assert asked == [100, *[10] * 5]
+
+
+def test_other_windows_under_a_store_are_said_once_and_what_is_not_settled_is_read_again(
+    tmp_path, caplog
+):
+    items = make_items(240)
+    with StandIn(items, limit=UNLIMITED, speed=FAST) as server:
+        with client_of(server.url, SetClock(LATER), tmp_path) as client:
+            now = NOON + HOUR + timedelta(minutes=1)
+            fetch(client, tmp_path / "store", now=now)
+            before = len(server.requests)
+            changed = Settings(sync={"window_minutes": 30, "settle_minutes": 150})
+            end = NOON + 3 * HOUR
+            fetch(client, tmp_path / "store", now=end, until=end, settings=changed)
+            after = len(server.requests)
+            fetch(client, tmp_path / "store", now=end, until=end, settings=changed)
+    said = [r.getMessage() for r in caplog.records if "windows of this store changed" in r.message]
+    assert len(said) == 1
+    assert "window_minutes (was 60, is 30), settle_minutes (was 10, is 150)" in said[0]
+    # the last hour was read 61 minutes after its end, the one before 121
+    assert "; 2 that were read sooner than 150 minutes after their end are read again" in said[0]
+    assert stored_ids(tmp_path / "store") == once(items)
+    assert after > before
+    lengths = Counter(m.end - m.start for m in Store(tmp_path / "store").scan().manifests)
+    assert lengths == {HOUR: 6, HOUR / 2: 6}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,14 @@ from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu.answers import Answer, RateLimited, Unavailable, read_answer
 from audit_analytics.feishu.calls import Stopped
 from audit_analytics.feishu.connect import open_client
-from audit_analytics.feishu.pages import IDLE_MAX, REPEATS_MAX, PaginationBroken, Walk
+from audit_analytics.feishu.pages import (
+    IDLE_MAX,
+    REPEATS_MAX,
+    Budget,
+    BudgetSpent,
+    PaginationBroken,
+    Walk,
+)
 from audit_analytics.feishu.query import Query, split_filters
 from audit_analytics.feishu.ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
@@ -426,3 +434,16 @@ def test_an_answer_without_items_is_an_empty_page(walk, data):
 def test_an_answer_of_another_shape_is_not_taken_for_an_empty_page(walk, data):
     with pytest.raises(PaginationBroken, match="another shape"):
         walk.read(Answer(200, 0, {"code": 0, "data": data}, b"", "-"), 1)
+
+
+def test_pages_that_a_filter_empties_may_cost_an_hour_of_the_quota():
+    def count(filters):
+        budget = Budget.for_filters(filters)
+        try:
+            for number in itertools.count():  # noqa: B007 - what is reached
+                budget.spend()
+        except BudgetSpent:
+            return number
+
+    assert count([()]) == 600
+    assert count([("GET/a",), ("GET/b",), ("GET/c",), ("GET/d",)]) == 6000
