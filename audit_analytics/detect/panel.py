@@ -11,6 +11,7 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+from audit_analytics.detect.presence import choose_apps
 from audit_analytics.features.tables import TOKEN_CATEGORY
 
 if TYPE_CHECKING:
@@ -25,10 +26,6 @@ ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server
 
 COUNTS: Final = ("calls", "sensitive", "token", "objects", *ERROR_CLASSES)
 """What is counted of every app and hour."""
-
-MAX_APPS: Final = 10_000
-"""Apps that are judged. Whoever writes the log can forge ids by the thousand, and each costs as
-much memory and time as an app that is there; those seen first are the real ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,23 +230,23 @@ def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
     Returns
     -------
     Panel
-        Apps in the order of their ids; calls without an app id are left out, and all apps but
-        the ``MAX_APPS`` that were seen first.
+        Apps in the order of their ids; calls without an app id are left out, and apps that nobody
+        could judge, see :mod:`audit_analytics.detect.presence`.
     """
-    names = by_api["app_id"].astype("str")
-    begun = by_api["bucket_at"].groupby(names[names != ""]).min()
-    apps = pd.Index(sorted(begun.sort_values(kind="stable").index[:MAX_APPS]), dtype="str")
+    names, calls = by_api["app_id"].astype("str"), by_api["calls_count"]
+    sensitive = calls.where(by_api["severity"].isin(schema.SENSITIVE), 0)
+    errors = by_api[[f"{name}_count" for name in ERROR_CLASSES]].sum(axis=1)
+    apps = choose_apps(names, by_api["bucket_at"], calls, sensitive + errors)
     app, hour = apps.get_indexer(names), grid.locate(by_api["bucket_at"])
     first_hour = pd.Series(hour[app >= 0]).groupby(app[app >= 0]).min().to_numpy(dtype=np.intp)
     kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0)
-    calls = by_api["calls_count"]
     rows = pd.DataFrame(
         {
             "app": app,
             "hour": hour,
             "api": by_api["api"].astype("str").to_numpy(),
             "calls_count": calls.to_numpy(dtype=float),
-            "sensitive": calls.where(by_api["severity"].isin(schema.SENSITIVE), 0).to_numpy(),
+            "sensitive": sensitive.to_numpy(),
             "token": calls.where(by_api["category"] == TOKEN_CATEGORY, 0).to_numpy(),
             "objects": by_api["objects_count"].to_numpy(),
             **{n: by_api[f"{n}_count"].to_numpy(dtype=float) for n in ERROR_CLASSES},

@@ -67,9 +67,7 @@ class FrameEvidence:
             ok_objects_count=own.loc[own["outcome"] == "ok", "object"].nunique(),
         )
 
-    def _join(
-        self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp
-    ) -> pd.DataFrame:
+    def _join(self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         matched = [self._select(hit, start, end) for hit in hits]
         rows = pd.concat([self.events.iloc[:0], *matched])
         return rows[~rows.index.duplicated()]

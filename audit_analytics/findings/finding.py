@@ -280,7 +280,9 @@ def _merge(
     )
     groups = evidence.groups
     told = find_covered([*hits, *through], groups)
-    about = groups[find_covered([first, *(t for t in through if t.detector == first.detector)], groups)]
+    about = groups[
+        find_covered([first, *(t for t in through if t.detector == first.detector)], groups)
+    ]
     days = _list_days(groups["hour_at"], week.zone)
     main = told & days.isin(_list_days(about["hour_at"], week.zone).unique())
     counted = groups[main] if main.any() else groups[told]
@@ -325,7 +327,11 @@ def _merge(
         reasons=reasons,
         contributors=list_contributors(counted, with_apps=with_apps),
         other_days=[
-            {"day": str(day), "calls_count": int(own["calls_count"].sum()), "text": say_success(own)}
+            {
+                "day": str(day),
+                "calls_count": int(own["calls_count"].sum()),
+                "text": say_success(own),
+            }
             | {"contributors": list_contributors(own, with_apps=with_apps)}
             for day, own in groups[told & ~main].groupby(days)
         ]
@@ -405,7 +411,9 @@ def _find_activity(first: Hit, groups: pd.DataFrame) -> tuple[pd.Timestamp, pd.T
 
 
 def _list_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = {(row["object_name"], row["api"], row["outcome"]): row["local"] for row in reversed(rows)}
+    found = {
+        (row["object_name"], row["api"], row["outcome"]): row["local"] for row in reversed(rows)
+    }
     return [
         {"object_name": mask_object(name), "api": api, "outcome": outcome, "local": local}
         for (name, api, outcome), local in reversed(found.items())
@@ -438,5 +446,7 @@ def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
         "http_status": None if pd.isna(row["http_status"]) else int(row["http_status"]),
         "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
         "outcome": str(row["outcome"]),
-        "object_name": "" if pd.isna(row["path"]) else name_object(str(row["path"]), str(row["api"])),
+        "object_name": ""
+        if pd.isna(row["path"])
+        else name_object(str(row["path"]), str(row["api"])),
     }

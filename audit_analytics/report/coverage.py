@@ -9,12 +9,13 @@ import pandas as pd
 
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
-from audit_analytics.detect.panel import MAX_APPS
 from audit_analytics.language import _, join_sentences, ngettext, say_number
 from audit_analytics.report.names import count_severities
 from audit_analytics.report.wording import MAX_REJECTS_SHARE, share_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from audit_analytics.report.inputs import ReportInput
 
 MAX_LISTED: Final = 50
@@ -126,44 +127,28 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
     panel = data.detection.panel
     week = data.in_week(data.calls.by_api, "bucket_at")
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
-    first = data.calls.by_api.groupby(data.calls.by_api["app_id"].astype("str"))["first_at"].min()
-    days = dict(zip(panel.apps, panel.history_days(0), strict=True))
-    skipped = [
-        str(app) for app, known in zip(panel.apps, data.detection.judged, strict=True) if not known
-    ]
-    rows = [
-        {
-            "entity_type": "app",
-            "entity": app,
-            "reason": _say_why(int(days[app])),
-            "calls_count": int(calls.get(app, 0)),
-            "first_seen_at": format_utc(first[app]),
-        }
-        for app in skipped
-        if calls.get(app, 0)
-    ]
-    beyond = calls.index.difference(panel.apps) if len(panel.apps) == MAX_APPS else []
-    left_out = dict.fromkeys(beyond, _("more apps than can be judged, and others came first"))
-    left_out |= {"": _("calls without an app id")}
-    left_out |= dict.fromkeys(sorted(data.settings.own_apps()), _("this tool's own app"))
-    rows += [
-        {
-            "entity_type": "app",
-            "entity": app,
-            "reason": reason,
-            "calls_count": int(calls[app]),
-            "first_seen_at": format_utc(first[app]),
-        }
-        for app, reason in left_out.items()
-        if calls.get(app, 0)
-    ]
+    days = pd.Series(panel.history_days(0), index=panel.apps)
+    # most of a flood is left out of the panel, and is not worth a row each
+    left_out = calls.drop(panel.apps[data.detection.judged], errors="ignore").reset_index()
+    ranked = left_out.sort_values(["calls_count", "app_id"], ascending=[False, True])
+    shown = ranked.head(MAX_LISTED)
+    rows = data.calls.by_api[data.calls.by_api["app_id"].isin(shown["app_id"])]
+    first = rows.groupby(rows["app_id"].astype("str"))["first_at"].min()
+    own = data.settings.own_apps()
     return {
         "apps_count": int(data.detection.judged.sum()),
         "ips_count": int(data.detection.ip_days["ip"].nunique()),
-        "not_assessed": sorted(rows, key=lambda row: (-calls[row["entity"]], row["entity"]))[
-            :MAX_LISTED
+        "not_assessed": [
+            {
+                "entity_type": "app",
+                "entity": app,
+                "reason": _say_why(app, days, own),
+                "calls_count": int(count),
+                "first_seen_at": format_utc(first[app]),
+            }
+            for app, count in shown.itertuples(index=False)
         ],
-        "not_assessed_count": len(rows),
+        "not_assessed_count": len(left_out),
     }
 
 
@@ -174,7 +159,14 @@ def _count_reasons(reasons: dict[str, int]) -> dict[str, int]:
     return dict(sorted(ranked[:MAX_REASONS])) | ({_("other reasons"): others} if others else {})
 
 
-def _say_why(days: int) -> str:
+def _say_why(app: str, history_days: pd.Series, own: Collection[str]) -> str:
+    if not app:
+        return _("calls without an app id")
+    if app in own:
+        return _("this tool's own app")
+    if app not in history_days.index:
+        return _("too few calls, or on too few days, to be compared with anything")
+    days = int(history_days[app])
     if days < MIN_HISTORY_DAYS:
         return _(
             "{days} days of history, {needed} are needed",
