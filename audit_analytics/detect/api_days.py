@@ -40,7 +40,8 @@ class ApiDays:
     surprises : dict of str to Surprise
         The groups of the report week.
     p : dict of str to numpy.ndarray of shape (n_apis, n_days)
-        Calibrated p-value of each group, and ``joint``.
+        Calibrated p-value of each group: how rare such a day is; and ``joint``: how rare a week
+        is that holds such a day.
     tested : numpy.ndarray of bool of shape (n_apis, n_days)
         Which days could be judged.
     """
@@ -93,13 +94,14 @@ def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
     scored[0] = _score(panel.after(since), apis.after(since), 0)
     current, surprises = scored[0]
     rows = current.reshape(-1, len(groups))
-    past = {week: scored[week][0].reshape(-1, len(groups)) for week in panel.grid.weeks}
-    reference, week_of = stack_weeks(past, len(groups))
-    past_p, p = rate_weeks(reference, week_of), rate_groups(reference, rows)
-    calibrator = Calibrator(-np.log10(past_p.min(axis=1)))
-    joint = calibrator.extrapolate(-np.log10(p.min(axis=1)))
+    past = {week: scored[week][0] for week in panel.grid.weeks}
+    reference, of = stack_weeks(past, len(groups))
+    past_p, p = rate_weeks(reference, of.week), rate_groups(reference, rows)
+    calibrator = Calibrator.of_weeks(-np.log10(past_p.min(axis=1)), of)
     # few days of few APIs fail for anybody: no tail can be fitted to them, they can be counted
-    joint, p = (np.maximum(values, calibrator.rank_floor) for values in (joint, p))
+    p = np.maximum(p, 1.0 / (len(reference) + 1.0))
+    joint = calibrator.extrapolate(-np.log10(p.min(axis=1)))
+    joint = np.maximum(joint, calibrator.rank_floor)
     tested = np.asarray(~np.isnan(rows).all(axis=1) & bool(len(reference)))
     shape = current.shape[:2]
     named = dict(zip(groups, p.T, strict=True)) | {"joint": joint}

@@ -10,6 +10,7 @@ Technometrics 29(3), 339-349).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -73,6 +74,37 @@ class Calibrator:
             if len(excess) >= least_tail:
                 self.threshold_ = threshold
                 self.shape_, self.scale_ = _fit_tail(excess)
+
+    @classmethod
+    def of_weeks(cls, scores: NDArray[np.float64], rows: Rows) -> Calibrator:
+        """Calibrate the greatest score of an entity's week.
+
+        An entity makes one case a week, however many of its days are unusual, and unusual days
+        come together. The tail is fitted to the days, of which there are more: far out the number
+        of days that belong together no longer depends on how far (the extremal index, Leadbetter
+        1983, Z. Wahrscheinlichkeitstheorie 65, 291-306).
+
+        Parameters
+        ----------
+        scores : numpy.ndarray of shape (n_rows,)
+            Scores of the days of past weeks.
+        rows : Rows
+            Whose days they are.
+
+        Returns
+        -------
+        Calibrator
+            Its reference are weeks: probabilities say how rare a week is that holds such a day.
+
+        Examples
+        --------
+        >>> rows = Rows(np.array([7, 7, 8]), np.array([-1, -1, -1]))
+        >>> Calibrator.of_weeks(np.array([2.0, 5.0, 1.0]), rows).reference_
+        array([1., 5.])
+        """
+        found = cls(scores)
+        found.reference_ = np.sort(rows.worst(scores))
+        return found
 
     @property
     def rank_floor(self) -> float:
@@ -174,15 +206,63 @@ def rate_groups(
     return np.asarray(np.maximum(np.column_stack(columns), 10.0 ** -np.nan_to_num(scores)))
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Whose days the rows of a score table are.
+
+    Parameters
+    ----------
+    entity, week : numpy.ndarray of int of shape (n_rows,)
+        Position of the entity, and number of the week (0 for the report week).
+    """
+
+    entity: NDArray[np.intp]
+    week: NDArray[np.intp]
+
+    def worst(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the greatest score of each entity and week.
+
+        Parameters
+        ----------
+        scores : numpy.ndarray of shape (n_rows,)
+            A score a row.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_weeks_of_entities,)
+            In no order that means anything.
+
+        Examples
+        --------
+        >>> Rows(np.array([7, 7, 8]), np.array([-1, -1, -1])).worst(np.array([2.0, 5.0, 1.0]))
+        array([5., 1.])
+        """
+        _, cell = np.unique(np.stack([self.entity, self.week]), axis=1, return_inverse=True)
+        worst = np.full(int(cell.max(initial=-1)) + 1, -np.inf)
+        np.maximum.at(worst, cell.ravel(), scores)
+        return worst
+
+    def count_entities(self) -> list[int]:
+        """Return how many entities each week has.
+
+        Returns
+        -------
+        list of int
+            By week, in rising order.
+        """
+        pairs = np.unique(np.stack([self.week, self.entity]), axis=1)
+        return np.unique(pairs[0], return_counts=True)[1].tolist()
+
+
 def stack_weeks(
     scores: Mapping[int, NDArray[np.float64]], groups: int
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+) -> tuple[NDArray[np.float64], Rows]:
     """Put the scores of past weeks below each other.
 
     Parameters
     ----------
-    scores : mapping of int to numpy.ndarray of shape (n, n_groups)
-        Scores by week; rows of NaN are left out.
+    scores : mapping of int to numpy.ndarray of shape (n_entities, n_days, n_groups)
+        Scores by week; days of NaN are left out.
     groups : int
         Number of groups; without any week it is not known from the scores.
 
@@ -190,19 +270,20 @@ def stack_weeks(
     -------
     past : numpy.ndarray of shape (n_past, n_groups)
         The scores.
-    week : numpy.ndarray of int of shape (n_past,)
-        The week of each row.
+    rows : Rows
+        Whose they are.
 
     Examples
     --------
-    >>> past, week = stack_weeks({-2: np.array([[1.0], [np.nan]]), -1: np.array([[2.0]])}, 1)
-    >>> past.ravel().tolist(), week.tolist()
+    >>> past, rows = stack_weeks({-2: np.array([[[1.0], [np.nan]]]), -1: np.array([[[2.0]]])}, 1)
+    >>> past.ravel().tolist(), rows.week.tolist()
     ([1.0, 2.0], [-2, -1])
     """
-    past = np.concatenate([np.empty((0, groups)), *scores.values()])
-    week = np.repeat(np.array([*scores], dtype=np.intp), [len(rows) for rows in scores.values()])
-    known = ~np.isnan(past).all(axis=1)
-    return past[known], week[known]
+    known = {week: ~np.isnan(table).all(axis=2) for week, table in scores.items()}
+    past = np.concatenate([np.empty((0, groups)), *(scores[w][known[w]] for w in scores)])
+    entity = np.concatenate([np.empty(0, np.intp), *(np.nonzero(known[w])[0] for w in scores)])
+    days = [int(days.sum()) for days in known.values()]
+    return past, Rows(entity, np.repeat(np.array([*scores], dtype=np.intp), days))
 
 
 def rate_weeks(past: NDArray[np.float64], week: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from audit_analytics.cases import Case
 from audit_analytics.detect.api_days import ApiDays, judge_api_days
 from audit_analytics.detect.calibrate import (
     Calibrator,
+    Rows,
     adjust_q,
     rate_groups,
     rate_weeks,
@@ -44,12 +45,12 @@ if TYPE_CHECKING:
 
 FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
-APIs. Where one kind of apps is not there the other one has both shares."""
+APIs. Where one is not there the others have its share."""
 
 UNITS_FACTOR: Final = 2
-UNITS_MORE: Final = 50
-"""A week counts as many tests as it made, but at most twice those of the median past week, and
-fifty: whoever forges ids by the thousand must not make every true case look like chance."""
+UNITS_MORE: Final = 10
+"""A week counts the entities it tested, but at most twice those of the median past week, and
+ten: whoever forges ids by the thousand must not make every true case look like chance."""
 
 FOREST_WEIGHT: Final = 0.2
 """How much voter (b) counts. It insures against what no single group sees, and pays for that with
@@ -74,7 +75,8 @@ class Detection:
     networks, apis : Novelty
         New pairs.
     app_p : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        Calibrated p-value of each group, and ``a``, ``b`` and ``joint`` for the voters.
+        Calibrated p-value of each group and, as ``a`` and ``b``, of each voter: how rare such a day
+        is. ``joint`` says of both voters how rare a week is that holds such a day.
     far : dict of str to numpy.ndarray of shape (n_apps, n_days)
         -log10 of the same, as the fitted tails have it: beyond the least p-value that the past
         can speak of they prove nothing, but say which of two equals is the greater excess.
@@ -94,7 +96,7 @@ class Detection:
     ip_days : pandas.DataFrame
         IP-days of the report week with ``p`` and one p-value column per group.
     units : dict of str to int
-        How many days of each family E counts.
+        How many entities of each family E counts.
     cases : list of Case
         Every assessed entity, the most unusual first.
     """
@@ -172,12 +174,11 @@ def detect_week(
     scored[0], windows = _score_apps(panel, groups, networks, apis, 0, since=since)
     rated = rate_windows(scored, _count_windows(groups, windows), weighed=windows.keys())
     surprises = choose_windows(windows, rated.z)
-    past, week_of, current = rated.past, rated.week_of, rated.current
-    past_tested = [int((week_of == week).sum()) for week in np.unique(week_of)]
+    past, current = rated.past, rated.current
     # days of young apps alone, tested for networks only, are no past to calibrate on
     calibrated = not np.isnan(past).any(axis=1).all()
     rows = current.reshape(-1, len(groups))
-    app_p, far, attribution = _judge(names, past, week_of, rows, detector=detector, seed=seed)
+    app_p, far, attribution = _judge(names, past, rated.rows, rows, detector=detector, seed=seed)
     shape = current.shape[:2]
     app_p, far = ({name: v.reshape(shape) for name, v in table.items()} for table in (app_p, far))
     counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
@@ -201,12 +202,13 @@ def detect_week(
         api_days=api_days,
         ip_days=ip_days,
         units={
-            "newborn": int(newborns.tested.sum()),
-            "app": _count_units(int(tested.sum()), past_tested),
+            "newborn": _count(newborns.tested),
+            "app": _count_units(_count(tested), rated.rows.count_entities()),
             "ip": _count_units(
-                len(ip_days), [*counted.loc[counted["week"] < 0, "week"].value_counts()]
+                ip_days["ip"].nunique(),
+                [*counted[counted["week"] < 0].groupby("week")["ip"].nunique()],
             ),
-            "api": int(api_days.tested.sum()),
+            "api": _count(api_days.tested),
         },
     )
     return replace(detection, cases=_make_cases(detection))
@@ -253,8 +255,13 @@ def _count_windows(groups: list[AppGroup], windows: dict[str, list[Surprise]]) -
     return {group.name: len(windows.get(group.name, [group])) for group in groups}
 
 
+def _count(tested: NDArray[np.bool_]) -> int:
+    """Return how many entities were tested on any day."""
+    return int(tested.any(axis=1).sum())
+
+
 def _count_units(tested: int, past: list[int]) -> int:
-    """Return how many of the days tested E counts, given how many there were in past weeks."""
+    """Return how many of those tested E counts, given how many there were in past weeks."""
     return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
 
 
@@ -298,7 +305,7 @@ def _score_apps(
 def _judge(
     names: list[str],
     past: NDArray[np.float64],
-    week_of: NDArray[np.intp],
+    past_rows: Rows,
     rows: NDArray[np.float64],
     *,
     detector: OutlierDetector | None,
@@ -308,7 +315,7 @@ def _judge(
 
     Returned are p-values, how far out each is (not cut off), and the forest's attribution.
     """
-    past_p, p = rate_weeks(past, week_of), rate_groups(past, rows)
+    past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
     past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
     attribution = np.zeros(rows.shape)
@@ -327,11 +334,12 @@ def _judge(
         -np.log10(np.minimum(a, np.minimum(b / FOREST_WEIGHT, 1.0)))
         for a, b in ((past_a, past_b), (p_a, p_b))
     )
-    calibrator = Calibrator(past_either)
-    found = np.column_stack([p, p_a, p_b, calibrator.extrapolate(either)])
+    by_week = Calibrator.of_weeks(past_either, past_rows)
+    found = np.column_stack([p, p_a, p_b, by_week.extrapolate(either)])
     found[np.isnan(rows).all(axis=1)] = 1.0
-    # only the joint p-value is calibrated far out; nothing else may claim to be rarer than it can
-    shown = np.maximum(found, calibrator.floor)
+    # nothing may claim to be rarer than so long a past can speak of
+    shown = np.maximum(found, Calibrator(past_either).floor)
+    shown[:, -1] = np.maximum(found[:, -1], by_week.floor)
     kinds = [*names, "a", "b", "joint"]
     far = dict(zip(kinds, -np.log10(found).T, strict=True))
     return dict(zip(kinds, shown.T, strict=True)), far, attribution
@@ -362,20 +370,18 @@ def _make_cases(detection: Detection) -> list[Case]:
         "api": _list_days(api_days.panel.apps, api_days.p["joint"], api_days.tested),
     }
     days = pd.concat(families, names=["family"]).reset_index(level="family")
-    days["q"] = adjust_q(days["p"].to_numpy(dtype=float))
     days["far"] = days["far"].fillna(-np.log10(days["p"]))
-    by_entity = days.groupby(["family", "entity"])
-    least = by_entity[["p", "q"]].min().assign(far=by_entity["far"].max())
-    share = dict(FAMILY_SHARE)
-    for one, other in (("app", "newborn"), ("newborn", "app")):
-        if not detection.units[other]:
-            share[one] += share[other]
+    least = days.groupby(["family", "entity"]).agg(p=("p", "min"), far=("far", "max"))
+    least["q"] = adjust_q(least["p"].to_numpy(dtype=float))
+    # what is not there has no chances, and needs no share
+    there = [family for family in FAMILY_SHARE if detection.units[family]]
+    total = sum(FAMILY_SHARE[family] for family in there)
     cases = [
         Case(
             entity_type="app" if family == "newborn" else family,
             entity=str(entity),
             p=float(p),
-            expected_per_week=float(p) * detection.units[family] / share[family],
+            expected_per_week=float(p) * detection.units[family] * total / FAMILY_SHARE[family],
             q=float(q),
             far=float(far),
         )

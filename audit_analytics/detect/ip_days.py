@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.detect.calibrate import Calibrator
+from audit_analytics.detect.calibrate import Calibrator, Rows
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import IpGroup
 
@@ -85,8 +85,9 @@ def judge_ip_days(ip_days: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The days of the report week with ``p`` and one ``p_`` column per group; none without a
-        past address to compare with.
+        The days of the report week with ``p`` (how rare a week is that holds such a day) and one
+        ``p_`` column per group (how rare such a day is); none without a past address to compare
+        with.
     """
     past, rows = ip_days[ip_days["week"] < 0], ip_days[ip_days["week"] == 0].copy()
     if past.empty:
@@ -99,4 +100,6 @@ def judge_ip_days(ip_days: pd.DataFrame) -> pd.DataFrame:
         own = np.where(past[name] > 0, calibrator.p_value(past[name].to_numpy()), 1.0)
         past_stat = np.maximum(past_stat, -np.log10(own))
         stat = np.maximum(stat, -np.log10(rows[f"p_{name}"].to_numpy()))
-    return rows.assign(p=Calibrator(past_stat).p_value(stat)).reset_index(drop=True)
+    of = Rows(pd.factorize(past["ip"])[0], past["week"].to_numpy(dtype=np.intp))
+    p = Calibrator.of_weeks(past_stat, of).p_value(stat)
+    return rows.assign(p=p).reset_index(drop=True)

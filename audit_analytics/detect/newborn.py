@@ -14,7 +14,7 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
 - The score, -log10 of the upper tail of that normal distribution, is calibrated like those of
   every other group. As births are few, every app of every past week stands in for one: it is
   judged as if it had been born that Monday. The births that there really were correct that:
-  p = (#{real days as unusual} + 200 p) / (#{real days} + 200). Where new apps begin with a bulk
+  p = (#{as unusual among them} + 30 p) / (#{births} + 30). Where new apps begin with a bulk
   import, a bulk import is no news.
 
 A log too short for anybody to be compared with an own past is judged in this way as a whole.
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 MIN_REFERENCE: Final = 60
 """Days to be calibrated on: fewer cannot tell one day in fifty from the largest of a few."""
 
-STAND_IN_DAYS: Final = 200.0
-"""What the stand-ins count for beside the days of real births."""
+STAND_INS: Final = 30.0
+"""What the stand-ins count for beside real births."""
 
 PRIOR_APPS: Final = 3.0
 PRIOR_BETWEEN: Final = 1.0
@@ -64,7 +64,8 @@ class Newborns:
     tested : numpy.ndarray of bool of shape (n_apps, n_days)
         Which days of the report week were judged.
     p : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        Calibrated p-value of each metric, and ``joint``.
+        Calibrated p-value of each metric: how rare such a day is; and ``joint``: how rare a first
+        week is that holds such a day.
     observed, expected, low, high : dict of str to numpy.ndarray of shape (n_apps, n_days)
         Of each metric: the count, its median prediction and the interval 95 % of such days lie in.
     hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
@@ -145,10 +146,10 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
     for week in grid.weeks:
         monday = np.full(len(panel.apps), grid.days(week)[0])
         scores = _score(found, spreads, taught, np.maximum(monday, begin))
-        past[week] = scores[:, grid.days(week)].reshape(-1, len(METRICS))
-    reference, week_of = stack_weeks(past, len(METRICS))
-    past_p = rate_weeks(reference, week_of)
-    calibrator = Calibrator(-np.log10(past_p.min(axis=1)))
+        past[week] = scores[:, grid.days(week)]
+    reference, rows = stack_weeks(past, len(METRICS))
+    past_p = rate_weeks(reference, rows.week)
+    calibrator = Calibrator.of_weeks(-np.log10(past_p.min(axis=1)), rows)
 
     now = _score(found, spreads, found.active, begin)
     days = np.arange(now.shape[1])
@@ -156,15 +157,15 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
     joint = calibrator.p_value(-np.log10(p.min(axis=1))).reshape(now.shape[:2])
     old = (born - born.min(initial=0) >= MIN_HISTORY_DAYS)[:, None]
     real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
-    ranked = np.sort(joint[real])
+    ranked = np.sort(np.where(real, joint, 1.0).min(axis=1)[real.any(axis=1)])
     births = len(ranked)
     far = -np.log10(calibrator.extrapolate(-np.log10(p.min(axis=1)))).reshape(now.shape[:2])
-    joint = np.searchsorted(ranked, joint, side="right") + STAND_IN_DAYS * joint
-    joint = joint / (births + STAND_IN_DAYS)
+    joint = np.searchsorted(ranked, joint, side="right") + STAND_INS * joint
+    joint = joint / (births + STAND_INS)
 
     week = days >= first_day
     tested = (found.active & ~judged[:, None])[:, week] & (len(reference) >= MIN_REFERENCE)
-    cells = np.maximum(p, calibrator.floor).reshape(now.shape)
+    cells = np.maximum(p, 1.0 / (100.0 * max(len(reference), 1))).reshape(now.shape)
     named = {name: cells[:, :, g] for g, name in enumerate(METRICS)} | {"joint": joint}
     predicted = {n: _predict(found, spreads[n], n, found.active, begin) for n in METRICS}
 

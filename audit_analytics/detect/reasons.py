@@ -20,7 +20,10 @@ CLEAR_P: Final = 0.005
 """A group this improbable is worth a reason of its own."""
 
 MAX_P: Final = 0.05
-"""In a tenant of a few entities E alone would let ordinary days through."""
+"""A day less rare than this tells nothing."""
+
+MAX_WEEK_P: Final = 0.2
+"""In a tenant of a few entities E alone would let ordinary weeks through."""
 
 MAX_REASONS: Final = 4
 
@@ -59,7 +62,7 @@ def is_rare(case: Case, *, budget: float) -> bool:
     bool
         Whether it is rare enough to be told.
     """
-    return case.expected_per_week < budget and case.p < MAX_P
+    return case.expected_per_week < budget and case.p < MAX_WEEK_P
 
 
 def choose_reasons(

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.detect.calibrate import rate_groups
+from audit_analytics.detect.calibrate import Rows, rate_groups, stack_weeks
 from audit_analytics.detect.common import Common, find_common, rate_against_each_other
 from audit_analytics.detect.surprise import Surprise
 
@@ -42,20 +42,6 @@ PRIOR_DAYS: Final = 10.0
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Whose days the rows of a score table are.
-
-    Parameters
-    ----------
-    entity, week : numpy.ndarray of int of shape (n_rows,)
-        Position of the entity, and number of the week (0 for the report week).
-    """
-
-    entity: NDArray[np.intp]
-    week: NDArray[np.intp]
-
-
-@dataclass(frozen=True)
 class Rated:
     """How rare the scores of a tenant are, each group the least probable of its windows.
 
@@ -63,8 +49,8 @@ class Rated:
     ----------
     past : numpy.ndarray of shape (n_past, n_groups)
         -log10 of a probability, by day of the past weeks; NaN where not tested.
-    week_of : numpy.ndarray of int of shape (n_past,)
-        The week of each row.
+    rows : Rows
+        Whose they are.
     current : numpy.ndarray of shape (n_entities, n_days, n_groups)
         The same of the report week.
     z : dict of str to numpy.ndarray of shape (n_entities, n_days, n_windows)
@@ -74,7 +60,7 @@ class Rated:
     """
 
     past: NDArray[np.float64]
-    week_of: NDArray[np.intp]
+    rows: Rows
     current: NDArray[np.float64]
     z: dict[str, NDArray[np.float64]]
     common: list[Common]
@@ -101,13 +87,9 @@ def rate_windows(
         To be calibrated again: the least of several probabilities is none.
     """
     shape = scored[0].shape
-    known = {week: ~np.isnan(scores).all(axis=2) for week, scores in scored.items()}
     weeks = [week for week in scored if week < 0]
-    past = np.concatenate([np.empty((0, shape[2])), *(scored[w][known[w]] for w in weeks)])
-    rows = Rows(
-        np.concatenate([np.empty(0, np.intp), *(np.nonzero(known[w])[0] for w in weeks)]),
-        np.repeat(np.array(weeks, dtype=np.intp), [known[w].sum() for w in weeks]),
-    )
+    known = {week: ~np.isnan(scored[week]).all(axis=2) for week in weeks}
+    past, rows = stack_weeks({week: scored[week] for week in weeks}, shape[2])
     now = scored[0].reshape(-1, shape[2])
     now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.zeros(len(now), dtype=np.intp))
     z_past, z = past.copy(), now.copy()
@@ -115,10 +97,13 @@ def rate_windows(
     z_past[:, counted], z[:, counted] = _rate_by_others(
         past[:, counted], rows, now[:, counted], now_rows
     )
+    every = Rows(
+        *(np.concatenate([getattr(r, n) for r in (rows, now_rows)]) for n in ("entity", "week"))
+    )
     for column in np.flatnonzero(counted):
-        own = z_past[:, column].copy()
-        z_past[:, column] = weigh_by_own(own, rows, own, rows)
-        z[:, column] = weigh_by_own(own, rows, z[:, column], now_rows)
+        # a past week is compared with as many others as the report week is, or it would look rarer
+        own = np.concatenate([z_past[:, column], z[:, column]])
+        z_past[:, column], z[:, column] = np.split(weigh_by_own(own, every), [len(past)])
     edges = np.cumsum([*widths.values()])[:-1]
     best_past, best = (
         np.column_stack([_greatest(part) for part in np.split(table, edges, axis=1)])
@@ -135,7 +120,7 @@ def rate_windows(
             by_week[week][:, one.day, one.group] = rate_against_each_other(same)
     return Rated(
         past=np.concatenate([best_past[:0], *(by_week[w][known[w]] for w in weeks)]),
-        week_of=rows.week,
+        rows=rows,
         current=by_week[0],
         common=common[0],
         z={
@@ -166,19 +151,13 @@ def _greatest(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isinf(best), np.nan, best)
 
 
-def weigh_by_own(
-    past: NDArray[np.float64], past_rows: Rows, z: NDArray[np.float64], rows: Rows
-) -> NDArray[np.float64]:
+def weigh_by_own(z: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
     """Return how rare scores are, given what the same entity's other weeks brought.
 
     Parameters
     ----------
-    past : numpy.ndarray of shape (n_past,)
-        Calibrated scores of past weeks, NaN where there is none.
-    past_rows : Rows
-        Whose they are.
     z : numpy.ndarray of shape (n,)
-        Calibrated scores.
+        Calibrated scores, NaN where there is none.
     rows : Rows
         Whose they are; days of the same week teach nothing.
 
@@ -187,16 +166,16 @@ def weigh_by_own(
     numpy.ndarray of shape (n,)
         -log10 p_own, see the module.
     """
-    known = ~np.isnan(past)
-    weeks, week = np.unique(past_rows.week[known], return_inverse=True)
-    entity = past_rows.entity[known]
+    known = ~np.isnan(z)
+    weeks, week = np.unique(rows.week[known], return_inverse=True)
+    entity = rows.entity[known]
     cells = entity * len(weeks) + week
     order = np.argsort(cells, kind="stable")
     entities = int(rows.entity.max(initial=-1)) + 1
     counts = np.bincount(cells, minlength=entities * len(weeks))
     place = np.arange(len(cells)) - np.repeat(np.cumsum(counts) - counts, counts)
     filled = np.full((len(counts), int(counts.max(initial=1))), -np.inf)
-    filled[cells[order], place] = past[known][order]
+    filled[cells[order], place] = z[known][order]
     own = filled.reshape(entities, len(weeks), filled.shape[1])
     days = np.where(weeks == rows.week[:, None], 0, counts.reshape(own.shape[:2])[rows.entity])
     heard = np.zeros(days.shape)

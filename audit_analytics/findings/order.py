@@ -10,6 +10,7 @@ from audit_analytics.detect.detector import LATE, RARE_SURPRISE, SURPRISE
 if TYPE_CHECKING:
     from audit_analytics.cases import Case, Hit
 
+DAYS_PER_WEEK: Final = 7
 RARE: Final = 1.0
 """E of a surprise as rare as a rule of severity ``high`` is bad."""
 
@@ -29,8 +30,8 @@ def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
     list of Hit
         Rules that name what happened, surprises the rarest first, other rules, what only supports.
     """
-    # E of a single reason, on the scale of the case
-    scale = case.expected_per_week / case.p if case else 0.0
+    # E of a single reason, on the scale of the case; p of a reason is a day's, that of a case a week's
+    scale = DAYS_PER_WEEK * case.expected_per_week / case.p if case else 0.0
 
     def rank(hit: Hit) -> tuple[int, float]:
         p, place = (1.0 if hit.p is None else hit.p), find_detector(hit.detector).place

@@ -22,6 +22,7 @@ from audit_analytics.simulate.rows import (
 )
 from audit_analytics.simulate.targets import (
     DOCUMENT_API,
+    HOURS_OF_WEEK,
     PROBED,
     RECON,
     SENSITIVE_READS,
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
     Choose = Callable[[list[Target], int], list[Target]]
     Inject = Callable[[np.random.Generator, Target, int, float], pd.DataFrame]
+
+
+GROWTH_HOURS: Final = 160
+"""How long growth can be seen in a week, wherever in its first hours it begins."""
 
 
 class Scenario(NamedTuple):
@@ -183,6 +188,16 @@ def _raise_volume(
     rng: np.random.Generator, target: Target, start: int, size: float
 ) -> pd.DataFrame:
     return _usual(rng, target, start, 2, max(120, 10 * target.calls_per_hour) * size)
+
+
+def _grow(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+    """Call twice as much all week, when the app calls anyway and in the same way."""
+    hours = start // HOUR + np.arange(GROWTH_HOURS)
+    usual = np.array(target.rhythm)[hours % HOURS_OF_WEEK]
+    rows = _usual(rng, target, start, GROWTH_HOURS, usual.sum() * size)
+    share = usual / usual.sum() if usual.any() else None
+    time = rng.choice(hours, size=len(rows), p=share) * HOUR + rng.integers(0, HOUR, len(rows))
+    return rows.assign(time=np.sort(np.clip(time, start, start + GROWTH_HOURS * HOUR)))
 
 
 def _stuff_credentials(
@@ -352,6 +367,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _sleepless,
         "an app that calls every hour stops",
         removes=True,
+    ),
+    "growth": Scenario(
+        _grow, GROWTH_HOURS, (0, 6), _daily, "the app calls twice as much as it used to, all week"
     ),
 }
 """Every kind of attack by name."""

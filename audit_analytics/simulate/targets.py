@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from audit_analytics.simulate.clock import DAY, HOUR
 from audit_analytics.simulate.profiles import write_address
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
+
+HOURS_OF_WEEK: Final = 168
 
 _FOREIGN: Final = ("203.0.113", "198.51.100", "192.0.2")
 """The ranges RFC 5737 reserves for documentation."""
@@ -86,6 +90,8 @@ class Target:
         Mean calls in the hours in which it calls at all.
     hours_share : float
         Share of the hours of its life in which it calls.
+    rhythm : tuple of float
+        Mean calls in each hour of the week, counted from the epoch, a Thursday, 00:00 UTC.
     last : int
         Its last call before the attack, epoch seconds.
     peers : tuple of str
@@ -100,6 +106,7 @@ class Target:
     ips: tuple[str, ...]
     calls_per_hour: float
     hours_share: float
+    rhythm: tuple[float, ...]
     last: int
     peers: tuple[str, ...]
     objects_count: int
@@ -140,10 +147,19 @@ def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
         ),
         calls_per_hour=len(rows) / hours.nunique(),
         hours_share=hours.nunique() / (hours.max() - hours.min() + 1),
+        rhythm=tuple(_mean_week(hours.to_numpy())),
         last=int(rows["time"].max()),
         peers=peers,
         objects_count=int(rows["object"].nunique()),
     )
+
+
+def _mean_week(hours: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the mean calls of each hour of the week over the life of an app."""
+    lived = np.arange(hours.min(), hours.max() + 1) % HOURS_OF_WEEK
+    times = np.bincount(lived, minlength=HOURS_OF_WEEK)
+    calls = np.bincount(hours % HOURS_OF_WEEK, minlength=HOURS_OF_WEEK)
+    return np.asarray(calls / np.maximum(times, 1))
 
 
 def draw_foreign_address(rng: np.random.Generator) -> str:

@@ -33,6 +33,7 @@ RIGHT = {
     "silence": {"rule:silence"},
     "off_hours_calls": {"VOL", "API", "OBJ", "SENS"},
     "new_apis": {"NEWAPI", "API"},
+    "growth": {"SLOW", "VOL", "API", "OBJ", "SENS"},
     "growth_1.5": {"SLOW", "VOL", "API", "OBJ", "SENS", "GROWTH"},
     "growth_2": {"SLOW", "VOL", "API", "OBJ", "SENS", "GROWTH"},
     "nightly_reader": _READS | {"SLOW"},

@@ -21,14 +21,20 @@ from audit_analytics.source.files import read_log
 from audit_analytics.source.log import concat_events, drop_duplicates
 
 ATTACKS_COUNT = 22
+GROWTHS = 4
 
 
 def choose_attacks(seed: int) -> list[str]:
-    """Every scenario once and eight of them twice, which eight by the seed."""
+    """Every scenario once and eight of them twice, which eight by the seed; growth comes after.
+
+    So the other attacks stay those of the figures from before there was growth.
+    """
+    names = [name for name in SCENARIOS if name != "growth"]
     # only one app sleeps long enough to be woken, so it is woken once
-    again = [name for name in SCENARIOS if name != "dormant_wakes"]
-    more = ATTACKS_COUNT - len(SCENARIOS)
-    return [*SCENARIOS, *(again[(more * seed + i) % len(again)] for i in range(more))]
+    again = [name for name in names if name != "dormant_wakes"]
+    more = ATTACKS_COUNT - len(names)
+    again = [again[(more * seed + i) % len(again)] for i in range(more)]
+    return [*names, *again, *["growth"] * GROWTHS]
 
 
 def load_worlds(

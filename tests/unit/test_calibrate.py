@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from audit_analytics.detect.calibrate import Calibrator, adjust_q
+from audit_analytics.detect.calibrate import Calibrator, Rows, adjust_q
 
 SCORES = st.lists(st.floats(0, 300), min_size=1, max_size=80)
 
@@ -71,3 +71,27 @@ def test_what_was_not_assessed_has_probability_one_and_teaches_nothing():
 def test_q_values_are_benjamini_hochberg_in_the_order_given():
     assert adjust_q(np.array([0.04, 0.01, 0.03])) == pytest.approx([0.04, 0.03, 0.04])
     assert adjust_q(np.array([])).size == 0
+
+
+def simulate_weeks(rng, entities, weeks):
+    """Days of entities, a bad one of which stays bad for three days."""
+    days = rng.exponential(size=(entities, weeks, 7))
+    days[..., 1:] = np.maximum(days[..., 1:], days[..., :-1])
+    days[..., 2:] = np.maximum(days[..., 2:], days[..., 1:-1])
+    rows = Rows(
+        np.repeat(np.arange(entities), weeks * 7), np.tile(np.repeat(range(weeks), 7), entities)
+    )
+    return days.ravel(), rows
+
+
+@pytest.mark.parametrize("entities", [12, 200])
+def test_e_counts_cases_though_unusual_days_come_together(entities):
+    rng = np.random.default_rng(entities)
+    cases, rounds = np.zeros(2), 60 if entities == 12 else 12
+    limits = (entities / 12, entities / 4)
+    for _ in range(rounds):
+        past, rows = simulate_weeks(rng, entities, 4)
+        now, own = simulate_weeks(rng, entities, 1)
+        p = Calibrator.of_weeks(past, rows).p_value(own.worst(now))
+        cases += [(p * entities < limit).sum() for limit in limits]
+    assert cases / rounds == pytest.approx(limits, rel=0.35)

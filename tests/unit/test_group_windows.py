@@ -18,6 +18,13 @@ def rows_of(weeks, apps=1):
     )
 
 
+def weigh(past, weeks, *now, entity=0):
+    """Scores of one day of the report week, weighed by what entity 0 did before."""
+    before = rows_of(weeks)
+    of = np.append(before.entity, [entity] * len(now)), np.append(before.week, [0] * len(now))
+    return weigh_by_own(np.append(past, now), Rows(*of))[len(past) :]
+
+
 def noise(scale, seed):
     return np.random.default_rng(seed).exponential(scale, (APPS, DAYS))
 
@@ -47,9 +54,7 @@ def test_a_job_at_irregular_hours_is_no_surprise_after_weeks_of_it():
     weeks = [-4, -3, -2, -1]
     past = np.full(DAYS * len(weeks), 0.3)
     past[[2, 5, 9, 12, 17, 20, 23, 26]] = 4.0  # a burst at an hour that never had one, twice a week
-    own = weigh_by_own(
-        past, rows_of(weeks), np.array([4.0, 12.0]), Rows(np.zeros(2, int), np.zeros(2, int))
-    )
+    own = weigh(past, weeks, 4.0, 12.0)
     assert own[0] < 1.0
     assert own[1] > 6.0  # far beyond its largest ones it still is
 
@@ -58,13 +63,21 @@ def test_an_incident_of_one_week_is_no_habit():
     weeks = [-4, -3, -2, -1]
     past = np.full(DAYS * len(weeks), 0.3)
     past[-3:] = 4.0  # the attack that began last week
-    now = Rows(np.zeros(1, int), np.zeros(1, int))
-    assert weigh_by_own(past, rows_of(weeks), np.array([4.0]), now)[0] > 3.5
+    assert weigh(past, weeks, 4.0)[0] > 3.5
 
 
 def test_an_entity_without_a_past_is_rated_as_the_tenant_is():
-    now = Rows(np.array([1]), np.array([0]))
-    assert weigh_by_own(np.full(7, 0.3), rows_of([-1]), np.array([4.0]), now) == pytest.approx(4.0)
+    assert weigh(np.full(7, 0.3), [-1], 4.0, entity=1) == pytest.approx(4.0)
+
+
+def test_a_past_week_is_compared_with_as_many_others_as_the_report_week():
+    """Or each past week would look rarer than the same week will when it is the report week."""
+    scored = {week: noise(1.0, 60 - week)[..., None] for week in (-2, -1, 0)}
+    rated = rate_windows(scored, {"VOL": 1}, weighed={"VOL"})
+    turned = {-2: scored[0], -1: scored[-1], 0: scored[-2]}
+    again = rate_windows(turned, {"VOL": 1}, weighed={"VOL"})
+    loud = [float((table[..., 0] > 1.5).mean()) for table in (rated.current, again.current)]
+    assert np.mean(loud) == pytest.approx((rated.past > 1.5).mean(), rel=0.4)
 
 
 def common_week(loud_apps):

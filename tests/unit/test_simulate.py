@@ -29,6 +29,7 @@ TARGET = Target(
     ips=("10.0.0.1", "10.0.0.2"),
     calls_per_hour=12.0,
     hours_share=0.4,
+    rhythm=(0.0,) * 8 + (5.0,) * 160,
     last=1_800_000_000,
     peers=tuple(f"cli_a{n}" for n in range(20)),
     objects_count=12,

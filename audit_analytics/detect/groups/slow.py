@@ -68,6 +68,7 @@ SLOW = CountGroup(
     units={
         48: mark("objects in two days, each once an hour"),
         96: mark("objects in four days, each once an hour"),
+        168: mark("objects in a week, each once an hour"),
     },
     scored=_score,
     telling=8,

@@ -48,6 +48,7 @@ VOL = CountGroup(
         24: mark("calls in a day"),
         48: mark("calls in two days"),
         96: mark("calls in four days"),
+        168: mark("calls in a week"),
     },
     scored=_score,
     telling=9,
