@@ -68,7 +68,9 @@ def explain(
     if log is not None:
         shown, more = _fetch_rows(log, report, found, rows, config)
     with use_language(lang or report["lang"]):
-        click.echo(tell_finding(found, report, rows=shown, more_count=more))
+        click.echo(
+            tell_finding(found, report, rows=shown, more_count=more, with_objects=log is not None)
+        )
 
 
 def _fetch_rows(

@@ -20,7 +20,7 @@ from audit_analytics.findings.order import order_reasons
 from audit_analytics.findings.techniques import list_seen
 from audit_analytics.findings.through import Beside
 from audit_analytics.findings.timeline import build_timeline
-from audit_analytics.language import _
+from audit_analytics.language import _, join_sentences
 from audit_analytics.review.scope import scope_of_hit
 from audit_analytics.review.suppression import suggest_suppression
 
@@ -305,7 +305,7 @@ def _merge(
         entity=first.entity,
         kind=first.kind,
         title=_(guidance.title),
-        sentence=" ".join(filter(None, [explain_hit(first, week.zone), success])),
+        sentence=join_sentences(filter(None, [explain_hit(first, week.zone), success])),
         start_at=format_utc(start),
         end_at=format_utc(end),
         start_local=format_local(start, week.zone),

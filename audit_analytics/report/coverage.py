@@ -204,7 +204,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
                 "{n} findings ({counts}). Look at this one first: {sentence}",
                 len(data.findings),
                 counts=count_severities([finding.severity for finding in data.findings]),
-                sentence=data.findings[0].sentence,
+                sentence=data.findings[0].reasons[0]["text"],
             ),
         ]
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -175,12 +176,15 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "api": show_api,
+        "bar": _draw_bar,
+        "brief_span": lambda window: wording.brief_span(*window),
         "category": name_category,
         "chance": wording.chance,
         "change": lambda pair: wording.change(*pair),
         "decision": say_decision,
+        "expected": wording.expected,
+        "expiry": _find_expiry,
         "interval": lambda pair: wording.interval(*pair),
-        "lines": _escape_lines,
         "local": wording.local_time,
         "name": lambda text, limit=escape.NAME_LIMIT: escape.clean(text, limit) or escape.EMPTY,
         "named": name_code,
@@ -217,9 +221,25 @@ def _clean(value: object) -> object:
 def _break_path(text: str, limit: int = escape.NAME_LIMIT) -> Markup:
     """Write an API the way people do, with places to break a line at."""
     name = markup_escape(escape.clean(show_api(text), limit) or escape.EMPTY)
-    return name.replace("/", Markup("/<wbr>"))
+    return Markup(re.sub("([/_.])(?=.)", r"\1<wbr>", str(name)))  # noqa: S704 - escaped above
 
 
-def _escape_lines(text: str) -> Markup:
-    """Keep the line breaks of a text that is meant to have them."""
-    return Markup("\n").join(escape.clean(line, escape.TEXT_LIMIT) for line in text.split("\n"))
+def _draw_bar(step: Mapping[str, Any], timeline: Mapping[str, Any]) -> Markup:
+    """Draw when a step was, between the first call of a finding and the last."""
+    begin, end, first, last = (
+        datetime.fromisoformat(at).timestamp()
+        for at in (timeline["first_at"], timeline["last_at"], step["start_at"], step["end_at"])
+    )
+    whole = max(end - begin, 1.0)
+    width = max(96 * (last - first) / whole, 4)
+    left = min(96 * (first - begin) / whole, 100 - width)
+    grade = "ok" if step["outcome"] == "ok" else "failed"
+    return Markup(  # noqa: S704 - numbers and words of ours
+        f'<svg class="bar {grade}" viewBox="0 0 100 10" width="100" height="10">'
+        f'<rect x="{left:.1f}" y="1" width="{width:.1f}" height="8"/></svg>'
+    )
+
+
+def _find_expiry(suppression: str) -> str:
+    found = re.search(r"(?m)^expires = ([0-9-]{10})$", suppression)
+    return found[1] if found else "..."

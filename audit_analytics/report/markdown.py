@@ -16,7 +16,7 @@ from markupsafe import Markup
 from audit_analytics.language import use_language
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
-from audit_analytics.report.names import name_code, name_outcome, name_response, say_decision
+from audit_analytics.report.names import name_code, say_decision
 from audit_analytics.report.phrases import install_phrases
 
 
@@ -52,18 +52,13 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "api": show_api,
-        "block": _code_block,
-        "change": lambda pair: wording.change(*pair),
+        "brief_span": lambda window: wording.brief_span(*window),
         "code": lambda text, limit=escape.NAME_LIMIT: Markup(escape.markdown_code(text, limit)),  # noqa: S704
         "decision": say_decision,
-        "interval": lambda pair: wording.interval(*pair),
-        "local": wording.local_time,
+        "expected": wording.expected,
         "named": name_code,
         "number": wording.number,
-        "outcome": name_outcome,
-        "percent": wording.percent,
         "rarity": wording.rarity,
-        "response": name_response,
         "span": lambda window: wording.span(*window),
     }
     environment.globals |= {
@@ -84,9 +79,3 @@ def _escape(value: object) -> object:
 
 def _escape_value(value: object) -> object:
     return wording.number(value) if isinstance(value, int | float) else _escape(value)
-
-
-def _code_block(text: str) -> Markup:
-    """Indent lines as a code block, which nothing inside can end."""
-    lines = (escape.clean(line, escape.TEXT_LIMIT) for line in text.strip("\n").split("\n"))
-    return Markup("\n".join(f"    {line}" for line in lines))  # noqa: S704

@@ -33,6 +33,13 @@ NAMES: Final = {
     "continuing": mark("Continuing"),
     "resolved": mark("Resolved"),
     "suppressed": mark("Suppressed"),
+    "unusual_ip": mark("Unusual IPs"),
+    "error_burst": mark("Error bursts"),
+    "sensitive_api": mark("Sensitive APIs"),
+    "new_api": mark("New APIs"),
+    "volume": mark("Volume"),
+    "silence": mark("Silence"),
+    "mixture": mark("Mixture"),
 }
 """What the codes of the report dict are called."""
 

@@ -12,7 +12,7 @@ from audit_analytics.language.wording import show_api
 from audit_analytics.report import wording
 from audit_analytics.report.columns import fill, pad
 from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import name_response, say_code, say_decision
+from audit_analytics.report.names import name_outcome, name_response, say_code, say_decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +27,7 @@ def tell_finding(
     *,
     rows: Sequence[Mapping[str, Any]],
     more_count: int,
+    with_objects: bool = False,
 ) -> str:
     """Tell the whole story of a finding.
 
@@ -40,6 +41,8 @@ def tell_finding(
         Evidence to show, as in ``finding["evidence"]["rows"]``.
     more_count : int
         How many calls there are beyond these.
+    with_objects : bool, default=False
+        Whether the ids in the paths are shown in full.
 
     Returns
     -------
@@ -50,19 +53,36 @@ def tell_finding(
         _wrap(_heading(finding, report)),
         _wrap(finding["sentence"], indent="  "),
         _facts(finding, report["tenant_zone"]),
+        _steps(finding, report["tenant_zone"]),
         _section(
             _("Why"),
-            [_("{name}: {text}", name=r["detector"], text=r["text"]) for r in finding["reasons"]],
+            [
+                _(
+                    "{name}, {span}: {text}",
+                    name=reason["detector"],
+                    span=wording.brief_span(reason["start_local"], reason["end_local"]),
+                    text=reason["text"],
+                )
+                for reason in finding["reasons"]
+            ],
         ),
-        _section(_title_contributors(finding), _contributors(finding["contributors"])),
-        _evidence(finding, rows, more_count, report["tenant_zone"]),
+        _section(_("Who and what, what succeeded first"), _contributors(finding["contributors"])),
+        *(
+            _section(
+                _("Another reason, {day}", day=day["day"]),
+                [day["text"], *_contributors(day["contributors"])],
+            )
+            for day in finding["other_days"]
+        ),
+        _section(_("Objects, what succeeded first"), _objects(finding["objects"])),
+        _evidence(finding, rows, more_count, report["tenant_zone"], with_objects=with_objects),
         _section(_("Known harmless causes"), finding["known_benign"]),
         _section(_("Check next"), finding["next_steps"], numbered=True),
         _section(
             "ATT&CK",
             [_("{id} {name} (version {version})", **t) for t in finding["attack"]],
         ),
-        _suppression(finding),
+        _commands(finding),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -156,7 +176,7 @@ def _expected(finding: Mapping[str, Any]) -> str:
     history = ngettext("{n} day of history", "{n} days of history", finding["history_days"])
     if finding["expected"] is None:
         return _("no number for a finding of this kind; {history}", history=history)
-    values = {"expected": wording.number(finding["expected"]), "history": history}
+    values = {"expected": wording.expected(finding["expected"]), "history": history}
     low, high = finding["expected_low"], finding["expected_high"]
     if low is None and high is None:
         return _("{expected}, from {history}", **values)
@@ -199,22 +219,92 @@ def _verdict(verdict: Mapping[str, Any]) -> str:
     return _("{name}: {text}", name=decision, text=verdict["note"]) if verdict["note"] else decision
 
 
-def _title_contributors(finding: Mapping[str, Any]) -> str:
-    several = len(finding["reasons"]) > 1
-    return _("Who and what, all reasons together") if several else _("Who and what")
+def _steps(finding: Mapping[str, Any], zone: str) -> str:
+    """Tell the steps in order; those that stayed below the budget in brackets."""
+    timeline = finding["timeline"]
+    lines = [
+        _(
+            "{span}  {who}  {api}  {outcome}: {calls}",
+            span=wording.brief_span(step["start_local"], step["end_local"]),
+            who=_(", ").join(_actors(step, finding["entity_type"])),
+            api=ngettext("{n} API", "{n} APIs", step["apis_count"])
+            if step["api"] is None
+            else terminal(show_api(step["api"]), NAME_LIMIT),
+            outcome=name_outcome(step["outcome"]),
+            calls=ngettext("{n} call", "{n} calls", step["calls_count"]),
+        )
+        for step in timeline["steps"]
+    ]
+    marked = [
+        line if step["told"] else _("[{step}]", step=line)
+        for step, line in zip(timeline["steps"], lines, strict=True)
+    ]
+    if timeline["more_calls_count"]:
+        marked.append(
+            ngettext("and {n} more call", "and {n} more calls", timeline["more_calls_count"])
+        )
+    return _section(_("What happened, in order ({zone})", zone=zone), marked)
+
+
+def _actors(step: Mapping[str, Any], entity_type: str) -> list[str]:
+    apps = ngettext("{n} app", "{n} apps", step["apps_count"])
+    ips = ngettext("{n} address", "{n} addresses", step["ips_count"])
+    named = {
+        "app": apps if step["app_id"] is None else terminal(step["app_id"], NAME_LIMIT),
+        "ip": ips if step["ip"] is None else terminal(step["ip"], NAME_LIMIT),
+    }
+    return [text for kind, text in named.items() if kind != entity_type]
 
 
 def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    rows = [(show_api(row["name"]), row) for row in contributors["apis"]]
+    rows = [(row["name"], row) for row in contributors["apps"]]
+    rows += [(show_api(row["name"]), row) for row in contributors["apis"]]
     rows += [(row["name"], row) for row in contributors["ips"]]
-    rows += [(name_response(row["name"]), row) for row in contributors["codes"]]
+    lines = []
+    for name, row in rows:
+        values = {
+            "name": terminal(name, NAME_LIMIT),
+            "calls": ngettext("{n} call", "{n} calls", row["calls_count"]),
+            "ok": wording.number(row["ok_count"]),
+        }
+        if row.get("succeeded"):
+            shown = [terminal(show_api(api), NAME_LIMIT) for api in row["succeeded"][:3]]
+            values["apis"] = _(", ").join(shown)
+            lines.append(_("{name}: {calls}, {ok} succeeded ({apis})", **values))
+        else:
+            lines.append(_("{name}: {calls}, {ok} succeeded", **values))
     return [
-        _(
-            "{name}: {calls}",
-            name=terminal(name, NAME_LIMIT),
-            calls=ngettext("{n} call", "{n} calls", row["calls_count"]),
-        )
-        for name, row in rows
+        *lines,
+        *(
+            _(
+                "{name}: {calls}",
+                name=terminal(name_response(row["name"]), NAME_LIMIT),
+                calls=ngettext("{n} call", "{n} calls", row["calls_count"]),
+            )
+            for row in contributors["codes"]
+        ),
+    ]
+
+
+def _objects(objects: Mapping[str, Any]) -> list[str]:
+    if not objects["count"]:
+        return []
+    counted = ngettext(
+        "{n} distinct object, {ok} with success",
+        "{n} distinct objects, {ok} with success",
+        objects["count"],
+        ok=wording.number(objects["ok_count"]),
+    )
+    return [
+        counted,
+        *(
+            _(
+                "{name}: {text}",
+                name=terminal(row["object_name"], NAME_LIMIT),
+                text=name_outcome(row["outcome"]),
+            )
+            for row in objects["shown"]
+        ),
     ]
 
 
@@ -223,6 +313,8 @@ def _evidence(
     rows: Sequence[Mapping[str, Any]],
     more_count: int,
     zone: str,
+    *,
+    with_objects: bool,
 ) -> str:
     lines = [_("Evidence (times in {zone})", zone=zone)]
     for row in rows:
@@ -230,7 +322,8 @@ def _evidence(
         who = row["app_id"] if finding["entity_type"] != "app" else row["ip"]
         lines.append(f"  {row['local']}  {terminal(who, NAME_LIMIT):<20}  {row['outcome']} {code}")
         lines.append(f"    {terminal(show_api(row['api']), NAME_LIMIT)}")
-        lines.append(f"    {terminal(row['id'], NAME_LIMIT)}")
+        named = [row["id"], row["object_name"]] if with_objects else [row["id"]]
+        lines.append("    " + "  ".join(terminal(name, NAME_LIMIT) for name in named if name))
     if not rows:
         lines.append("  " + _("none: it is about calls that were not made"))
     if more_count:
@@ -238,10 +331,19 @@ def _evidence(
     return "\n".join(lines)
 
 
-def _suppression(finding: Mapping[str, Any]) -> str:
-    command = f"audit-analytics suppress {finding['finding_id']} --reason ... --until ..."
-    lines = [_("If this is expected, suppress it with"), f"  {command}", _("which writes")]
-    return "\n".join([*lines, *(f"  {terminal(x)}" for x in finding["suppression"].splitlines())])
+def _commands(finding: Mapping[str, Any]) -> str:
+    name = finding["finding_id"]
+    return _section(
+        _("Decide"),
+        [
+            _("{command}  (an attack or a fault)", command=f"audit-analytics verdict {name} true"),
+            _("{command}  (harmless)", command=f"audit-analytics verdict {name} benign"),
+            _(
+                "{command}  (expected, until a day)",
+                command=f"audit-analytics suppress {name} --reason ... --until ...",
+            ),
+        ],
+    )
 
 
 def _section(title: str, texts: Iterable[str], *, numbered: bool = False) -> str:

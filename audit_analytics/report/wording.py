@@ -261,6 +261,41 @@ def span(start_local: str, end_local: str) -> str:
     return _("{start} to {end}", start=moment(start_local), end=end)
 
 
+def brief_span(start_local: str, end_local: str) -> str:
+    """Write a local window as short as a table needs it.
+
+    Parameters
+    ----------
+    start_local, end_local : str
+        Local times such as ``2026-11-16 10:00``.
+
+    Returns
+    -------
+    str
+        The window, the day and the time once where both ends share them.
+
+    Examples
+    --------
+    >>> brief_span("2026-11-16 10:00", "2026-11-16 12:00")
+    '2026-11-16 10:00\N{EN DASH}12:00'
+    >>> brief_span("2026-11-16 00:00", "2026-11-17 00:00")
+    '2026-11-16'
+    >>> brief_span("2026-11-16 10:00", "2026-11-16 10:00")
+    '2026-11-16 10:00'
+    """
+    if (
+        start_local.endswith(_MIDNIGHT)
+        and end_local.endswith(_MIDNIGHT)
+        and start_local != end_local
+    ):
+        last = datetime.fromisoformat(end_local) - timedelta(days=1)
+        start_local, end_local = start_local[:10], f"{last:%Y-%m-%d}"
+    if start_local == end_local:
+        return start_local
+    end = end_local[11:] if start_local[:10] == end_local[:10] else end_local
+    return f"{start_local}\N{EN DASH}{end}"
+
+
 def local_time(at: str | None, zone: str) -> str:
     """Write an instant on the clocks of a zone.
 

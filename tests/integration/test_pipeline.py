@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +12,10 @@ import audit_analytics as aa
 from audit_analytics.errors import DataIncompleteError, InputError
 from audit_analytics.report import json_file
 from audit_analytics.schema import EVENTS
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from card_check import check_report, read_raw
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 LABELS = list(csv.DictReader((SAMPLE / "labels.csv").read_text(encoding="utf-8").splitlines()))
@@ -118,3 +123,19 @@ def test_settings_by_keyword_are_those_of_the_run(sample_report):
     assert "rule:probing" in set(sample_report.findings["detectors"].explode())
     assert "rule:probing" not in set(strict.findings["detectors"].explode())
     assert len(strict.findings) < len(sample_report.findings)
+
+
+def test_every_card_says_what_the_raw_rows_say(data):
+    labels = pd.read_csv(SAMPLE / "labels.csv")
+    table = check_report(data, read_raw(SAMPLE), labels).set_index("scenario")
+    assert len(table) == len(labels)
+    assert table["overlaps"].all()
+    assert table["next"].all()
+    assert (table["minutes_late"].abs() <= 5).all()
+    assert (table["wrong_steps"] == 0).all()
+    # eleven calls of the app's own users lie in the time of the enumeration, and are no part of it
+    others = table.drop("id_enumeration")
+    assert (others["in_steps"] == 1).all()
+    assert (others["succeeded_in_steps"] == 1).all()
+    assert (others["apis_unnamed"] == 0).all()
+    assert table.loc["id_enumeration", "in_steps"] > 0.93

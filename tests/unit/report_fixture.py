@@ -45,6 +45,7 @@ def _series(hour: int, size: int, base: float, what: str) -> dict[str, Any]:
         "low": [round(max(e - 2 * math.sqrt(e + 2), 0), 2) for e in expected],
         "high": [round(e + 3 * math.sqrt(e + 2) + 2, 2) for e in expected],
         "what": what,
+        "past": [{"week": "2026-W46", "observed": [value // 2 for value in observed]}],
     }
 
 
@@ -60,6 +61,7 @@ def _evidence(entity: str, api: str, count: int) -> dict[str, Any]:
             "http_status": 403 if i % 2 else None,
             "response_code": 99991672,
             "outcome": "permission",
+            "object_name": f"ou_{i:012x}",
         }
         for i in range(count)
     ]
@@ -72,7 +74,45 @@ def _scope(kind: str, start: str, entity: str) -> dict[str, Any]:
         "alone": True,
         "start_at": start,
         "end_at": start.replace(":00:00Z", ":59:00Z"),
+        "start_local": "2026-11-17 02:00",
+        "end_local": "2026-11-17 02:59",
         "scope": {"app_id": [entity]},
+    }
+
+
+def _count(name: str, calls: int, errors: int) -> dict[str, Any]:
+    ok = calls - errors
+    return {"name": name, "calls_count": calls, "ok_count": ok, "errors_count": errors}
+
+
+def _step(entity: str, api: str | None, outcome: str, minute: int) -> dict[str, Any]:
+    return {
+        "told": outcome != "ok",
+        "app_id": entity,
+        "apps_count": 1,
+        "ip": "203.0.113.77",
+        "ips_count": 1,
+        "api": api,
+        "apis_count": 1 if api else 37,
+        "outcome": outcome,
+        "calls_count": 12,
+        "start_at": f"2026-11-16T18:{minute:02}:07Z",
+        "end_at": "2026-11-16T18:50:07Z",
+        "start_local": f"2026-11-17 02:{minute:02}",
+        "end_local": "2026-11-17 02:50",
+    }
+
+
+def _contributors(entity: str, api: str) -> dict[str, Any]:
+    return {
+        "apps": [_count(entity, 1400, 1320) | {"succeeded": [api]}],
+        "apis": [
+            _count("GET/open-apis/contact/v3/departments/:department_id/children", 121, 120),
+            _count(api, 212, 212),
+            _count("GET/open-apis/drive/v1/files/:file_token/download", 44, 44),
+        ],
+        "ips": [_count("203.0.113.77", 1398, 1320)],
+        "codes": [{"name": "99991672", "calls_count": 1320}],
     }
 
 
@@ -143,23 +183,41 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
                 **_scope(kind, start, entity),
             },
         ],
-        "contributors": {
-            "apis": [
-                {"name": api, "calls_count": 212, "errors_count": 212},
-                {
-                    "name": "GET/open-apis/contact/v3/departments/:department_id/children",
-                    "calls_count": 121,
-                    "errors_count": 120,
-                },
-                {
-                    "name": "GET/open-apis/drive/v1/files/:file_token/download",
-                    "calls_count": 44,
-                    "errors_count": 44,
-                },
+        "contributors": _contributors(entity, api),
+        "other_days": [
+            {
+                "day": "2026-11-19",
+                "calls_count": 12,
+                "text": "All 12 calls succeeded.",
+                "contributors": _contributors(entity, api),
+            }
+        ],
+        "timeline": {
+            "first_at": "2026-11-16T18:01:07Z",
+            "last_at": "2026-11-16T18:50:07Z",
+            "first_local": "2026-11-17 02:01",
+            "last_local": "2026-11-17 02:50",
+            "calls_count": 24,
+            "ok_count": 12,
+            "more_calls_count": 3,
+            "steps": [
+                _step(entity, None, "permission", 1),
+                _step(entity, api, "ok", 30),
             ],
-            "ips": [{"name": "203.0.113.77", "calls_count": 1398, "errors_count": 1320}],
-            "codes": [{"name": "99991672", "calls_count": 1320}],
         },
+        "objects": {
+            "count": 20,
+            "ok_count": 1,
+            "shown": [
+                {
+                    "object_name": "ou_0…001",
+                    "api": api,
+                    "outcome": "permission",
+                    "local": "2026-11-17 02:01:07",
+                }
+            ],
+        },
+        "through": [],
         "evidence": _evidence(entity, api, 20),
         "attack": [
             {"id": "T1078.004", "name": "Cloud Accounts", "version": "17.1"},
@@ -638,14 +696,16 @@ def make_hostile_report() -> dict[str, Any]:
     for finding, name in zip(report["findings"], names, strict=True):
         finding["title"] = finding["unit"] = name
         finding["reasons"][0] |= {"text": name, "detector": name}
-        finding["contributors"] = {
-            "apis": [{"name": name, "calls_count": 1, "errors_count": 1}],
-            "ips": [{"name": name, "calls_count": 1, "errors_count": 1}],
-            "codes": [{"name": name, "calls_count": 1}],
-        }
+        finding["contributors"] = _contributors(name, name)
+        for kind in ("apps", "apis", "ips", "codes"):
+            finding["contributors"][kind][0]["name"] = name
+        finding["other_days"][0] |= {"text": name, "contributors": finding["contributors"]}
+        finding["timeline"]["steps"] = [_step(name, name, "ok", 3) | {"ip": name}]
+        finding["objects"]["shown"][0] |= {"object_name": name, "api": name}
         finding["attack"] = [{"id": name, "name": name, "version": name}]
         finding["known_benign"] = finding["next_steps"] = [name]
         finding["evidence"] = _evidence(name, name, 3)
+        finding["evidence"]["rows"][0]["object_name"] = name
         finding["series"]["what"] = name
         finding["verdict"] = _decide(name)
     report["top"] = {

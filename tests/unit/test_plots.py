@@ -126,6 +126,21 @@ def test_finding_series_points_at_what_lies_above_the_range():
     assert len(dots.get_xdata()) == sum(above) >= 1
 
 
+def test_finding_series_has_the_weeks_before_beside_it_to_the_same_scale():
+    series = fixture.make_finding(1)["series"]
+    series["past"] = [
+        {"week": f"2026-W{44 + n}", "observed": [n, *[0] * 166, 900 * n]} for n in range(3)
+    ]
+    ax = plots.finding_series(series, zone="Asia/Shanghai", ax=plots.new_axes(1000, 150))
+    drawn = [line for line in ax.lines if line.get_linewidth() == 1.1]
+    assert [line.get_ydata()[-1] for line in drawn] == [1800, 900, 0]
+    ends = [(line.get_xdata()[0], line.get_xdata()[-1]) for line in drawn]
+    assert all(left < right < 0 for left, right in ends)
+    assert ends == sorted(ends, reverse=True)
+    assert ax.get_ylim()[1] > 1800
+    assert [label.get_text() for label in ax.get_xticklabels()][:3] == ["W44", "W45", "W46"]
+
+
 def test_finding_series_with_unknown_hours_and_its_own_low_end():
     series = {
         "start_at": "2026-11-15T16:00:00Z",
