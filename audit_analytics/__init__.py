@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from audit_analytics import apps as apps
     from audit_analytics import detect as detect
     from audit_analytics import features as features
     from audit_analytics import findings as findings
@@ -34,6 +35,7 @@ _HOMES = {
     "Report": ("audit_analytics.report.result", "Report"),
     "Settings": ("audit_analytics.settings", "Settings"),
     "Metric": ("audit_analytics.detect", "Metric"),
+    "apps": ("audit_analytics.apps", None),
     "analyze": ("audit_analytics.pipeline", "analyze"),
     "detect": ("audit_analytics.detect", None),
     "features": ("audit_analytics.features", None),

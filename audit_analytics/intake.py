@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.findings import FrameEvidence
+from audit_analytics.inventory import Inventory, find_inventory
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.settings import Settings, settle
 from audit_analytics.source.files import read_log
@@ -55,6 +56,8 @@ class CountedLog:
         Rejected rows by reason.
     damaged : list of str
         Files of a store that could not be read, with the reason; grows while evidence is fetched.
+    inventory : Inventory
+        Who the apps are, as far as something beside the log or the settings say.
     """
 
     calls: Rollup
@@ -63,6 +66,7 @@ class CountedLog:
     rejects: pd.DataFrame
     reject_reasons: dict[str, int]
     damaged: list[str] = field(default_factory=list)
+    inventory: Inventory = field(default_factory=Inventory)
 
 
 def load(
@@ -123,8 +127,16 @@ def count_log(
     Raises
     ------
     InputError
-        The source is no audit log.
+        The source is no audit log, or what lies beside it no inventory.
+    ConfigError
+        What people wrote of the apps cannot be understood.
     """
+    folder = Path(source) if isinstance(source, str | Path) else None
+    inventory = find_inventory(folder, settings.apps)
+    return replace(_count(source, settings), inventory=inventory)
+
+
+def _count(source: Any, settings: Settings) -> CountedLog:  # noqa: ANN401 - everything read_log takes
     store = _find_store(source)
     if store:
         return _count_store(store, settings)

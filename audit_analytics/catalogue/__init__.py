@@ -5,11 +5,21 @@ and the class of an answer. Nothing here depends on what a tenant does.
 
 ``apis.csv`` lists the server APIs of the open platform, ``sensitivity.toml`` the ordered
 patterns that give each a category and a policy severity, ``error_codes.csv`` the documented
-business codes. All three hold facts gathered from the platform's public documentation and
+business codes, ``scopes.csv`` which scope opens which API. All four hold facts gathered from the platform's public documentation and
 from its MIT-licensed SDKs.
 """
 
 from audit_analytics.catalogue.apis import Catalogue, Match, load_catalogue
 from audit_analytics.catalogue.codes import classify, contradicts, is_http_status
+from audit_analytics.catalogue.scopes import Scope, load_scopes
 
-__all__ = ["Catalogue", "Match", "classify", "contradicts", "is_http_status", "load_catalogue"]
+__all__ = [
+    "Catalogue",
+    "Match",
+    "Scope",
+    "classify",
+    "contradicts",
+    "is_http_status",
+    "load_catalogue",
+    "load_scopes",
+]

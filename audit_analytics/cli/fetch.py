@@ -16,6 +16,8 @@ from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from audit_analytics.simulate.company import Company
+
 STORE = click.argument("store", type=FOLDER, default=Path("data/store"))
 EXIT_INTERRUPTED = 130
 
@@ -61,10 +63,13 @@ def sync(
     from datetime import UTC, datetime, timedelta
 
     from audit_analytics.dates.spans import read_since, read_span
+    from audit_analytics.errors import RemoteError
+    from audit_analytics.report.escape import terminal
     from audit_analytics.settings import load_settings
     from audit_analytics.sync import sync as fetch
+    from audit_analytics.sync.apps import is_due, sync_apps
     from audit_analytics.sync.fetching import THREADS
-    from audit_analytics.sync.progress import show_progress, write_event
+    from audit_analytics.sync.progress import show_progress, show_waits, write_event
 
     settings = load_settings(config)
     if keep:
@@ -92,6 +97,13 @@ def sync(
             sys.stderr.flush()
             os._exit(EXIT_INTERRUPTED)
         sys.exit(EXIT_INTERRUPTED)
+    if settings.sync.apps and is_due(store, now):
+        try:
+            with show_waits():
+                sync_apps(settings, store, wait_seconds=60.0)
+        except RemoteError as refusal:
+            # who the apps are is beside the point: the log is stored, and the old names stay
+            click.echo(f"The apps were not fetched: {terminal(str(refusal))}", err=True)
     if log_format == "json":
         write_event("finished", **result.summarise())
     elif sys.stderr.isatty():
@@ -181,7 +193,9 @@ def serve(
     SOURCE is a folder of pages as audit-analytics simulate writes them; without it a company is simulated whose
     log ends today.
     """
+    from audit_analytics.simulate.directory import Directory
     from audit_analytics.simulate.faults import KINDS, Faults
+    from audit_analytics.simulate.grants import make_directory
     from audit_analytics.simulate.server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
     from audit_analytics.simulate.server import serve as run
 
@@ -196,13 +210,19 @@ def serve(
         click.echo(f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET={HOOK_SECRET}")
         click.echo("audit-analytics doctor")
         click.echo(f"audit-analytics sync --since {weeks * 7}d")
+        click.echo("audit-analytics apps sync")
         click.echo("audit-analytics weekly data/store --deliver")
 
+    log: Path | list[dict[str, Any]]
     if source is None:
-        items = _simulate_until_today(seed, apps, weeks)
+        company = _simulate_until_today(seed, apps, weeks)
+        log, directory = list(company.items()), make_directory(company)
+    else:
+        log, directory = source, Directory.of(source)
     run(
-        source if source is not None else items,
+        log,
         on_ready=announce,
+        directory=directory,
         port=port,
         limit=limit,
         latency_seconds=latency,
@@ -231,7 +251,7 @@ def _read_fault(text: str, kinds: tuple[str, ...]) -> tuple[str, float]:
     raise click.BadParameter(f"{text!r}: give KIND=SHARE, a share of 0 to 1 of {', '.join(kinds)}")
 
 
-def _simulate_until_today(seed: int, apps: int, weeks: int) -> list[dict[str, object]]:
+def _simulate_until_today(seed: int, apps: int, weeks: int) -> Company:
     from datetime import datetime
 
     from audit_analytics.dates.buckets import load_zone
@@ -241,7 +261,6 @@ def _simulate_until_today(seed: int, apps: int, weeks: int) -> list[dict[str, ob
     end = datetime.now(load_zone(zone)).date()
     # an app can only wake from a sleep that is in the log
     attacks = [name for name in ATTACKS if weeks >= 5 or name != "dormant_wakes"]
-    company = simulate_company(
+    return simulate_company(
         seed=seed, apps=apps, weeks=weeks, end=end, tenant_zone=zone, attacks=attacks
     )
-    return list(company.items())

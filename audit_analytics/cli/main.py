@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 import audit_analytics
+from audit_analytics.cli.apps import apps
 from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
 from audit_analytics.cli.deliver import deliver, deliver_after
 from audit_analytics.cli.drill import drill
@@ -241,7 +242,7 @@ def _write_company(
     )
     paths = write_pages(company, out)
     pages = [path for path in paths if path.name.endswith(".jsonl.gz")]
-    beside = " and ".join(path.name for path in paths if path not in pages)
+    beside = ", ".join(path.name for path in paths if path not in pages)
     click.echo(
         f"{len(company.calls):,} calls in {len(pages)} files, beside them {beside}", err=True
     )
@@ -250,6 +251,7 @@ def _write_company(
 
 simulate.add_command(serve)
 for _command in (
+    apps,
     sync,
     status,
     doctor,

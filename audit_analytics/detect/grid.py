@@ -235,9 +235,7 @@ def build_grid(
     hours = list_buckets(start, week.end_at, "1h", zone=week.zone)[:-1]
     day = day_of(hours, zone=week.zone)
     slot = slot_of(hours, zone=week.zone, holidays=holidays, working_days=working_days)
-    active = np.zeros(len(hours))
-    at = hours.get_indexer(pd.DatetimeIndex(calls_at))
-    np.add.at(active, at[at >= 0], 1.0)
+    active = _count_calls(hours, calls_at)
     began = int(_locate(hours, week.end_at, pd.Series([first_at]))[0])
     unborn = np.arange(len(hours)) < began
     missing = find_missing(active, slot, day, np.asarray(~unborn & (hours <= last_at)))
@@ -257,6 +255,53 @@ def _locate(hours: pd.DatetimeIndex, end: pd.Timestamp, at: pd.Series) -> NDArra
     before = (at - hours[0]) // pd.Timedelta(hours=1)
     place = np.where(at < hours[0], before, place)
     return np.where(at >= end, len(hours), place).astype(np.intp)
+
+
+def find_whole_days(
+    calls_at: pd.Series,
+    *,
+    zone: str,
+    holidays: Collection[date] = (),
+    working_days: Collection[date] = (),
+) -> pd.DatetimeIndex:
+    """Find the days a log covers completely.
+
+    Parameters
+    ----------
+    calls_at : pandas.Series of datetime64[us, UTC]
+        As for :func:`build_grid`.
+    zone : str
+        IANA name of the tenant's zone.
+    holidays, working_days : collection of date
+        Exceptions from the working week.
+
+    Returns
+    -------
+    pandas.DatetimeIndex
+        Starts of the local days between the log's first and last hour, those with an hour that
+        :func:`find_missing` finds left out; UTC.
+    """
+    if calls_at.empty:
+        return pd.DatetimeIndex([], tz="UTC")
+    hours = list_buckets(calls_at.min(), calls_at.max(), "1h", zone=zone)
+    day = day_of(hours, zone=zone)
+    slot = slot_of(hours, zone=zone, holidays=holidays, working_days=working_days)
+    seen = np.ones(len(hours), dtype=bool)
+    gap = find_missing(_count_calls(hours, calls_at), slot, day, seen)
+    starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
+    first, last = (hours[at].tz_convert(zone) for at in (0, -1))
+    whole = ~np.logical_or.reduceat(gap, starts)
+    whole[0] &= first == first.normalize()
+    whole[-1] &= (last + pd.Timedelta(hours=1)).date() > last.date()
+    return hours[starts][whole]
+
+
+def _count_calls(hours: pd.DatetimeIndex, calls_at: pd.Series) -> NDArray[np.float64]:
+    """Count how much was logged in each hour."""
+    active = np.zeros(len(hours))
+    at = hours.get_indexer(pd.DatetimeIndex(calls_at))
+    np.add.at(active, at[at >= 0], 1.0)
+    return active
 
 
 def find_missing(

@@ -316,6 +316,28 @@ class BoundedAdapter(HTTPAdapter):
         return response
 
 
+class PacedAdapter(BoundedAdapter):
+    """Takes a slot of the quota at the last moment, with the token already in hand.
+
+    A slot taken earlier would grow stale while a token is fetched, and a replay would take none.
+
+    Parameters
+    ----------
+    calls : Calls
+        Keeps the running ones.
+    take_slot : callable
+        Waits until a request may leave.
+    """
+
+    def __init__(self, calls: Calls, take_slot: Callable[[], None]) -> None:
+        super().__init__(calls)
+        self._take_slot = take_slot
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401, D102 - as the parent's
+        self._take_slot()
+        return super().send(*args, **kwargs)
+
+
 def _read_body(response: requests.Response) -> bytes:
     parts: list[bytes] = []
     size = 0

@@ -6,13 +6,13 @@ import logging
 import threading
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import tenacity
 
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.answers import (
-    QUOTA_SPENT,
     Answer,
     AnswerTooLong,
     RateLimited,
@@ -20,14 +20,12 @@ from audit_analytics.feishu.answers import (
     WrongAddress,
 )
 from audit_analytics.feishu.auth import (
-    ADDRESS_REFUSED,
-    TOKEN_CODES,
     AddressRefused,
     Credentials,
     CredentialsRefused,
     TenantToken,
 )
-from audit_analytics.feishu.calls import BoundedAdapter, Calls, Skew
+from audit_analytics.feishu.calls import Calls, PacedAdapter, Skew
 from audit_analytics.feishu.pages import (
     Budget,
     BudgetSpent,
@@ -39,16 +37,22 @@ from audit_analytics.feishu.pages import (
 )
 from audit_analytics.feishu.query import Query, split_filters
 from audit_analytics.feishu.ratelimit import TOLD_FROM_SECONDS, SharedLimiter
-from audit_analytics.feishu.transport import FEISHU, check_base_url, open_session, post
+from audit_analytics.feishu.refusals import (
+    QuotaExhausted,
+    ScopeMissing,
+    TokenRefused,
+    refuse_answer,
+)
+from audit_analytics.feishu.transport import FEISHU, check_base_url, get, open_session, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import requests
 
 __all__ = [
     "FEISHU",
     "LOG_PATH",
+    "LOG_SCOPE",
     "AddressRefused",
     "AnswerTooLong",
     "AuditLogClient",
@@ -72,25 +76,16 @@ __all__ = [
 ]
 
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
+SLOW_PATHS: Final = ("/open-apis/application/", "/open-apis/contact/")
+"""What is asked for apart from the log; each of these APIs allows 100 requests a minute or more."""
+
+LOG_SCOPE: Final = "security_and_compliance:audit_log.openapi_log:readonly"
 BAD_PARAMETERS: Final = 1780103
-SCOPE_MISSING: Final = 99991672
 
 SKEW_AGE_SECONDS: Final = 60.0
 """How long a comparison of the clocks is good for."""
 
 _log = logging.getLogger(__name__)
-
-
-class ScopeMissing(RemoteError):  # noqa: N818 - reads as what happened
-    """The app may not read the audit log."""
-
-
-class TokenRefused(RemoteError):  # noqa: N818 - reads as what happened
-    """The platform gives a token and does not take it."""
-
-
-class QuotaExhausted(RemoteError):  # noqa: N818 - reads as what happened
-    """The tenant's monthly quota of API calls is spent."""
 
 
 class AuditLogClient:
@@ -103,8 +98,10 @@ class AuditLogClient:
     base_url : str, default FEISHU
         The platform: https, or http on a loopback address.
     limiter : SharedLimiter, optional
-        Paces the requests; by default the one all processes of this user share. Closed with the
-        client.
+        Paces the requests to the log; by default the one all processes of this user share. Closed
+        with the client.
+    slow_limiter : SharedLimiter, optional
+        Paces everything else that is asked for, in the same way.
     clock : callable, default time.time
         Returns seconds since the epoch.
     sleep : callable, default time.sleep
@@ -146,6 +143,7 @@ class AuditLogClient:
         *,
         base_url: str = FEISHU,
         limiter: SharedLimiter | None = None,
+        slow_limiter: SharedLimiter | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         timeout_seconds: float = 30.0,
@@ -159,13 +157,17 @@ class AuditLogClient:
         self._limiter = limiter or SharedLimiter.for_app(
             self._base_url, credentials.app_id, sleep=sleep
         )
+        self._slow_limiter = slow_limiter
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
         self._attempts = attempts
         self._max_pages = max_pages
         self._calls = Calls(clock)
         self._session = open_session(self._base_url, self._calls)
-        self._session.mount(self._base_url + LOG_PATH, _PacedAdapter(self._calls, self._take_slot))
+        self._session.mount(self._base_url + LOG_PATH, PacedAdapter(self._calls, self._take_slot))
+        slow = PacedAdapter(self._calls, lambda: self._find_slow_limiter().acquire())
+        for path in SLOW_PATHS:
+            self._session.mount(self._base_url + path, slow)
         self._token = TenantToken(
             credentials,
             base_url=self._base_url,
@@ -187,6 +189,8 @@ class AuditLogClient:
         """Close the connections and the limiter."""
         self._session.close()
         self._limiter.close()
+        if self._slow_limiter:
+            self._slow_limiter.close()
 
     def stop(self) -> None:
         """End what every thread waits for; the client cannot be used any more."""
@@ -265,7 +269,72 @@ class AuditLogClient:
             self._count(walk.counts)
         raise WindowTooLong(f"window {query}: not at its end after {self._max_pages} pages")
 
+    def get(self, path: str, params: Mapping[str, Any], *, scope: str, place: str) -> Answer:
+        """Ask for anything but the log, with the same patience and a pace of its own.
+
+        Parameters
+        ----------
+        path : str
+            Path of the API, with a leading slash.
+        params : mapping of str to Any
+            Of the query string; a list is repeated.
+        scope : str
+            What it needs, for the sentence that says so.
+        place : str
+            What is asked, for errors.
+
+        Returns
+        -------
+        Answer
+            With code 0.
+
+        Raises
+        ------
+        Unavailable
+            All attempts failed.
+        ScopeMissing, RemoteError
+            The platform refuses the app or the request.
+        """
+        send = partial(
+            get,
+            self._session,
+            self._base_url + path,
+            params,
+            auth=self._token,
+            timeout_seconds=self._timeout_seconds,
+        )
+        try:
+            answer = self._repeat(send, self._find_slow_limiter(), place)
+            if answer.code:
+                raise refuse_answer(answer, scope)
+        except RemoteError as error:
+            error.args = (f"{place}: {error}",)
+            raise
+        return answer
+
     def _ask(self, query: Query, page_token: str, place: str, budget: Budget) -> Answer:
+        body = query.body(page_token)
+
+        def send() -> Answer:
+            budget.spend()
+            return post(
+                self._session,
+                self._base_url + LOG_PATH,
+                body,
+                auth=self._token,
+                timeout_seconds=self._timeout_seconds,
+            )
+
+        answer = self._repeat(send, self._limiter, place)
+        if answer.code == 0:
+            return answer
+        if answer.code == BAD_PARAMETERS and page_token:
+            raise PageTokenExpired(f"the page token is refused ({answer}); read the window again")
+        if answer.code == BAD_PARAMETERS:
+            raise WindowTooLong(f"the window or a filter is refused ({answer}); halve the window")
+        raise refuse_answer(answer, LOG_SCOPE)
+
+    def _repeat(self, send: Callable[[], Answer], limiter: SharedLimiter, place: str) -> Answer:
         def note_retry(state: tenacity.RetryCallState) -> None:
             self._count({"retries": 1})
             reason = state.outcome.exception() if state.outcome else None
@@ -282,6 +351,17 @@ class AuditLogClient:
                 f"; waiting {wait:.0f} s" if is_long else "",
             )
 
+        def attempt() -> Answer:
+            try:
+                return send()
+            except RateLimited as error:
+                limiter.pause(error.pause_seconds)
+                self._count({"rate_limited": 1})
+                raise
+            except Unavailable:
+                self._count({"unavailable": 1})
+                raise
+
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unavailable),
             stop=tenacity.stop_after_attempt(self._attempts),
@@ -290,49 +370,13 @@ class AuditLogClient:
             before_sleep=note_retry,
             reraise=True,
         )
-        answer = retrying(self._try, query.body(page_token), budget)
-        if answer.code == 0:
-            return answer
-        if answer.code == BAD_PARAMETERS and page_token:
-            raise PageTokenExpired(f"the page token is refused ({answer}); read the window again")
-        if answer.code == BAD_PARAMETERS:
-            raise WindowTooLong(f"the window or a filter is refused ({answer}); halve the window")
-        if answer.code == QUOTA_SPENT:
-            raise QuotaExhausted(
-                f"the tenant's monthly quota of API calls is spent ({answer}); what is stored stays, "
-                "and the same sync resumes once the quota renews or is raised"
-            )
-        if answer.code == ADDRESS_REFUSED:
-            raise AddressRefused(answer)
-        refusal = f"the platform refuses the request ({answer})"
-        if answer.code == SCOPE_MISSING:
-            raise ScopeMissing(
-                f"{refusal}: grant the app the scope "
-                "security_and_compliance:audit_log.openapi_log:readonly and publish a version of it"
-            )
-        if answer.code in TOKEN_CODES:
-            raise TokenRefused(
-                f"{refusal}: a new token is refused too; see whether the app is still enabled"
-            )
-        raise RemoteError(f"{refusal}: look the code up in the platform's documentation")
+        return retrying(attempt)
 
-    def _try(self, body: Mapping[str, Any], budget: Budget) -> Answer:
-        budget.spend()
-        try:
-            return post(
-                self._session,
-                self._base_url + LOG_PATH,
-                body,
-                auth=self._token,
-                timeout_seconds=self._timeout_seconds,
-            )
-        except RateLimited as error:
-            self._limiter.pause(error.pause_seconds)
-            self._count({"rate_limited": 1})
-            raise
-        except Unavailable:
-            self._count({"unavailable": 1})
-            raise
+    def _find_slow_limiter(self) -> SharedLimiter:
+        if self._slow_limiter is None:
+            name = f"{self._credentials.app_id} apps"
+            self._slow_limiter = SharedLimiter.for_app(self._base_url, name, sleep=self._sleep)
+        return self._slow_limiter
 
     def _take_slot(self) -> None:
         self._limiter.acquire()
@@ -341,21 +385,6 @@ class AuditLogClient:
     def _count(self, counts: Mapping[str, int]) -> None:
         with self._counts_lock:
             self.counts.update(counts)
-
-
-class _PacedAdapter(BoundedAdapter):
-    """Takes a slot of the quota at the last moment, with the token already in hand.
-
-    A slot taken earlier would grow stale while a token is fetched, and a replay would take none.
-    """
-
-    def __init__(self, calls: Calls, take_slot: Callable[[], None]) -> None:
-        super().__init__(calls)
-        self._take_slot = take_slot
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401 - as the parent's
-        self._take_slot()
-        return super().send(*args, **kwargs)
 
 
 _wait_backoff = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)

@@ -44,6 +44,7 @@ __all__ = [
     "Unanswered",
     "Unavailable",
     "check_base_url",
+    "get",
     "is_loopback",
     "open_session",
     "post",
@@ -195,12 +196,50 @@ def post(
     """
     return _send(
         session,
+        "POST",
         url,
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json; charset=utf-8"},
         auth=auth or _leave_as_is,
         timeout=timeout_seconds,
     )
+
+
+def get(
+    session: requests.Session,
+    url: str,
+    params: Mapping[str, Any],
+    *,
+    timeout_seconds: float,
+    auth: AuthBase,
+) -> Answer:
+    """Ask for something and read the answer.
+
+    Parameters
+    ----------
+    session : requests.Session
+        From :func:`open_session`.
+    url : str
+        Where to ask.
+    params : mapping of str to Any
+        Of the query string; a list is repeated.
+    timeout_seconds : float
+        Longest wait for a connection and for each part of the answer, in seconds; the whole of it
+        gets twice as long.
+    auth : requests.auth.AuthBase
+        Adds the token.
+
+    Returns
+    -------
+    Answer
+        An answer with any code; the caller judges it.
+
+    Raises
+    ------
+    Unavailable, Unanswered, RateLimited, RemoteError
+        As :func:`post` says.
+    """
+    return _send(session, "GET", url, params=dict(params), auth=auth, timeout=timeout_seconds)
 
 
 def upload(
@@ -242,6 +281,7 @@ def upload(
     """
     return _send(
         session,
+        "POST",
         url,
         data=dict(fields),
         files={"file": file},
@@ -250,9 +290,9 @@ def upload(
     )
 
 
-def _send(session: requests.Session, url: str, **how: Any) -> Answer:  # noqa: ANN401 - those of requests
+def _send(session: requests.Session, method: str, url: str, **how: Any) -> Answer:  # noqa: ANN401 - those of requests
     try:
-        response = session.post(url, allow_redirects=False, **how)
+        response = session.request(method, url, allow_redirects=False, **how)
     except TooSlow:
         seconds = PARTS_MAX * how["timeout"]
         raise Unanswered(f"no whole answer within {seconds:g} s") from None

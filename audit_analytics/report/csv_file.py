@@ -6,6 +6,8 @@ import csv
 import io
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
 from audit_analytics.report import escape
 
 if TYPE_CHECKING:
@@ -107,6 +109,26 @@ def render_evidence(report: dict[str, Any]) -> str:
         for row in f["evidence"]["rows"]
     )
     return _write(EVIDENCE_COLUMNS, rows)
+
+
+def write_table(table: pd.DataFrame) -> str:
+    """Write a table as CSV (RFC 4180), formulas disarmed.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Texts, numbers and instants.
+
+    Returns
+    -------
+    str
+        CSV with a header row; what is absent is empty.
+    """
+    rows: Iterable[list[object]] = (
+        ["" if pd.isna(v) else v if isinstance(v, int) else escape.csv_cell(str(v)) for v in row]
+        for row in table.itertuples(index=False)
+    )
+    return _write(table.columns, rows)
 
 
 def _write(columns: Iterable[str], rows: Iterable[list[object]]) -> str:

@@ -20,7 +20,7 @@ from audit_analytics.settings.model import PREFIX, Settings
 from audit_analytics.settings.refusal import name_nearest
 
 DEFAULT_FILE: Final = Path("audit-analytics.toml")
-REVIEWED: Final = ("suppressions", "verdicts")
+REVIEWED: Final = ("apps", "suppressions", "verdicts")
 """Settings that name files of data people review; read where they lie beside the config file."""
 
 TENANT_SETS: Final = (
@@ -32,6 +32,7 @@ TENANT_SETS: Final = (
     "working_days",
     "own_app_id",
     "deny_networks",
+    "networks",
     "seed",
     "rules",
 )
@@ -106,7 +107,7 @@ def find_beside(config: Path | None, name: str) -> Path:
     config : pathlib.Path or None
         The config file, if there is one.
     name : str
-        ``suppressions`` or ``verdicts``.
+        ``apps``, ``suppressions`` or ``verdicts``.
 
     Returns
     -------

@@ -12,7 +12,7 @@ import json
 import os
 from datetime import date  # noqa: TC003 - pydantic reads the annotations at run time
 from pathlib import Path  # noqa: TC003 - the same
-from typing import TYPE_CHECKING, Any, Final, Literal, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -27,6 +27,8 @@ from audit_analytics.settings.thresholds import RuleSettings
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
 
+Networks = TypeVar("Networks", tuple[str, ...], dict[str, str])
+
 
 class SyncSettings(Section):
     """How the log is fetched; see :mod:`audit_analytics.sync`."""
@@ -38,6 +40,7 @@ class SyncSettings(Section):
     reread_minutes: int = Field(60, ge=0, description="after a window's end, when it is read again")
     keep_days: int | None = Field(None, ge=1, description="age at which stored windows are removed")
     workers: int = Field(8, ge=1, le=32, description="windows read at once")
+    apps: bool = Field(False, description="whether the apps are fetched as well, once a day")
 
     @field_validator("window_minutes")
     @classmethod
@@ -108,6 +111,8 @@ class Settings(BaseSettings):
     own_app_id: str = Field("", description="app id of this tool: listed, but never judged")
     deny_networks: tuple[str, ...] = Field((), description="networks that are always reported")
     catalogue: Path | None = Field(None, description="TOML file with own patterns and severities")
+    apps: Path | None = Field(None, description="CSV or TOML file of what people know of the apps")
+    networks: dict[str, str] = Field({}, description="names of the company's networks")
     suppressions: Path | None = Field(None, description="TOML file of what is expected")
     verdicts: Path | None = Field(None, description="TOML file of what findings turned out to be")
     seed: int = Field(0, ge=0, description="random_state of the isolation forest")
@@ -132,9 +137,9 @@ class Settings(BaseSettings):
         load_zone(zone)
         return zone
 
-    @field_validator("deny_networks")
+    @field_validator("deny_networks", "networks")
     @classmethod
-    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_networks(cls, networks: Networks) -> Networks:
         for network in networks:
             check_network(network)
         return networks
@@ -177,6 +182,9 @@ class Settings(BaseSettings):
         values["holidays"] = sorted(values["holidays"])
         values["working_days"] = sorted(values["working_days"])
         values["rules"] = dict(sorted(values["rules"].items()))
+        for name in _UNSAID:
+            if not values[name]:
+                del values[name]
         return dict(sorted(values.items()))
 
     def digest(self) -> str:
@@ -245,7 +253,8 @@ def _tell_broken(model: type[BaseModel]) -> str:
     return f'a list in {PREFIX}... is no JSON; write it like \'["...", "..."]\''
 
 
-_FILES: Final = ("catalogue", "suppressions", "verdicts")
+_FILES: Final = ("apps", "catalogue", "suppressions", "verdicts")
+_UNSAID: Final = ("apps", "networks")
 _AROUND: Final = frozenset(
     (
         "app_id",

@@ -24,6 +24,8 @@ PAGE_SIZE_MAX: Final = 100
 API_KEYS_MAX: Final = 100
 LONGEST_SPAN_SECONDS: Final = 30 * 86400
 
+_DUPLICATED_ROWS: Final = 3
+
 
 class BadRequest(ValueError):  # noqa: N818 - named after the HTTP status
     """A parameter is wrong, or the page token is not of this query or too old."""
@@ -217,6 +219,69 @@ class Ledger:
         if not is_ours or digest != _digest(query) or now - int(made_at) > self._page_token_seconds:
             raise BadRequest("page_token")
         return int(position)
+
+    def spoil(  # noqa: PLR0911 - one a fault
+        self, fault: str, query: dict[str, Any], page: Slice, *, now: float
+    ) -> Slice:
+        """Serve a page as a fault leaves it.
+
+        Parameters
+        ----------
+        fault : str
+            One of :data:`audit_analytics.simulate.faults.KINDS`, or empty.
+        query : dict
+            Body of the request.
+        page : Slice
+            The page it asks for.
+        now : float
+            The server's time, epoch seconds.
+
+        Returns
+        -------
+        Slice
+            What is served.
+        """
+        at = self.position(query, now=now)
+        match fault:
+            case "repeated_page" if at:
+                before = max(0, at - int(query.get("page_size", 20)))
+                again = {**query, "page_token": self.seal(query, before, now=now)}
+                return Slice(self.read(again, now=now).rows, query["page_token"])
+            case "duplicates" if at:
+                before = max(0, at - _DUPLICATED_ROWS)
+                again = {**query, "page_token": self.seal(query, before, now=now)}
+                return self.read(again, now=now)
+            case "unsorted":
+                return Slice(page.rows[1::2] + page.rows[::2], page.page_token)
+            case "empty_page":
+                return Slice([], self.seal(query, at, now=now))
+            case "endless" if not page.page_token:
+                return Slice(page.rows, self.seal(query, at, now=now))
+            case "outside_window":
+                return Slice([*page.rows, 0, len(self.ids) - 1], page.page_token)
+        return page
+
+    def render(self, page: Slice) -> bytes:
+        """Write a page as the API answers it.
+
+        Parameters
+        ----------
+        page : Slice
+            The rows.
+
+        Returns
+        -------
+        bytes
+            JSON.
+        """
+        items = b",".join(self.texts[row] for row in page.rows)
+        token = f',"page_token":"{page.page_token}"' if page.page_token else ""
+        more = json.dumps(bool(page.page_token))
+        return b'{"code":0,"msg":"success","data":{"items":[%b],"has_more":%b%b}}' % (
+            items,
+            more.encode(),
+            token.encode(),
+        )
 
     def _mac(self, text: bytes) -> bytes:
         return hmac.digest(self._key, text, "sha256")[:8]

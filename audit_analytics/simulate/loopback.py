@@ -85,7 +85,7 @@ def not_found() -> Reply:
 
 
 class LoopbackServer(http.server.ThreadingHTTPServer):
-    """Listens on a loopback address and hands each POST request to `answer`.
+    """Listens on a loopback address and hands each POST request to `answer`, or GET to `show`.
 
     Parameters
     ----------
@@ -95,6 +95,8 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
         Takes the path, the headers (names in lower case) and the body, returns a :class:`Reply`.
     clock : callable
         Returns the time of the Date header, in epoch seconds.
+    show : callable, optional
+        Takes path and headers of a GET request; without it there is nothing to get.
     """
 
     daemon_threads = True
@@ -105,7 +107,9 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
         address: tuple[str, int],
         answer: Callable[[str, dict[str, str], bytes], Reply],
         clock: Callable[[], float] = time.time,
+        show: Callable[[str, dict[str, str]], Reply] | None = None,
     ) -> None:
+        self.show = show
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.answer = answer
         self.clock = clock
@@ -162,10 +166,17 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self._send(self.server.answer(self.path, headers, self.rfile.read(length)))
 
     def do_GET(self) -> None:
+        if self.server.show is None or self.headers.get("Content-Length"):
+            self.do_PUT()
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._send(self.server.show(self.path, headers))
+
+    def do_PUT(self) -> None:
         self.close_connection = True  # Its body, if any, is not read.
         self._send(not_found())
 
-    do_PUT = do_DELETE = do_PATCH = do_GET  # noqa: N815 - the names http.server looks for
+    do_DELETE = do_PATCH = do_PUT  # noqa: N815 - the names http.server looks for
 
     def _send(self, reply: Reply) -> None:
         if reply.is_dropped:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.errors import ConfigError
+from audit_analytics.simulate.directory import APPS_PATH
+from audit_analytics.simulate.grants import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,7 @@ _OVERLAP_EVERY: Final = 40
 def write_pages(
     company: Company, out_dir: Path, *, rows_per_page: int = 100, compress: bool = True
 ) -> list[Path]:
-    """Write a tenant's log as pages of the API, one file a day, with labels.csv and company.json.
+    """Write a tenant's log as pages of the API, one file a day, with labels.csv, company.json and apps.json.
 
     Some pages begin with the last row of the page before, as pages of a moving log do.
 
@@ -68,7 +70,10 @@ def write_pages(
     labels, about = out_dir / "labels.csv", out_dir / "company.json"
     labels.write_text(write_labels(company.labels), encoding="utf-8", newline="")
     about.write_bytes(msgspec.json.format(msgspec.json.encode(_describe(company))) + b"\n")
-    return [*written, labels, about]
+    apps = out_dir / f"apps.json{'.gz' if compress else ''}"
+    content = b"".join(msgspec.json.encode(page) + b"\n" for page in _list_apps(company))
+    apps.write_bytes(gzip.compress(content, 9, mtime=0) if compress else content)
+    return [*written, labels, about, apps]
 
 
 def write_labels(labels: pd.DataFrame) -> str:
@@ -126,6 +131,20 @@ def _answer(page: list[dict[str, Any]], number: int, *, more: bool) -> dict[str,
         "msg": "success",
         "data": data | ({"page_token": f"page-{number + 1}"} if more else {}),
     }
+
+
+def _list_apps(company: Company) -> Iterator[dict[str, Any]]:
+    """Yield the apps as the API lists them, with the names of their owners."""
+    directory = make_directory(company)
+    for app in directory.apps.values():
+        if owner_id := app["owner"].get("owner_id"):
+            app["owner"]["name"] = directory.people[owner_id]["name"]
+    page_token: list[str] = ["0"]
+    while page_token:
+        query = {"lang": ["en_us"], "page_size": ["50"], "page_token": page_token}
+        _status, page = directory.answer(APPS_PATH, query)
+        yield page
+        page_token = [page["data"]["page_token"]] if page["data"]["has_more"] else []
 
 
 def _describe(company: Company) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from audit_analytics.errors import ConfigError
+from audit_analytics.simulate.directory import Directory
 from audit_analytics.simulate.faults import FaultPlan, Faults
 from audit_analytics.simulate.inbox import Inbox
-from audit_analytics.simulate.ledger import BadRequest, Ledger, Slice
+from audit_analytics.simulate.ledger import BadRequest, Ledger
 from audit_analytics.simulate.loopback import LoopbackServer, Reply, json_reply, not_found
 from audit_analytics.simulate.quota import Quota
 from audit_analytics.simulate.scaled import ScaledClock
@@ -39,7 +40,6 @@ HOOK_SECRET: Final = "demo"  # noqa: S105
 TOKEN_SECONDS: Final = 7200
 
 _SAME_TOKEN_SECONDS = 1800
-_DUPLICATED_ROWS = 3
 
 _log = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ class StandIn:
         What goes wrong; nothing by default.
     speed : float, default 1
         Seconds of the server's clock a real second; give clients ``server.clock``.
+    directory : Directory, optional
+        The tenant's apps and people; nobody unless given.
     hook_secret, keyword : str
         Security settings of the webhook ``server.hook_url``; empty for none.
     host : str, default '127.0.0.1'
@@ -101,6 +103,8 @@ class StandIn:
         The server's clock.
     ledger : Ledger
         The log.
+    directory : Directory
+        The tenant's apps and people.
     inbox : Inbox
         What was delivered.
     requests : list of Served
@@ -131,6 +135,7 @@ class StandIn:
         latency_seconds: float = 0.0,
         faults: Faults | None = None,
         speed: float = 1.0,
+        directory: Directory | None = None,
         hook_secret: str = HOOK_SECRET,
         keyword: str = "",
         host: str = "127.0.0.1",
@@ -145,6 +150,7 @@ class StandIn:
             if isinstance(items, Ledger)
             else Ledger(items, late_share=faults.late_share, late_seconds=faults.late_seconds)
         )
+        self.directory = directory or Directory()
         self.inbox = Inbox(hook=HOOK, hook_secret=hook_secret, keyword=keyword)
         self.requests: list[Served] = []
         self.served_ids: set[str] = set()
@@ -158,7 +164,7 @@ class StandIn:
         self._address = (host, port)
 
     def __enter__(self) -> Self:
-        self._server = LoopbackServer(self._address, self.answer, self.clock.time)
+        self._server = LoopbackServer(self._address, self.answer, self.clock.time, self.show)
         self.url = self._server.url
         self.hook_url = self.url + HOOK_PATH + HOOK
         self._thread = threading.Thread(
@@ -196,8 +202,40 @@ class StandIn:
         """
         arrived_at, parts = self.clock.time(), urlsplit(path)
         reply = self._route(parts.path, parse_qs(parts.query), headers, body)
+        return self._note(arrived_at, parts.path, reply)
+
+    def show(self, path: str, headers: dict[str, str]) -> Reply:
+        """Answer a GET request.
+
+        Parameters
+        ----------
+        path : str
+            Path and query string.
+        headers : dict of str to str
+            Headers, names in lower case.
+
+        Returns
+        -------
+        Reply
+            The answer.
+        """
+        arrived_at, parts = self.clock.time(), urlsplit(path)
+        endpoint = self.directory.knows(parts.path)
+        reply = self._check_token(headers.get("authorization", ""), arrived_at)
+        if not endpoint:
+            reply = not_found()
+        elif reply is None and (wait_seconds := self.directory.take(endpoint, arrived_at)):
+            reply = self._rate_limited(wait_seconds)
+        elif reply is None:
+            reply = self._spoil_reply(self._plan.next_fault())
+        query = parse_qs(parts.query)
+        return self._note(
+            arrived_at, parts.path, reply or json_reply(*self.directory.answer(parts.path, query))
+        )
+
+    def _note(self, arrived_at: float, path: str, reply: Reply) -> Reply:
         with self._lock:
-            self.requests.append(Served(arrived_at, parts.path, reply.status, reply.code))
+            self.requests.append(Served(arrived_at, path, reply.status, reply.code))
         return reply
 
     def _route(
@@ -271,11 +309,7 @@ class StandIn:
             None if is_good else json_reply(400, {"code": 99991663, "msg": "Invalid access token"})
         )
 
-    def _list_data(self, query: dict[str, Any], now: float) -> Reply:  # noqa: PLR0911 - one a fault
-        if wait_seconds := self._quota.take(now):
-            return self._rate_limited(wait_seconds)
-        fault = self._plan.next_fault()
-        self.clock.sleep(self._latency_seconds)
+    def _spoil_reply(self, fault: str) -> Reply | None:
         match fault:
             case "rate_limited":
                 return self._rate_limited(1.0)
@@ -288,50 +322,26 @@ class StandIn:
                 return Reply(200, b"<html><title>Portal</title></html>", -1, {}, "text/html")
             case "slow":
                 self.clock.sleep(self._faults.slow_seconds)
+        return None
+
+    def _list_data(self, query: dict[str, Any], now: float) -> Reply:
+        if wait_seconds := self._quota.take(now):
+            return self._rate_limited(wait_seconds)
+        fault = self._plan.next_fault()
+        self.clock.sleep(self._latency_seconds)
+        if spoilt := self._spoil_reply(fault):
+            return spoilt
         try:
             if fault == "page_token_expired" and query.get("page_token"):
                 query = {**query, "page_token": "forgotten"}
-            page = self._spoil(fault, query, self.ledger.read(query, now=now), now)
+            page = self.ledger.spoil(fault, query, self.ledger.read(query, now=now), now=now)
         except BadRequest as error:
             return json_reply(400, {"code": 1780103, "msg": f"invalid parameter: {error}"})
-        reply = Reply(200, self._render(page), 0, {}, is_cut=fault == "cut_body")
+        reply = Reply(200, self.ledger.render(page), 0, {}, is_cut=fault == "cut_body")
         if not reply.is_cut:
             with self._lock:
                 self.served_ids.update(self.ledger.ids[row] for row in page.rows)
         return reply
-
-    def _spoil(  # noqa: PLR0911 - one a fault
-        self, fault: str, query: dict[str, Any], page: Slice, now: float
-    ) -> Slice:
-        ledger, at = self.ledger, self.ledger.position(query, now=now)
-        match fault:
-            case "repeated_page" if at:
-                before = max(0, at - int(query.get("page_size", 20)))
-                again = {**query, "page_token": ledger.seal(query, before, now=now)}
-                return Slice(ledger.read(again, now=now).rows, query["page_token"])
-            case "duplicates" if at:
-                before = max(0, at - _DUPLICATED_ROWS)
-                again = {**query, "page_token": ledger.seal(query, before, now=now)}
-                return ledger.read(again, now=now)
-            case "unsorted":
-                return Slice(page.rows[1::2] + page.rows[::2], page.page_token)
-            case "empty_page":
-                return Slice([], ledger.seal(query, at, now=now))
-            case "endless" if not page.page_token:
-                return Slice(page.rows, ledger.seal(query, at, now=now))
-            case "outside_window":
-                return Slice([*page.rows, 0, len(ledger.ids) - 1], page.page_token)
-        return page
-
-    def _render(self, page: Slice) -> bytes:
-        items = b",".join(self.ledger.texts[row] for row in page.rows)
-        token = f',"page_token":"{page.page_token}"' if page.page_token else ""
-        more = json.dumps(bool(page.page_token))
-        return b'{"code":0,"msg":"success","data":{"items":[%b],"has_more":%b%b}}' % (
-            items,
-            more.encode(),
-            token.encode(),
-        )
 
     def _rate_limited(self, wait_seconds: float) -> Reply:
         headers = {

@@ -31,6 +31,10 @@ _ASK: Final = "Give JSON or JSONL pages of the audit log (also .gz), Parquet, or
 _NAMED: Final = 5
 _BESIDE: Final = frozenset(
     (
+        "apps.csv",
+        "apps.json",
+        "apps.json.gz",
+        "apps.toml",
         "audit-analytics.toml",
         "company.json",
         "labels.csv",
@@ -57,7 +61,7 @@ def read_log(
     Parameters
     ----------
     source : path, sequence of paths, pandas.DataFrame, dict or sequence of dict
-        Files or folders (searched recursively, through links too, in order of name; README, labels.csv, rejects and
+        Files or folders (searched recursively, through links too, in order of name; README, labels.csv, the apps' files, rejects and
         our own TOML files are left out, hidden files too, but these are named in the log and
         counted); a frame with the columns of ``schema.EVENTS`` or of the API's items; a page; or a list of
         items or pages.

@@ -27,6 +27,7 @@ from audit_analytics.feishu.probe import (
     take_sample,
 )
 from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
+from audit_analytics.sync.apps import check_scopes
 from audit_analytics.sync.reading import flatten_items
 from audit_analytics.sync.status import describe_store, name_remedy
 
@@ -45,7 +46,7 @@ LONGEST_WAIT_SECONDS: Final = 90.0
 
 _SKEW_WARN_SECONDS: Final = 5.0
 _SKEW_FAIL_SECONDS: Final = 60.0
-_ORDER: Final = ("reach", "clock", "address", "credentials", "scope", "quota", "log")
+_ORDER: Final = ("reach", "clock", "address", "credentials", "scope", "quota", "log", "apps")
 
 _CAUSES: Final[dict[type[RemoteError], str]] = {
     WrongAddress: "reach",
@@ -215,6 +216,7 @@ def _measure(
     except RemoteError as error:
         checks.fail(_CAUSES.get(type(error), "log"), _last_part(error))
         return None
+    checks.add("apps", *check_scopes(client))
     refused, sent = client.counts["rate_limited"], client.counts["requests"]
     checks.add(
         "quota",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from audit_analytics.inventory.snapshots import read_asked
 from audit_analytics.store import ALL, Manifest, Store
 from audit_analytics.sync.windows import SETTLE, Reading, Window
 
@@ -45,7 +46,7 @@ def describe_store(
     dict
         JSON values: totals (``covered_share`` of a day leaves out what lies before the first window and
         after now), ``gaps`` (spans between the first and the last window that no window
-        covers), ``damaged`` files, and ``days``, each with ``hours``, a mark an hour (see
+        covers), ``damaged`` files, when the apps were asked for, and ``days``, each with ``hours``, a mark an hour (see
         :data:`LEGEND`). Days and hours are UTC.
 
     Raises
@@ -80,6 +81,7 @@ def describe_store(
         "gaps": [{"start": _show(gap.start), "end": _show(gap.end)} for gap in gaps],
         "gap_hours": round(sum((gap.end - gap.start) / HOUR for gap in gaps), 2),
         "damaged": stored.damaged,
+        "apps_asked_at": _show(read_asked(folder)),
         "days": _describe_days(windows, now),
     }
 
@@ -104,6 +106,8 @@ def render_status(status: dict[str, Any]) -> str:
     ]
     lines += [_render_day(day) for day in status["days"]]
     lines += ["", LEGEND]
+    if status["apps_asked_at"]:
+        lines += ["", f"Apps: as of {status['apps_asked_at']}"]
     gaps = status["gaps"]
     lines += [
         "",

@@ -76,7 +76,12 @@ def test_an_address_is_followed_to_the_end_of_the_week():
         entity_type="ip",
         entity="203.0.113.9",
         detector="rule:auth_failures",
-        facts={"apps": [f"cli_{n}" for n in range(12)], "nameless": 0, "addresses": 1, "failures": 108},
+        facts={
+            "apps": [f"cli_{n}" for n in range(12)],
+            "nameless": 0,
+            "addresses": 1,
+            "failures": 108,
+        },
     )
     finding = merge([asked], make_events(BEFORE, *tries, later))
     assert "1 of 109 got through" in finding.sentence

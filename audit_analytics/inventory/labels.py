@@ -1,0 +1,187 @@
+"""What an entity is called wherever a person reads of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from audit_analytics.inventory.app import App, Inventory
+
+NAME_MAX: Final = 40
+"""Longest name in a label, in characters; whoever makes an app writes it."""
+
+_ID: Final = re.compile(r"cli_[0-9a-z]{8,}", re.IGNORECASE)
+
+
+class Labels:
+    """Labels entities by the inventory and the named networks.
+
+    Parameters
+    ----------
+    inventory : Inventory, optional
+        The apps.
+    networks : mapping of str to str, optional
+        Names of the company's networks.
+
+    Examples
+    --------
+    >>> from audit_analytics.inventory import App, Inventory
+    >>> bot = App(app_id="cli_ab6a7673f1baad15", name="HR export bot", owner="Li Na")
+    >>> labels = Labels(Inventory.of([bot]), {"203.0.113.0/24": "office Shanghai"})
+    >>> labels.of("app", "cli_ab6a7673f1baad15"), labels.of("ip", "203.0.113.9")
+    ('HR export bot (cli_ab6a…ad15)', '203.0.113.9 (office Shanghai)')
+    >>> labels.of("app", "cli_0000000000000000"), labels.owner_of("cli_ab6a7673f1baad15")
+    ('cli_0000000000000000', 'Li Na')
+    """
+
+    def __init__(
+        self, inventory: Inventory | None = None, networks: Mapping[str, str] | None = None
+    ) -> None:
+        self.apps: Mapping[str, App] = inventory.apps if inventory else {}
+        # the narrowest first: an office's network may lie within the company's
+        self._networks = sorted(
+            (
+                (ipaddress.ip_network(network, strict=False), name)
+                for network, name in (networks or {}).items()
+            ),
+            key=lambda named: -named[0].prefixlen,
+        )
+
+    def of(self, entity_type: str, entity: str) -> str:
+        """Label an entity.
+
+        Parameters
+        ----------
+        entity_type : str
+            ``app``, ``ip``, ``network`` or anything else.
+        entity : str
+            Which one.
+
+        Returns
+        -------
+        str
+            Its name with the id, shortened as deliveries mask it; the entity itself if it has no
+            name. Text of the log or of strangers: escape it as such.
+        """
+        name = self.name_of(entity_type, entity)
+        if not name:
+            return entity
+        if entity_type != "app":
+            return f"{entity} ({name})"
+        return label_app(entity, name)
+
+    def name_of(self, entity_type: str, entity: str) -> str:
+        """Name an entity.
+
+        Parameters
+        ----------
+        entity_type : str
+            As for :meth:`of`.
+        entity : str
+            Which one.
+
+        Returns
+        -------
+        str
+            One line without an app id in it, so that no app passes for another; empty without a
+            name.
+        """
+        if entity_type == "app":
+            app = self.apps.get(entity)
+            return _tame(app.name) if app else ""
+        if entity_type in {"ip", "network"} and self._networks:
+            try:
+                found: Any = ipaddress.ip_network(entity, strict=False)
+            except ValueError:
+                return ""
+            for network, name in self._networks:
+                if network.version == found.version and found.subnet_of(network):
+                    return _tame(name)
+        return ""
+
+    def owner_of(self, app_id: str) -> str:
+        """Return who answers for an app.
+
+        Parameters
+        ----------
+        app_id : str
+            The app.
+
+        Returns
+        -------
+        str
+            Name; empty if nobody is known.
+        """
+        app = self.apps.get(app_id)
+        return _tame(app.owner) if app else ""
+
+    def describe(self, entity_type: str, entity: str) -> dict[str, str]:
+        """Say of an entity what stands beside it.
+
+        Parameters
+        ----------
+        entity_type : str
+            As for :meth:`of`.
+        entity : str
+            Which one.
+
+        Returns
+        -------
+        dict of str to str
+            ``name``, ``owner`` and ``contact``; empty where nothing is known.
+        """
+        app = self.apps.get(entity) if entity_type == "app" else None
+        return {
+            "name": self.name_of(entity_type, entity),
+            "owner": self.owner_of(entity) if app else "",
+            "contact": _tame(app.contact) if app else "",
+        }
+
+
+def label_app(app_id: str, name: str) -> str:
+    """Write an app's name and id.
+
+    Parameters
+    ----------
+    app_id : str
+        The app.
+    name : str
+        Its name, as whoever made it wrote it; may be empty.
+
+    Returns
+    -------
+    str
+        One line.
+    """
+    tame = _tame(name)
+    return f"{tame} ({shorten_id(app_id)})" if tame else app_id
+
+
+def shorten_id(app_id: str) -> str:
+    """Shorten an app id as deliveries mask it.
+
+    Parameters
+    ----------
+    app_id : str
+        An app id.
+
+    Returns
+    -------
+    str
+        Its ends; another text as it is.
+
+    Examples
+    --------
+    >>> shorten_id("cli_a6cfee2e522c10f9"), shorten_id("backup bot")
+    ('cli_a6cf…10f9', 'backup bot')
+    """
+    return f"{app_id[:8]}…{app_id[-4:]}" if _ID.fullmatch(app_id) else app_id
+
+
+def _tame(name: str) -> str:
+    name = " ".join(name.split()).replace("cli_", "cli ")
+    return name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1].rstrip()}…"

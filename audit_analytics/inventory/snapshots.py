@@ -1,0 +1,157 @@
+"""Dated snapshots of the apps: one Parquet file for each state that differed from the one before.
+
+::
+
+    STORE/.apps/2026-11-16T08-30-00.parquet   the apps as they were then
+    STORE/.apps/asked                         when the platform was asked last
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from audit_analytics.errors import InputError
+from audit_analytics.files import make_private, write_private
+from audit_analytics.inventory.app import App, Grant, Inventory, Version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER: Final = ".apps"
+FORMAT: Final = b"1"
+
+_NAME: Final = "%Y-%m-%dT%H-%M-%S.parquet"
+_ASKED: Final = "asked"
+_TEXTS: Final = pa.list_(pa.string())
+_AT: Final = pa.timestamp("us", tz="UTC")
+_NESTED: Final = {
+    "hosts": _TEXTS,
+    "networks": _TEXTS,
+    "grants": pa.list_(pa.struct({"scope": pa.string(), "level": pa.int8()})),
+    "versions": pa.list_(
+        pa.struct({"version": pa.string(), "published_at": _AT, "scopes": _TEXTS})
+    ),
+}
+_SCHEMA: Final = pa.schema(
+    [(name, _NESTED.get(name, pa.string())) for name in App.__dataclass_fields__]
+)
+
+
+def read_latest(folder: Path) -> Inventory:
+    """Read the newest snapshot.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store or log folder.
+
+    Returns
+    -------
+    Inventory
+        As fetched last; empty if it never was.
+
+    Raises
+    ------
+    InputError
+        The newest snapshot cannot be read.
+    """
+    files = _list_files(folder)
+    if not files:
+        return Inventory()
+    try:
+        table = pq.read_table(files[-1], partitioning=None)
+        if table.schema.metadata.get(b"format") != FORMAT:
+            raise InputError(f"{files[-1]}: was written by a later version of this package")
+        rows = table.to_pylist()
+        apps = [
+            App(
+                **row
+                | {
+                    "hosts": tuple(row["hosts"]),
+                    "networks": tuple(row["networks"]),
+                    "grants": tuple(Grant(**grant) for grant in row["grants"]),
+                    "versions": tuple(
+                        Version(**one | {"scopes": tuple(one["scopes"])}) for one in row["versions"]
+                    ),
+                }
+            )
+            for row in rows
+        ]
+        missing = table.schema.metadata.get(b"missing", b"").decode().splitlines()
+    except (OSError, pa.ArrowException, TypeError, AttributeError, KeyError, ValueError) as error:
+        raise InputError(
+            f"{files[-1]}: cannot be read ({type(error).__name__}); remove it, and the snapshot "
+            "before is used, or run: apps sync"
+        ) from None
+    asked_at = read_asked(folder) or datetime.strptime(files[-1].name, _NAME).replace(tzinfo=UTC)
+    return replace(Inventory.of(apps, asked_at), missing=tuple(missing))
+
+
+def write_snapshot(folder: Path, inventory: Inventory) -> bool:
+    """Keep an inventory, unless it is what the newest snapshot holds.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store; its lock is held.
+    inventory : Inventory
+        As fetched; it says when.
+
+    Returns
+    -------
+    bool
+        Whether a snapshot was written. Whatever happens, the newest one is whole.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
+    at = inventory.fetched_at or datetime.now(UTC)
+    place = folder / FOLDER
+    make_private(place)
+    for draft in place.glob(".*.tmp"):
+        draft.unlink()  # of one that was killed
+    before = read_latest(folder)
+    is_new = not before or (before.apps, before.missing) != (inventory.apps, inventory.missing)
+    if is_new:
+        metadata = {b"format": FORMAT, b"missing": "\n".join(inventory.missing).encode()}
+        table = pa.Table.from_pylist(
+            [asdict(app) for app in inventory.apps.values()], _SCHEMA.with_metadata(metadata)
+        )
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        write_private(place / at.strftime(_NAME), buffer.getvalue())
+    write_private(place / _ASKED, f"{at.isoformat()}\n".encode())
+    return is_new
+
+
+def read_asked(folder: Path) -> datetime | None:
+    """Return when the platform was asked last.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store or log folder.
+
+    Returns
+    -------
+    datetime.datetime or None
+        UTC; None if it never was.
+    """
+    try:
+        text = (folder / FOLDER / _ASKED).read_text(encoding="ascii")
+        at = datetime.fromisoformat(text.strip())
+    except (OSError, ValueError):
+        return None
+    return at if at.tzinfo else None
+
+
+def _list_files(folder: Path) -> list[Path]:
+    return sorted((folder / FOLDER).glob("*T*.parquet"))

@@ -1,0 +1,166 @@
+"""Granted against used: which scopes of an app no call of the log needed.
+
+Of a scope that was granted, one of four things is said:
+
+- ``used``: an API that no other scope of this app opens answered with success;
+- ``perhaps``: such an API answered, but another scope of this app opens it as well;
+- ``unused``: it opens catalogued APIs only, none of which answered in the days observed, 28 at least;
+- ``unknown``: it serves events or fields, opens APIs outside the catalogue, or was not observed for
+  long enough.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from audit_analytics.catalogue import load_scopes
+from audit_analytics.schema import AT, SEVERITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from audit_analytics.catalogue import Catalogue, Scope
+    from audit_analytics.inventory.app import App, Grant, Inventory
+
+LEAST_DAYS: Final = 28
+"""Complete days below which nothing is called unused: some scopes are needed once a month."""
+
+NARROWER: Final = 3
+"""How many times fewer APIs a scope opens that could take another one's place."""
+
+COLUMNS: Final = {
+    "app_id": "str",
+    "name": "str",
+    "owner": "str",
+    "scope": "str",
+    "usage": "str",
+    "why": "str",
+    "level": "int64",
+    "severity": "str",
+    "apis_count": "int64",
+    "calls_count": "int64",
+    "last_used_at": AT,
+    "days_observed": "int64",
+    "granted_at": AT,
+    "narrower": "str",
+}
+"""Columns of the table, with their dtypes."""
+
+_ORDER: Final = ("unused", "perhaps", "used", "unknown")
+
+
+def judge_scopes(
+    by_api: pd.DataFrame, inventory: Inventory, days: pd.DatetimeIndex, catalogue: Catalogue
+) -> pd.DataFrame:
+    """Compare what apps were granted with what they called.
+
+    Parameters
+    ----------
+    by_api : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_API`.
+    inventory : Inventory
+        The apps and their grants.
+    days : pandas.DatetimeIndex
+        Starts of the days the log covers completely, UTC.
+    catalogue : Catalogue
+        How sensitive the APIs are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per app and scope with :data:`COLUMNS`, super-sensitive and unused first;
+        ``severity`` is the highest of the APIs it opens, ``narrower`` a scope of this app that
+        opens all that it was perhaps used for, and a third of the APIs or fewer.
+    """
+    answered = by_api[by_api["ok_count"] > 0].astype({"app_id": "str", "api": "str"})
+    used = answered.groupby(["app_id", "api"], as_index=False).agg(
+        calls_count=("ok_count", "sum"), last_at=("last_at", "max")
+    )
+    of_app = dict(list(used.groupby("app_id")))
+    severity = {match.api: match.severity for match in catalogue}
+    rows = [
+        row
+        for app in inventory.apps.values()
+        if app.grants
+        for row in _judge_app(app, of_app.get(app.app_id, used[:0]), days, severity)
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    order = pd.DataFrame(
+        {
+            "level": -table["level"],
+            "usage": table["usage"].map(_ORDER.index),
+            "severity": -table["severity"].map(_grade).astype("int64"),
+        }
+    )
+    by = pd.concat([order, table[["name", "app_id", "scope"]]], axis=1)
+    return table.loc[by.sort_values(list(by)).index].reset_index(drop=True)
+
+
+def _judge_app(
+    app: App, used: pd.DataFrame, days: pd.DatetimeIndex, severity: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    known = load_scopes()
+    scopes = {grant.scope: known[grant.scope] for grant in app.grants if grant.scope in known}
+    openers = {
+        api: [name for name, scope in scopes.items() if api in scope.apis] for api in used["api"]
+    }
+    rows = []
+    for grant in app.grants:
+        scope = scopes.get(grant.scope)
+        called = used.loc[[grant.scope in openers[api] for api in used["api"]]]
+        granted_at = app.granted_at(grant.scope)
+        observed = len(days if granted_at is None else days[days >= granted_at])
+        alone = any(openers[api] == [grant.scope] for api in called["api"])
+        usage, why = _judge(scope, observed, alone=alone, is_called=not called.empty)
+        apis = scope.apis if scope else frozenset()
+        rows.append(
+            {
+                "app_id": app.app_id,
+                "name": app.name,
+                "owner": app.owner,
+                "scope": grant.scope,
+                "usage": usage,
+                "why": why,
+                "level": grant.level,
+                "severity": max((severity.get(a, "unknown") for a in apis), key=_grade, default=""),
+                "apis_count": len(apis),
+                "calls_count": int(called["calls_count"].sum()),
+                "last_used_at": called["last_at"].max() if len(called) else pd.NaT,
+                "days_observed": observed,
+                "granted_at": granted_at,
+                "narrower": _find_narrower(grant, set(called["api"]), scopes)
+                if usage == "perhaps"
+                else "",
+            }
+        )
+    return rows
+
+
+def _judge(scope: Scope | None, days: int, *, alone: bool, is_called: bool) -> tuple[str, str]:
+    if alone:
+        return "used", ""
+    if is_called:
+        return "perhaps", ""
+    if scope is None:
+        return "unknown", "uncatalogued"
+    if scope.serves:
+        return "unknown", scope.serves[0]
+    if days < LEAST_DAYS:
+        return "unknown", "days"
+    return "unused", ""
+
+
+def _find_narrower(grant: Grant, called: set[str], scopes: Mapping[str, Scope]) -> str:
+    wide = scopes[grant.scope]
+    fit = [
+        scope
+        for scope in scopes.values()
+        if called <= scope.apis and len(scope.apis) * NARROWER <= len(wide.apis)
+    ]
+    return min(fit, key=lambda scope: (len(scope.apis), scope.name)).name if fit else ""
+
+
+def _grade(severity: str) -> int:
+    return SEVERITIES.index(severity) if severity in SEVERITIES else -1
