@@ -167,7 +167,7 @@ def _count_store(store: Store, settings: Settings) -> CountedLog:
     windows = store.scan().manifests
     catalogue = load_catalogue(settings.catalogue)
     damaged: list[str] = []
-    calls = read_calls(store, windows, catalogue, damaged=damaged)
+    calls = read_calls(store, windows, catalogue, zone=settings.tenant_zone, damaged=damaged)
     keys = {window.redaction["key"] for window in windows if "key" in window.redaction}
     if len(keys) > 1:
         _log.warning(

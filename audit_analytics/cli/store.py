@@ -33,12 +33,13 @@ def rollup(*, folder: Path, engine: str, master: str | None, config: Path | None
 
     store = Store(folder)
     store.check()
-    catalogue = load_catalogue(load_settings(config).catalogue)
-    rollups = Rollups(store, catalogue)
+    settings = load_settings(config)
+    catalogue, zone = load_catalogue(settings.catalogue), settings.tenant_zone
+    rollups = Rollups(store, catalogue, zone=zone)
     if engine == "spark":
         from audit_analytics.store.spark import SparkEngine
 
-        rollups = Rollups(store, catalogue, SparkEngine(master))
+        rollups = Rollups(store, catalogue, SparkEngine(master), zone)
     hours_count = days_count = 0
     damaged: list[str] = []
     windows = store.scan().manifests
@@ -78,8 +79,9 @@ def verify(*, folder: Path, config: Path | None) -> None:
     from audit_analytics.store import Rollups, Store
     from audit_analytics.store.verification import verify_store
 
-    catalogue = load_catalogue(load_settings(config).catalogue)
-    found = verify_store(Rollups(Store(folder), catalogue))
+    settings = load_settings(config)
+    catalogue = load_catalogue(settings.catalogue)
+    found = verify_store(Rollups(Store(folder), catalogue, zone=settings.tenant_zone))
     for problem in found.problems:
         click.echo(terminal(problem))
     click.echo(

@@ -6,6 +6,7 @@ analyst's week, a night shift and a holiday exist only there.
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -51,29 +52,43 @@ def load_zone(zone: str) -> ZoneInfo:
         ) from error
 
 
-def start_days(days: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
-    """Return when days begin; some zones change their clocks at midnight.
+def read_clocks(wall: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
+    """Return when clocks show something.
 
     Parameters
     ----------
-    days : pandas.DatetimeIndex of shape (n_days,)
-        Midnights, or what else the clocks show, without a zone.
+    wall : pandas.DatetimeIndex of shape (n,)
+        What they show, without a zone.
     zone : str
         IANA name.
 
     Returns
     -------
-    pandas.DatetimeIndex of shape (n_days,)
-        The first instant of each day, UTC.
+    pandas.DatetimeIndex of shape (n,)
+        UTC: the first time of two, and when they go on where they leave it out.
 
     Examples
     --------
-    >>> start_days(pd.DatetimeIndex(["2026-11-09"]), "Asia/Shanghai")[0]
+    >>> read_clocks(pd.DatetimeIndex(["2026-11-09"]), "Asia/Shanghai")[0]
     Timestamp('2026-11-08 16:00:00+0000', tz='UTC')
     """
-    after = np.ones(len(days), dtype=bool)
-    local = days.tz_localize(zone, nonexistent="shift_forward", ambiguous=after)
-    return local.tz_convert("UTC")
+    first = np.ones(len(wall), dtype=bool)
+    at = wall.tz_localize(zone, nonexistent="NaT", ambiguous=first).tz_convert("UTC")
+    if at.hasnans:
+        # pandas' "shift_forward" goes too far where clocks change by half an hour
+        told = zip(at, wall, strict=True)
+        at = pd.DatetimeIndex([_end_gap(w, zone) if pd.isna(one) else one for one, w in told])
+        at = at.as_unit(wall.unit)
+    return at
+
+
+def _end_gap(wall: pd.Timestamp, zone: str) -> pd.Timestamp:
+    """Return when clocks first show this or more, which they leave out."""
+    skipped = wall.to_pydatetime(warn=False).replace(tzinfo=load_zone(zone))
+    every = pd.date_range(
+        *(skipped.replace(fold=fold).astimezone(UTC) for fold in (1, 0)), freq="min"
+    )
+    return every[every.tz_convert(zone).tz_localize(None) >= wall][0]
 
 
 def end_bucket(start: pd.Timestamp, bucket: str, *, zone: str) -> pd.Timestamp:
@@ -251,17 +266,17 @@ def floor_at(at: pd.Series, bucket: str, *, zone: str) -> pd.Series:
     width = bucket_width(bucket)
     if at.empty:
         return at
-    wall, offset = _read_clocks(at, zone)
+    wall, offset = _show_clocks(at, zone)
     begun = wall.dt.floor(width)
     start = (begun - offset).dt.tz_localize("UTC")
     if width > pd.Timedelta(hours=1):
         moved = np.ones(len(at), dtype=bool)
     else:
         # the clocks were set otherwise when the bucket began
-        moved = (_read_clocks(start, zone)[1] != offset).to_numpy()
+        moved = (_show_clocks(start, zone)[1] != offset).to_numpy()
     if moved.any():
         position, unique = pd.factorize(begun[moved])
-        start[moved] = start_days(pd.DatetimeIndex(unique), zone).astype(at.dtype)[position]
+        start[moved] = read_clocks(pd.DatetimeIndex(unique), zone).astype(at.dtype)[position]
     return pd.Series(start)
 
 
@@ -293,7 +308,7 @@ def floor_hour(at: pd.Timestamp, zone: str) -> pd.Timestamp:
     return start.tz_convert("UTC")
 
 
-def _read_clocks(at: pd.Series, zone: str) -> tuple[pd.Series, pd.Series]:
+def _show_clocks(at: pd.Series, zone: str) -> tuple[pd.Series, pd.Series]:
     """Return what the clocks show, and how far they are ahead of UTC."""
     wall = at.dt.tz_convert(zone).dt.tz_localize(None)
     return wall, wall - at.dt.tz_localize(None)

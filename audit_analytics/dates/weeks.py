@@ -15,7 +15,7 @@ from audit_analytics.dates.buckets import (
     floor_at,
     list_buckets,
     load_zone,
-    start_days,
+    read_clocks,
 )
 from audit_analytics.errors import ConfigError
 
@@ -106,7 +106,7 @@ def week_of(at: pd.Timestamp, *, zone: str) -> Week:
 def _make_week(monday: date, zone: str) -> Week:
     year, week, _ = monday.isocalendar()
     days = pd.DatetimeIndex([monday, monday + timedelta(weeks=1)], dtype="datetime64[us]")
-    start, end = start_days(days, zone)
+    start, end = read_clocks(days, zone)
     return Week(f"{year:04d}-W{week:02d}", start, end, zone)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.dates.buckets import floor_hour, format_utc, list_buckets
+from audit_analytics.dates.buckets import floor_hour, format_utc, list_buckets, read_clocks
 from audit_analytics.detect import Detector, list_detectors
 
 if TYPE_CHECKING:
@@ -381,4 +381,4 @@ def shift_scope(scope: Scope, week: Week, weeks: int) -> Scope:
 def _shift(at: pd.Timestamp, zone: str, weeks: int) -> pd.Timestamp:
     """Return the same time on the clocks; the first of two, and the next after a missing one."""
     wall = at.tz_convert(zone).tz_localize(None) + pd.Timedelta(weeks=weeks)
-    return wall.tz_localize(zone, nonexistent="shift_forward", ambiguous=True).tz_convert("UTC")
+    return read_clocks(pd.DatetimeIndex([wall]), zone)[0]

@@ -34,6 +34,7 @@ from pydantic import (
     model_validator,
 )
 
+from audit_analytics.dates.buckets import read_clocks
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.review.toml_file import append_entry, quote_toml, read_entries
@@ -129,7 +130,7 @@ class Suppression(BaseModel):
             Midnight after the day it expires, UTC.
         """
         day = pd.Timestamp(self.expires + timedelta(days=1))
-        return day.tz_localize(zone, nonexistent="shift_forward", ambiguous=True).tz_convert("UTC")
+        return read_clocks(pd.DatetimeIndex([day]), zone)[0]
 
     def covers(self, hit: Hit) -> bool:
         """Return whether a hit lies within all this suppression names, whenever it was.

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+import pandas as pd
+
+from audit_analytics.dates.buckets import end_bucket, floor_hour, list_buckets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,65 +18,89 @@ if TYPE_CHECKING:
 
     from audit_analytics.store.manifest import Manifest
 
-    Hours = dict[datetime, list[Manifest]]
 
-HOUR: Final = timedelta(hours=1)
+class Hour(NamedTuple):
+    """An hour on the tenant's clocks.
+
+    Parameters
+    ----------
+    start, end : datetime.datetime
+        When it begins and ends, UTC.
+    """
+
+    start: datetime
+    end: datetime
+
+    @property
+    def name(self) -> str:
+        """Name the hour as a file of counts does: by what it spans, whatever the zone is called.
+
+        Returns
+        -------
+        str
+            ``2026-03-02T09`` for an hour of UTC, ``2026-03-02T09:30/10:30`` for another one.
+
+        Examples
+        --------
+        >>> from datetime import UTC, datetime
+        >>> nine = datetime(2026, 3, 2, 9, tzinfo=UTC)
+        >>> Hour(nine, nine.replace(hour=10)).name, Hour(nine, nine.replace(minute=30)).name
+        ('2026-03-02T09', '2026-03-02T09:00/09:30')
+        """
+        whole = self.start.minute == 0 and (self.end - self.start).total_seconds() == 3600
+        return (
+            f"{self.start:%Y-%m-%dT%H}"
+            if whole
+            else f"{self.start:%Y-%m-%dT%H:%M}/{self.end:%H:%M}"
+        )
 
 
-def sort_into_hours(manifests: Iterable[Manifest]) -> dict[date, Hours]:
+Hours = dict[Hour, "list[Manifest]"]
+
+
+def sort_into_hours(manifests: Iterable[Manifest], zone: str) -> dict[date, Hours]:
     """Sort windows into the days and hours they overlap.
 
     Parameters
     ----------
     manifests : iterable of Manifest
         The windows, in order of time.
+    zone : str
+        IANA name of the tenant's zone, on whose clocks hours are cut.
 
     Returns
     -------
-    dict of datetime.date to dict of datetime.datetime to list of Manifest
-        The windows of each hour of each day, in order of time.
+    dict of datetime.date to dict of Hour to list of Manifest
+        The windows of each hour of each day, in order of time; a day is one of UTC, and has the
+        hours that begin on it.
     """
+    windows = list(manifests)
+    if not windows:
+        return {}
+    first = floor_hour(pd.Timestamp(min(window.start for window in windows)), zone)
+    last = floor_hour(pd.Timestamp(max(window.end for window in windows)), zone)
+    edges = list(
+        list_buckets(first, end_bucket(last, "1h", zone=zone), "1h", zone=zone).to_pydatetime()
+    )
+    every = [Hour(*ends) for ends in pairwise(edges)]
     hours: Hours = defaultdict(list)
-    for window in manifests:
-        hour = window.start.replace(minute=0, second=0, microsecond=0)
-        while hour < window.end:
+    for window in windows:
+        touched = slice(bisect_right(edges, window.start) - 1, bisect_left(edges, window.end))
+        for hour in every[touched]:
             hours[hour].append(window)
-            hour += HOUR
     days: dict[date, Hours] = defaultdict(dict)
     for hour in sorted(hours):
-        days[hour.date()][hour] = hours[hour]
+        days[hour.start.date()][hour] = hours[hour]
     return days
 
 
-def name_hour(hour: datetime) -> str:
-    """Name an hour as a file of counts does.
-
-    Parameters
-    ----------
-    hour : datetime.datetime
-        When it begins, UTC.
-
-    Returns
-    -------
-    str
-        Such as ``2026-03-02T09``.
-
-    Examples
-    --------
-    >>> from datetime import UTC, datetime
-    >>> name_hour(datetime(2026, 3, 2, 9, tzinfo=UTC))
-    '2026-03-02T09'
-    """
-    return f"{hour:%Y-%m-%dT%H}"
-
-
-def fingerprint_windows(hour: datetime, windows: list[Manifest]) -> str:
+def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
     """Return what tells whether an hour has to be counted again.
 
     Parameters
     ----------
-    hour : datetime.datetime
-        When it begins, UTC.
+    hour : Hour
+        The hour.
     windows : list of Manifest
         The windows that overlap the hour, in order of time.
 
@@ -88,7 +117,7 @@ def fingerprint_windows(hour: datetime, windows: list[Manifest]) -> str:
             for window in windows
             for kept in [window.redaction]
             for part in window.list_readings()
-            if part.start < hour + HOUR and part.end > hour
+            if part.start < hour.end and part.end > hour.start
         )
     )
     return hashlib.sha256(text.encode()).hexdigest()[:16]

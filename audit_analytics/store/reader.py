@@ -124,6 +124,7 @@ def read_calls(
     catalogue: Catalogue,
     *,
     engine: Engine | None = None,
+    zone: str = "UTC",
     damaged: list[str] | None = None,
 ) -> Rollup:
     """Read the hourly counts of a store; hours that are not counted yet are counted first.
@@ -139,6 +140,8 @@ def read_calls(
         The APIs and their sensitivity, as they stand now.
     engine : Engine, optional
         Counts events; DuckDB unless given.
+    zone : str, default 'UTC'
+        IANA name of the tenant's zone, on whose clocks hours are cut.
     damaged : list of str, optional
         Takes the files that cannot be read, with the reason; nothing of them is counted.
 
@@ -147,7 +150,7 @@ def read_calls(
     Rollup
         Counts of whole hours. They are kept in the store where it can be written.
     """
-    rollups = Rollups(store, catalogue, engine or DuckEngine())
+    rollups = Rollups(store, catalogue, engine or DuckEngine(), zone)
     for _ in range(RETRIES):
         found = list(rollups.refresh(windows, saving="try"))
         if not any(day.damaged for day in found):

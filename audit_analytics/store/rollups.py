@@ -22,17 +22,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics import schema
+from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.files import make_private, move_into_place, open_private
 from audit_analytics.rollup import SQL
 from audit_analytics.store.counting import DuckEngine
 from audit_analytics.store.failure import StoreUnusable, explains_failure
 from audit_analytics.store.folder import PARTIAL
-from audit_analytics.store.hours import HOUR, fingerprint_windows, name_hour, sort_into_hours
+from audit_analytics.store.hours import fingerprint_windows, sort_into_hours
 from audit_analytics.store.lock import StoreLocked, lock_store
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from audit_analytics.catalogue import Catalogue
     from audit_analytics.store.counting import Engine, HourCounts
     from audit_analytics.store.folder import Store
-    from audit_analytics.store.hours import Hours
+    from audit_analytics.store.hours import Hour, Hours
     from audit_analytics.store.manifest import Manifest
 
     Saving = Literal["wait", "try", "held"]
@@ -67,7 +69,7 @@ class RollupManifest(msgspec.Struct, frozen=True, kw_only=True):
     version : str
         Fingerprint of form, SQL and catalogue.
     hours : dict of str to str
-        Fingerprint of the windows of each hour (``2026-03-02T09``).
+        Fingerprint of the windows of each hour, by :attr:`Hour.name`.
     """
 
     version: str = ""
@@ -102,7 +104,7 @@ class _BegunDay:
 
     day: date
     hours: Hours
-    stale: list[datetime]
+    stale: list[Hour]
     parts: dict[str, list[pa.Table]]
     counted: Iterator[HourCounts]
     is_due: bool
@@ -120,11 +122,15 @@ class Rollups:
         The APIs and their sensitivity, as they stand now.
     engine : Engine, optional
         Counts events; DuckDB unless given.
+    zone : str, default 'UTC'
+        IANA name of the tenant's zone, on whose clocks hours are cut. Most begin when one of UTC
+        does, so counts of one zone are mostly those of another.
     """
 
     store: Store
     catalogue: Catalogue
     engine: Engine = field(default_factory=DuckEngine)
+    zone: str = "UTC"
 
     @cached_property
     def version(self) -> str:
@@ -201,7 +207,7 @@ class Rollups:
         before: _BegunDay | None = None
         with ThreadPoolExecutor(self.engine.workers, thread_name_prefix="rollup") as pool:
             try:
-                for day, hours in sort_into_hours(manifests).items():
+                for day, hours in sort_into_hours(manifests, self.zone).items():
                     if days is None or day in days:
                         # the workers count the next day while this thread writes the last one
                         begun = self._begin_day(day, hours, pool)
@@ -226,20 +232,21 @@ class Rollups:
         StoreUnusable
             The counts cannot be written.
         """
-        days = sort_into_hours([window])
+        days = sort_into_hours([window], self.zone)
         start = datetime.combine(min(days), time(), UTC)
-        end = datetime.combine(max(days), time(), UTC) + timedelta(days=1)
+        # the last hour of a day may reach into the next one
+        end = datetime.combine(max(days), time(), UTC) + timedelta(days=1, hours=2)
         stored = self.store.scan(start, end)
         for _ in self.refresh(stored.manifests, days=days, saving="held"):
             pass
 
-    def remove_days(self, kept: Iterable[date]) -> int:
+    def remove_days(self, kept: Iterable[datetime]) -> int:
         """Remove the counts of days whose events are gone. Hold the lock.
 
         Parameters
         ----------
-        kept : iterable of datetime.date
-            Days that have windows.
+        kept : iterable of datetime.datetime
+            When the windows begin that are there.
 
         Returns
         -------
@@ -251,7 +258,11 @@ class Rollups:
         StoreUnusable
             They cannot be removed.
         """
-        names = {f"day={day}.parquet" for day in kept}
+        names = {
+            f"day={day}.parquet"
+            for start in kept
+            for day in {start.date(), floor_hour(pd.Timestamp(start), self.zone).date()}
+        }
         found = (self.store.folder / _FOLDER).glob("*/day=*.parquet")
         gone = [path for path in found if path.name not in names]
         with explains_failure(self.store.folder):
@@ -286,28 +297,26 @@ class Rollups:
         except (OSError, KeyError, pa.ArrowException, msgspec.MsgspecError):
             return RollupManifest(), None
 
-    def find_fresh(self, hours: Hours, manifests: list[RollupManifest]) -> list[datetime]:
+    def find_fresh(self, hours: Hours, manifests: list[RollupManifest]) -> list[Hour]:
         """List the hours whose counts are up to date.
 
         Parameters
         ----------
-        hours : dict of datetime.datetime to list of Manifest
+        hours : dict of Hour to list of Manifest
             The windows of each hour.
         manifests : list of RollupManifest
             Of the files of counts; an hour must be up to date in all of them.
 
         Returns
         -------
-        list of datetime.datetime
+        list of Hour
             Hours.
         """
         known = [m.hours if m.version == self.version else {} for m in manifests]
         return [
             hour
             for hour, windows in hours.items()
-            if all(
-                noted.get(name_hour(hour)) == fingerprint_windows(hour, windows) for noted in known
-            )
+            if all(noted.get(hour.name) == fingerprint_windows(hour, windows) for noted in known)
         ]
 
     def _begin_day(self, day: date, hours: Hours, pool: ThreadPoolExecutor) -> _BegunDay:
@@ -319,8 +328,10 @@ class Rollups:
         for kind, (_, table) in stored.items():
             if fresh and table is not None:
                 at = table["bucket_at"]
-                parts[kind].append(table.filter(pc.is_in(at, pa.array(fresh, at.type))))
-        is_due = bool(stale) or any(m.hours.keys() - set(map(name_hour, hours)) for m in manifests)
+                starts = pa.array([hour.start for hour in fresh], at.type)
+                parts[kind].append(table.filter(pc.is_in(at, starts)))
+        names = {hour.name for hour in hours}
+        is_due = bool(stale) or any(m.hours.keys() - names for m in manifests)
         counted = pool.map(lambda batch: self._count(batch, hours), self._batch(stale, hours))
         return _BegunDay(day, hours, stale, parts, counted, is_due)
 
@@ -332,20 +343,20 @@ class Rollups:
             parts["calls_by_api"].append(counted.by_api)
             parts["calls_by_ip"].append(counted.by_ip)
         tables = {kind: _join(parts[kind]) for kind in KINDS}
-        counts = DayCounts(begun.day, tables, begun.stale, damaged)
+        counts = DayCounts(begun.day, tables, [hour.start for hour in begun.stale], damaged)
         if begun.is_due:
             sound = [h for h in hours if not any(w.start in damaged for w in hours[h])]
-            noted = {name_hour(h): fingerprint_windows(h, hours[h]) for h in sound}
+            noted = {h.name: fingerprint_windows(h, hours[h]) for h in sound}
             self._save(counts, RollupManifest(version=self.version, hours=noted), saving)
         return counts
 
-    def _batch(self, stale: list[datetime], hours: Hours) -> Iterator[list[datetime]]:
+    def _batch(self, stale: list[Hour], hours: Hours) -> Iterator[list[Hour]]:
         """Cut the hours into stretches that fit into memory together."""
-        batch: list[datetime] = []
+        batch: list[Hour] = []
         rows = 0
         for hour in stale:
             more = sum(window.rows_count for window in hours[hour])
-            if batch and (rows + more > self.engine.batch_rows or hour - batch[-1] != HOUR):
+            if batch and (rows + more > self.engine.batch_rows or hour.start != batch[-1].end):
                 yield batch
                 batch, rows = [], 0
             batch.append(hour)
@@ -353,10 +364,10 @@ class Rollups:
         if batch:
             yield batch
 
-    def _count(self, batch: list[datetime], hours: Hours) -> HourCounts:
+    def _count(self, batch: list[Hour], hours: Hours) -> HourCounts:
         windows = {(w.start, w.file): w for hour in batch for w in hours[hour]}
         in_order = [windows[place] for place in sorted(windows)]
-        return self.engine.count(self.store, in_order, batch[0], batch[-1] + HOUR, self.catalogue)
+        return self.engine.count(self.store, in_order, batch, self.catalogue)
 
     def _save(self, counts: DayCounts, manifest: RollupManifest, saving: Saving) -> None:
         folder = self.store.folder

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from audit_analytics.dates.buckets import floor_at
 from audit_analytics.errors import InputError
 from audit_analytics.store.cover import find_needless
-from audit_analytics.store.hours import name_hour, sort_into_hours
+from audit_analytics.store.hours import sort_into_hours
 from audit_analytics.store.manifest import SCHEMA, read_manifest
 from audit_analytics.store.rollups import KINDS
 
@@ -110,9 +111,9 @@ def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = No
         for _, ids in open_ids:
             table = table.filter(pc.invert(pc.is_in(table["id"], ids)))
         open_ids.append((window.end, before))
-        hours = pc.floor_temporal(table["at"], unit="hour").value_counts()
-        for count in hours.to_pylist():
-            rows_per_hour[count["values"]] = rows_per_hour.get(count["values"], 0) + count["counts"]
+        hours = floor_at(table["at"].to_pandas(), "1h", zone=rollups.zone).value_counts()
+        for hour, count in hours.items():
+            rows_per_hour[hour] = rows_per_hour.get(hour, 0) + count
     found.problems += [
         f"the window of {window.start} to {window.end} is in later ones; the next sync removes it"
         for window in find_needless(windows)
@@ -152,7 +153,7 @@ def _check_counts(
     rows_per_hour: dict[datetime, int],
     found: Verification,
 ) -> Iterator[str]:
-    stored = sort_into_hours(windows)
+    stored = sort_into_hours(windows, rollups.zone)
     yield from _check_lost(rollups, stored)
     for day, hours in stored.items():
         for kind in KINDS:
@@ -163,7 +164,7 @@ def _check_counts(
             found.hours_count += len(fresh) if kind == "calls_by_api" else 0
             totals = table.group_by("bucket_at").aggregate([("calls_count", "sum")]).to_pylist()
             counted = {total["bucket_at"]: total["calls_count_sum"] for total in totals}
-            for hour in fresh:
+            for hour, _ in fresh:
                 if counted.get(hour, 0) != rows_per_hour.get(hour, 0):
                     yield (
                         f"{kind} of {hour}: counts {counted.get(hour, 0):,} calls, the events are "
@@ -175,7 +176,7 @@ def _check_lost(rollups: Rollups, stored: dict[date, Hours]) -> Iterator[str]:
     """Find hours that were counted and are no longer there: a window must have been deleted."""
     for day in rollups.list_days():
         manifest, _ = rollups.read_day("calls_by_api", day)
-        kept = {name_hour(hour) for hour in stored.get(day, {})}
+        kept = {hour.name for hour in stored.get(day, {})}
         lost = sorted(set(manifest.hours) - kept)
         if lost:
             yield (

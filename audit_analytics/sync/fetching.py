@@ -121,7 +121,9 @@ class Fetching:
         self._stop = stop
         self._lock = threading.Lock()
         self._counting = threading.Lock()
-        self._rollups = Rollups(store, load_catalogue(settings.catalogue))
+        self._rollups = Rollups(
+            store, load_catalogue(settings.catalogue), zone=settings.tenant_zone
+        )
         self._filters: list[tuple[str, ...]] = [()]
         self._scope = ALL
         if sensitive_only:
@@ -269,7 +271,7 @@ class Fetching:
 
     def remove_counts(self) -> None:
         """Remove the counts of what was removed."""
-        self._rollups.remove_days({start.date() for start in self._store.list_starts()})
+        self._rollups.remove_days(self._store.list_starts())
 
     def _note(self, window: Window, future: Future[None]) -> bool:
         """Take in how a window ended; return whether it is stored."""

@@ -81,8 +81,8 @@ def store(tmp_path_factory):
     return store
 
 
-def count(store, *engine):
-    days = Rollups(store, SHIPPED, *engine).refresh(store.scan().manifests)
+def count(store, *engine, **zone):
+    days = Rollups(store, SHIPPED, *engine, **zone).refresh(store.scan().manifests)
     return [{kind: day.tables[kind].to_pylist() for kind in KINDS} for day in days]
 
 
@@ -106,6 +106,11 @@ def test_spark_counts_what_duckdb_counts_row_for_row(store):
     refreshed = [{kind: day.tables[kind].to_pylist() for kind in KINDS} for day in days]
     clear(store)
     assert refreshed == count(store)
+    clear(store)
+    half_past = count(store, zone="Asia/Kolkata")
+    assert half_past != refreshed
+    clear(store)
+    assert count(store, SparkEngine("local[2]"), zone="Asia/Kolkata") == half_past
 
 
 def test_weekly_goes_on_from_what_spark_counted(store):
