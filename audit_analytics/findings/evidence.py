@@ -57,7 +57,7 @@ class FrameEvidence:
         """
         own = self._join(hits, start, end)
         every = self._join([*hits, *beside], start, end) if beside else own
-        groups = every.assign(hour_at=every["at"].dt.floor("h"))
+        groups = every.assign(quarter_at=every["at"].dt.floor("15min"))
         groups = groups.groupby(list(EVIDENCE_GROUPS), observed=True, dropna=False)["at"]
         counts = groups.agg(calls_count="size", first_at="min", last_at="max")
         return Evidence(

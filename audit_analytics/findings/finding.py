@@ -283,8 +283,8 @@ def _merge(
     about = groups[
         find_covered([first, *(t for t in through if t.detector == first.detector)], groups)
     ]
-    days = _list_days(groups["hour_at"], week.zone)
-    main = told & days.isin(_list_days(about["hour_at"], week.zone).unique())
+    days = _list_days(groups["quarter_at"], week.zone)
+    main = told & days.isin(_list_days(about["quarter_at"], week.zone).unique())
     counted = groups[main] if main.any() else groups[told]
     start, end = _find_activity(first, groups)
     is_told = not about.empty and "more" not in first.facts

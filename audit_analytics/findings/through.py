@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics.dates.buckets import floor_hour
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -89,7 +91,9 @@ class Beside:
     ) -> pd.DataFrame:
         own = places.get(hit.entity, np.array([], dtype=np.intp))
         hours = table["bucket_at"].array[own]
-        edges = pd.DatetimeIndex([hit.start_at.floor("h"), hit.end_at]).as_unit("us")
+        edges = pd.DatetimeIndex([floor_hour(hit.start_at, self.week.zone), hit.end_at]).as_unit(
+            "us"
+        )
         first, last = pd.DatetimeIndex(hours).searchsorted(edges)
         return table.iloc[own[first:last]]
 

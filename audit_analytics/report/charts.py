@@ -39,10 +39,8 @@ def build_charts(data: ReportInput) -> dict[str, Any]:
 
 
 def _count_errors(data: ReportInput) -> dict[str, Any]:
-    week = data.in_week(data.calls.by_api, "bucket_at")
     columns = {name: f"{name}_count" for name in schema.ERROR_OUTCOMES}
-    table = week.groupby("bucket_at")[list(columns.values())].sum()
-    table = table.reindex(data.week.hours, fill_value=0)
+    table = data.sum_hours(data.calls.by_api, list(columns.values()))
     return {
         "bucket": "1h",
         "start_at": format_utc(data.week.start_at),

@@ -125,3 +125,24 @@ class ReportInput:
         """
         week = self.week.shifted(-back)
         return table[(table[column] >= week.start_at) & (table[column] < week.end_at)]
+
+    def sum_hours(self, table: pd.DataFrame, columns: list[str], *, back: int = 0) -> pd.DataFrame:
+        """Sum the rows of the report week, or of one before it, hour by hour.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame
+            Rows of the hourly rollup.
+        columns : list of str
+            Counts to sum.
+        back : int, default=0
+            Weeks before the report week.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for every hour of that week.
+        """
+        rows = self.in_week(table, "bucket_at", back=back)
+        hours = self.week.shifted(-back).hours
+        return rows.groupby("bucket_at")[columns].sum().reindex(hours, fill_value=0)

@@ -78,7 +78,7 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         return None
     return {
         "bucket": "1h",
-        "start_at": format_utc(data.week.hours[0]),
+        "start_at": format_utc(data.week.start_at),
         "observed": [int(value) for value in observed],
         "expected": _numbers(expected),
         "low": _numbers(low),
@@ -99,11 +99,9 @@ def _weeks_back(data: ReportInput) -> list[int]:
 
 
 def _count_ip(data: ReportInput, ip: str, back: int) -> NDArray[np.float64]:
-    rows = data.in_week(data.calls.by_ip, "bucket_at", back=back)
-    rows = rows[rows["ip"] == ip]
-    per_hour = rows.groupby("bucket_at")["calls_count"].sum()
-    hours = data.week.shifted(-back).hours
-    return per_hour.reindex(hours, fill_value=0).to_numpy(dtype=float)
+    rows = data.calls.by_ip[data.calls.by_ip["ip"] == ip]
+    sums = data.sum_hours(rows, ["calls_count"], back=back)
+    return np.asarray(sums["calls_count"], dtype=float)
 
 
 def _first_hit(data: ReportInput, finding: Finding) -> Hit:
@@ -189,14 +187,12 @@ def _count_errors(table: pd.DataFrame) -> pd.Series:
 
 
 def _hourly(data: ReportInput) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    week = data.in_week(data.calls.by_api, "bucket_at")
-    table = (
-        week.assign(errors=_count_errors(week))
-        .groupby("bucket_at")[["calls_count", "errors"]]
-        .sum()
+    errors = [f"{name}_count" for name in schema.ERROR_OUTCOMES]
+    table = data.sum_hours(data.calls.by_api, ["calls_count", *errors])
+    return (
+        table["calls_count"].to_numpy(dtype="int64"),
+        table[errors].sum(axis=1).to_numpy(dtype="int64"),
     )
-    table = table.reindex(data.week.hours, fill_value=0)
-    return table["calls_count"].to_numpy(dtype="int64"), table["errors"].to_numpy(dtype="int64")
 
 
 def build_tenant_series(data: ReportInput) -> dict[str, Any]:

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from audit_analytics.store.folder import Store
     from audit_analytics.store.manifest import Manifest
 
-_HOUR: Final = "date_trunc('hour', events.at) AS hour_at"
+_QUARTER: Final = "time_bucket(INTERVAL 15 MINUTES, events.at) AS quarter_at"
 _GROUPS: Final = ", ".join(f"events.{name}" for name in EVIDENCE_GROUPS[1:])
-_COUNT: Final = f"SELECT {_HOUR}, {_GROUPS}, COUNT(*) AS calls_count, MIN(events.at) AS first_at, MAX(events.at) AS last_at FROM events WHERE "  # noqa: S608 - names from our own tables
+_COUNT: Final = f"SELECT {_QUARTER}, {_GROUPS}, COUNT(*) AS calls_count, MIN(events.at) AS first_at, MAX(events.at) AS last_at FROM events WHERE "  # noqa: S608 - names from our own tables
 _OBJECTS: Final = "SELECT COUNT(DISTINCT object) AS every, COUNT(DISTINCT object) FILTER (outcome = 'ok') AS ok FROM events WHERE "
 _SHOW: Final = f"SELECT {', '.join(f'events.{name}' for name in EVENTS.names)} FROM events WHERE "  # noqa: S608 - as above
 _ORDER: Final = (
@@ -42,7 +42,7 @@ _ORDER: Final = (
 _AT: Final = SCHEMA.field("at").type
 _COUNTS: Final = pa.schema(
     [
-        ("hour_at", _AT),
+        ("quarter_at", _AT),
         *(SCHEMA.field(name) for name in EVIDENCE_GROUPS[1:]),
         ("calls_count", pa.int64()),
         ("first_at", _AT),
@@ -133,7 +133,7 @@ class StoreEvidence:
         every, values = _join_tests(tests)
         counted = self._query(f"{_COUNT}{every} GROUP BY ALL", values, windows, _COUNTS)
         groups = counted.to_pandas()
-        for name in ("hour_at", "first_at", "last_at"):
+        for name in ("quarter_at", "first_at", "last_at"):
             groups[name] = groups[name].astype(AT)
         own, values = _join_tests(tests[: len(hits)])
         distinct = self._query(f"{_OBJECTS}{own}", values, windows, _DISTINCT).to_pydict()

@@ -3,8 +3,19 @@
 from functools import cache
 
 import pandas as pd
-from tenant import DAY, EXPORT, HOUR, READ, SEND, TOKEN, WEEK, ZONE, calls, make_events
-from tenant import quiet_tenant, spread
+from tenant import (
+    DAY,
+    EXPORT,
+    HOUR,
+    SEND,
+    TOKEN,
+    WEEK,
+    ZONE,
+    calls,
+    make_events,
+    quiet_tenant,
+    spread,
+)
 from test_engine import Distance
 
 import audit_analytics as aa
@@ -61,7 +72,7 @@ def build_town(later: int = 0) -> pd.DataFrame:
         calls("cli_03", spread(then(4, 9), 70), api=TOKEN, category="token_issuance"),
         *(
             calls("cli_04", spread(then(d, 8), 24, over=8 * HOUR), object=range(48 * d, 48 * d + 24))
-            for d in range(0, 5)
+            for d in range(5)
         ),
         calls("cli_05", spread(then(1, 11), 40), ip=AWAY),
         *(calls("cli_06", spread(then(2, 10), 9), api=f"GET/open-apis/new/v1/{n}") for n in range(3)),

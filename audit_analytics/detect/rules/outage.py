@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit_analytics.cases import Hit
+from audit_analytics.dates.buckets import find_runs
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.rules import rule
@@ -66,22 +67,21 @@ def find_outage(data: RuleInput) -> Iterator[Hit]:
         errors = data.panel.counts[name]
         excess = outage_excess(data.panel, errors, usual_rate(frame, errors))
         failing = np.flatnonzero((excess > 0) & (grid.week == 0))
-        for hours in np.split(failing, np.flatnonzero(np.diff(failing) > 1) + 1):
-            if not len(hours):
-                continue
+        for first, length in find_runs(failing):
+            hours = slice(first, first + length)
             found = errors[:, hours]
             yield Hit(
                 entity_type="tenant",
                 entity="platform",
-                start_at=grid.hours[hours[0]],
-                end_at=grid.ends[hours[-1]],
+                start_at=grid.hours[first],
+                end_at=grid.ends[first + length - 1],
                 observed=float(found.sum()),
                 unit=mark("errors in these hours"),
                 facts={
                     "outcome": name,
                     "apps": int((found.sum(axis=1) > 0).sum()),
                     "share": float(found.sum() / data.panel.counts["calls"][:, hours].sum()),
-                    "hours": len(hours),
+                    "hours": length,
                 },
                 where={"outcome": (name,)},
             )
