@@ -97,8 +97,10 @@ def _limit(hits: list[Hit], most: int, known: Collection[str]) -> list[Hit]:
 
 def _soften(hit: Hit) -> Hit:
     """Rate one of a crowd; the row that counts them keeps what the rule says."""
-    is_severe = hit.severity in schema.SENSITIVE and "more" not in hit.facts
-    return replace(hit, severity="medium") if is_severe else hit
+    if "more" in hit.facts:
+        return hit
+    severity = "medium" if hit.severity in schema.SENSITIVE else hit.severity
+    return replace(hit, severity=severity, facts={**hit.facts, "crowd": True})
 
 
 def _rank(hit: Hit, known: Collection[str]) -> tuple[int, bool, float, str]:

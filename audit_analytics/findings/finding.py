@@ -240,7 +240,12 @@ def merge_findings(
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
     ]
-    return rank_findings(findings, rated, with_past=with_past)
+    crowd = {
+        entity
+        for entity, own in grouped.items()
+        if all("crowd" in hit.facts or "more" in hit.facts for hit in own if hit.alone)
+    }
+    return rank_findings(findings, rated, crowd=crowd, with_past=with_past)
 
 
 def _merge(

@@ -2,8 +2,8 @@
 
 Ranks are what whoever writes the log would like to move: a real attack pushed down to place thirty
 is not seen. What takes a past to do cannot be forged; app ids can, by the thousand. So the worst
-newcomers alone are of more than medium severity, and rows that count a crowd stand behind the
-findings about somebody.
+newcomers alone are of more than medium severity, and of equal severity those who are some of many,
+and the row that counts them, stand behind those about whom there is a story of their own.
 """
 
 from __future__ import annotations
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 MOST_NEW: Final = 3
 """Newcomers of high or critical severity; an ordinary week has one in ten weeks."""
 
-OUTAGE: Final = ("tenant", "platform")
-
 
 def rank_findings(
     findings: list[Finding],
     cases: Mapping[tuple[str, str], Case],
     *,
+    crowd: Collection[tuple[str, str]],
     with_past: Collection[str] | None,
 ) -> list[Finding]:
     """Rank findings.
@@ -40,6 +39,8 @@ def rank_findings(
         In any order.
     cases : mapping of tuple of str to Case
         How unusual each assessed entity's week was.
+    crowd : collection of tuple of str
+        Entities that are told as some of many.
     with_past : collection of str or None
         Apps that are no newcomers; all if None.
 
@@ -50,7 +51,7 @@ def rank_findings(
         all but the first three are of medium severity, and say so.
     """
     far = {entity: case.far for entity, case in cases.items()}
-    ranked = sorted(findings, key=lambda finding: _place(finding, far))
+    ranked = sorted(findings, key=lambda finding: _place(finding, far, crowd))
     new = [
         finding
         for finding in ranked
@@ -61,7 +62,8 @@ def rank_findings(
     ]
     softened = {finding.finding_id: _soften(finding, len(new)) for finding in new[MOST_NEW:]}
     ranked = [softened.get(finding.finding_id, finding) for finding in ranked]
-    ranked.sort(key=lambda finding: _place(finding, far))
+    crowd = {*crowd, *(("app", finding.entity) for finding in softened.values())}
+    ranked.sort(key=lambda finding: _place(finding, far, crowd))
     return [replace(finding, rank=rank) for rank, finding in enumerate(ranked, start=1)]
 
 
@@ -76,12 +78,14 @@ def _soften(finding: Finding, count: int) -> Finding:
 
 
 def _place(
-    finding: Finding, far: Mapping[tuple[str, str], float]
+    finding: Finding,
+    far: Mapping[tuple[str, str], float],
+    crowd: Collection[tuple[str, str]],
 ) -> tuple[int, bool, float, float, str]:
     entity, expected = (finding.entity_type, finding.entity), finding.expected_per_week
     return (
         -schema.SEVERITIES.index(finding.severity),
-        finding.entity_type == "tenant" and entity != OUTAGE,
+        entity in crowd,
         expected if expected is not None else 1.0,
         # a case outside the budget did not speak, and must not lift a rule's finding
         -far.get(entity, 0.0) if expected is not None else 0.0,
