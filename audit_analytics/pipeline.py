@@ -179,7 +179,6 @@ def judge_week(
     own, judged = calls.part(settings.own_apps())
     detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
     hits = _find_hits(detection, judged, own, report_week, settings, known=known)
-    panel = detection.panel
     parted = part_hits(
         hits,
         detection.cases,
@@ -187,7 +186,7 @@ def judge_week(
         zone=report_week.zone,
         budget=settings.budget_per_week,
         most=choose_thresholds(settings.rules, Limits).findings_per_rule,
-        known=set(panel.apps[panel.assessed(0)]),
+        known=_list_known(detection),
     )
     life = follow_up(
         review,
@@ -332,8 +331,14 @@ def _merge(
         untold=reasons.untold,
         passed_over=[hit for hit in every if id(hit) not in told],
         calls=log.calls,
+        with_past=_list_known(detection),
         history_days=dict(zip(panel.apps, panel.history_days(0).tolist(), strict=True)),
     )
+
+
+def _list_known(detection: Detection) -> set[str]:
+    """List the apps that are no newcomers: in a log that is young itself nobody is new."""
+    return set(detection.panel.apps[detection.assessed | ~detection.newborns.born])
 
 
 def list_rules() -> list[Rule]:

@@ -1,11 +1,15 @@
 """A rule set off a thousand times is one story: the worst hits are told, the rest is counted.
 
 Whoever writes the log can forge apps and addresses by the thousand. A report of thousands of
-findings hides the one that matters, and takes minutes to write.
+findings hides the one that matters, and takes minutes to write. So what a crowd has in common keeps
+its severity once, in the row that counts it, and that row stands behind the findings about somebody;
+the hits of a crowd that are told one by one are of medium severity at most. More apps than
+:data:`MANY_NEW` without a past are a crowd, too: anybody can make up ids, but nobody a past.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +25,12 @@ if TYPE_CHECKING:
 
 SUPPORTING_FACTOR: Final = 20
 """Hits that make no finding are cheaper, and a large tenant honestly has hundreds."""
+
+MANY_NEW: Final = 8
+"""Apps without a past that set off one rule: more are a crowd, as many as a change has in common."""
+
+TOLD_NEW: Final = 3
+"""Of these the worst are told."""
 
 _COLUMNS: Final = {"app": "app_id", "ip": "ip", "network": "network"}
 
@@ -58,20 +68,39 @@ def limit_hits(hits: Sequence[Hit], *, most: int, known: Collection[str]) -> lis
         if hit.p is None:
             by_rule.setdefault(hit.detector, []).append(hit)
     for found in by_rule.values():
-        result += found if len(found) <= most else _limit_rule(found, most, known)
+        alone, beside = (
+            [hit for hit in found if hit.alone == is_alone] for is_alone in (True, False)
+        )
+        result += _limit_alone(alone, most, known)
+        result += _limit(beside, most * SUPPORTING_FACTOR, known)
     return result
 
 
-def _limit_rule(hits: list[Hit], most: int, known: Collection[str]) -> list[Hit]:
-    result: list[Hit] = []
-    for alone, limit in ((True, most), (False, most * SUPPORTING_FACTOR)):
-        own = [hit for hit in hits if hit.alone == alone]
-        ranked = sorted(own, key=lambda hit: _rank(hit, known)) if len(own) > limit else own
-        result += ranked[:limit]
-        rest = sorted(ranked[limit:], key=lambda hit: hit.entity_type)
-        for entity_type, group in groupby(rest, key=lambda hit: hit.entity_type):
-            result.append(_count_rest(list(group), entity_type))
-    return result
+def _limit_alone(hits: list[Hit], most: int, known: Collection[str]) -> list[Hit]:
+    if len(hits) > most:
+        return [_soften(hit) for hit in _limit(hits, most, known)]
+    new = [hit for hit in hits if hit.entity_type == "app" and hit.entity not in known]
+    if len(new) <= MANY_NEW:
+        return hits
+    left = [_soften(hit) for hit in _limit(new, TOLD_NEW, known)]
+    return [*(hit for hit in hits if hit not in new), *left]
+
+
+def _limit(hits: list[Hit], most: int, known: Collection[str]) -> list[Hit]:
+    if len(hits) <= most:
+        return hits
+    ranked = sorted(hits, key=lambda hit: _rank(hit, known))
+    rest = sorted(ranked[most:], key=lambda hit: hit.entity_type)
+    counted = groupby(rest, key=lambda hit: hit.entity_type)
+    return [*ranked[:most], *(_count_rest(list(group), name) for name, group in counted)]
+
+
+def _soften(hit: Hit) -> Hit:
+    """Rate one of a crowd; the row that counts them keeps what the rule says."""
+    if "more" in hit.facts:
+        return hit
+    severity = "medium" if hit.severity in schema.SENSITIVE else hit.severity
+    return replace(hit, severity=severity, facts={**hit.facts, "crowd": True})
 
 
 def _rank(hit: Hit, known: Collection[str]) -> tuple[int, bool, float, str]:

@@ -38,19 +38,19 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
         errors_count=groups["calls_count"].where(groups["outcome"].isin(schema.ERROR_OUTCOMES), 0),
         grade=schema.rank_severity(groups["severity"]),
     )
-    apps = _count(counted, "app_id")[:MAX_APPS] if with_apps else []
+    apps = _count(counted, "app_id", MAX_APPS) if with_apps else []
     for row in apps:
         mine = counted[(counted["app_id"] == row["name"]) & (counted["ok_count"] > 0)]
         row["succeeded"] = [name for name, _count in list_successes(mine)]
     return {
         "apps": apps,
-        "apis": _count(counted, "api")[:MAX_CONTRIBUTORS],
-        "ips": _count(counted, "ip")[:MAX_CONTRIBUTORS],
+        "apis": _count(counted, "api", MAX_CONTRIBUTORS),
+        "ips": _count(counted, "ip", MAX_CONTRIBUTORS),
         "codes": _count_codes(groups),
     }
 
 
-def _count(counted: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+def _count(counted: pd.DataFrame, column: str, most: int) -> list[dict[str, Any]]:
     names = counted.assign(name=counted[column].astype("str")).groupby("name")
     table = names[["calls_count", "ok_count", "errors_count"]].sum()
     table = table.assign(grade=names["grade"].max() * (column == "api")).reset_index()
@@ -61,7 +61,7 @@ def _count(counted: pd.DataFrame, column: str) -> list[dict[str, Any]]:
     columns = ["name", "calls_count", "ok_count", "errors_count"]
     return [
         {"name": str(name)} | {key: int(n) for key, n in zip(columns[1:], counts, strict=True)}
-        for name, *counts in table[columns].itertuples(index=False)
+        for name, *counts in table[columns].head(most).itertuples(index=False)
     ]
 
 

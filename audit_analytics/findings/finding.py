@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -17,6 +17,7 @@ from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.identity import list_threads, make_id, make_key
 from audit_analytics.findings.objects import mask_object, name_object
 from audit_analytics.findings.order import order_reasons
+from audit_analytics.findings.ranking import rank_findings
 from audit_analytics.findings.techniques import list_seen
 from audit_analytics.findings.through import Beside
 from audit_analytics.findings.timeline import build_timeline
@@ -25,7 +26,7 @@ from audit_analytics.review.scope import scope_of_hit
 from audit_analytics.review.suppression import suggest_suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.dates.weeks import Week
@@ -186,6 +187,7 @@ def merge_findings(
     untold: Mapping[tuple[str, str], list[str]] | None = None,
     passed_over: Sequence[Hit] = (),
     calls: Rollup | None = None,
+    with_past: Collection[str] | None = None,
 ) -> list[Finding]:
     """Merge hits into one finding per entity, explained and ranked.
 
@@ -207,11 +209,13 @@ def merge_findings(
         What stayed below the budget, or says less than the reasons told.
     calls : Rollup, optional
         The hourly counts of the log, to find what got through beside the failures.
+    with_past : collection of str, optional
+        Apps that are no newcomers; all if not given.
 
     Returns
     -------
     list of Finding
-        Ranked by severity, then by E. Entities with supporting hits alone make no finding.
+        Ranked, see :func:`audit_analytics.findings.ranking.rank_findings`. Entities with supporting hits alone make no finding.
     """
     rated = {name_entity(case): case for case in cases}
     more = untold or {}
@@ -236,20 +240,12 @@ def merge_findings(
         for entity, own in grouped.items()
         if any(hit.alone for hit in own)
     ]
-    far = {entity: case.far for entity, case in rated.items()}
-    findings.sort(key=lambda finding: _rank_key(finding, far))
-    return [replace(finding, rank=rank) for rank, finding in enumerate(findings, start=1)]
-
-
-def _rank_key(finding: Finding, far: dict[tuple[str, str], float]) -> tuple[int, float, float, str]:
-    expected = finding.expected_per_week
-    return (
-        -schema.SEVERITIES.index(finding.severity),
-        expected if expected is not None else 1.0,
-        # a case outside the budget did not speak, and must not lift a rule's finding
-        -far.get((finding.entity_type, finding.entity), 0.0) if expected is not None else 0.0,
-        finding.finding_id,
-    )
+    crowd = {
+        entity
+        for entity, own in grouped.items()
+        if all("crowd" in hit.facts or "more" in hit.facts for hit in own if hit.alone)
+    }
+    return rank_findings(findings, rated, crowd=crowd, with_past=with_past)
 
 
 def _merge(

@@ -178,15 +178,16 @@ def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict
     list of dict
         One row per app and API, by the rank of its finding; at most six APIs of one app.
     """
+    hits = [hit for hit in data.hits if (hit.entity_type, hit.kind) == ("app", "sensitive_api")]
     week = data.in_asked(data.calls.by_api, "bucket_at")
     week = week[week["severity"].isin(schema.SENSITIVE)]
+    week = week[week["app_id"].isin({hit.entity for hit in hits})]
     week = week.assign(app_id=week["app_id"].astype("str"), api=week["api"].astype("str"))
+    rows_of = {str(app): rows for app, rows in week.groupby("app_id")}
     why: dict[tuple[str, str], Hit] = {}
     new: set[tuple[str, str]] = set()
-    for hit in data.hits:
-        if hit.entity_type != "app" or hit.kind != "sensitive_api":
-            continue
-        rows = week[week["app_id"] == hit.entity]
+    for hit in hits:
+        rows = rows_of.get(hit.entity, week[:0])
         rows = rows[(rows["first_at"] < hit.end_at) & (rows["last_at"] >= hit.start_at)]
         if "api" in hit.where:
             rows = rows[rows["api"].isin(hit.where["api"])]
@@ -194,10 +195,20 @@ def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict
             why.setdefault((hit.entity, api), hit)
             if find_detector(hit.detector).first_use:
                 new.add((hit.entity, api))
+    rank = _rank_findings(data)
+    keys = ["app_id", "api"]
+    pairs = week.groupby(keys).agg(calls=("calls_count", "sum"), grade=("severity", "first"))
+    pairs = pairs[pairs.index.isin([*why])].reset_index()
+    pairs["rank"] = [rank[finding_of.get(("app", app))] for app in pairs["app_id"]]
+    pairs["harmless"] = -schema.rank_severity(pairs["grade"])
+    pairs["less"] = -pairs["calls"]
+    pairs = pairs.sort_values(["rank", "harmless", "less", *keys])
+    # a flood has thousands, of which a few are shown: only those are looked at closely
+    shown = pairs[pairs.groupby("app_id").cumcount() < MAX_APIS_PER_APP].head(MAX_ROWS)
     odd = _odd_hours(data, week)
     answers: list[dict[str, Any]] = []
-    for (app_id, api), hit in why.items():
-        own = week[(week["app_id"] == app_id) & (week["api"] == api)]
+    for app_id, api in shown[keys].itertuples(index=False):
+        own = rows_of[app_id][rows_of[app_id]["api"] == api]
         answers.append(
             {
                 "app_id": app_id,
@@ -209,24 +220,11 @@ def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict
                 "first_use": (app_id, api) in new,
                 "odd_hours_count": int(odd[own.index].sum()),
                 "objects_count": int(own["objects_count"].sum()),
-                "why": explain_hit(hit, data.week.zone),
+                "why": explain_hit(why[app_id, api], data.week.zone),
                 "finding_id": finding_of.get(("app", app_id)),
             }
         )
-    rank = _rank_findings(data)
-    answers.sort(
-        key=lambda row: (
-            rank[row["finding_id"]],
-            -schema.SEVERITIES.index(row["severity"]),
-            -row["calls_count"],
-            row["app_id"],
-            row["api"],
-        )
-    )
-    shown = pd.Series([row["app_id"] for row in answers], dtype="str")
-    place = shown.groupby(shown).cumcount()
-    kept = [row for row, n in zip(answers, place, strict=True) if n < MAX_APIS_PER_APP]
-    return kept[:MAX_ROWS]
+    return answers
 
 
 def _odd_hours(data: ReportInput, week: pd.DataFrame) -> pd.Series:

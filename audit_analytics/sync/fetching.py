@@ -303,7 +303,8 @@ class Fetching:
                 if page_size == SMALL_PAGE:
                     raise
                 _log.warning("read again in pages of %d rows: %s", SMALL_PAGE, error)
-                page_size, broken = SMALL_PAGE, error
+                # its frames hold the answer
+                page_size, broken = SMALL_PAGE, error.with_traceback(None)
             except PaginationBroken as error:
                 _log.warning("read again: %s", error)
                 broken = error

@@ -42,6 +42,9 @@ ITEMS = [
     }
     for n in range(ROWS)
 ]
+JUMPS_AT = 2
+"""The request after which a clock jumps."""
+
 BAD_HOUR = NOON - 2 * HOUR
 """The window that meets the fault; the others are answered well."""
 
@@ -76,6 +79,8 @@ class Case:
     said: str = ""
     client_ahead: float = 0.0
     server_ahead: float = 0.0
+    client_jumps: float = 0.0
+    server_jumps: float = 0.0
     heals_clock: bool = False
     requests_max: int = 30
     peak_mb_max: float = 40.0
@@ -193,6 +198,12 @@ CASES = [
         for name, ahead in (("1 h", 3600.0), ("1 day", DAY), ("1 year", YEAR))
         for way, sign in (("ahead", 1), ("behind", -1))
     ],
+    *[
+        Case(f"{who} jumps {way} {name}", first(text(b""), 0), heals_clock=True, said="clock is", **{f"{who}_jumps": sign * jump})
+        for name, jump in (("2 h", 7200.0), ("1 day", DAY), ("1 year", YEAR))
+        for way, sign in (("ahead", 1), ("back", -1))
+        for who in ("client", "server")
+    ],
 ]  # fmt: skip
 
 
@@ -207,6 +218,9 @@ def serving(case: Case, clock: FakeClock, date_ahead: list[float]) -> Any:
             token = {"code": 0, "tenant_access_token": "t-1", "expire": 7200}
             return json_reply(200, token)
         requests.append(path)
+        if len(requests) == JUMPS_AT:
+            clock.ahead += case.client_jumps
+            date_ahead[0] += case.server_jumps
         query = json.loads(body)
         low, high = query["start_time"], query["end_time"]
         true_now = clock.time() - clock.ahead

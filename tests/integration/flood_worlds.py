@@ -69,31 +69,31 @@ class Flood:
         chance = random.Random(0)  # noqa: S311 - repeatable
         for n in range(self.spread):
             at = BEGAN + chance.random() * (WEEKS * 7 * DAY - timedelta(minutes=1))
-            yield from _call(f"cli_spread{n:06}", at, 3, chance, USUAL + SENSITIVE, OK)
+            yield from _call(f"cli_spread{n:06}", at, 3, chance, USUAL + SENSITIVE)
         hour = MONDAY + 1.4 * DAY
         for n in range(self.burst):
             at = hour + timedelta(seconds=chance.randrange(3500))
-            yield from _call(f"cli_burst{n:06}", at, 2, chance, USUAL + SENSITIVE, OK)
-            yield from _call(f"cli_burst{n:06}", at, 1, chance, DENIED, DENY)
+            yield from _call(f"cli_burst{n:06}", at, 2, chance, USUAL + SENSITIVE)
+            yield from _call(f"cli_burst{n:06}", at, 1, chance, DENIED, code=DENY)
         for n in range(self.at_once + self.in_turn):
             name = f"cli_old{n:05}"
             for day in range(WEEKS * 7):
                 at = BEGAN + day * DAY + timedelta(hours=2 + n % 8, minutes=chance.randrange(60))
-                yield from _call(name, at, 4, chance, USUAL, OK, ip=_home(n))
+                yield from _call(name, at, 4, chance, USUAL, ip=_home(n))
             hours = 50 if n < self.at_once else 2 + n % 160
             at = MONDAY + timedelta(hours=hours)
-            yield from _call(name, at, 150, chance, USUAL, OK, ip=_home(n), step=12)
-            yield from _call(name, at, 60, chance, SENSITIVE, OK, ip=_home(n), step=30)
+            yield from _call(name, at, 150, chance, USUAL, ip=_home(n), step=12)
+            yield from _call(name, at, 60, chance, SENSITIVE, ip=_home(n), step=30)
         for n in range(self.probing):
             at = MONDAY + timedelta(days=n % 5, hours=3)
-            yield from _call(f"cli_probe{n:05}", at, 100, chance, DENIED, DENY, step=20)
+            yield from _call(f"cli_probe{n:05}", at, 100, chance, DENIED, code=DENY, step=20)
         for n in range(self.exporting):
             at = MONDAY + timedelta(days=n % 5, hours=19)
-            yield from _call(f"cli_night{n:05}", at, 200, chance, SENSITIVE, OK, step=10)
+            yield from _call(f"cli_night{n:05}", at, 200, chance, SENSITIVE, step=10)
         for n in range(self.failing):
             at = MONDAY + timedelta(days=n % 5, hours=5)
             ip = f"192.0.2.{n}"
-            yield from _call(f"cli_fail{n:05}", at, 120, chance, USUAL, AUTH, ip=ip, step=20)
+            yield from _call(f"cli_fail{n:05}", at, 120, chance, USUAL, code=AUTH, ip=ip, step=20)
 
     def write(self, folder: Path) -> int:
         """Write the sample and the flood to a folder; return how many rows the flood has."""
@@ -121,8 +121,8 @@ def _call(
     count: int,
     chance: random.Random,
     apis: tuple[str, ...],
-    code: int,
     *,
+    code: int = OK,
     ip: str = "",
     step: int = 1,
 ) -> Iterator[dict[str, Any]]:
@@ -160,7 +160,7 @@ FLOODS = {
     "forged, burst": Flood(burst=MANY),
     "bursting at once": Flood(at_once=APPS),
     "bursting in turn": Flood(in_turn=APPS),
-    "both": Flood(spread=MANY // 2, burst=MANY // 2, at_once=APPS // 2, in_turn=APPS // 2),
+    "both": Flood(spread=MANY // 2, burst=MANY // 2, at_once=APPS),
     "fakes probing": Flood(probing=FAKES),
     "fakes exporting": Flood(exporting=FAKES),
     "fakes failing": Flood(failing=FAKES),

@@ -268,14 +268,30 @@ def probe(app):
 def test_of_a_rule_set_off_too_often_the_worst_are_told_and_the_rest_counted():
     forged = [probe(f"cli_forged_{n:02d}") for n in range(25)]
     data = build_input(make_events(clock(), *forged, old("cli_real"), probe("cli_real")))
-    hits = limit_hits(find_probing(data), most=20, known={"cli_real"})
-    assert len(find_probing(data)) == 26
+    found = find_probing(data)
+    everybody = {hit.entity for hit in found}
+    hits = limit_hits(found, most=20, known=everybody)
+    assert len(found) == 26
     assert len(hits) == 21
-    assert hits[0].entity == "cli_real"  # an app with a past before forged newcomers
     assert hits[-1].facts == {"more": 6, "entity_type": "app", "entities": 6}
     assert len(hits[-1].where["app_id"]) == 6
     told = {hit.entity for hit in hits[:-1]}
     assert told.isdisjoint(hits[-1].where["app_id"])
+    # what a crowd has in common is of the rule's severity once, in the row that counts it
+    assert {hit.severity for hit in hits[:-1]} == {"medium"}
+    assert hits[-1].severity == found[0].severity == "high"
+
+
+def test_newcomers_are_a_crowd_long_before_and_take_no_place_of_an_app_with_a_past():
+    forged = [probe(f"cli_forged_{n:02d}") for n in range(12)]
+    data = build_input(make_events(clock(), *forged, old("cli_real"), probe("cli_real")))
+    hits = limit_hits(find_probing(data), most=20, known={"cli_real"})
+    assert [(hit.entity, hit.severity) for hit in hits] == [
+        ("cli_real", "high"),
+        *((f"cli_forged_{n:02d}", "medium") for n in range(3)),
+        ("rule:probing/app", "high"),
+    ]
+    assert hits[-1].facts["more"] == 9
 
 
 def test_point_2_supporting_hits_however_many_make_none_that_stands():

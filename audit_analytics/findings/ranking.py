@@ -1,0 +1,93 @@
+"""Which finding stands first.
+
+Ranks are what whoever writes the log would like to move: a real attack pushed down to place thirty
+is not seen. What takes a past to do cannot be forged; app ids can, by the thousand. So the worst
+newcomers alone are of more than medium severity, and of equal severity those who are some of many,
+and the row that counts them, stand behind those about whom there is a story of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from audit_analytics import schema
+from audit_analytics.language import _
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from audit_analytics.cases import Case
+    from audit_analytics.findings.finding import Finding
+
+MOST_NEW: Final = 3
+"""Newcomers of high or critical severity; an ordinary week has one in ten weeks."""
+
+
+def rank_findings(
+    findings: list[Finding],
+    cases: Mapping[tuple[str, str], Case],
+    *,
+    crowd: Collection[tuple[str, str]],
+    with_past: Collection[str] | None,
+) -> list[Finding]:
+    """Rank findings.
+
+    Parameters
+    ----------
+    findings : list of Finding
+        In any order.
+    cases : mapping of tuple of str to Case
+        How unusual each assessed entity's week was.
+    crowd : collection of tuple of str
+        Entities that are told as some of many.
+    with_past : collection of str or None
+        Apps that are no newcomers; all if None.
+
+    Returns
+    -------
+    list of Finding
+        By severity, then by E. Of more newcomers than three that are of high or critical severity,
+        all but the first three are of medium severity, and say so.
+    """
+    far = {entity: case.far for entity, case in cases.items()}
+    ranked = sorted(findings, key=lambda finding: _place(finding, far, crowd))
+    new = [
+        finding
+        for finding in ranked
+        if finding.entity_type == "app"
+        and with_past is not None
+        and finding.entity not in with_past
+        and finding.severity in schema.SENSITIVE
+    ]
+    softened = {finding.finding_id: _soften(finding, len(new)) for finding in new[MOST_NEW:]}
+    ranked = [softened.get(finding.finding_id, finding) for finding in ranked]
+    crowd = {*crowd, *(("app", finding.entity) for finding in softened.values())}
+    ranked.sort(key=lambda finding: _place(finding, far, crowd))
+    return [replace(finding, rank=rank) for rank, finding in enumerate(ranked, start=1)]
+
+
+def _soften(finding: Finding, count: int) -> Finding:
+    step = _(
+        "{n} apps without a past stood out this week, and anybody can make up app ids: only the "
+        "{most} worst of them are rated above medium.",
+        n=count,
+        most=MOST_NEW,
+    )
+    return replace(finding, severity="medium", next_steps=[step, *finding.next_steps])
+
+
+def _place(
+    finding: Finding,
+    far: Mapping[tuple[str, str], float],
+    crowd: Collection[tuple[str, str]],
+) -> tuple[int, bool, float, float, str]:
+    entity, expected = (finding.entity_type, finding.entity), finding.expected_per_week
+    return (
+        -schema.SEVERITIES.index(finding.severity),
+        entity in crowd,
+        expected if expected is not None else 1.0,
+        # a case outside the budget did not speak, and must not lift a rule's finding
+        -far.get(entity, 0.0) if expected is not None else 0.0,
+        finding.finding_id,
+    )
