@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,10 +14,9 @@ from audit_analytics.detect.groups import (
     BirthGroup,
     IpGroup,
     MixtureGroup,
-    PairGroup,
     WeekGroup,
 )
-from audit_analytics.detect.reasons import CLEAR_P, MAX_P, is_rare
+from audit_analytics.detect.reasons import CLEAR_P, MAX_P, MIN_PART, is_rare, order_equals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -91,42 +89,35 @@ def _explain_app(
 
 
 def _rank_groups(detection: Detection, app: int, least: Mapping[AppGroup, float]) -> list[AppGroup]:
-    """Order the groups by p-value, and equals by how much they exceed what their model expects.
+    """Order the groups by p-value, and equals by how specific they are.
 
-    At the floor of the calibration many are equal. An excess not half as great as the greatest
-    says too little ("called X 12 times" of an app that grew twentyfold); of the others the more
-    specific group speaks first. A new pair has no count that could be excessive.
+    What counts too small a part of the greatest excess says too little of it ("called X 12 times"
+    of an app that grew twentyfold, "met 4 errors" of one that called 3,000 times more). A new
+    pair has no count that could be excessive.
     """
-    excess = {
-        group: np.inf
-        if isinstance(group, PairGroup)
-        else detection.surprises[group.name].score[app, detection.far[group.name][app].argmax()]
-        for group in least
-    }
+    excess = dict.fromkeys(least, np.inf)
+    for group in least:
+        if group.name in detection.surprises:
+            seen = detection.surprises[group.name]
+            day = detection.far[group.name][app].argmax()
+            excess[group] = float(seen.observed[app, day] - seen.expected[app, day])
 
-    def rank(group: AppGroup) -> tuple[float, bool, int]:
-        equals = [excess[other] for other in least if least[other] == least[group]]
-        greatest = max((e for e in equals if np.isfinite(e)), default=0.0)
-        return least[group], excess[group] < greatest / 2, group.telling
+    def rank(group: AppGroup, equals: list[AppGroup]) -> tuple[bool, int]:
+        greatest = max((excess[e] for e in equals if np.isfinite(excess[e])), default=0.0)
+        return excess[group] < MIN_PART * greatest, group.telling
 
-    return sorted(least, key=rank)
+    return order_equals(least, rank)
 
 
 def _explain_newborn(
     detection: Detection, app: int, severity_of_api: Mapping[str, str]
 ) -> Iterator[Hit]:
-    told = [
-        hit
-        for group in detection.groups
-        if group.young and detection.app_p[group.name][app].min() <= CLEAR_P
-        for hit in group.explain(
-            detection, app, int(detection.app_p[group.name][app].argmin()), severity_of_api
-        )
-    ]
-    yield from told
-    # where an app calls from says more than how much it calls
+    for group in detection.groups:
+        p = detection.app_p[group.name][app]
+        if group.young and p.min() <= CLEAR_P:
+            yield from group.explain(detection, app, int(p.argmin()), severity_of_api)
     for birth in list_detectors(BirthGroup):
-        yield replace(birth.explained(detection, app), alone=not told)
+        yield birth.explained(detection, app)
 
 
 def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:

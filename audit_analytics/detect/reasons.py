@@ -7,14 +7,16 @@ will see.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.detect.detectors import find_detector
 from audit_analytics.detect.groups import AppGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+T = TypeVar("T")
 
 CLEAR_P: Final = 0.005
 """A group this improbable is worth a reason of its own."""
@@ -22,10 +24,47 @@ CLEAR_P: Final = 0.005
 MAX_P: Final = 0.05
 """A day less rare than this tells nothing."""
 
+EQUALS: Final = 30.0
+"""A p-value at most so many times another one is its equal: far out both come from tails that were
+fitted to a few days."""
+
+MIN_PART: Final = 0.25
+"""Of the greatest excess, what a count must make up to say what it was."""
+
 MAX_WEEK_P: Final = 0.2
 """In a tenant of a few entities E alone would let ordinary weeks through."""
 
 MAX_REASONS: Final = 4
+
+
+def order_equals(p: Mapping[T, float], rank: Callable[[T, list[T]], Any]) -> list[T]:
+    """Order by p-value, and what is equal by something that tells more.
+
+    Parameters
+    ----------
+    p : mapping of T to float
+        What is to be ordered.
+    rank : callable
+        ``rank(one, equals)`` orders those that are equal, the least first.
+
+    Returns
+    -------
+    list of T
+        The least probable and its equals first, then the next ones.
+
+    Examples
+    --------
+    >>> order_equals({"a": 1e-9, "b": 4e-3, "c": 1e-3}, lambda one, equals: one != "b")
+    ['a', 'b', 'c']
+    """
+    left, ordered = dict(p), list[T]()
+    while left:
+        limit = EQUALS * min(left.values())
+        equals = [one for one in left if left[one] <= limit]
+        ordered += sorted(equals, key=lambda one, equals=equals: rank(one, equals))
+        for one in equals:
+            del left[one]
+    return ordered
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from audit_analytics.detect.surprise import WeekFrame
 
-SPANS: Final = (2, 4)
+SPANS: Final = (2, 4, 7)
 """Days that are added up; all within the scored week."""
 
 MIN_NAMED: Final = 0.02

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.detector import LATE, RARE_SURPRISE, SURPRISE
+from audit_analytics.detect.reasons import EQUALS
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Case, Hit
@@ -33,13 +34,17 @@ def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
     # E of a single reason, on the scale of the case; p of a reason is a day's, that of a case a week's
     scale = DAYS_PER_WEEK * case.expected_per_week / case.p if case else 0.0
 
+    least = min((hit.p for hit in hits if hit.p is not None and hit.alone), default=0.0)
+
     def rank(hit: Hit) -> tuple[int, float]:
         p, place = (1.0 if hit.p is None else hit.p), find_detector(hit.detector).place
+        if least <= p <= EQUALS * least:
+            p = least
         if place >= RARE_SURPRISE and not hit.alone:
             place = LATE + 1
         elif hit.p is not None:
             place = RARE_SURPRISE if p * scale < RARE else SURPRISE
         return place, p
 
-    # of equals the engine put the greatest excess first
+    # of equals the engine put the most telling one first
     return sorted(hits, key=rank)

@@ -29,6 +29,21 @@ if TYPE_CHECKING:
     from audit_analytics.detect import Detection
     from audit_analytics.report.inputs import ReportInput
 
+BIRTH = "BIRTH"
+BORN = {
+    "failed_apis": "ERR",
+    "errors_hour": "ERR",
+    "errors_day": "ERR",
+    "sensitive_quiet": "SENS",
+    "sensitive": "SENS",
+    "apis": "NEWAPI",
+    "token": "TOK",
+    "objects": "OBJ",
+    "calls_hour": "VOL",
+    "calls_day": "VOL",
+}
+"""Number of a young app's day to the group that counts the same of an older one."""
+
 HOUR, DAY = pd.Timedelta(hours=1), pd.Timedelta(days=1)
 COUNTS = [
     "calls_count",
@@ -264,15 +279,22 @@ def rank_by_ecod_voter(judged: Judged) -> pd.DataFrame:
 
 
 def rank_by_list(judged: Judged) -> pd.DataFrame:
-    """Ours as the report lists: its findings and nothing below them."""
+    """Ours as the report lists: its findings and nothing below them.
+
+    What a young app is told by is one of several numbers: its reason is the group of that number.
+    """
     findings = judged.findings
+    numbers = {hit.entity: hit.facts["number"] for hit in judged.data.hits if hit.detector == BIRTH}
     return pd.DataFrame(
         {
             "entity": [f"{f.entity_type}:{f.entity}" for f in findings],
             "score": [1000.0 - f.rank for f in findings],
             "start_at": pd.to_datetime([f.start_at for f in findings], utc=True),
             "end_at": pd.to_datetime([f.end_at for f in findings], utc=True),
-            "reason": [f.detectors[0] for f in findings],
+            "reason": [
+                BORN[numbers[f.entity]] if f.detectors[0] == BIRTH else f.detectors[0]
+                for f in findings
+            ],
             "spans": [
                 [(pd.Timestamp(r["start_at"]), pd.Timestamp(r["end_at"])) for r in f.reasons]
                 for f in findings

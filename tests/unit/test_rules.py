@@ -194,6 +194,14 @@ def test_new_network_only_supports_other_findings():
     assert hits[0].where["network"] == ("203.0.113.0/24",)
 
 
+def test_many_new_networks_of_an_app_are_one_reason():
+    moved = [calls("cli_a", [NOON + i * HOUR], ip=f"203.{i}.113.7") for i in range(44)]
+    hits = run(find_new_network, calls("cli_a", hourly(FIRST, WEEK.end_at)), *moved)
+    assert about(hits) == [("cli_a", 44, False)]
+    assert len(hits[0].where["network"]) == 44
+    assert "and 41 more" in find_new_network.sentence(hits[0], "cli_a", "UTC")
+
+
 def test_denied_network():
     ips = ["203.0.113.7", "203.0.114.7", "2001:db8::7", "2001:db9::7", "platform", ""]
     hits = run(

@@ -14,6 +14,7 @@ from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import BirthGroup
 from audit_analytics.detect.guidance import ASK_OWNER
+from audit_analytics.detect.reasons import MIN_PART, order_equals
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.language.wording import say_when
 
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
 
     from audit_analytics.detect.detector import Kind
     from audit_analytics.detect.engine import Detection
+    from audit_analytics.detect.newborn import Newborns
 
 CLEAR_P: Final = 0.005
 """A number this improbable says what went on."""
+
+ERRORS: Final = ("errors_hour", "errors_day")
+DISTINCT: Final = ("failed_apis", "apis")
+"""Numbers that do not count calls."""
 
 
 class _Told(NamedTuple):
@@ -66,8 +72,7 @@ def _explain(detection: Detection, app: int) -> Hit:
     found, grid = detection.newborns, detection.panel.grid
     app_id, days = str(detection.panel.apps[app]), grid.days(0)
     least = {name: float(found.p[name][app].min()) for name in TOLD}
-    clear = [name for name in TOLD if least[name] <= CLEAR_P]
-    name = clear[0] if clear else min(TOLD, key=lambda name: least[name])
+    name = _choose(found, app, least)
     told, day = TOLD[name], int(found.p[name][app].argmin())
     first, hours = int(grid.first_hour[days[day]]), int(grid.day_hours[days[day]])
     if name in found.hour:
@@ -93,6 +98,28 @@ def _explain(detection: Detection, app: int) -> Hit:
         },
         where={"app_id": (app_id,), **told.where},
     )
+
+
+def _choose(found: Newborns, app: int, least: Mapping[str, float]) -> str:
+    """Choose the number that says what went on: of the least probable ones the most telling.
+
+    A number of some of the calls says nothing where most of the unusual calls are others, and
+    APIs that fail say nothing without unusually many failures.
+    """
+    clear = {name: p for name, p in least.items() if p <= CLEAR_P}
+    counts = {name: float(found.observed[name][app, found.p[name][app].argmin()]) for name in clear}
+    failing = not clear.keys().isdisjoint(ERRORS)
+    parts = {
+        name: counts.get(f"calls_{'hour' if name in found.hour else 'day'}", 0.0) for name in counts
+    }
+    telling = {
+        name: p
+        for name, p in clear.items()
+        if (failing or name != "failed_apis")
+        and (name in DISTINCT or counts[name] >= MIN_PART * parts[name])
+    }
+    ordered = order_equals(telling or least, lambda name, _: list(TOLD).index(name))
+    return ordered[0]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

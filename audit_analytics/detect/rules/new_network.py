@@ -1,4 +1,4 @@
-"""Rule: find apps on a network that is foreign to the whole tenant.
+"""Rule: find apps on networks that are foreign to the whole tenant.
 
 Examples
 --------
@@ -6,8 +6,8 @@ Examples
 >>> call = {"app_id": "cli_a", "api_key": "GET/x", "ip": "10.0.0.1"}
 >>> log = [call | {"id": f"{at}", "event_time": at} for at in range(1792944000, 1794758400, 3600)]
 >>> log += [call | {"id": "new", "event_time": 1794369600, "ip": "203.0.113.7"}]
->>> [(hit.entity, hit.facts["network"]) for hit in find_new_network(load(log))]
-[('cli_a', '203.0.113.0/24')]
+>>> [(hit.entity, hit.facts["networks"]) for hit in find_new_network(load(log))]
+[('cli_a', ['203.0.113.0/24'])]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from audit_analytics.detect.guidance import (
 from audit_analytics.detect.rule_input import DAY
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
-from audit_analytics.language.wording import format_start
+from audit_analytics.language.wording import format_start, list_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 def _say(hit: Hit, who: str, zone: str) -> str:
     return _(
-        "{entity} called from {network}, foreign to the whole tenant, for the first time {when}.",
+        "{entity} called from {networks}, foreign to the whole tenant, for the first time {when}.",
         entity=who,
-        network=hit.facts["network"],
+        networks=list_names(hit.facts["networks"]),
         when=format_start(hit.start_at, zone),
     )
 
@@ -53,17 +53,19 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     begins=True,
 )
 def find_new_network(data: RuleInput) -> Iterator[Hit]:
-    """Find apps on a network that is foreign to the whole tenant."""
+    """Find apps on networks that are foreign to the whole tenant."""
     pairs = data.new_pairs(data.networks)
-    for pair in pairs[pairs["foreignness"] == 2].itertuples():
+    foreign = pairs[pairs["foreignness"] == 2].sort_values("calls_count", ascending=False)
+    for app_id, own in foreign.groupby("app_id", sort=True):
+        names = tuple(own["name"])
         yield Hit(
             entity_type="app",
-            entity=pair.app_id,
-            start_at=pair.first_at,
-            end_at=pair.first_at + DAY,
-            observed=float(pair.calls_count),
+            entity=str(app_id),
+            start_at=own["first_at"].min(),
+            end_at=own["first_at"].max() + DAY,
+            observed=float(own["calls_count"].sum()),
             unit=mark("calls in 24 hours"),
             alone=False,
-            facts={"network": pair.name},
-            where={"app_id": (pair.app_id,), "network": (pair.name,)},
+            facts={"networks": list(names)},
+            where={"app_id": (str(app_id),), "network": names},
         )
