@@ -229,7 +229,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
     if not data.detection.assessed.any():
         sentences.append(
             _("The log is young: the apps were compared with each other and with their few days.")
-            if data.detection.newborns.tested.any()
+            if data.detection.judged.any()
             else _("No app has enough history to be compared with its past: only rules applied.")
         )
     return join_sentences(sentences)
