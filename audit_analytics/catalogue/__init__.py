@@ -12,14 +12,18 @@ from its MIT-licensed SDKs.
 from audit_analytics.catalogue.apis import Catalogue, Match, load_catalogue
 from audit_analytics.catalogue.codes import classify, contradicts, is_http_status
 from audit_analytics.catalogue.scopes import Scope, load_scopes
+from audit_analytics.catalogue.starter import Usage, propose_rating, write_starter
 
 __all__ = [
     "Catalogue",
     "Match",
     "Scope",
+    "Usage",
     "classify",
     "contradicts",
     "is_http_status",
     "load_catalogue",
     "load_scopes",
+    "propose_rating",
+    "write_starter",
 ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
+_TABLES: Final = ("pattern", "severity", "api")
 _NAME_MAX: Final = 512
 """Longest name of an API outside the catalogue, in characters; further segments are left out."""
 
@@ -100,6 +101,8 @@ class Catalogue:
         to APIs outside the catalogue.
     severities : mapping of str to str, optional
         Severity of single APIs, keyed METHOD/path in any spelling; overrides every pattern.
+    ratings : mapping of str to mapping, optional
+        'category' and 'severity' of single APIs, keyed the same way.
 
     Raises
     ------
@@ -115,19 +118,25 @@ class Catalogue:
 
     def __init__(
         self,
-        rules: Iterable[Mapping[str, Any]] = (),
+        rules: Iterable[Mapping[str, Any]] | None = None,
         severities: Mapping[str, str] | None = None,
+        ratings: Mapping[str, Any] | None = None,
     ) -> None:
-        self._rules = [_build_rule(rule) for rule in rules]
-        self._severities: dict[str, str] = {}
+        self._rules = [_build_rule(rule) for rule in rules or ()]
+        self._ratings: dict[str, dict[str, Any]] = {}
         self._root = _Node()
         shipped = tomllib.loads(_read_data("sensitivity.toml"))["pattern"]
         ordered = [*self._rules, *map(_build_rule, shipped)]
         for row in csv.DictReader(_read_data("apis.csv").splitlines()):
             self._add(row["method"], row["path"], ordered)
+        for key, rating in (ratings or {}).items():
+            if not isinstance(rating, dict) or rating.keys() != {"category", "severity"}:
+                raise ConfigError(f"[api] {key!r} needs category and severity, and nothing else")
+            if not (isinstance(rating["category"], str) and rating["category"]):
+                raise ConfigError(f"category of {key!r} must be text: put it in quotes")
+            self._rate(key, rating)
         for key, severity in (severities or {}).items():
-            _check_severity(severity, key)
-            self._severities[self.match(key).api] = severity
+            self._rate(key, {"severity": severity})
 
     @classmethod
     def default(cls) -> Catalogue:
@@ -219,7 +228,9 @@ class Catalogue:
     def _digest(self) -> str:
         known = sorted(f"{match.api}\t{match.category}\t{match.severity}" for match in self)
         own = [f"{rule.category}\t{rule.severity}\t{rule.pattern.pattern}" for rule in self._rules]
-        single = [f"{api}\t{severity}" for api, severity in sorted(self._severities.items())]
+        single = [
+            "\t".join((api, *rating.values())) for api, rating in sorted(self._ratings.items())
+        ]
         text = "\n".join([*known, "", *own, "", *single])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -250,9 +261,13 @@ class Catalogue:
         found = [self._override(match) for match in (respelled, plain) if match]
         return max(found, key=lambda match: SEVERITIES.index(match.severity), default=None)
 
+    def _rate(self, key: str, rating: dict[str, Any]) -> None:
+        _check_severity(rating["severity"], key)
+        self._ratings.setdefault(self.match(key).api, {}).update(rating)
+
     def _override(self, match: Match) -> Match:
-        severity = self._severities.get(match.api)
-        return replace(match, severity=severity) if severity else match
+        rating = self._ratings.get(match.api)
+        return replace(match, **rating) if rating else match
 
     def _add(self, method: str, path: str, rules: list[_Rule]) -> None:
         api = method + path
@@ -283,8 +298,9 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     Parameters
     ----------
     overrides : pathlib.Path, optional
-        TOML file with tables ``[[pattern]]`` (category, severity, pattern) and ``[severity]``
-        ("METHOD/path" = severity).
+        TOML file with tables ``[[pattern]]`` (category, severity, pattern), ``[severity]``
+        ("METHOD/path" = severity) and ``[api]`` ("METHOD/path" = {category, severity}, as
+        :func:`audit_analytics.catalogue.write_starter` writes it).
 
     Returns
     -------
@@ -306,7 +322,7 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     try:
         content = tomllib.loads(overrides.read_text(encoding="utf-8"))
         _check_tables(content)
-        return Catalogue(content.get("pattern", []), content.get("severity", {}))
+        return Catalogue(*(content.get(name) for name in _TABLES))
     except OSError as error:
         raise ConfigError(
             f"catalogue file {overrides}: {error.strerror or error}. Check the path of the setting."
@@ -320,15 +336,19 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
 
 
 def _check_tables(content: dict[str, Any]) -> None:
-    unknown = sorted(content.keys() - {"pattern", "severity"})
+    unknown = sorted(content.keys() - set(_TABLES))
     if unknown:
         raise ConfigError(
-            f"unknown table(s) {', '.join(unknown)}: use [[pattern]] and [severity] only"
+            f"unknown table(s) {', '.join(unknown)}: use [[pattern]], [severity] and [api] only"
         )
     if not isinstance(content.get("pattern", []), list):
         raise ConfigError("write [[pattern]] with double brackets, one table a pattern")
     if not isinstance(content.get("severity", {}), dict):
         raise ConfigError('write [severity] as a table of lines "METHOD/path" = "high"')
+    if not isinstance(content.get("api", {}), dict):
+        raise ConfigError(
+            'write [api] as lines "METHOD/path" = {category = "...", severity = "..."}'
+        )
 
 
 def _apply_rules(rules: list[_Rule], api: str) -> tuple[str, str] | None:

@@ -13,6 +13,7 @@ import click
 
 import audit_analytics
 from audit_analytics.cli.apps import apps
+from audit_analytics.cli.catalogue import catalogue
 from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
 from audit_analytics.cli.deliver import deliver, deliver_after
 from audit_analytics.cli.drill import drill
@@ -263,5 +264,6 @@ for _command in (
     replay,
     rollup,
     store,
+    catalogue,
 ):
     main.add_command(_command)

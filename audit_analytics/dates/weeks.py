@@ -21,6 +21,7 @@ from audit_analytics.errors import ConfigError
 
 _MOST_DAYS: Final = 4
 _SETTLED: Final = pd.Timedelta(hours=3)
+_DAY: Final = pd.Timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     """Return the week a report is about: the last complete one that is worth a report.
 
     A week is complete when the log begins on its first day or before, and goes on into its last
-    three hours: a quiet Sunday night must not push the report back by a week. It is worth a
+    three hours, or as late into its last day as the weeks before it did: a quiet Sunday night must
+    not push the report back by a week. It is worth a
     report with events on four of its days; where no week has seven of them (a tenant that calls
     on some days only), on half as many as the fullest week has. So neither a stray event with a
     date in the future nor a week in which the log stopped moves the report to an empty week. A
@@ -237,12 +239,11 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     days_in = pd.Series(mondays, index=days).groupby(level=0).first().value_counts().sort_index()
     begin = find_begin(at, zone=zone)
     needed = min(_MOST_DAYS, -(-int(days_in.max()) // 2))
-    complete = [
-        week
-        for week in (_make_week(monday.date(), zone) for monday in days_in.index[days_in >= needed])
-        if begin < week.start_at + pd.Timedelta(days=1)
-        and at.between(week.end_at - _SETTLED, week.end_at + pd.Timedelta(weeks=1)).any()
-    ]
-    if complete:
-        return complete[-1]
+    full = [_make_week(monday.date(), zone) for monday in days_in.index[days_in >= needed]]
+    full = [week for week in full if begin < week.start_at + _DAY]
+    silences = [week.end_at - at[at < week.end_at].max() for week in full]
+    for number, week in reversed([*enumerate(full)]):
+        usual = max([_SETTLED, *(silence for silence in silences[:number] if silence < _DAY)])
+        if at.between(week.end_at - usual, week.end_at + pd.Timedelta(weeks=1)).any():
+            return week
     return _make_week(hours_in.index[hours_in * 2 >= hours_in.max()][-1].date(), zone)

@@ -64,6 +64,7 @@ _MODULES: Final = (
     "rules.silence",
     "rules.denied_network",
     "rules.error_burst",
+    "rules.failing",
     "rules.outage",
     "rules.rate_limited",
 )

@@ -23,17 +23,17 @@ from audit_analytics.detect.calibrate import (
     rate_groups,
     rate_weeks,
 )
+from audit_analytics.detect.days_out import KNOWN_DAYS, is_short, judge_days_out
 from audit_analytics.detect.detectors import list_detectors
-from audit_analytics.detect.groups import AppGroup, CountGroup, PairGroup
+from audit_analytics.detect.groups import AppGroup
 from audit_analytics.detect.ip_days import count_ip_days, judge_ip_days
 from audit_analytics.detect.newborn import Newborns, judge_newborns
 from audit_analytics.detect.novelty import (
     Novelty,
     find_new_apis,
     find_new_networks,
-    score_novelty,
 )
-from audit_analytics.detect.surprise import Surprise, WeekFrame
+from audit_analytics.detect.scores import AppDays, count_windows, score_apps
 from audit_analytics.detect.windows import choose_windows, rate_windows
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.common import Common
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
+    from audit_analytics.detect.surprise import Surprise
 
 FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
@@ -86,9 +87,13 @@ class Detection:
         Days on which many apps changed in the same way; each was judged against the others.
     assessed : numpy.ndarray of bool of shape (n_apps,)
         Which apps had the history to be compared with their own past.
+    short : bool
+        Whether the log is too short for that, and its days were compared with each other; see
+        :mod:`audit_analytics.detect.days_out`.
     tested : numpy.ndarray of bool of shape (n_apps, n_days)
         Which app-days were tested at all: those of the assessed apps, and those of young apps on
-        which a network new to them could have been noticed.
+        which a network new to them could have been noticed. In a short log, those of the apps
+        with some other days.
     newborns : Newborns
         The days of the apps that have no past to be compared with.
     api_days : ApiDays
@@ -111,6 +116,7 @@ class Detection:
     attribution: NDArray[np.float64]
     common: list[Common]
     assessed: NDArray[np.bool_]
+    short: bool
     tested: NDArray[np.bool_]
     newborns: Newborns
     api_days: ApiDays
@@ -120,14 +126,17 @@ class Detection:
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """Return which apps were compared with something: their own past, or others' first days.
+        """Return which apps were compared with something.
+
+        Their own past, the other days of a short log, or others' first days.
 
         Returns
         -------
         numpy.ndarray of bool of shape (n_apps,)
             In the order of ``panel.apps``.
         """
-        return np.asarray(self.assessed | self.newborns.tested.any(axis=1))
+        compared = self.tested if self.short else self.newborns.tested
+        return np.asarray(self.assessed | compared.any(axis=1) | self.newborns.tested.any(axis=1))
 
 
 def detect_week(
@@ -165,45 +174,40 @@ def detect_week(
         p-values, cases and what they rest on. Without a past week to calibrate on, no entity
         is assessed.
     """
-    groups = list_detectors(AppGroup)
-    names = [group.name for group in groups]
-    networks, apis = find_new_networks(panel, by_ip), find_new_apis(panel, by_api)
-    scored = {
-        week: _score_apps(panel, groups, networks, apis, week)[0] for week in panel.grid.weeks
-    }
-    scored[0], windows = _score_apps(panel, groups, networks, apis, 0, since=since)
-    rated = rate_windows(scored, _count_windows(groups, windows), weighed=windows.keys())
-    surprises = choose_windows(windows, rated.z)
-    past, current = rated.past, rated.current
-    # days of young apps alone, tested for networks only, are no past to calibrate on
-    calibrated = not np.isnan(past).any(axis=1).all()
-    rows = current.reshape(-1, len(groups))
-    app_p, far, attribution = _judge(names, past, rated.rows, rows, detector=detector, seed=seed)
-    shape = current.shape[:2]
-    app_p, far = ({name: v.reshape(shape) for name, v in table.items()} for table in (app_p, far))
+    groups, short = list_detectors(AppGroup), is_short(panel)
+    known = {"known_days": KNOWN_DAYS} if short else {}
+    networks = find_new_networks(panel, by_ip, **known)
+    apis = find_new_apis(panel, by_api, **known)
+    if short:
+        apps = judge_days_out(panel, groups, networks, apis, since=since)
+        assessed = np.zeros(len(panel.apps), dtype=bool)
+    else:
+        apps = _judge_apps(panel, groups, networks, apis, since, detector=detector, seed=seed)
+        # days of young apps alone, tested for networks only, are no past to calibrate on
+        assessed = panel.assessed(0) & bool(apps.past_tested)
     counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
-    ip_days = judge_ip_days(counted)
+    ip_days = judge_ip_days(counted, days_out=short)
     api_days = judge_api_days(panel, since)
-    newborns = judge_newborns(panel, panel.assessed(0) & calibrated)
-    tested = np.asarray(~np.isnan(current).all(axis=2) & calibrated)
+    newborns = judge_newborns(panel, assessed | (short & apps.tested.any(axis=1)))
     detection = Detection(
         panel=panel,
         groups=groups,
-        surprises=surprises,
+        surprises=apps.surprises,
         networks=networks,
         apis=apis,
-        app_p=app_p,
-        far=far,
-        attribution=attribution.reshape(current.shape),
-        common=rated.common,
-        assessed=panel.assessed(0) & calibrated,
-        tested=tested,
+        app_p=apps.p,
+        far=apps.far,
+        attribution=apps.attribution,
+        common=apps.common,
+        assessed=assessed,
+        short=short,
+        tested=apps.tested,
         newborns=newborns,
         api_days=api_days,
         ip_days=ip_days,
         units={
             "newborn": _count(newborns.tested),
-            "app": _count_units(_count(tested), rated.rows.count_entities()),
+            "app": _count_units(_count(apps.tested), apps.past_tested),
             "ip": _count_units(
                 ip_days["ip"].nunique(),
                 [*counted[counted["week"] < 0].groupby("week")["ip"].nunique()],
@@ -251,10 +255,6 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
     return replace(limited, cases=_make_cases(limited))
 
 
-def _count_windows(groups: list[AppGroup], windows: dict[str, list[Surprise]]) -> dict[str, int]:
-    return {group.name: len(windows.get(group.name, [group])) for group in groups}
-
-
 def _count(tested: NDArray[np.bool_]) -> int:
     """Return how many entities were tested on any day."""
     return int(tested.any(axis=1).sum())
@@ -265,41 +265,34 @@ def _count_units(tested: int, past: list[int]) -> int:
     return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
 
 
-def _score_apps(
+def _judge_apps(
     panel: Panel,
     groups: list[AppGroup],
     networks: Novelty,
     apis: Novelty,
-    week: int,
+    since: pd.Timestamp | None,
     *,
-    since: pd.Timestamp | None = None,
-) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
-    """Return scores of shape (n_apps, n_days, n_windows), NaN where not assessed."""
-    new = {"networks": networks, "apis": apis}
-    frame = WeekFrame(panel.after(since), week, uncut=panel)
-    surprises = {
-        group.name: group.score(frame) for group in groups if isinstance(group, CountGroup)
-    }
-    scores: list[NDArray[np.float64]] = []
-    for group in groups:
-        if isinstance(group, PairGroup):
-            scores.append(score_novelty(panel, new[group.pairs], week))
-        else:
-            scores += [window.score for window in surprises[group.name]]
-    stacked = np.stack(scores, axis=2)
-    days = np.array(panel.grid.days(week))
-    unborn = panel.first_hour[:, None] > panel.grid.first_hour[days][None, :] + 23
-    stacked[unborn] = np.nan
-    stacked[:, panel.grid.unlogged[days]] = np.nan
-    # a young app has no past to be compared with, but may call from where nobody ever did
-    young = ~panel.assessed(week)[:, None, None]
-    widths = list(_count_windows(groups, surprises).values())
-    for_young = np.repeat([group.young for group in groups], widths)
-    stacked = np.where(young & ~for_young, np.nan, stacked)
-    if week < 0:
-        # the last days of an app that has died are no ordinary days: nothing but silence follows
-        stacked[(panel.weights(week) * panel.counts["calls"]).sum(axis=1) == 0] = np.nan
-    return stacked, surprises
+    detector: OutlierDetector | None,
+    seed: int,
+) -> AppDays:
+    """Judge the app-days of the report week by the weeks before it."""
+    scored = {week: score_apps(panel, groups, networks, apis, week)[0] for week in panel.grid.weeks}
+    scored[0], windows = score_apps(panel, groups, networks, apis, 0, since=since)
+    rated = rate_windows(scored, count_windows(groups, windows), weighed=windows.keys())
+    past, current = rated.past, rated.current
+    calibrated = not np.isnan(past).any(axis=1).all()
+    shape, rows = current.shape[:2], current.reshape(-1, len(groups))
+    names = [group.name for group in groups]
+    p, far, attribution = _judge(names, past, rated.rows, rows, detector=detector, seed=seed)
+    return AppDays(
+        surprises=choose_windows(windows, rated.z),
+        p={name: values.reshape(shape) for name, values in p.items()},
+        far={name: values.reshape(shape) for name, values in far.items()},
+        attribution=attribution.reshape(current.shape),
+        common=rated.common,
+        tested=np.asarray(~np.isnan(current).all(axis=2) & calibrated),
+        past_tested=rated.rows.count_entities() * calibrated,
+    )
 
 
 def _judge(

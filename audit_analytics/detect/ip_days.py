@@ -74,13 +74,16 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
     return days.reset_index(drop=True)
 
 
-def judge_ip_days(ip_days: pd.DataFrame) -> pd.DataFrame:
+def judge_ip_days(ip_days: pd.DataFrame, *, days_out: bool = False) -> pd.DataFrame:
     """Calibrate the IP-days of the report week on those of past weeks.
 
     Parameters
     ----------
     ip_days : pandas.DataFrame
         As :func:`count_ip_days` returns it.
+    days_out : bool, default=False
+        Compare each day with all others, those of the report week as well; see
+        :mod:`audit_analytics.detect.days_out`.
 
     Returns
     -------
@@ -89,9 +92,18 @@ def judge_ip_days(ip_days: pd.DataFrame) -> pd.DataFrame:
         ``p_`` column per group (how rare such a day is); none without a past address to compare
         with.
     """
-    past, rows = ip_days[ip_days["week"] < 0], ip_days[ip_days["week"] == 0].copy()
-    if past.empty:
-        rows = rows[:0]
+    current = ip_days["week"] == 0
+    if not days_out or not current.any():
+        return _rate(ip_days[~current], ip_days[current])
+    parts = [
+        _rate(ip_days[ip_days["day"] != day], ip_days[current & (ip_days["day"] == day)])
+        for day in sorted(ip_days.loc[current, "day"].unique())
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rate(past: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    rows = rows[:0] if past.empty else rows.copy()
     past_stat, stat = np.zeros(len(past)), np.zeros(len(rows))
     for name in (group.name for group in list_detectors(IpGroup)):
         calibrator = Calibrator(past[name].to_numpy())

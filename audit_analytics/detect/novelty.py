@@ -71,7 +71,9 @@ class Novelty:
     age: NDArray[np.intp]
 
 
-def find_new_networks(panel: Panel, by_ip: pd.DataFrame) -> Novelty:
+def find_new_networks(
+    panel: Panel, by_ip: pd.DataFrame, *, known_days: int = MIN_HISTORY_DAYS
+) -> Novelty:
     """Find when each app first called from each network.
 
     Parameters
@@ -80,6 +82,8 @@ def find_new_networks(panel: Panel, by_ip: pd.DataFrame) -> Novelty:
         The tenant.
     by_ip : pandas.DataFrame
         Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
+    known_days : int, default=7
+        Days the log needs before anything in it is new.
 
     Returns
     -------
@@ -94,11 +98,13 @@ def find_new_networks(panel: Panel, by_ip: pd.DataFrame) -> Novelty:
     nearby = pairs["first_at"].groupby(wider).transform("min") < pairs["first_at"]
     foreign = np.where(in_tenant, 0, np.where(nearby, 1, 2))
     pairs = pairs.assign(foreignness=foreign, mark=pairs["calls_count"])
-    found = _build(panel, pairs, days=NETWORK_DAYS)
+    found = _build(panel, pairs, days=NETWORK_DAYS, known_days=known_days)
     return replace(found, pairs=add_rhythm(found.pairs, known, panel))
 
 
-def find_new_apis(panel: Panel, by_api: pd.DataFrame) -> Novelty:
+def find_new_apis(
+    panel: Panel, by_api: pd.DataFrame, *, known_days: int = MIN_HISTORY_DAYS
+) -> Novelty:
     """Find when each app first used each API.
 
     Parameters
@@ -107,6 +113,8 @@ def find_new_apis(panel: Panel, by_api: pd.DataFrame) -> Novelty:
         The tenant.
     by_api : pandas.DataFrame
         Table :data:`audit_analytics.schema.CALLS_BY_API`, over the whole log.
+    known_days : int, default=7
+        Days the log, and an app, needs before anything is new to it.
 
     Returns
     -------
@@ -121,7 +129,7 @@ def find_new_apis(panel: Panel, by_api: pd.DataFrame) -> Novelty:
     in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
     foreign = np.where(sensitive, 2, np.where(in_tenant, 0, 1))
     pairs = pairs.assign(foreignness=foreign, mark=pairs["permission_count"])
-    found = _build(panel, pairs, days=MIN_HISTORY_DAYS)
+    found = _build(panel, pairs, days=known_days, known_days=known_days)
     # a job that adopts an API is regular, and no beacon
     return replace(found, pairs=found.pairs.assign(rhythm=0.0, gap_seconds=np.nan))
 
@@ -153,7 +161,7 @@ def _first_days(table: pd.DataFrame, column: str, panel: Panel) -> pd.DataFrame:
     )
 
 
-def _build(panel: Panel, pairs: pd.DataFrame, *, days: int) -> Novelty:
+def _build(panel: Panel, pairs: pd.DataFrame, *, days: int, known_days: int) -> Novelty:
     grid = panel.grid
     first_at = pd.DatetimeIndex(pairs["first_at"])
     hour = grid.locate(first_at)
@@ -165,7 +173,7 @@ def _build(panel: Panel, pairs: pd.DataFrame, *, days: int) -> Novelty:
     born = np.where(panel.first_hour < 0, panel.first_hour // 24, grid.day[first_hour])
     young = day[None, :] - born[:, None] < days
     log_began = grid.began // 24 if grid.began < 0 else grid.day[min(grid.began, len(grid.day) - 1)]
-    young |= day[None, :] - log_began < MIN_HISTORY_DAYS
+    young |= day[None, :] - log_began < known_days
     active = np.add.reduceat(panel.counts["calls"], grid.first_hour, axis=1) > 0
     pairs = pairs[~young[pairs["app"], pairs["day"]]]
     return Novelty(pairs.reset_index(drop=True), young, active & ~young, day - log_began)

@@ -67,7 +67,11 @@ class Rated:
 
 
 def rate_windows(
-    scored: Mapping[int, NDArray[np.float64]], widths: Mapping[str, int], weighed: Collection[str]
+    scored: Mapping[int, NDArray[np.float64]],
+    widths: Mapping[str, int],
+    weighed: Collection[str],
+    *,
+    own_weeks: Sequence[int] | None = None,
 ) -> Rated:
     """Calibrate every window on its own past, and weigh it by the entity's own.
 
@@ -80,6 +84,9 @@ def rate_windows(
     weighed : collection of str
         Groups that are calibrated here and weighed by the entity's own past. A score of new pairs
         has one window and knows the app's own past already; it stays as it is.
+    own_weeks : sequence of int, optional
+        Which past week each day of the report week is itself, where one is among the other: it
+        teaches nothing about itself. None if not given.
 
     Returns
     -------
@@ -91,7 +98,8 @@ def rate_windows(
     known = {week: ~np.isnan(scored[week]).all(axis=2) for week in weeks}
     past, rows = stack_weeks({week: scored[week] for week in weeks}, shape[2])
     now = scored[0].reshape(-1, shape[2])
-    now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.zeros(len(now), dtype=np.intp))
+    own = np.zeros(shape[1], dtype=np.intp) if own_weeks is None else np.array(own_weeks)
+    now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.tile(own, shape[0]))
     z_past, z = past.copy(), now.copy()
     counted = np.repeat([name in weighed for name in widths], [*widths.values()])
     z_past[:, counted], z[:, counted] = _rate_by_others(
@@ -100,10 +108,11 @@ def rate_windows(
     every = Rows(
         *(np.concatenate([getattr(r, n) for r in (rows, now_rows)]) for n in ("entity", "week"))
     )
+    taught = np.repeat([True, own_weeks is None], [len(past), len(now)])
     for column in np.flatnonzero(counted):
         # a past week is compared with as many others as the report week is, or it would look rarer
-        own = np.concatenate([z_past[:, column], z[:, column]])
-        z_past[:, column], z[:, column] = np.split(weigh_by_own(own, every), [len(past)])
+        both = np.concatenate([z_past[:, column], z[:, column]])
+        z_past[:, column], z[:, column] = np.split(weigh_by_own(both, every, taught), [len(past)])
     edges = np.cumsum([*widths.values()])[:-1]
     best_past, best = (
         np.column_stack([_greatest(part) for part in np.split(table, edges, axis=1)])
@@ -151,7 +160,9 @@ def _greatest(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isinf(best), np.nan, best)
 
 
-def weigh_by_own(z: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
+def weigh_by_own(
+    z: NDArray[np.float64], rows: Rows, taught: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
     """Return how rare scores are, given what the same entity's other weeks brought.
 
     Parameters
@@ -160,13 +171,15 @@ def weigh_by_own(z: NDArray[np.float64], rows: Rows) -> NDArray[np.float64]:
         Calibrated scores, NaN where there is none.
     rows : Rows
         Whose they are; days of the same week teach nothing.
+    taught : numpy.ndarray of bool of shape (n,), optional
+        Which of them teach anything; all if not given.
 
     Returns
     -------
     numpy.ndarray of shape (n,)
         -log10 p_own, see the module.
     """
-    known = ~np.isnan(z)
+    known = ~np.isnan(z) if taught is None else ~np.isnan(z) & taught
     weeks, week = np.unique(rows.week[known], return_inverse=True)
     entity = rows.entity[known]
     cells = entity * len(weeks) + week

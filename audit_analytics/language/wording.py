@@ -289,3 +289,38 @@ def say_errors(count: float, outcome: str) -> str:
     return ngettext(
         "{n} {outcome} error", "{n} {outcome} errors", count, outcome=say_outcome(outcome)
     )
+
+
+def say_beat(sentence: str, gap: float | None) -> str:
+    """Add to a sentence that its calls keep a beat.
+
+    Parameters
+    ----------
+    sentence : str
+        What is told.
+    gap : float or None
+        Seconds between two calls; None if they are not even.
+
+    Returns
+    -------
+    str
+        The sentence, and a second one where there is a beat.
+    """
+    if not gap:
+        return sentence
+    return _(
+        "{sentence} The calls come every {gap}, like a clock.", sentence=sentence, gap=_say_gap(gap)
+    )
+
+
+def _say_gap(seconds: float) -> str:
+    if seconds >= 0.95 * 3600:
+        return _decimal(seconds / 3600, _("hour"), _("{number} hours"))
+    if seconds >= 1.95 * 60:
+        return _decimal(seconds / 60, _("minute"), _("{number} minutes"))
+    return ngettext("{n} second", "{n} seconds", seconds)
+
+
+def _decimal(value: float, one: str, many: str) -> str:
+    number = say_number(value, digits=0 if abs(value - round(value)) < 0.05 else 1)
+    return one if number == "1" else many.format(number=number)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics import schema
+from audit_analytics.catalogue import Usage, propose_rating
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.language import _, join_sentences, ngettext, say_number
@@ -52,13 +54,8 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
     if status == "complete" and is_unread(data.ingest):
         status = "unread"
-    unknown = week[week["severity"] == "unknown"]
-    per_api = (
-        unknown.groupby(unknown["api"].astype("str"))
-        .agg(calls_count=("calls_count", "sum"), apps_count=("app_id", "nunique"))
-        .reset_index()
-        .sort_values(["calls_count", "api"], ascending=[False, True])
-    )
+    unknown = list_unknown_apis(week)
+    ratings = {row.api: propose_rating(row.api) for row in unknown}
     first_at, last_at = data.calls.by_api["first_at"].min(), data.calls.by_api["last_at"].max()
     calls_count = int(week["calls_count"].sum())
     history = max(data.week.start_at - first_at, pd.Timedelta(0)) / pd.Timedelta(days=1)
@@ -78,12 +75,44 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         "gaps": gaps,
         "week_status": status,
         "unknown_apis": [
-            {"api": row[0], "calls_count": int(row[1]), "apps_count": int(row[2])}
-            for row in per_api.head(MAX_LISTED).itertuples(index=False)
+            {
+                "api": row.api,
+                "calls_count": row.calls,
+                "apps_count": row.apps,
+                "category": ratings[row.api][0],
+                "severity": ratings[row.api][1],
+            }
+            for row in unknown[:MAX_LISTED]
         ],
-        "unknown_apis_count": len(per_api),
+        "unknown_apis_count": len(unknown),
+        "unknown_calls_share": share_of(sum(row.calls for row in unknown), calls_count),
+        "unknown_sensitive_count": sum(s in schema.SENSITIVE for _category, s in ratings.values()),
         "unknown_outcome_share": share_of(week["unknown_count"].sum(), calls_count),
     }
+
+
+def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
+    """List the APIs outside the catalogue that answered at all.
+
+    Parameters
+    ----------
+    by_api : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_API`.
+
+    Returns
+    -------
+    list of Usage
+        The most called first. A route nobody ever got anything else than "not found" from is none.
+    """
+    rows = by_api[by_api["severity"] == "unknown"]
+    found = rows.groupby(rows["api"].astype("str")).agg(
+        calls=("calls_count", "sum"),
+        apps=("app_id", "nunique"),
+        missing=("not_found_count", "sum"),
+    )
+    found = found[found["calls"] > found["missing"]].reset_index()
+    found = found.sort_values(["calls", "api"], ascending=[False, True])
+    return [Usage(str(r.api), int(r.calls), int(r.apps)) for r in found.itertuples()]
 
 
 def is_unread(ingest: dict[str, int]) -> bool:
@@ -229,7 +258,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
     if not data.detection.assessed.any():
         sentences.append(
             _("The log is young: the apps were compared with each other and with their few days.")
-            if data.detection.newborns.tested.any()
+            if data.detection.judged.any()
             else _("No app has enough history to be compared with its past: only rules applied.")
         )
     return join_sentences(sentences)

@@ -333,9 +333,17 @@ def make_report() -> dict[str, Any]:
             ],
             "week_status": "complete",
             "unknown_apis": [
-                {"api": "GET/open-apis/mystery/v9/things/:id", "calls_count": 41, "apps_count": 2}
+                {
+                    "api": "GET/open-apis/mystery/v9/things/:id",
+                    "calls_count": 41,
+                    "apps_count": 2,
+                    "category": "other",
+                    "severity": "none",
+                }
             ],
             "unknown_apis_count": 1,
+            "unknown_calls_share": 0.0003,
+            "unknown_sensitive_count": 0,
             "unknown_outcome_share": 0.0123,
         },
         "assessed": {
@@ -641,6 +649,8 @@ def make_empty_report() -> dict[str, Any]:
         "gaps": [],
         "unknown_apis": [],
         "unknown_apis_count": 0,
+        "unknown_calls_share": 0.0,
+        "unknown_sensitive_count": 0,
         "unknown_outcome_share": 0.0,
     }
     report["series"] |= {
@@ -721,7 +731,8 @@ def make_hostile_report() -> dict[str, Any]:
     report["verdict"] = " ".join(n for n in names if len(n) < 200)
     report["coverage"]["reject_reasons"] = dict.fromkeys(names, 1)
     report["coverage"]["unknown_apis"] = [
-        {"api": n, "calls_count": 1, "apps_count": 1} for n in names
+        {"api": n, "calls_count": 1, "apps_count": 1, "category": "other", "severity": "high"}
+        for n in names
     ]
     for change in ("new", "vanished"):
         report["changes"][change] = {kind: _listed(names) for kind in ("apps", "networks", "ips")}

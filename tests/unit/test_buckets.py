@@ -83,6 +83,21 @@ def test_the_last_complete_week_is_reported(first, last, iso):
     assert choose_report_week(at, zone="Asia/Shanghai").iso == iso
 
 
+@pytest.mark.parametrize(
+    ("usual", "last", "iso"),
+    [
+        ("18:00", "18:30", "2026-W46"),  # nobody calls on a Sunday night
+        ("18:00", "15:30", "2026-W45"),  # earlier than they use to go home
+        ("23:00", "18:30", "2026-W45"),  # somebody always does
+    ],
+)
+def test_a_week_that_ends_as_early_as_those_before_it_is_complete(usual, last, iso):
+    days = pd.date_range("2026-10-12", "2026-11-15", tz="Asia/Shanghai")
+    at = [day + pd.Timedelta(hours=hour) for day in days[:-1] for hour in (9, int(usual[:2]))]
+    at += [days[-1] + pd.Timedelta(hours=9), days[-1] + pd.Timedelta(f"{last}:00")]
+    assert choose_report_week(pd.Series(at).dt.tz_convert("UTC"), zone="Asia/Shanghai").iso == iso
+
+
 def test_a_log_from_friday_to_sunday_reports_the_week_that_holds_it():
     at = pd.Series(pd.date_range("2026-11-13T00:00Z", "2026-11-15T23:00Z", freq="h"))
     # on the tenant's clocks the last eight hours are Monday's

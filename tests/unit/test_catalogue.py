@@ -1,14 +1,25 @@
 import csv
+import json
 import re
 import tomllib
 from importlib.resources import files
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_analytics.catalogue import Catalogue, classify, contradicts, load_catalogue
+from audit_analytics.catalogue import (
+    Catalogue,
+    Usage,
+    classify,
+    contradicts,
+    load_catalogue,
+    propose_rating,
+    write_starter,
+)
 from audit_analytics.catalogue.codes import load_codes
+from audit_analytics.cli.main import main
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import OUTCOMES, SENSITIVE, SEVERITIES
 
@@ -314,3 +325,56 @@ def test_every_pair_has_an_outcome(code, status):
     assert outcome in OUTCOMES
     # what the client of the API calls a contradiction is no success in a log either
     assert not (contradicts(code, status) and outcome == "ok")
+
+
+def test_a_starter_loads_back_as_the_catalogue_it_proposes(tmp_path):
+    used = [
+        Usage("GET/open-apis/crew/v1/payslips", 40, 2),
+        Usage("POST/open-apis/crew/v1/roles/:id/grant", 4, 1),
+        Usage('GET/open-apis/a"b\\c\x7f/v1/x', 1, 1),
+        Usage("", 1, 1),
+    ]
+    used = [row._replace(api=Catalogue.default().match(row.api).api) for row in used]
+    file = tmp_path / "my_apis.toml"
+    file.write_text(write_starter(used), encoding="utf-8")
+    own = load_catalogue(file)
+    for row in used:
+        match = own.match(row.api)
+        assert (match.category, match.severity) == propose_rating(row.api), row.api
+        assert not match.known
+    assert own.match("GET/open-apis/crew/v1/payslips").severity == "critical"
+    assert own.digest() != Catalogue.default().digest()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[api]\n"GET/x" = "high"', '[api]\n"GET/x" = {severity = "high"}', "[[api]]\na = 1",
+     '[api]\n"GET/x" = {category = "", severity = "high"}',
+     '[api]\n"GET/x" = {category = "a", severity = "bad"}'],
+)  # fmt: skip
+def test_a_rating_that_is_none_is_refused(tmp_path, text):
+    file = tmp_path / "my_apis.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError):
+        load_catalogue(file)
+
+
+def test_the_command_lists_what_nobody_knows_and_leaves_out_what_was_never_there(tmp_path):
+    def row(number, path, status):
+        return {
+            "id": f"{number}",
+            "event_time": 1794369600 + number,
+            "app_id": "cli_a",
+            "api_key": f"GET{path}",
+            "log_detail": {"path": path, "status_code": status},
+        }
+
+    rows = [row(n, "/open-apis/crew/v1/payslips", 200) for n in range(3)]
+    rows += [row(9 + n, f"/open-apis/ghost/v1/route{n}", 404) for n in range(3)]
+    log = tmp_path / "log.jsonl"
+    log.write_text("\n".join(map(json.dumps, rows)))
+    done = CliRunner().invoke(main, ["catalogue", str(log)])
+    assert done.exit_code == 0
+    assert '"GET/open-apis/crew/v1/payslips" = { category = "payroll_read"' in done.stdout
+    assert "ghost" not in done.stdout
+    assert "1 APIs outside the catalogue, 3 of 6 calls" in done.stderr

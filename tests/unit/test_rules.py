@@ -27,6 +27,7 @@ from audit_analytics.detect.rules.denied_then_allowed import find_denied_then_al
 from audit_analytics.detect.rules.dormant import find_dormant
 from audit_analytics.detect.rules.enumeration import find_enumeration
 from audit_analytics.detect.rules.error_burst import find_error_burst
+from audit_analytics.detect.rules.failing import find_failing
 from audit_analytics.detect.rules.first_sensitive import find_first_sensitive
 from audit_analytics.detect.rules.many_networks import find_many_networks
 from audit_analytics.detect.rules.new_network import find_new_network
@@ -413,3 +414,37 @@ def test_a_denied_probe_beforehand_does_not_hide_a_first_use():
         ("cli_denied", 3, False),
         ("cli_unread", 3, True),
     ]
+
+
+def test_guessing_across_the_hour_is_enumeration():
+    def guess(app, objects, over):
+        at = spread(NOON + HOUR / 2, objects, over=over)
+        return calls(app, at, outcome="not_found", object=range(objects))
+
+    hits = run(find_enumeration, guess("cli_a", 34, HOUR), guess("cli_slow", 34, 4 * HOUR))
+    assert about(hits) == [("cli_a", 34, True)]
+
+
+def test_an_app_that_only_fails_is_told_with_its_beat():
+    def fail(app, number, every, at=NOON - DAY, outcome="param"):
+        return calls(app, [at + n * every for n in range(number)], outcome=outcome)
+
+    beat, noise = pd.Timedelta(seconds=275), np.random.default_rng(1).uniform(0, 11, 300)
+    hits = run(
+        find_failing,
+        fail("cli_a", 950, beat),
+        fail("cli_few", 190, beat),
+        fail("cli_server", 950, beat, outcome="server"),
+        calls("cli_noise", [NOON - DAY + pd.Timedelta(hours=h) for h in noise], outcome="param"),
+        fail("cli_half", 300, beat),
+        fail("cli_half", 300, beat, outcome="ok"),
+        fail("cli_always", 300, beat),
+        fail("cli_always", 300, beat, at=PAST),
+    )
+    assert {hit.entity: hit.facts.get("gap_seconds") for hit in hits} == {
+        "cli_a": 275.0,
+        "cli_noise": None,
+    }
+    assert find_failing.sentence(hits[0], "cli_a", WEEK.zone).endswith(
+        "The calls come every 4.6 minutes, like a clock."
+    )

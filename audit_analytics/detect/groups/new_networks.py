@@ -14,8 +14,8 @@ from audit_analytics.detect.guidance import (
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.language import _, mark, ngettext, say_number
-from audit_analytics.language.wording import format_start, list_names, say_calls
+from audit_analytics.language import _, mark
+from audit_analytics.language.wording import format_start, list_names, say_beat, say_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -85,25 +85,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
             **values,
         ),
     )
-    sentence, gap = sentences[hit.facts["foreign"]], hit.facts.get("gap_seconds")
-    if not gap:
-        return sentence
-    return _(
-        "{sentence} The calls come every {gap}, like a clock.", sentence=sentence, gap=_say_gap(gap)
-    )
-
-
-def _say_gap(seconds: float) -> str:
-    if seconds >= 0.95 * 3600:
-        return _decimal(seconds / 3600, _("hour"), _("{number} hours"))
-    if seconds >= 1.95 * 60:
-        return _decimal(seconds / 60, _("minute"), _("{number} minutes"))
-    return ngettext("{n} second", "{n} seconds", seconds)
-
-
-def _decimal(value: float, one: str, many: str) -> str:
-    number = say_number(value, digits=0 if abs(value - round(value)) < 0.05 else 1)
-    return one if number == "1" else many.format(number=number)
+    return say_beat(sentences[hit.facts["foreign"]], hit.facts.get("gap_seconds"))
 
 
 NEWNET = PairGroup(

@@ -1,4 +1,7 @@
-"""Rule: find apps that try many distinct objects of one API in an hour in vain.
+"""Rule: find apps that try many distinct objects of one API within two hours in vain.
+
+The hourly counts do not know which objects of two hours are the same, so an object counts once an
+hour. Who polls the same few missing objects all day is compared with the app's own hours before.
 
 Examples
 --------
@@ -18,13 +21,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
 from audit_analytics.cases import Hit
-from audit_analytics.dates.buckets import end_bucket
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect.panel import ERROR_CLASSES
+from audit_analytics.detect.rule_input import HOUR, SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext
@@ -43,7 +47,9 @@ REFUSALS: Final = ("not_found", "permission", "param")
 class EnumerationThresholds(Thresholds):
     """Thresholds of this rule."""
 
-    enumeration_objects: int = Field(30, ge=2, description="distinct objects of one API an hour")
+    enumeration_objects: int = Field(
+        30, ge=2, description="distinct objects of one API tried in vain within two hours"
+    )
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -75,31 +81,42 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     place=40,
 )
 def find_enumeration(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that try many distinct objects of one API in an hour in vain."""
+    """Find apps that try many distinct objects of one API within two hours in vain."""
     failed, keys = "failed_objects_count", ["app_id", "api"]
     in_vain = data.by_api["objects_count"] - data.by_api["ok_objects_count"]
     # an object that an outage kept from answering was not guessed
     answers = data.by_api[[f"{name}_count" for name in REFUSALS]].sum(axis=1)
     table = data.by_api.assign(**{failed: np.minimum(in_vain, answers)})
-    week = data.in_week(table)
-    top = top_rows(
-        week[week[failed] >= data.thresholds(EnumerationThresholds).enumeration_objects],
-        keys,
-        failed,
-    )
-    usual = data.before_week(table).groupby(keys, observed=True)[failed].max()
+    windows = _sum_two_hours(table[table[failed] > 0], failed)
+    week = windows["bucket_at"] >= data.week.hours[0]
+    needed = data.thresholds(EnumerationThresholds).enumeration_objects
+    top = top_rows(windows[week & (windows[failed] >= needed)], keys, failed)
+    before = windows["bucket_at"] + HOUR < data.week.start_at
+    usual = windows[before].groupby(keys, observed=True)[failed].max()
     top = top.join(usual.rename("usual"), on=keys)
     for row in top[top[failed] > 3 * top["usual"].fillna(0)].itertuples():
         yield Hit(
             entity_type="app",
             entity=str(row.app_id),
-            start_at=row.bucket_at,
-            end_at=end_bucket(row.bucket_at, "1h", zone=data.week.zone),
+            start_at=row.first_at,
+            end_at=row.last_at + SECOND,
             observed=float(row.failed_objects_count),
-            unit=mark("distinct objects in an hour"),
+            unit=mark("distinct objects within two hours"),
             facts={"api": str(row.api), "calls": int(row.calls_count), **_draw(row)},
             where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
         )
+
+
+def _sum_two_hours(table: pd.DataFrame, failed: str) -> pd.DataFrame:
+    """Add up every two consecutive hours of an app and API that begin with one of its own."""
+    keys = ["app_id", "api", "bucket_at"]
+    counts = [failed, "calls_count", *(f"{name}_count" for name in REFUSALS)]
+    spans = {"first_at": "min", "last_at": "max"}
+    rows = table[[*keys, *counts, *spans]].astype({"app_id": "str", "api": "str"})
+    both = pd.concat([rows, rows.assign(bucket_at=rows["bucket_at"] - HOUR)])
+    sums = both.groupby(keys, as_index=False).agg(dict.fromkeys(counts, "sum") | spans)
+    own = pd.MultiIndex.from_frame(rows[keys])
+    return sums[pd.MultiIndex.from_frame(sums[keys]).isin(own)]
 
 
 def _draw(row: Any) -> dict[str, str]:  # noqa: ANN401 - a row of itertuples

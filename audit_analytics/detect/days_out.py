@@ -1,0 +1,200 @@
+"""A log too short to leave a week out of its own baseline leaves a day out.
+
+An ordinary run scores each past week against the other weeks and rates the report week by what
+came out. Two weeks of log have one past week at most, and it has nothing to be compared with. Days
+they have: each is scored against all others by the same groups, those of the report week as well,
+and rated by the scores of the other days of all apps. So every number keeps its meaning, with the
+wide priors that few days leave, and E keeps its: the number of app-days this extreme an ordinary
+week brings.
+
+- A day teaches nothing about itself, neither baseline nor calibration (leave one out).
+- What adds up over several days cannot be told from a habit; those windows stay silent.
+- An app with fewer than three other days with calls has no baseline in any sense; it is judged by
+  :mod:`audit_analytics.detect.newborn` alone, if at all.
+- In a log of two days everything is new; from then on the age of the log is reckoned with, see
+  :mod:`audit_analytics.detect.novelty`.
+- The days that are judged are among those they are judged by, and so are the attacks in them. What
+  stands far out of all the rest is therefore left out and the rest rated once more, or a few
+  attacks would pass for the way of the tenant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from audit_analytics.detect.calibrate import Calibrator, rate_groups
+from audit_analytics.detect.panel import by_day
+from audit_analytics.detect.scores import AppDays, count_windows, judge_nothing, score_apps
+from audit_analytics.detect.surprise import Surprise
+from audit_analytics.detect.windows import Rated, choose_windows, rate_windows
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect.groups import AppGroup
+    from audit_analytics.detect.novelty import Novelty
+    from audit_analytics.detect.panel import Panel
+
+WHOLE_DAYS: Final = 14
+"""With so many days before the report week, weeks are left out: two can be compared."""
+
+OTHER_DAYS: Final = 3
+"""Days with calls an app needs beside the one that is judged."""
+
+KNOWN_DAYS: Final = 2
+"""Days after which a pair may be called new."""
+
+FAR_OUT: Final = 0.5
+ROUNDS: Final = 3
+"""Days of which so few are expected in the whole log are far out; how often they are looked for."""
+
+MIN_REFERENCE: Final = 60
+"""App-days: fewer cannot tell one day in fifty from the greatest of a few."""
+
+
+def is_short(panel: Panel) -> bool:
+    """Return whether a log is too short to leave weeks out.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+
+    Returns
+    -------
+    bool
+        Fewer than fourteen days of it lie before the report week.
+    """
+    grid = panel.grid
+    logged = ~grid.unlogged
+    return int(logged[: grid.days(0)[0]].sum()) < WHOLE_DAYS
+
+
+def judge_days_out(
+    panel: Panel,
+    groups: list[AppGroup],
+    networks: Novelty,
+    apis: Novelty,
+    *,
+    since: pd.Timestamp | None = None,
+) -> AppDays:
+    """Judge each day of the report week by all other days of the log.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    groups : list of AppGroup
+        The groups of an app-day.
+    networks, apis : Novelty
+        New pairs, in a log of this age.
+    since : pandas.Timestamp, optional
+        What lies after this instant is judged by itself, UTC.
+
+    Returns
+    -------
+    AppDays
+        Nothing is tested without sixty app-days to be calibrated on.
+    """
+    grid = panel.grid
+    active = by_day(panel.counts["calls"], grid.day) > 0
+    comparable = active & (active.sum(axis=1)[:, None] - active >= OTHER_DAYS)
+    if comparable[:, ~grid.unlogged].sum() < MIN_REFERENCE:
+        return judge_nothing(len(panel.apps), len(grid.days(0)), groups)
+    week = grid.days(0)
+    scored, current, windows = {}, [], []
+    for day in np.flatnonzero(
+        ~grid.unlogged | np.isin(np.arange(len(grid.day_hours)), week)
+    ).tolist():
+        fold = replace(panel, grid=replace(grid, week=np.where(grid.day == day, 0, -1)))
+        judged = comparable[:, day]
+        scores, seen = score_apps(fold, groups, networks, apis, 0, judged=judged)
+        scored[_number(day)] = np.where(judged[:, None, None], scores, np.nan)
+        if day in week:
+            if since is not None:
+                scores, seen = score_apps(
+                    fold, groups, networks, apis, 0, judged=judged, since=since
+                )
+            current.append(np.where(judged[:, None, None], scores, np.nan))
+            windows.append(seen)
+    scored[0] = np.concatenate(current, axis=1)
+    joined = {
+        name: [_join([day[name][n] for day in windows]) for n in range(len(windows[0][name]))]
+        for name in windows[0]
+    }
+    rated = rate_windows(
+        scored,
+        count_windows(groups, joined),
+        weighed=joined.keys(),
+        own_weeks=[_number(day) for day in week],
+    )
+    return _calibrate(rated, joined, [group.name for group in groups], week)
+
+
+def _number(day: int) -> int:
+    """Return the number of a day among the past weeks."""
+    return -1 - int(day)
+
+
+def _join(days: list[Surprise]) -> Surprise:
+    return Surprise(
+        **{
+            name: np.concatenate([getattr(day, name) for day in days], axis=1)
+            for name in Surprise.__dataclass_fields__
+        }
+    )
+
+
+def _calibrate(
+    rated: Rated, windows: dict[str, list[Surprise]], names: list[str], week: list[int]
+) -> AppDays:
+    """Rate the days, leave out what stands far out, and rate them again by the rest."""
+    shape = rated.current.shape[:2]
+    tested = np.asarray(~np.isnan(rated.current).all(axis=2))
+    kept = np.ones(len(rated.past), dtype=bool)
+    for _ in range(ROUNDS):
+        past_p = _rate_days(rated.past, rated.rows.week, rated.past, rated.rows.week, kept)
+        past_score = -np.log10(past_p.min(axis=1, initial=1.0))
+        calibrator = Calibrator(past_score[kept])
+        kept &= calibrator.extrapolate(past_score) * len(kept) >= FAR_OUT
+    rows = rated.current[tested]
+    days = np.broadcast_to([_number(day) for day in week], shape)[tested]
+    p = np.ones((*shape, len(names)))
+    p[tested] = _rate_days(rated.past, rated.rows.week, rows, days, kept)
+    past_p = _rate_days(rated.past, rated.rows.week, rated.past, rated.rows.week, kept)
+    calibrator = Calibrator(-np.log10(past_p.min(axis=1, initial=1.0))[kept])
+    day = np.where(tested, calibrator.extrapolate(-np.log10(p.min(axis=2))), 1.0)
+    # a case is an app's worst day: it has as many chances as the app has days
+    chances = np.maximum(tested.sum(axis=1, keepdims=True), 1)
+    found = {name: p[:, :, g] for g, name in enumerate(names)}
+    found |= {"a": day, "b": np.ones(shape)}
+    shown = {name: np.maximum(values, calibrator.floor) for name, values in found.items()}
+    found["joint"] = np.minimum(day * chances, 1.0)
+    shown["joint"] = np.maximum(found["joint"], calibrator.floor * chances)
+    return AppDays(
+        surprises=choose_windows(windows, rated.z),
+        p=shown,
+        far={name: -np.log10(values) for name, values in found.items()},
+        attribution=np.zeros(rated.current.shape),
+        common=rated.common,
+        tested=tested,
+        past_tested=[],
+    )
+
+
+def _rate_days(
+    past: NDArray[np.float64],
+    past_day: NDArray[np.intp],
+    rows: NDArray[np.float64],
+    day: NDArray[np.intp],
+    kept: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """Return p-values by group of each row among the days of others that are kept."""
+    p = np.ones(rows.shape)
+    for one in np.unique(day):
+        p[day == one] = rate_groups(past[kept & (past_day != one)], rows[day == one])
+    return p

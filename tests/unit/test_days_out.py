@@ -1,0 +1,90 @@
+"""Logs of ten days: every day is compared with the others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tenant import DAY, WEEK, calls, local, make_events, spread
+
+from audit_analytics.intake import count_log
+from audit_analytics.pipeline import judge_week, run_week
+from audit_analytics.settings import Settings
+
+APPS = 60
+
+
+def tenant(days=10, apps=APPS, seed=3):
+    """Make apps of different size that call in office hours, for the days before the week ends."""
+    rng = np.random.default_rng(seed)
+    hours = pd.date_range(WEEK.end_at - days * DAY, WEEK.end_at, freq="h", inclusive="left")
+    hours = hours[(hours.tz_convert(WEEK.zone).hour >= 8) & (hours.tz_convert(WEEK.zone).hour < 20)]
+    parts = []
+    for n in range(apps):
+        number = rng.poisson(np.exp(rng.normal(1.0, 0.7)), len(hours))
+        at = hours.repeat(number) + pd.to_timedelta(rng.integers(0, 3600, number.sum()), unit="s")
+        parts.append(calls(f"cli_{n:02d}", at, ip=f"10.0.{n}.1"))
+    return parts
+
+
+def judge(*parts, **options):
+    return judge_week(count_log(make_events(*parts), Settings()), settings=Settings(**options))
+
+
+def burst(app, at, count=300, **options):
+    return calls(app, spread(local(at), count), **({"ip": f"10.0.{int(app[4:])}.1"} | options))
+
+
+@pytest.mark.parametrize(
+    ("more", "detector"),
+    [
+        (burst("cli_03", "2026-11-12 12:00"), "VOL"),
+        (burst("cli_03", "2026-11-12 12:00", 80, outcome="not_found"), "ERR"),
+        (burst("cli_03", "2026-11-12 12:00", 12, ip="203.0.113.7"), "NEWNET"),
+        (burst("cli_03", "2026-11-12 03:00", 60), "VOL"),
+    ],
+    ids=["many calls", "errors", "a network nobody knows", "at night"],
+)
+def test_what_is_unusual_for_an_app_of_ten_days_is_found_and_named(more, detector):
+    found = judge(*tenant(), more)
+    first = found.findings[0]
+    assert (first.entity, first.expected_per_week < 2) == ("cli_03", True)
+    assert detector in first.detectors
+    assert "BIRTH" not in first.detectors
+
+
+def test_several_attacks_do_not_pass_for_the_way_of_the_tenant():
+    attacks = [burst(f"cli_{n:02d}", f"2026-11-{9 + n % 5:02d} 12:00", 400) for n in range(8)]
+    found = judge(*tenant(), *attacks)
+    attacked = {f"cli_{n:02d}" for n in range(8)}
+    least = sorted(found.detection.cases, key=lambda case: case.expected_per_week)[:8]
+    assert {case.entity for case in least} == attacked
+    assert all(case.expected_per_week < 5 for case in least)
+
+
+def test_quiet_young_logs_bring_about_what_the_budget_allows():
+    counts = np.zeros(3)
+    for seed, days in enumerate((7, 10, 14)):
+        found = judge(*tenant(days, seed=seed))
+        expected = np.array([case.expected_per_week for case in found.detection.cases])
+        counts += [(expected < 1).sum(), (expected < 5).sum(), len(found.findings)]
+    assert (counts / 3 <= [2, 8, 20]).all()
+    assert counts[1] / 3 >= 1
+
+
+def test_a_young_log_says_that_it_is_young():
+    verdict = run_week(make_events(*tenant())).data["verdict"]
+    assert "The log is young: the apps were compared with each other" in verdict
+
+
+def test_a_log_too_small_to_compare_days_says_so_and_is_not_called_quiet():
+    verdict = run_week(make_events(*tenant(7, apps=5))).data["verdict"]
+    assert "Nothing stood out" not in verdict
+    assert "No app could be assessed" in verdict
+
+
+def test_hours_before_since_are_forgotten():
+    noon, evening = burst("cli_03", "2026-11-12 12:00"), burst("cli_04", "2026-11-12 18:00")
+    events = make_events(*tenant(), noon, evening)
+    events = events[events["at"] < local("2026-11-12 20:00")]
+    report = run_week(events, since="2026-11-12T16:00+08:00")
+    assert report.data["findings"][0]["entity"] == "cli_04"
+    assert "cli_03" not in {f["entity"] for f in report.data["findings"]}
