@@ -163,10 +163,10 @@ def _mask_all(value: Any, mask: Masker, key: str = "") -> Any:  # noqa: ANN401 -
             return {mask(name): _mask_all(part, mask) for name, part in value.items()}
         if key in {"method", "tool", "versions"}:
             return value
-        masked = {name: _mask_all(part, mask, name) for name, part in value.items()}
+        parts = {name: _mask_all(part, mask, name) for name, part in value.items()}
         if key == "verdict":  # what was decided is a word of ours; the report's verdict is a text
-            masked["verdict"] = value["verdict"]
-        return masked
+            parts["verdict"] = value["verdict"]
+        return parts
     return value
 
 

@@ -69,6 +69,7 @@ DETAILS: Final = (
     Detail(60, 15, 15, 3),
     Detail(60, 10, 10, 3),
     Detail(40, 10, 10, 2),
+    Detail(40, 7, 10, 2),
     Detail(20, 5, 5, 2),
     Detail(10, 3, 3, 0),
 )

@@ -23,7 +23,7 @@ from audit_analytics.detect.guidance import (
 )
 from audit_analytics.detect.rule_input import DAY
 from audit_analytics.detect.rules import rule
-from audit_analytics.language import _, mark
+from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import format_start
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     return _(
         "{entity} called from {network}, foreign to the whole tenant, for the first time {when}.",
         entity=who,
-        network=hit.facts["network"],
+        network=label_entity(hit.facts["network"], "network"),
         when=format_start(hit.start_at, zone),
     )
 
