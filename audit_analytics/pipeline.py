@@ -35,7 +35,8 @@ from audit_analytics.detect import (
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import Finding, follow_up, merge_findings
 from audit_analytics.intake import CountedLog, count_log
-from audit_analytics.language import use_language
+from audit_analytics.inventory import Labels
+from audit_analytics.language import use_labels, use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
@@ -123,7 +124,12 @@ def run_week(
     known = list_known()
     groups = [found for found in known if not isinstance(found, Rule)]
     chosen = list_rules() if rules is None else rules
-    with use_language(settings.lang), use_detectors([*groups, *metrics, *chosen]):
+    labels = Labels(log.inventory, settings.networks)
+    with (
+        use_language(settings.lang),
+        use_labels(labels),
+        use_detectors([*groups, *metrics, *chosen]),
+    ):
         data = judge_week(
             log, week=week, settings=settings, since=since, detector=detector, previous=past
         )
@@ -208,6 +214,8 @@ def judge_week(
         hits=parted.told.hits,
         findings=life.findings,
         follow_up=life,
+        inventory=log.inventory,
+        permissions_before=(review.past.last or {}).get("permissions"),
     )
 
 

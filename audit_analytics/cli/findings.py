@@ -59,7 +59,7 @@ def explain(
 
     FINDING is an id, its first four or more characters, or the rank in the latest report.
     """
-    from audit_analytics.language import use_language
+    from audit_analytics.report.names import speak_as
     from audit_analytics.report.story import tell_finding
     from audit_analytics.review.reports import find_finding
 
@@ -67,7 +67,7 @@ def explain(
     shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
     if log is not None:
         shown, more = _fetch_rows(log, report, found, rows, config)
-    with use_language(lang or report["lang"]):
+    with speak_as(report | ({"lang": lang} if lang else {})):
         click.echo(
             tell_finding(found, report, rows=shown, more_count=more, with_objects=log is not None)
         )

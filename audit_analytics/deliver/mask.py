@@ -13,6 +13,8 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from audit_analytics.inventory.labels import shorten_id
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -93,9 +95,14 @@ class Masker:
             if name and (masked := _mask_name(kind, name)) != _mask_looks(name)
         }
         # the longest first: one name may begin with another
+        self._names |= _collect_labels(report)
         ordered = sorted(self._names, key=len, reverse=True)
         alternatives = "|".join(map(re.escape, ordered))
-        self._pattern = re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)") if ordered else None
+        # Chinese knows no spaces: only a letter of ASCII goes on with a word
+        bounded = rf"(?<![A-Za-z0-9_])(?:{alternatives})(?![A-Za-z0-9_])"
+        self._pattern = re.compile(bounded) if ordered else None
+        # a name alone stands in fields of its own; within a text it would be any word
+        self._names |= _collect_names(report)
 
     def __call__(self, text: str) -> str:
         """Mask a text.
@@ -152,14 +159,14 @@ def _mask_all(value: Any, mask: Masker, key: str = "") -> Any:  # noqa: ANN401 -
     if isinstance(value, list):
         return [_mask_all(part, mask, key) for part in value]
     if isinstance(value, dict):
-        if key == "reject_reasons":
-            return {mask(reason): count for reason, count in value.items()}
+        if key in {"reject_reasons", "labels"}:
+            return {mask(name): _mask_all(part, mask) for name, part in value.items()}
         if key in {"method", "tool", "versions"}:
             return value
-        masked = {name: _mask_all(part, mask, name) for name, part in value.items()}
+        parts = {name: _mask_all(part, mask, name) for name, part in value.items()}
         if key == "verdict":  # what was decided is a word of ours; the report's verdict is a text
-            masked["verdict"] = value["verdict"]
-        return masked
+            parts["verdict"] = value["verdict"]
+        return parts
     return value
 
 
@@ -181,6 +188,34 @@ def _collect(value: Any, key: str = "") -> Iterator[tuple[str, str]]:  # noqa: A
         for name, part in value.items():
             is_name = name == "name" and key in _APP_KEYS | _IP_KEYS
             yield from _collect(part, key if is_name else name)
+
+
+def _collect_labels(report: dict[str, Any]) -> dict[str, str]:
+    """Return masks of what apps and people are called within texts: an app is its short id."""
+    masks = {
+        label: _mask_looks(entity)
+        for entity, label in report.get("labels", {}).items()
+        if label.endswith(f"({shorten_id(entity)})")
+    }
+    for row in _list_named(report):
+        for text in (row.get("owner"), row.get("contact")):
+            if text:
+                masks[text] = _mask_name("person", text)
+    return masks
+
+
+def _collect_names(report: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: _mask_looks(row["entity"])
+        for row in _list_named(report)
+        if row.get("entity_type") == "app" and (name := row.get("name"))
+    }
+
+
+def _list_named(report: dict[str, Any]) -> list[dict[str, Any]]:
+    permissions = report.get("permissions") or {}
+    findings = [*report.get("findings", []), *report.get("suppressed", [])]
+    return [*findings, *permissions.get("rows", [])]
 
 
 def _mask_name(kind: str, name: str) -> str:

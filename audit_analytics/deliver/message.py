@@ -168,7 +168,9 @@ def _build(report: dict[str, Any], *, raw_ids: bool, report_url: str, overdue: s
     lines = tuple(
         Line(
             severity=finding["severity"] if finding["severity"] in SEVERITIES else "unknown",
-            sentence=inert(mask(finding["sentence"]), _SENTENCE_LIMIT),
+            sentence=inert(
+                _add_owner(mask(finding["sentence"]), finding, raw_ids), _SENTENCE_LIMIT
+            ),
         )
         for finding in findings[:MAX_FINDINGS]
     )
@@ -183,6 +185,14 @@ def _build(report: dict[str, Any], *, raw_ids: bool, report_url: str, overdue: s
         report_name=name,
         report_url=f"{report_url}/{name}" if report_url else "",
         lang=report["lang"],
+    )
+
+
+def _add_owner(sentence: str, finding: dict[str, Any], raw_ids: bool) -> str:  # noqa: FBT001
+    who = ", ".join(filter(None, [finding.get("owner"), finding.get("contact")]))
+    # masked, it would tell nobody whom to ask
+    return (
+        _("{sentence} Owner: {who}.", sentence=sentence, who=who) if who and raw_ids else sentence
     )
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from audit_analytics.language import mark
+from audit_analytics.language import _, mark, name_owner
 
 ASK_OWNER: Final = mark(
     "Ask the app's owner in the developer console whether a release or a backfill ran then."
+)
+ASK_NAMED: Final = mark(
+    "Ask {owner} in the developer console whether a release or a backfill ran then."
 )
 ROTATE: Final = mark(
     "If nobody knows of it, rotate the app secret and restrict the app to its known addresses."
@@ -65,3 +68,22 @@ SHARED_STEPS: Final = (
     mark("Check each app's successes from this address, above all right after the failures."),
     mark("Block the address and rotate the secrets of the apps that succeeded."),
 )
+
+
+def say_step(step: str, app_id: str) -> str:
+    """Say what to do next, with the owner's name where one is known.
+
+    Parameters
+    ----------
+    step : str
+        English text.
+    app_id : str
+        The app it is about; empty if it is about none.
+
+    Returns
+    -------
+    str
+        In the current language.
+    """
+    owner = name_owner(app_id) if step == ASK_OWNER else ""
+    return _(ASK_NAMED, owner=owner) if owner else _(step)

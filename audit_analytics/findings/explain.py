@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audit_analytics.detect import find_detector
-from audit_analytics.language import _, ngettext
+from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import show_api
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ def _name_entity(hit: Hit) -> str:
         return _("The platform")
     if (hit.entity_type, hit.entity) == ("network", "unknown"):
         return _("A place without an address")
-    return show_api(hit.entity) if hit.entity_type == "api" else hit.entity
+    if hit.entity_type == "api":
+        return show_api(hit.entity)
+    return label_entity(hit.entity, hit.entity_type)
 
 
 def _count_more(hit: Hit) -> str:

@@ -12,6 +12,7 @@ from audit_analytics.cases import find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
+from audit_analytics.detect.guidance import say_step
 from audit_analytics.findings.contributors import list_contributors, say_success
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.identity import list_threads, make_id, make_key
@@ -347,7 +348,10 @@ def _merge(
         through=[scope_of_hit(hit).to_dict() for hit in through],
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=[_(text) for text in guidance.benign],
-        next_steps=[_(text) for text in guidance.steps],
+        next_steps=[
+            say_step(text, first.entity if first.entity_type == "app" else "")
+            for text in guidance.steps
+        ],
         suppression=suggest_suppression(hits, untold, week),
         untold=untold,
     )

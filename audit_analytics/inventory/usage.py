@@ -86,7 +86,10 @@ def judge_scopes(
         if app.grants
         for row in _judge_app(app, of_app.get(app.app_id, used[:0]), days, severity)
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    for name in ("last_used_at", "granted_at"):
+        table[name] = pd.to_datetime(table[name], utc=True)
+    table = table.astype(COLUMNS)
     order = pd.DataFrame(
         {
             "level": -table["level"],

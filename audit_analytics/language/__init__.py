@@ -4,6 +4,7 @@ In come English texts, numbers and dates; out they go in the language chosen onc
 :func:`use_language`. No other room formats a number for a reader or knows a catalogue.
 """
 
+from audit_analytics.language.labels import Said, label_entity, name_owner, use_labels
 from audit_analytics.language.translation import (
     HTML_CODES,
     LANGUAGES,
@@ -25,11 +26,14 @@ from audit_analytics.language.translation import (
 __all__ = [
     "HTML_CODES",
     "LANGUAGES",
+    "Said",
     "_",
     "current_language",
     "join_sentences",
+    "label_entity",
     "list_weekdays",
     "mark",
+    "name_owner",
     "ngettext",
     "say_date",
     "say_day",
@@ -37,5 +41,6 @@ __all__ = [
     "say_number",
     "say_time",
     "translations",
+    "use_labels",
     "use_language",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import audit_analytics
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.inventory import Labels
 from audit_analytics.language import _, current_language
 from audit_analytics.report.answers import (
     list_error_bursts,
@@ -24,8 +25,14 @@ from audit_analytics.report.numbers import (
     build_top,
     build_totals,
 )
+from audit_analytics.report.permissions import (
+    build_inventory,
+    build_permissions,
+    collect_labels,
+)
 
 if TYPE_CHECKING:
+    from audit_analytics.findings import Finding
     from audit_analytics.report.inputs import ReportInput
 
 SCHEMA_VERSION: Final = "1.0"
@@ -47,8 +54,9 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         dict: it holds no time of the run and no path.
     """
     coverage = build_coverage(data)
+    labels = Labels(data.inventory, data.settings.networks)
     finding_of = {(f.entity_type, f.entity): f.finding_id for f in data.findings}
-    return {
+    report = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "audit-analytics", "version": audit_analytics.__version__},
         "lang": current_language(),
@@ -58,10 +66,12 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "assessed": build_assessed(data),
         "verdict": say_verdict(data, coverage),
         "budget_per_week": data.settings.budget_per_week,
-        "findings": [f.to_dict() | {"series": build_series(data, f)} for f in data.findings],
+        "inventory": build_inventory(data),
+        "permissions": build_permissions(data) if data.inventory else None,
+        "findings": [_place(f, labels) | {"series": build_series(data, f)} for f in data.findings],
         "compared_with": data.follow_up.compared_with,
         "resolved": data.follow_up.resolved,
-        "suppressed": [f.to_dict() | {"series": None} for f in data.follow_up.suppressed],
+        "suppressed": [_place(f, labels) | {"series": None} for f in data.follow_up.suppressed],
         "suppressions": data.follow_up.suppressions,
         "unusual_ips": list_unusual_ips(data, finding_of),
         "error_bursts": list_error_bursts(data, finding_of),
@@ -85,6 +95,11 @@ def build_report(data: ReportInput) -> dict[str, Any]:
             "config_hash": data.settings.digest(),
         },
     }
+    return report | {"labels": collect_labels(report, labels)}
+
+
+def _place(finding: Finding, labels: Labels) -> dict[str, Any]:
+    return finding.to_dict() | labels.describe(finding.entity_type, finding.entity)
 
 
 def _build_week(data: ReportInput, coverage: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
-from audit_analytics.language import _
+from audit_analytics.language import _, label_entity
 from audit_analytics.language.wording import show_api
 from audit_analytics.report.names import name_code
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.axes import Axes
 
@@ -65,7 +65,7 @@ def _draw_week(report: Mapping[str, Any]) -> dict[str, Markup]:
         "apis": _("APIs with the most calls in the week, and the share that failed"),
     }
     for key, label in labels.items():
-        named = show_api if key == "apis" else str
+        named = show_api if key == "apis" else label_entity
         rows = [{**row, "name": named(row["name"])} for row in report["top"][key]]
         ax = plots.new_axes(340, 30 + 36 * max(len(rows), 1), margins=(1, 1, 28, 2))
         plots.top_bars(rows, title=name_code(key), ax=ax)
@@ -85,7 +85,7 @@ def _draw_answers(report: Mapping[str, Any]) -> dict[str, Markup]:
         drawn["networks"] = _finish(ax, "networks", label)
     if charts["shared_ips"]:
         ax = plots.new_axes(1040, 100)
-        plots.ip_app_matrix(charts["shared_ips"], ax=ax)
+        plots.ip_app_matrix(_name_apps(charts["shared_ips"]), ax=ax)
         _fit(ax, left=190, right=110, top=108, bottom=8)
         label = _("Calls by address and app, for the addresses that several apps share")
         drawn["shared_ips"] = _finish(ax, "shared-ips", label)
@@ -96,11 +96,15 @@ def _draw_answers(report: Mapping[str, Any]) -> dict[str, Markup]:
         drawn["errors"] = _finish(ax, "errors", label)
     if report["sensitive_usage"]:
         ax = plots.new_axes(1040, 100)
-        plots.app_api_matrix(report["sensitive_usage"], ax=ax)
+        plots.app_api_matrix(_name_apps(report["sensitive_usage"]), ax=ax)
         _fit(ax, left=300, right=110, top=108, bottom=32)
         label = _("Calls and expected calls of sensitive APIs, by API and app")
         drawn["sensitive"] = _finish(ax, "sensitive", label)
     return drawn
+
+
+def _name_apps(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "app_id": label_entity(row["app_id"])} for row in rows]
 
 
 def _draw_arrivals(report: Mapping[str, Any]) -> dict[str, Markup]:

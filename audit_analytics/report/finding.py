@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics.errors import InputError
-from audit_analytics.language import use_language
 from audit_analytics.report.frames import tabulate_evidence, tabulate_steps
+from audit_analytics.report.names import speak_as
 from audit_analytics.report.story import tell_briefly, tell_finding
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Finding:
         from audit_analytics import plots  # noqa: PLC0415 - loads matplotlib
 
         window = (self.data["start_at"], self.data["end_at"])
-        with use_language(self._report["lang"]):
+        with speak_as(self._report):
             return plots.finding_series(
                 series, window=window, zone=self._report["tenant_zone"], ax=ax
             )
@@ -122,13 +122,13 @@ class Finding:
             Lines to print, safe for a terminal, in the report's language.
         """
         evidence = self.data["evidence"]
-        with use_language(self._report["lang"]):
+        with speak_as(self._report):
             return tell_finding(
                 self.data, self._report, rows=evidence["rows"], more_count=evidence["more_count"]
             )
 
     def __repr__(self) -> str:
-        with use_language(self._report["lang"]):
+        with speak_as(self._report):
             return tell_briefly(self.data, self._report)
 
     def _repr_html_(self) -> str:

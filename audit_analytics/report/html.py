@@ -18,12 +18,18 @@ from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
 from audit_analytics.dates.buckets import find_runs
-from audit_analytics.language import HTML_CODES, use_language
+from audit_analytics.language import HTML_CODES, label_entity
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
 from audit_analytics.report.categories import name_category
 from audit_analytics.report.drawings import draw_finding, draw_report
-from audit_analytics.report.names import name_code, name_outcome, name_response, say_decision
+from audit_analytics.report.names import (
+    name_code,
+    name_outcome,
+    name_response,
+    say_decision,
+    speak_as,
+)
 from audit_analytics.report.phrases import install_phrases
 
 if TYPE_CHECKING:
@@ -63,6 +69,7 @@ DETAILS: Final = (
     Detail(60, 15, 15, 3),
     Detail(60, 10, 10, 3),
     Detail(40, 10, 10, 2),
+    Detail(40, 7, 10, 2),
     Detail(20, 5, 5, 2),
     Detail(10, 3, 3, 0),
 )
@@ -95,7 +102,7 @@ def render_html(report: dict[str, Any]) -> str:
         "style": Markup(style),  # noqa: S704 - ours
         "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     }
-    with use_language(report["lang"]):
+    with speak_as(report):
         return _fit_page(report, environment.get_template("report.html.j2"), shown)
 
 
@@ -124,7 +131,7 @@ def render_notebook(report: dict[str, Any]) -> str:
     str
         One ``<div>`` whose styles touch nothing outside it, for light and dark notebooks.
     """
-    with use_language(report["lang"]):
+    with speak_as(report):
         return _environment().get_template("notebook.html.j2").render(r=report)
 
 
@@ -151,7 +158,7 @@ def render_card(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
         "style": Markup(_scope(environment.get_template("report.css.j2").render())),  # noqa: S704 - ours
         "detail": Detail(cards=1, full=finding["rank"], plots=1, evidence=rows),
     }
-    with use_language(report["lang"]):
+    with speak_as(report):
         shown["plot"] = draw_finding(finding, report["tenant_zone"])
         return environment.get_template("card.html.j2").render(**shown)
 
@@ -186,7 +193,7 @@ def _environment() -> Environment:
         "expiry": _find_expiry,
         "interval": lambda pair: wording.interval(*pair),
         "local": wording.local_time,
-        "name": lambda text, limit=escape.NAME_LIMIT: escape.clean(text, limit) or escape.EMPTY,
+        "name": _name,
         "named": name_code,
         "number": wording.number,
         "outcome": name_outcome,
@@ -216,6 +223,12 @@ def _clean(value: object) -> object:
     if isinstance(value, str) and not isinstance(value, Markup):
         return escape.clean(value, escape.TEXT_LIMIT)
     return value
+
+
+def _name(text: str, limit: int = escape.NAME_LIMIT) -> str:
+    """Write a name or, of an entity that has one, its label; that needs more room."""
+    label = label_entity(text)
+    return escape.clean(label, limit if label == text else escape.NAME_LIMIT) or escape.EMPTY
 
 
 def _break_path(text: str, limit: int = escape.NAME_LIMIT) -> Markup:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.dates.weeks import find_end
+from audit_analytics.inventory import Inventory
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,10 @@ class ReportInput:
         Ranked.
     follow_up : FollowUp
         What became of them from week to week, and what was suppressed.
+    inventory : Inventory, optional
+        Who the apps are.
+    permissions_before : dict, optional
+        What the report of the week before said of permissions.
     """
 
     week: Week
@@ -57,6 +62,8 @@ class ReportInput:
     hits: list[Hit]
     findings: list[Finding]
     follow_up: FollowUp
+    inventory: Inventory = field(default_factory=Inventory)
+    permissions_before: dict[str, Any] | None = None
 
     def past_hours(self) -> NDArray[np.bool_]:
         """Return which hours of history and week the log could cover by now.

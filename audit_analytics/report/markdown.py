@@ -13,10 +13,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from audit_analytics.language import use_language
+from audit_analytics.language import label_entity
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
-from audit_analytics.report.names import name_code, say_decision
+from audit_analytics.report.names import name_code, say_decision, speak_as
 from audit_analytics.report.phrases import install_phrases
 
 
@@ -33,7 +33,7 @@ def render_markdown(report: dict[str, Any]) -> str:
     str
         Markdown with tables (GFM), a newline at the end.
     """
-    with use_language(report["lang"]):
+    with speak_as(report):
         text = _environment().get_template("report.md.j2").render(r=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -53,7 +53,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "api": show_api,
         "brief_span": lambda window: wording.brief_span(*window),
-        "code": lambda text, limit=escape.NAME_LIMIT: Markup(escape.markdown_code(text, limit)),  # noqa: S704
+        "code": _code,
         "decision": say_decision,
         "expected": wording.expected,
         "named": name_code,
@@ -79,3 +79,10 @@ def _escape(value: object) -> object:
 
 def _escape_value(value: object) -> object:
     return wording.number(value) if isinstance(value, int | float) else _escape(value)
+
+
+def _code(text: str, limit: int = escape.NAME_LIMIT) -> Markup:
+    """Write a name or, of an entity that has one, its label; that needs more room."""
+    label = label_entity(text)
+    limit = limit if label == text else escape.NAME_LIMIT
+    return Markup(escape.markdown_code(label, limit))  # noqa: S704

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
-from audit_analytics.language import _, mark, say_number
+from audit_analytics.language import Said, _, mark, say_number, use_labels, use_language
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 NAMES: Final = {
     "critical": mark("Critical"),
@@ -73,6 +74,24 @@ OUTCOMES: Final = {
     "unknown": mark("unknown"),
 }
 """What the outcomes of calls are called."""
+
+
+@contextmanager
+def speak_as(report: Mapping[str, Any]) -> Iterator[None]:
+    """Speak a report's language, and call entities as it does.
+
+    Parameters
+    ----------
+    report : mapping of str to Any
+        The report dict.
+
+    Yields
+    ------
+    None
+        Language and labels are the former ones after the block.
+    """
+    with use_language(report["lang"]), use_labels(Said(report.get("labels", {}))):
+        yield
 
 
 def name_code(code: str) -> str:

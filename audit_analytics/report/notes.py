@@ -21,10 +21,10 @@ def say_notes(data: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        What the week was compared with, what is resolved or suppressed, and suppressions that
+        What the week was compared with, whether the apps are known, what is resolved or suppressed, and suppressions that
         have expired; log content is not escaped.
     """
-    notes = [data["compared_with"]["text"]]
+    notes = [data["compared_with"]["text"], data["inventory"]["text"]]
     shown = {finding["finding_id"] for finding in data["findings"]}
     in_part = sum(finding["finding_id"] in shown for finding in data["suppressed"])
     resolved, suppressed = len(data["resolved"]), len(data["suppressed"]) - in_part

@@ -107,7 +107,7 @@ def _build(finding: dict[str, Any], report: dict[str, Any]) -> Any:  # noqa: ANN
     )
     from py_ocsf_models.events.findings.severity_id import SeverityID  # noqa: PLC0415
 
-    finding = _scrub(finding)
+    finding, labels = _scrub(finding), _scrub(report["labels"])
     start, end = _milliseconds(finding["start_at"]), _milliseconds(finding["end_at"])
     created = _milliseconds(report["week"]["end_at"])
     severity = SeverityID(_SEVERITY.get(finding["severity"], 0))
@@ -136,7 +136,8 @@ def _build(finding: dict[str, Any], report: dict[str, Any]) -> Any:  # noqa: ANN
             "finding_info": _describe_finding(finding, created),
             "remediation": {"desc": "\n".join(finding["next_steps"])},
             "resources": [
-                {"uid": app, "name": app, "type": "Feishu/Lark app"} for app in _list_apps(finding)
+                {"uid": app, "name": labels.get(app, app), "type": "Feishu/Lark app"}
+                for app in _list_apps(finding)
             ],
             "evidences": [_show_event(row) for row in finding["evidence"]["rows"]],
             "observables": _list_observables(finding),

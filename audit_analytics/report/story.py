@@ -134,17 +134,14 @@ def _show_facts(facts: Iterable[tuple[str, str]]) -> str:
 
 def _list_facts(finding: Mapping[str, Any], zone: str) -> list[tuple[str, str]]:
     span = wording.span(finding["start_local"], finding["end_local"])
+    whom = _("{name} ({what})", name=finding["entity"], what=say_code(finding["entity_type"]))
+    # reports of before do not say who that is
+    owner = _(", ").join(filter(None, [finding.get("owner"), finding.get("contact")]))
     facts = [
-        (
-            _("Whom"),
-            _(
-                "{name} ({what})",
-                name=finding["entity"],
-                what=say_code(finding["entity_type"]),
-            ),
-        ),
+        (_("Whom"), _(", ").join(filter(None, [whom, finding.get("name")]))),
         (_("When"), _("{span} ({zone})", span=span, zone=zone)),
         (_("Severity"), say_code(finding["severity"])),
+        *([(_("Owner"), owner)] if owner else []),
         (_("Rarity"), _rarity(finding)),
         (_("Policy"), say_code(finding["policy_severity"])),
         (

@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 from pydantic import BaseModel
 from pydantic_settings import (
@@ -206,6 +206,8 @@ def check_names(values: Mapping[str, Any], model: type[BaseModel], *, where: str
             raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
         if isinstance(value, Mapping):
             nested = field.annotation
+            if get_origin(nested) is dict:
+                continue
             if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
                 raise ConfigError(f"{where}: setting {name!r} has no parts; give it one value")
             check_names(value, nested, where=f"{where} [{name}]")

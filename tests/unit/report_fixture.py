@@ -135,6 +135,9 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
         "rank": rank,
         "entity_type": "app",
         "entity": entity,
+        "name": "Payroll bot",
+        "owner": "Li Na",
+        "contact": "#payroll",
         "kind": kind,
         "title": title,
         "sentence": (
@@ -365,6 +368,35 @@ def make_report() -> dict[str, Any]:
             "refused 401 times in two hours, and at cli_a1d0b37c5f229c7e on a network never seen."
         ),
         "budget_per_week": 10,
+        "inventory": {
+            "as_of": "2026-11-22T01:00:00Z",
+            "apps_count": 3,
+            "known_count": 3,
+            "text": "The inventory of 2026-11-22 names 3 of the 12 apps of the week.",
+        },
+        "labels": {},
+        "permissions": {
+            "days_observed": 35,
+            "counts": {"used": 4, "perhaps": 2, "unused": 1, "unknown": 3},
+            "rows": [
+                {
+                    "app_id": names[0],
+                    "owner": "Li Na",
+                    "scope": "payroll:payment_activity:read",
+                    "severity": "critical",
+                    "level": 3,
+                    "apis_count": 1,
+                    "days_observed": 35,
+                    "granted_at": None,
+                }
+            ],
+            "wide": [{"app_id": names[0], "scope": "im:message", "narrower": "im:message:send"}],
+            "resolved": [
+                {"app_id": names[0], "scope": "im:chat", "how": how}
+                for how in ("used", "withdrawn")
+            ],
+            "text": "Observed for 35 complete days.",
+        },
         "findings": findings,
         "compared_with": {
             "week": "2026-W46",
@@ -705,6 +737,7 @@ def make_hostile_report() -> dict[str, Any]:
     report["findings"] = [make_finding(i, name) for i, name in enumerate(names, 1)]
     for finding, name in zip(report["findings"], names, strict=True):
         finding["title"] = finding["unit"] = name
+        finding["name"] = finding["owner"] = finding["contact"] = name
         finding["reasons"][0] |= {"text": name, "detector": name}
         finding["contributors"] = _contributors(name, name)
         for kind in ("apps", "apis", "ips", "codes"):
@@ -748,6 +781,19 @@ def make_hostile_report() -> dict[str, Any]:
         {"ip": ip, "app_id": name, "calls_count": 7} for ip in names for name in names
     ]
     report["run"]["config"] = {"deny_list": names}
+    report["labels"] = {name: f"{name} (cli_a2f7…d01c)" for name in names}
+    permission = report["permissions"]["rows"][0]
+    report["permissions"]["rows"] = [
+        permission | {"app_id": name, "owner": name, "scope": name} for name in names
+    ]
+    report["permissions"]["wide"] = [
+        {"app_id": name, "scope": name, "narrower": name} for name in names
+    ]
+    report["permissions"]["resolved"] = [
+        {"app_id": name, "scope": name, "how": "used"} for name in names
+    ]
+    report["permissions"]["counts"]["unused"] = len(names)
+    report["inventory"]["text"] = report["permissions"]["text"] = HOSTILE["script"]
     for row in (*report["unusual_ips"], *report["error_bursts"], *report["sensitive_usage"]):
         row["why"] = HOSTILE["script"]
     report["unusual_ips"][0] |= {"ip": HOSTILE["style"], "apps": names}

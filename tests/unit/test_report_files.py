@@ -481,6 +481,7 @@ GOLDEN = r"""{
    "version": "17.1"
   }
  ],
+ "contact": "#payroll",
  "detectors": [
   "ERR",
   "API",
@@ -498,7 +499,9 @@ GOLDEN = r"""{
  "history_days": 28,
  "key": "k-000000000004",
  "kind": "error_burst",
+ "name": "Payroll bot",
  "observed": 404,
+ "owner": "Li Na",
  "p": null,
  "past_weeks": [
   {

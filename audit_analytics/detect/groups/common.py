@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import WeekGroup
-from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language import _, label_entity, mark, ngettext
 from audit_analytics.language.wording import list_names, say_when
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:  # noqa: ARG001 - a change of al
         tested=hit.facts["tested"],
         way=_(way),
         when=say_when(hit, zone),
-        names=list_names(hit.facts["apps"]),
+        names=list_names([label_entity(app, "app") for app in hit.facts["apps"]]),
     )
 
 

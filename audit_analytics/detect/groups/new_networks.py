@@ -14,7 +14,7 @@ from audit_analytics.detect.guidance import (
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.language import _, mark
+from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import format_start, list_names, say_beat, say_calls
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _find_beat(pairs: pd.DataFrame) -> float | None:
 def _say(hit: Hit, who: str, zone: str) -> str:
     values = {
         "entity": who,
-        "networks": list_names(list(hit.facts["networks"])),
+        "networks": list_names([label_entity(n, "network") for n in hit.facts["networks"]]),
         "when": format_start(hit.start_at, zone),
         "calls": say_calls(hit.observed),
     }

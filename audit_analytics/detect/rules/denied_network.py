@@ -26,7 +26,7 @@ from audit_analytics.detect.guidance import (
 from audit_analytics.detect.places import count_places
 from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.language import _, mark
+from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import say_calls, say_when
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     return _(
         "{entity} lies in {network}, which is on the deny list; {calls} came from it {when}.",
         entity=who,
-        network=hit.facts["network"],
+        network=label_entity(hit.facts["network"], "network"),
         calls=say_calls(hit.observed),
         when=say_when(hit, zone),
     )

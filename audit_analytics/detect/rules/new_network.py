@@ -23,7 +23,7 @@ from audit_analytics.detect.guidance import (
 )
 from audit_analytics.detect.rule_input import DAY
 from audit_analytics.detect.rules import rule
-from audit_analytics.language import _, mark
+from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import format_start, list_names
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     return _(
         "{entity} called from {networks}, foreign to the whole tenant, for the first time {when}.",
         entity=who,
-        networks=list_names(hit.facts["networks"]),
+        networks=list_names([label_entity(net, "network") for net in hit.facts["networks"]]),
         when=format_start(hit.start_at, zone),
     )
 

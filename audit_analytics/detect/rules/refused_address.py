@@ -24,7 +24,7 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
-from audit_analytics.language import _, mark
+from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import say_times, say_when
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 def _say(hit: Hit, who: str, zone: str) -> str:
     values = {
         "entity": who,
-        "network": hit.facts["network"],
+        "network": label_entity(hit.facts["network"], "network"),
         "times": say_times(hit.observed),
         "when": say_when(hit, zone),
     }

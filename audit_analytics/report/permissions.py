@@ -1,0 +1,160 @@
+"""Who the apps are, and which of their permissions nobody uses, for the report dict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from audit_analytics.catalogue import load_catalogue
+from audit_analytics.dates.buckets import format_utc
+from audit_analytics.detect.grid import find_whole_days
+from audit_analytics.inventory import Labels, judge_scopes
+from audit_analytics.language import _, ngettext
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from audit_analytics.report.inputs import ReportInput
+
+MAX_ROWS: Final = 200
+"""Unused permissions told; the rest is counted."""
+
+
+def build_inventory(data: ReportInput) -> dict[str, Any]:
+    """Say whether the apps are known.
+
+    Parameters
+    ----------
+    data : ReportInput
+        What the report is built from.
+
+    Returns
+    -------
+    dict of str to Any
+        ``as_of`` (UTC, or None), ``apps_count``, ``known_count`` of the apps of the week that have
+        a name, and ``text``.
+    """
+    known = Labels(data.inventory)
+    called = data.in_week(data.calls.by_api, "bucket_at")["app_id"].astype("str").unique()
+    named = sum(bool(known.name_of("app", app)) for app in called)
+    at = data.inventory.fetched_at
+    values = {"known": named, "all": len(called)}
+    if not data.inventory:
+        text = _("Who the apps are is not known: run audit-analytics apps sync, or write apps.csv.")
+    elif at is None:
+        text = _("The inventory names {known} of the {all} apps of the week.", **values)
+    else:
+        text = _(
+            "The inventory of {day} names {known} of the {all} apps of the week.",
+            day=f"{at:%Y-%m-%d}",
+            **values,
+        )
+    return {
+        "as_of": format_utc(pd.Timestamp(at)) if at else None,
+        "apps_count": len(data.inventory.apps),
+        "known_count": named,
+        "text": text,
+    }
+
+
+def collect_labels(report: Mapping[str, Any], labels: Labels) -> dict[str, str]:
+    """Label every entity a report names.
+
+    Parameters
+    ----------
+    report : mapping
+        The report dict so far.
+    labels : Labels
+        Knows the names.
+
+    Returns
+    -------
+    dict of str to str
+        By entity; those without a name are left out.
+    """
+    said = {}
+    for text in set(_list_texts(report)):
+        for kind in ("app", "ip"):
+            if (label := labels.of(kind, text)) != text:
+                said[text] = label
+    return dict(sorted(said.items()))
+
+
+def build_permissions(data: ReportInput) -> dict[str, Any] | None:
+    """Compare granted with used.
+
+    Parameters
+    ----------
+    data : ReportInput
+        What the report is built from.
+
+    Returns
+    -------
+    dict of str to Any or None
+        ``days_observed``, ``counts`` by usage, the unused ones as ``rows`` (200 at most), ``wide``
+        ones of which a far narrower one would do, and what became of those told last week as
+        ``resolved``; None if no grant is known.
+    """
+    calls = data.calls.until(data.week.end_at).by_api
+    days = find_whole_days(
+        calls["bucket_at"],
+        zone=data.week.zone,
+        holidays=data.settings.holidays,
+        working_days=data.settings.working_days,
+    )
+    table = judge_scopes(calls, data.inventory, days, load_catalogue(data.settings.catalogue))
+    if table.empty:
+        return None
+    unused, wide = table[table["usage"] == "unused"], table[table["narrower"] != ""]
+    usage = table.set_index(["app_id", "scope"])["usage"].to_dict()
+    before = (data.permissions_before or {}).get("rows", [])
+    resolved = [
+        {"app_id": row["app_id"], "scope": row["scope"], "how": how}
+        for row in before
+        if (how := _follow(usage.get((row["app_id"], row["scope"]))))
+    ]
+    return {
+        "days_observed": len(days),
+        "counts": {
+            name: int((table["usage"] == name).sum())
+            for name in ("used", "perhaps", "unused", "unknown")
+        },
+        "rows": [_write(row) for row in unused[:MAX_ROWS].to_dict("records")],
+        "wide": [
+            {name: row[name] for name in ("app_id", "scope", "narrower")}
+            for row in wide[:MAX_ROWS].to_dict("records")
+        ],
+        "resolved": resolved,
+        "text": ngettext(
+            "Observed for {n} complete day; what serves events or fields, or was granted less than "
+            "28 days ago, is not judged.",
+            "Observed for {n} complete days; what serves events or fields, or was granted less "
+            "than 28 days ago, is not judged.",
+            len(days),
+        ),
+    }
+
+
+def _follow(usage: str | None) -> str:
+    return "withdrawn" if usage is None else "used" if usage in ("used", "perhaps") else ""
+
+
+def _write(row: dict[str, Any]) -> dict[str, Any]:
+    granted_at = row["granted_at"]
+    return {
+        **{name: row[name] for name in ("app_id", "owner", "scope", "severity")},
+        **{name: int(row[name]) for name in ("level", "apis_count", "days_observed")},
+        "granted_at": None if pd.isna(granted_at) else format_utc(granted_at),
+    }
+
+
+def _list_texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _list_texts(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _list_texts(part)
