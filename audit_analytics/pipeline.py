@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analyze",
+    "check_span",
     "judge_week",
     "list_rules",
     "run_week",
@@ -230,9 +232,31 @@ def _choose_week(log: CountedLog, week: str | None, since: str | None, settings:
     return parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)
 
 
-def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) -> Week:
-    if week:
+def check_span(week: str | None, since: str | None, *, zone: str) -> None:
+    """Check what is asked for before anything is read.
+
+    Parameters
+    ----------
+    week, since : str or None
+        As for :func:`run_week`.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Raises
+    ------
+    ConfigError
+        The week or the instant cannot be understood, or both are given.
+    """
+    if week and since:
         raise ConfigError("a week and since exclude each other: since judges the week in progress")
+    if week:
+        parse_week(week, zone=zone)
+    if since:
+        read_since(since, datetime.now(UTC), zone=zone)
+
+
+def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) -> Week:
+    check_span(week, since, zone=zone)
     since_at = pd.Timestamp(read_since(since, end.to_pydatetime(), zone=zone))
     if since_at >= end:
         raise DataIncompleteError(

@@ -103,7 +103,7 @@ def _count_ip(data: ReportInput, ip: str, back: int) -> NDArray[np.float64]:
     rows = rows[rows["ip"] == ip]
     per_hour = rows.groupby("bucket_at")["calls_count"].sum()
     hours = data.week.shifted(-back).hours
-    return per_hour.reindex(hours, fill_value=0).to_numpy(dtype=float)
+    return np.asarray(per_hour.reindex(hours, fill_value=0), dtype=float)
 
 
 def _first_hit(data: ReportInput, finding: Finding) -> Hit:
