@@ -95,7 +95,7 @@ def test_a_broken_report_is_told_and_hides_no_other(reports):
     assert read(reports).words.count("This report cannot be read:") == 2
 
 
-def test_tenants_stand_on_one_page_those_without_a_report_too(reports, tmp_path_factory):
+def test_tenants_stand_on_one_page_those_without_a_report_too(tmp_path_factory):
     root = tmp_path_factory.mktemp("tenants")
     keep(root / "acme <b>", "2026-W47")
     keep(root / "zeta", "2026-W47", make=fixture.make_hostile_report)
