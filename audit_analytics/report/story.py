@@ -143,7 +143,8 @@ def list_finding(
     severity = str(finding["severity"])
     marks = [paint(_("NEW"), "new")] if finding["status"] == "new" else []
     if finding["verdict"]:
-        marks.append(_(DECISIONS[finding["verdict"]["verdict"]]).upper())
+        decision = DECISIONS[finding["verdict"]["verdict"]]
+        marks.append(_(decision).upper())
     # ids are of hexadecimal digits, unless somebody wrote the file by hand
     name = terminal(str(finding["finding_id"]), NAME_LIMIT)
     head = f"{finding['rank']:>3}  {name}  {paint(pad(say_code(severity), 8), severity)}  "
