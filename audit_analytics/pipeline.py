@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ from audit_analytics.detect import (
     RuleInput,
     choose_thresholds,
     detect_week,
+    explain_case,
     find_hits,
     lay_out,
     limit_days,
@@ -34,13 +36,19 @@ from audit_analytics.detect import (
     use_detectors,
 )
 from audit_analytics.errors import ConfigError, DataIncompleteError
-from audit_analytics.findings import Finding, follow_up, merge_findings
+from audit_analytics.findings import Finding, build_watch, follow_up, merge_findings
 from audit_analytics.intake import CountedLog, count_log
 from audit_analytics.language import use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
-from audit_analytics.review import Review, leave_out_calls, part_hits, read_review
+from audit_analytics.review import (
+    Review,
+    leave_out_calls,
+    lower_known,
+    part_hits,
+    read_review,
+)
 from audit_analytics.settings import RuleSettings, Settings, settle
 
 if TYPE_CHECKING:
@@ -180,16 +188,18 @@ def judge_week(
     # this tool's own app reads the audit log all day, and has a rule of its own
     own, judged = calls.part(settings.own_apps())
     detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
-    hits = _find_hits(detection, judged, own, report_week, settings, known=known)
+    grades = _grade_apis(judged)
+    hits = _find_hits(detection, judged, own, report_week, settings, known=known, grades=grades)
     panel = detection.panel
     parted = part_hits(
-        hits,
+        lower_known(hits, review.verdicts.values(), report_week),
         detection.cases,
         review.suppressions,
         zone=report_week.zone,
         budget=settings.budget_per_week,
         most=choose_thresholds(settings.rules, Limits).findings_per_rule,
         known=set(panel.apps[panel.assessed(0)]),
+        every=hits,
     )
     life = follow_up(
         review,
@@ -211,6 +221,15 @@ def judge_week(
         hits=parted.told.hits,
         findings=life.findings,
         follow_up=life,
+        watch=build_watch(
+            # part of a week says nothing about how unusual the week was
+            detection.cases if report_week.since_at is None else (),
+            {(f.entity_type, f.entity) for f in (*life.findings, *life.suppressed)},
+            review.past.watched,
+            week=report_week.iso,
+            zone=report_week.zone,
+            explain=partial(explain_case, detection, severity_of_api=grades),
+        ),
     )
 
 
@@ -306,6 +325,11 @@ def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.Da
     return replace(calls, by_api=by_api, by_ip=by_ip), hours
 
 
+def _grade_apis(calls: Rollup) -> dict[str, str]:
+    severity = calls.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    return dict(zip(severity["api"], severity["severity"], strict=True))
+
+
 def _find_hits(
     detection: Detection,
     judged: Rollup,
@@ -314,8 +338,8 @@ def _find_hits(
     settings: Settings,
     *,
     known: Rollup,
+    grades: Mapping[str, str],
 ) -> list[Hit]:
-    severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
         by_api=judged.by_api,
@@ -332,7 +356,7 @@ def _find_hits(
     unusual = find_hits(
         detection,
         budget=settings.budget_per_week,
-        severity_of_api=severity.set_index("api")["severity"].to_dict(),
+        severity_of_api=grades,
     )
     hits = [*unusual, *run_rules(rules)]
     return hits if week.since_at is None else [hit for hit in hits if hit.end_at > week.since_at]

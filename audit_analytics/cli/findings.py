@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -64,23 +64,33 @@ OWNER = click.option("--owner", help="Who answers for it; your login name if not
 @click.command()
 @REPORTS
 @click.option("--all", "is_all", is_flag=True, help="Also those that were found harmless.")
+@click.option("--watch", "is_watch", is_flag=True, help="The watch list of the latest report.")
 @JSON
 @CONFIG
 @VERBOSE
 @reports_errors
-def findings(*, reports: Path, is_all: bool, as_json: bool, config: Path | None) -> None:
+def findings(
+    *, reports: Path, is_all: bool, is_watch: bool, as_json: bool, config: Path | None
+) -> None:
     """List the findings that are open: of the latest report, and those confirmed before.
 
     A finding is open until it is found harmless, or confirmed and then closed.
     """
     from audit_analytics.cli.screen import paint, screen_width
     from audit_analytics.language import use_language
-    from audit_analytics.report.story import list_finding
-    from audit_analytics.review.reports import list_open
+    from audit_analytics.report.story import list_finding, tell_watched
+    from audit_analytics.review.reports import list_open, list_reports, read_report
     from audit_analytics.review.verdicts import read_verdicts
     from audit_analytics.settings import load_settings
 
     settings = load_settings(config)
+    if is_watch:
+        report = read_report(list_reports(reports)[0]) if list_reports(reports) else None
+        shown = report["watch"]["rows"] if report else []
+        with use_language(settings.lang):
+            lines = json.dumps(shown, indent=2) if as_json else "\n".join(map(tell_watched, shown))
+            click.echo(lines or _("Nothing is on the watch list."))
+        return
     verdicts = read_verdicts(settings.verdicts) if settings.verdicts else {}
     rows = list_open(reports, verdicts, is_all=is_all)
     if as_json:
@@ -225,7 +235,7 @@ def suppress(
 
 @click.command()
 @FINDING
-@click.argument("outcome", metavar="true|benign", type=click.Choice(["true", "benign"]))
+@click.argument("outcome", type=click.Choice(["true", "benign", "closed"]))
 @click.option("--note", default="", help="What was found out.")
 @OWNER
 @REPORTS
@@ -235,16 +245,17 @@ def suppress(
 def verdict(
     *,
     finding: str,
-    outcome: str,
+    outcome: Literal["true", "benign", "closed"],
     note: str,
     owner: str | None,
     reports: Path,
     config: Path | None,
 ) -> None:
-    """Keep what a FINDING turned out to be: true, or benign.
+    """Keep what a FINDING turned out to be: true, benign, or true and closed.
 
-    The calls of a true finding leave the history, so that the attack does not become usual; those
-    of a benign one stay. Kept in verdicts.toml. FINDING is an id, its first four or more
+    The calls of a true finding leave the history, so that the attack does not become usual, and it
+    stays open until it is closed. Those of a benign one stay, and what is like it counts less from
+    then on. Kept in verdicts.toml. FINDING is an id, its first four or more
     characters, or the rank in the latest report.
     """
     from audit_analytics.report.decision import decide_finding
@@ -256,7 +267,7 @@ def verdict(
     made = decide_finding(
         found,
         settings.verdicts or find_beside(config, "verdicts"),
-        confirmed=outcome == "true",
+        verdict=outcome,
         week=report["week"]["iso"],
         zone=report["tenant_zone"],
         note=note,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class ReportInput:
         Ranked.
     follow_up : FollowUp
         What became of them from week to week, and what was suppressed.
+    watch : dict of str to Any
+        What was a little unusual over the last weeks, and is no finding.
     """
 
     week: Week
@@ -57,6 +59,7 @@ class ReportInput:
     hits: list[Hit]
     findings: list[Finding]
     follow_up: FollowUp
+    watch: dict[str, Any] = field(default_factory=lambda: {"rows": [], "cases": []})
 
     def past_hours(self) -> NDArray[np.bool_]:
         """Return which hours of history and week the log could cover by now.

@@ -249,7 +249,7 @@ class Report:
         return decide_finding(
             self.finding(which).data,
             self._find_file("verdicts", path),
-            confirmed=confirmed,
+            verdict="true" if confirmed else "benign",
             week=self.data["week"]["iso"],
             zone=self.data["tenant_zone"],
             note=note,

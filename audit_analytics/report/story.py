@@ -155,6 +155,28 @@ def list_finding(
     return head + fill(text, max(width, 2 * INDENT), indent=indent, following=indent).lstrip()
 
 
+def tell_watched(row: Mapping[str, Any]) -> str:
+    """Tell an entry of the watch list.
+
+    Parameters
+    ----------
+    row : mapping of str to Any
+        As it stands in findings.json.
+
+    Returns
+    -------
+    str
+        Entity, its weeks, whether it rose, and what was unusual; safe for a terminal.
+    """
+    weeks = _(", ").join(
+        _("{week}: {text}", week=week["week"], text=wording.chance(week["p"]))
+        for week in row["weeks"]
+    )
+    mark = [_("rose this week")] if row["rose"] else []
+    parts = [terminal(str(row["entity"]), NAME_LIMIT), *mark, terminal(weeks)]
+    return "\n".join(["  ".join(parts), _wrap(row["text"], indent="    ")])
+
+
 def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     values = {
         "finding_id": finding["finding_id"],

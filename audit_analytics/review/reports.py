@@ -34,6 +34,7 @@ _NEEDED: Final = (
     "rank",
     "reasons",
     "since_week",
+    "expected_per_week",
     "status",
     "through",
     "untold",
@@ -83,7 +84,7 @@ def read_report(path: Path) -> dict[str, Any]:
             and all(n in r for row in rows for r in row["reasons"] for n in _NEEDED_OF_REASONS)
             and {"week_status"} <= report["coverage"].keys()
             and {"iso"} <= report["week"].keys()
-            and {"lang", "tenant_zone", "suppressions"} <= report.keys()
+            and {"lang", "tenant_zone", "suppressions", "watch", "budget_per_week"} <= report.keys()
             and report["lang"] in LANGUAGES
         )
     except (KeyError, TypeError, AttributeError):

@@ -70,7 +70,11 @@ def site(_equipped, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     for name, make in REPORTS.items():
         write_report(make(), folder / name)
-    for place, name in (("2026-W46", "hostile"), ("2026-W47", "gaps"), ("acme/2026-W47", "complete")):
+    for place, name in (
+        ("2026-W46", "hostile"),
+        ("2026-W47", "gaps"),
+        ("acme/2026-W47", "complete"),
+    ):
         shutil.copytree(folder / name, folder / place)
     write_overview(folder, lang="en", zone="Asia/Shanghai", failed={"gone": "no event"})
     handler = functools.partial(_Silent, directory=folder)
