@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from audit_analytics.detect import (
     RuleInput,
     choose_thresholds,
     detect_week,
+    explain_case,
     find_hits,
     lay_out,
     limit_days,
@@ -33,14 +36,20 @@ from audit_analytics.detect import (
     use_detectors,
 )
 from audit_analytics.errors import ConfigError, DataIncompleteError
-from audit_analytics.findings import Finding, follow_up, merge_findings
+from audit_analytics.findings import Finding, build_watch, follow_up, merge_findings
 from audit_analytics.intake import CountedLog, count_log
 from audit_analytics.inventory import Labels
 from audit_analytics.language import use_labels, use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
-from audit_analytics.review import Review, leave_out_calls, part_hits, read_review
+from audit_analytics.review import (
+    Review,
+    leave_out_calls,
+    lower_known,
+    part_hits,
+    read_review,
+)
 from audit_analytics.settings import RuleSettings, Settings, settle
 
 if TYPE_CHECKING:
@@ -54,6 +63,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analyze",
+    "check_span",
     "judge_week",
     "list_rules",
     "run_week",
@@ -184,15 +194,17 @@ def judge_week(
     # this tool's own app reads the audit log all day, and has a rule of its own
     own, judged = calls.part(settings.own_apps())
     detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
-    hits = _find_hits(detection, judged, own, report_week, settings, known=known)
+    grades = _grade_apis(judged)
+    hits = _find_hits(detection, judged, own, report_week, settings, known=known, grades=grades)
     parted = part_hits(
-        hits,
+        lower_known(hits, review.verdicts.values(), report_week),
         detection.cases,
         review.suppressions,
         zone=report_week.zone,
         budget=settings.budget_per_week,
         most=choose_thresholds(settings.rules, Limits).findings_per_rule,
         known=_list_known(detection),
+        every=hits,
     )
     life = follow_up(
         review,
@@ -216,6 +228,15 @@ def judge_week(
         follow_up=life,
         inventory=log.inventory,
         permissions_before=(review.past.last or {}).get("permissions"),
+        watch=build_watch(
+            # part of a week says nothing about how unusual the week was
+            detection.cases if report_week.since_at is None else (),
+            {(f.entity_type, f.entity) for f in (*life.findings, *life.suppressed)},
+            review.past.watched,
+            week=report_week.iso,
+            zone=report_week.zone,
+            explain=partial(explain_case, detection, severity_of_api=grades),
+        ),
     )
 
 
@@ -237,9 +258,31 @@ def _choose_week(log: CountedLog, week: str | None, since: str | None, settings:
     return parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)
 
 
-def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) -> Week:
-    if week:
+def check_span(week: str | None, since: str | None, *, zone: str) -> None:
+    """Check what is asked for before anything is read.
+
+    Parameters
+    ----------
+    week, since : str or None
+        As for :func:`run_week`.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Raises
+    ------
+    ConfigError
+        The week or the instant cannot be understood, or both are given.
+    """
+    if week and since:
         raise ConfigError("a week and since exclude each other: since judges the week in progress")
+    if week:
+        parse_week(week, zone=zone)
+    if since:
+        read_since(since, datetime.now(UTC), zone=zone)
+
+
+def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) -> Week:
+    check_span(week, since, zone=zone)
     since_at = pd.Timestamp(read_since(since, end.to_pydatetime(), zone=zone))
     if since_at >= end:
         raise DataIncompleteError(
@@ -289,6 +332,11 @@ def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.Da
     return replace(calls, by_api=by_api, by_ip=by_ip), hours
 
 
+def _grade_apis(calls: Rollup) -> dict[str, str]:
+    severity = calls.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    return dict(zip(severity["api"], severity["severity"], strict=True))
+
+
 def _find_hits(
     detection: Detection,
     judged: Rollup,
@@ -297,8 +345,8 @@ def _find_hits(
     settings: Settings,
     *,
     known: Rollup,
+    grades: Mapping[str, str],
 ) -> list[Hit]:
-    severity = judged.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
     rules = RuleInput(
         panel=detection.panel,
         by_api=judged.by_api,
@@ -315,7 +363,7 @@ def _find_hits(
     unusual = find_hits(
         detection,
         budget=settings.budget_per_week,
-        severity_of_api=severity.set_index("api")["severity"].to_dict(),
+        severity_of_api=grades,
     )
     hits = [*unusual, *run_rules(rules)]
     return hits if week.since_at is None else [hit for hit in hits if hit.end_at > week.since_at]

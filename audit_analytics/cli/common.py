@@ -24,7 +24,63 @@ CONFIG = click.option(
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="TOML file with settings; audit-analytics.toml in this folder if there is one.",
 )
+SCENARIOS = (
+    "stolen_credential",
+    "error_burst",
+    "permission_probing",
+    "id_enumeration",
+    "off_hours_export",
+    "dormant_wakes",
+    "slow_and_low",
+    "token_spike",
+    "new_sensitive_api",
+    "volume",
+    "credential_stuffing",
+    "weak_everywhere",
+    "beacon",
+    "silence",
+)
+"""Kinds of attacks, as ``audit_analytics.simulate`` has them: to name them loads nothing."""
+
+SCENARIO = click.option(
+    "--scenario",
+    "--attack",
+    "scenarios",
+    type=click.Choice(SCENARIOS),
+    multiple=True,
+    metavar="NAME",
+    help="Kind of attack, such as off_hours_export; may be repeated.",
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
 VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show the traceback of an error.")
+
+
+SECTIONS = {
+    "Report": ("weekly", "open", "deliver"),
+    "Findings": ("findings", "explain", "verdict", "suppress", "replay"),
+    "Fetch": ("doctor", "sync", "status", "apps"),
+    "Store": ("store", "rollup"),
+    "Try": ("simulate", "drill"),
+}
+"""Where the help lists each command; what is in none is listed last."""
+
+
+class Sections(click.Group):
+    """A group whose help lists its commands by what they are for."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, a section each."""
+        sections = dict(SECTIONS)
+        known = {name for names in sections.values() for name in names}
+        sections["Other"] = tuple(name for name in self.list_commands(ctx) if name not in known)
+        width = max(map(len, self.commands), default=0)
+        for title, names in sections.items():
+            here = [(name, self.commands[name]) for name in names if name in self.commands]
+            if here:
+                limit = formatter.width - 6 - width
+                rows = [(name, command.get_short_help_str(limit)) for name, command in here]
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
 
 def reports_errors(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from audit_analytics.cli.common import CONFIG, VERBOSE, reports_errors
+from audit_analytics.cli.common import CONFIG, SCENARIO, VERBOSE, reports_errors
 
 
 @click.command()
 @click.argument("store", type=click.Path(path_type=Path), default=Path("data/store"))
 @click.option("--week", metavar="2026-W46", help="ISO week; the last complete one if not given.")
 @click.option("--budget", type=float, help="Alarms an ordinary week brings (10 if not set).")
-@click.option("--scenario", "scenarios", multiple=True, help="Kind of attack; all if not given.")
+@SCENARIO
 @click.option(
     "--size", "sizes", type=float, multiple=True, help="Size of the attacks; 1, 0.5, 0.25."
 )
@@ -43,6 +43,7 @@ def drill(
     Attacks of every kind are laid over the log in memory; STORE stays as it is. STORE may also be
     a file or a folder of pages, as for weekly.
     """
+    from audit_analytics.dates.weeks import parse_week
     from audit_analytics.drill import drill as run_drill
     from audit_analytics.drill import render_drill
     from audit_analytics.intake import load
@@ -50,6 +51,8 @@ def drill(
     from audit_analytics.settings import load_settings
 
     settings = load_settings(config, overrides={"budget_per_week": budget})
+    if week:
+        parse_week(week, zone=settings.tenant_zone)  # before anything is read
     click.echo(f"Reading {store} ...", err=True)
     events = load(store, settings=settings)
     click.echo("Attacking a copy of it and judging each, which takes minutes ...", err=True)

@@ -1,15 +1,49 @@
-"""The commands about findings: ``explain``, ``suppress``, ``verdict`` and ``replay``."""
+"""The commands about findings: ``findings``, ``explain``, ``suppress``, ``verdict``, ``replay``."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
+from audit_analytics.cli.common import (
+    CONFIG,
+    FOLDER,
+    JSON,
+    VERBOSE,
+    reports_errors,
+    say_damaged,
+)
+from audit_analytics.language import _
 
-FINDING = click.argument("finding")
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+def _complete(
+    context: click.Context, _argument: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the findings of the latest report to a shell."""
+    from click.shell_completion import CompletionItem
+
+    from audit_analytics.errors import AuditAnalyticsError
+    from audit_analytics.review.reports import list_reports, read_report
+
+    try:
+        paths = list_reports(Path(context.params.get("reports") or "reports"))
+        rows = read_report(paths[0])["findings"] if paths else []
+    except (AuditAnalyticsError, OSError):
+        return []
+    return [
+        CompletionItem(row["finding_id"], help=f"{row['rank']} {row['title']}")
+        for row in rows
+        if row["finding_id"].startswith(incomplete)
+    ]
+
+
+FINDING = click.argument("finding", shell_complete=_complete)
 REPORTS = click.option(
     "--reports",
     type=FOLDER,
@@ -28,8 +62,51 @@ OWNER = click.option("--owner", help="Who answers for it; your login name if not
 
 
 @click.command()
+@REPORTS
+@click.option("--all", "is_all", is_flag=True, help="Also those that were found harmless.")
+@click.option("--watch", "is_watch", is_flag=True, help="The watch list of the latest report.")
+@JSON
+@CONFIG
+@VERBOSE
+@reports_errors
+def findings(
+    *, reports: Path, is_all: bool, is_watch: bool, as_json: bool, config: Path | None
+) -> None:
+    """List the findings that are open: of the latest report, and those confirmed before.
+
+    A finding is open until it is found harmless, or confirmed and then closed.
+    """
+    from audit_analytics.cli.screen import paint, screen_width
+    from audit_analytics.language import use_language
+    from audit_analytics.report.story import list_finding, tell_watched
+    from audit_analytics.review.reports import list_open, list_reports, read_report
+    from audit_analytics.review.verdicts import read_verdicts
+    from audit_analytics.settings import load_settings
+
+    settings = load_settings(config)
+    if is_watch:
+        report = read_report(list_reports(reports)[0]) if list_reports(reports) else None
+        shown = report["watch"]["rows"] if report else []
+        with use_language(settings.lang):
+            lines = json.dumps(shown, indent=2) if as_json else "\n".join(map(tell_watched, shown))
+            click.echo(lines or _("Nothing is on the watch list."))
+        return
+    verdicts = read_verdicts(settings.verdicts) if settings.verdicts else {}
+    rows = list_open(reports, verdicts, is_all=is_all)
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    with use_language(settings.lang):
+        for row in rows:
+            click.echo(list_finding(row, screen_width(), paint))
+        if not rows:
+            click.echo(_("Nothing is open."))
+
+
+@click.command()
 @FINDING
 @REPORTS
+@JSON
 @click.option(
     "--log",
     type=click.Path(path_type=Path),
@@ -50,6 +127,7 @@ def explain(
     *,
     finding: str,
     reports: Path,
+    as_json: bool,
     log: Path | None,
     rows: int,
     lang: str | None,
@@ -67,6 +145,10 @@ def explain(
     shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
     if log is not None:
         shown, more = _fetch_rows(log, report, found, rows, config)
+    if as_json:
+        evidence = {"ids": [row["id"] for row in shown], "rows": shown, "more_count": more}
+        click.echo(json.dumps(found | {"evidence": evidence}, indent=2))
+        return
     with speak_as(report | ({"lang": lang} if lang else {})):
         click.echo(
             tell_finding(found, report, rows=shown, more_count=more, with_objects=log is not None)
@@ -102,7 +184,7 @@ def _fetch_rows(
         )
     if counted.damaged:
         click.echo(terminal(say_damaged(log, counted.damaged)), err=True)
-    shown = [show_event(row, zone) for _, row in evidence.rows.iterrows()]
+    shown = [show_event(row, zone) for _index, row in evidence.rows.iterrows()]
     return shown, evidence.calls_count - len(shown)
 
 
@@ -136,7 +218,7 @@ def suppress(
     from audit_analytics.settings import find_beside, load_settings
 
     settings = load_settings(config)
-    _, found = find_finding(reports, finding)
+    _report, found = find_finding(reports, finding)
     made = suppress_finding(
         found,
         settings.suppressions or find_beside(config, "suppressions"),
@@ -153,7 +235,7 @@ def suppress(
 
 @click.command()
 @FINDING
-@click.argument("outcome", metavar="true|benign", type=click.Choice(["true", "benign"]))
+@click.argument("outcome", type=click.Choice(["true", "benign", "closed"]))
 @click.option("--note", default="", help="What was found out.")
 @OWNER
 @REPORTS
@@ -163,16 +245,17 @@ def suppress(
 def verdict(
     *,
     finding: str,
-    outcome: str,
+    outcome: Literal["true", "benign", "closed"],
     note: str,
     owner: str | None,
     reports: Path,
     config: Path | None,
 ) -> None:
-    """Keep what a FINDING turned out to be: true, or benign.
+    """Keep what a FINDING turned out to be: true, benign, or true and closed.
 
-    The calls of a true finding leave the history, so that the attack does not become usual; those
-    of a benign one stay. Kept in verdicts.toml. FINDING is an id, its first four or more
+    The calls of a true finding leave the history, so that the attack does not become usual, and it
+    stays open until it is closed. Those of a benign one stay, and what is like it counts less from
+    then on. Kept in verdicts.toml. FINDING is an id, its first four or more
     characters, or the rank in the latest report.
     """
     from audit_analytics.report.decision import decide_finding
@@ -184,7 +267,7 @@ def verdict(
     made = decide_finding(
         found,
         settings.verdicts or find_beside(config, "verdicts"),
-        confirmed=outcome == "true",
+        verdict=outcome,
         week=report["week"]["iso"],
         zone=report["tenant_zone"],
         note=note,
@@ -194,14 +277,20 @@ def verdict(
 
 
 @click.command()
-@click.argument("finding", required=False)
+@click.argument("finding", required=False, shell_complete=_complete)
 @SCOPE
 @REPORTS
+@JSON
 @CONFIG
 @VERBOSE
 @reports_errors
 def replay(
-    *, finding: str | None, parts: tuple[str, ...], reports: Path, config: Path | None
+    *,
+    finding: str | None,
+    parts: tuple[str, ...],
+    reports: Path,
+    as_json: bool,
+    config: Path | None,
 ) -> None:
     """Show what suppressions would have hidden in the reports so far.
 
@@ -219,7 +308,7 @@ def replay(
     settings = load_settings(config)
     if finding is not None:
         today = today_in(settings.tenant_zone)
-        _, found = find_finding(reports, finding)
+        _report, found = find_finding(reports, finding)
         chosen = parts or ("entity", "detector")
         entries = [
             draft_suppression(
@@ -236,6 +325,7 @@ def replay(
     told = [read_report(path) for path in reversed(list_reports(reports))]
     many = "report" if len(told) == 1 else "reports"
     click.echo(f"{len(told)} {many} in {reports}", err=True)
+    tried = []
     for entry in entries:
         rows = []
         for report in told:
@@ -246,4 +336,13 @@ def replay(
                 if count:
                     rows.append((report["week"]["iso"], row, count, hidden))
         values = entry.model_dump(mode="json") | {"suppression_id": entry.suppression_id}
-        click.echo(tell_replay(values, rows))
+        if as_json:
+            hits = [
+                {"week": week, "finding_id": row["finding_id"], "covered": count, "hidden": hidden}
+                for week, row, count, hidden in rows
+            ]
+            tried.append(values | {"findings": hits})
+        else:
+            click.echo(tell_replay(values, rows))
+    if as_json:
+        click.echo(json.dumps(tried, indent=2))

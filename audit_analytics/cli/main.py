@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 a finding at or above ``--fail-on``, 2 usage, 3 data incom
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +16,21 @@ import click
 import audit_analytics
 from audit_analytics.cli.apps import apps
 from audit_analytics.cli.catalogue import catalogue
-from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors, say_damaged
+from audit_analytics.cli.common import (
+    CONFIG,
+    FOLDER,
+    JSON,
+    SCENARIO,
+    VERBOSE,
+    Sections,
+    reports_errors,
+    say_damaged,
+)
 from audit_analytics.cli.deliver import deliver, deliver_after
 from audit_analytics.cli.drill import drill
 from audit_analytics.cli.fetch import doctor, serve, status, sync
-from audit_analytics.cli.findings import explain, replay, suppress, verdict
+from audit_analytics.cli.findings import explain, findings, replay, suppress, verdict
+from audit_analytics.cli.overview import open_report, write_index
 from audit_analytics.cli.store import rollup, store
 from audit_analytics.cli.tenants import weekly_of_tenants
 from audit_analytics.errors import DataIncompleteError
@@ -31,10 +43,20 @@ EXIT_FOUND = 1
 DAMAGED_SHOWN = 5
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(audit_analytics.__version__, prog_name="audit-analytics")
-def main() -> None:
-    """Find what is unusual in a Feishu/Lark OpenAPI audit log."""
+@click.option("--no-color", is_flag=True, help="No colours; NO_COLOR=1 does the same.")
+@click.pass_context
+def main(context: click.Context, *, no_color: bool) -> None:
+    r"""Find what is unusual in a Feishu/Lark OpenAPI audit log.
+
+    \b
+    audit-analytics weekly data/sample     the last whole week, into reports/
+    audit-analytics open                   the newest report in a browser
+    audit-analytics explain 1              the whole story of its first finding
+    """
+    if no_color or os.environ.get("NO_COLOR"):
+        context.color = False
 
 
 @main.command()
@@ -85,6 +107,7 @@ def main() -> None:
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     hidden=True,  # what --tenants gives each of its runs
 )
+@JSON
 @CONFIG
 @VERBOSE
 @reports_errors
@@ -102,6 +125,7 @@ def weekly(
     places: tuple[str, ...],
     is_tenants: bool,
     tenant: Path | None,
+    as_json: bool,
     config: Path | None,
 ) -> None:
     """Write the report of one week of the log in SOURCE.
@@ -113,17 +137,21 @@ def weekly(
     4, 3, 1 and 0).
     """
     from audit_analytics import schema
-    from audit_analytics.pipeline import run_week
+    from audit_analytics.cli.screen import paint, screen_width
+    from audit_analytics.pipeline import check_span, run_week
     from audit_analytics.report.escape import terminal
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.settings import load_settings
     from audit_analytics.source.files import write_rejects
 
+    if is_tenants and as_json:
+        raise click.UsageError("--json and --tenants exclude each other.")
     if is_tenants:
         sys.exit(weekly_of_tenants(source, out, config))
     overrides = {"lang": lang, "budget_per_week": budget, "ocsf": ocsf}
     settings = load_settings(config, tenant=tenant, overrides=overrides)
     check_ocsf(required=settings.ocsf)
+    check_span(week, since, zone=settings.tenant_zone)
     click.echo(f"Reading {source} ...", err=True)
     previous = out if out.is_dir() else None
     rules, metrics = _load(places)
@@ -149,9 +177,16 @@ def weekly(
         click.echo(note, err=True)
     for damage in report.damaged[:DAMAGED_SHOWN]:
         click.echo(terminal(f"Damaged: {damage}"), err=True)
-    click.echo(paths["report.html"])
-    for line in report.lines():
-        click.echo(line)
+    write_index(out, settings)
+    if as_json:
+        shown = [_sum_up(row) for row in report.data["findings"]]
+        whole = {"report": str(paths["report.html"]), "week": report.data["week"]["iso"]}
+        coverage = report.data["coverage"]["week_status"]
+        click.echo(json.dumps(whole | {"coverage": coverage, "findings": shown}, indent=2))
+    else:
+        click.echo(paths["report.html"])
+        for line in report.lines(width=screen_width(), colour=paint):
+            click.echo(line)
     if is_delivered:
         deliver_after(folder, settings, newest=week is None)
     _check_covered(source, report)
@@ -201,7 +236,7 @@ def _check_covered(source: Path, report: Report) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same bytes.")
 @click.option("--apps", type=int, default=60, show_default=True, help="Number of apps.")
 @click.option("--weeks", type=int, default=5, show_default=True, help="Weeks of log.")
-@click.option("--attack", "attacks", multiple=True, help="Scenario; six of them if not given.")
+@SCENARIO
 @click.option("--size", type=float, default=1.0, show_default=True, help="Size of the attacks.")
 @click.option(
     "--volume", type=float, default=1.0, show_default=True, help="Factor on honest calls."
@@ -224,7 +259,7 @@ def _write_company(
     seed: int,
     apps: int,
     weeks: int,
-    attacks: tuple[str, ...],
+    scenarios: tuple[str, ...],
     size: float,
     volume: float,
     harsh: bool,
@@ -236,7 +271,7 @@ def _write_company(
         seed=seed,
         apps=apps,
         weeks=weeks,
-        attacks=attacks or ATTACKS,
+        attacks=scenarios or ATTACKS,
         attack_size=size,
         volume=volume,
         harsh=harsh,
@@ -250,6 +285,12 @@ def _write_company(
     click.echo(out)
 
 
+def _sum_up(finding: dict[str, object]) -> dict[str, object]:
+    names = ("finding_id", "rank", "severity", "status", "title", "entity_type", "entity")
+    more = ("sentence", "start_at", "end_at", "verdict")
+    return {name: finding[name] for name in (*names, *more)}
+
+
 simulate.add_command(serve)
 for _command in (
     apps,
@@ -258,6 +299,8 @@ for _command in (
     doctor,
     drill,
     deliver,
+    open_report,
+    findings,
     explain,
     suppress,
     verdict,

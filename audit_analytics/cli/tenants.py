@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING, Final
 import click
 from click.core import ParameterSource
 
+from audit_analytics.cli.overview import write_index
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 _SET_PER_TENANT: Final = ("is_tenants", "out", "config", "tenant")
+REPORTED: Final = (0, 1, 3)
+"""Exit codes of runs that wrote a report."""
+
 _LINE_LIMIT: Final = 10_000
 
 
@@ -60,6 +65,13 @@ def weekly_of_tenants(folder: Path, out: Path, config: Path | None) -> int:
         click.echo(name)
         for line in run.lines or [f"no report (exit code {run.exit_code})"]:
             click.echo(f"  {terminal(line, _LINE_LIMIT)}")
+    failed = {
+        run.name: " ".join(run.notes[-1:]) or f"exit code {run.exit_code}"
+        for run in runs
+        if run.exit_code not in REPORTED
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_index(out, settings, failed)
     other = [f"{terminal(run.name)} with {run.exit_code}" for run in runs if run.exit_code]
     click.echo(
         f"{len(runs) - len(other):,} of {len(runs):,} tenants ended with exit code 0"

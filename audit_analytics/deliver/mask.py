@@ -154,8 +154,8 @@ def mask_report(report: dict[str, Any]) -> dict[str, Any]:
 def _mask_all(value: Any, mask: Masker, key: str = "") -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
         # an object may be too short to be told by its looks
-        masked = value and _GONE if key == "object_name" else mask(value)
-        return value if key in _OWN_KEYS else masked
+        named = value and _GONE if key == "object_name" else mask(value)
+        return value if key in _OWN_KEYS else named
     if isinstance(value, list):
         return [_mask_all(part, mask, key) for part in value]
     if isinstance(value, dict):

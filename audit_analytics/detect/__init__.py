@@ -15,7 +15,7 @@ from audit_analytics.detect.detectors import (
 )
 from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
-from audit_analytics.detect.hits import find_hits
+from audit_analytics.detect.hits import explain_case, find_hits
 from audit_analytics.detect.layout import lay_out
 from audit_analytics.detect.limit import Limits, limit_hits
 from audit_analytics.detect.metric import Metric, add_metrics
@@ -44,6 +44,7 @@ __all__ = [
     "choose_thresholds",
     "detect_week",
     "expect_week",
+    "explain_case",
     "find_detector",
     "find_hits",
     "lay_out",

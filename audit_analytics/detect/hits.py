@@ -51,13 +51,31 @@ def find_hits(
     """
     rare = [case for case in detection.cases if is_rare(case, budget=budget)]
     told = rare[: round(MOST_BUDGETS * budget)]
-    hits = [hit for case in told for hit in _explain(detection, case, severity_of_api)]
+    hits = [hit for case in told for hit in explain_case(detection, case, severity_of_api)]
     for group in list_detectors(WeekGroup):
         hits += group.explained(detection, len(rare) - len(told))
     return hits
 
 
-def _explain(detection: Detection, case: Case, severity_of_api: Mapping[str, str]) -> Iterator[Hit]:
+def explain_case(
+    detection: Detection, case: Case, severity_of_api: Mapping[str, str]
+) -> Iterator[Hit]:
+    """Say what speaks for a case, within the alarm budget or not.
+
+    Parameters
+    ----------
+    detection : Detection
+        What the engine found.
+    case : Case
+        One of its cases.
+    severity_of_api : mapping of str to str
+        Policy severity of each API seen.
+
+    Returns
+    -------
+    iterator of Hit
+        The least probable first.
+    """
     if case.entity_type == "app":
         app = int(detection.panel.apps.get_loc(case.entity))
         if detection.newborns.tested[app].any():

@@ -9,11 +9,13 @@ from audit_analytics.findings.evidence import FrameEvidence
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.finding import Finding, merge_findings
 from audit_analytics.findings.follow_up import FollowUp, follow_up
+from audit_analytics.findings.watch import build_watch
 
 __all__ = [
     "Finding",
     "FollowUp",
     "FrameEvidence",
+    "build_watch",
     "explain_hit",
     "follow_up",
     "merge_findings",

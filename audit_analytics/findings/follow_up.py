@@ -37,7 +37,11 @@ class FollowUp:
     suppressed : list of Finding
         What suppressions took out of the report.
     resolved : list of dict
-        Last week's findings that are no longer there.
+        Last week's findings that are no longer there, and that nobody confirmed.
+    still_open : list of dict
+        What was confirmed in earlier weeks and is not closed.
+    promise : dict
+        What the reports of the weeks before promised, and what verdicts made of it.
     suppressions : list of dict
         What each suppression did.
     compared_with : dict
@@ -47,6 +51,8 @@ class FollowUp:
     findings: list[Finding]
     suppressed: list[Finding] = field(default_factory=list)
     resolved: list[dict[str, Any]] = field(default_factory=list)
+    still_open: list[dict[str, Any]] = field(default_factory=list)
+    promise: dict[str, Any] = field(default_factory=dict)
     suppressions: list[dict[str, Any]] = field(default_factory=list)
     compared_with: dict[str, Any] = field(default_factory=dict)
 
@@ -111,6 +117,13 @@ def follow_up(
             if first < last and week.since_at is None
             else []
         ),
+        still_open=[
+            {"finding_id": v.finding, "week": v.week, "entity_type": v.entity_type}
+            | {"entity": v.entity, "verdict": v.to_dict()}
+            for v in sorted(review.verdicts.values(), key=lambda v: (v.week, v.finding))
+            if v.verdict == "true" and v.week < week.iso
+        ],
+        promise=past.count_promise(review.verdicts),
         suppressions=list_suppressions(review.suppressions, split, week=week, before=before),
         compared_with=past.to_dict(),
     )
@@ -179,7 +192,7 @@ def list_resolved(
     suppressed: Sequence[Finding],
     verdicts: Mapping[str, Verdict],
 ) -> list[dict[str, Any]]:
-    """List last week's findings that are no longer there.
+    """List last week's findings that are no longer there, and that nobody confirmed.
 
     Parameters
     ----------
@@ -201,7 +214,10 @@ def list_resolved(
     gone = [
         row
         for row in past.findings
-        if row["status"] != "suppressed" and (row["entity_type"], row["entity"]) not in still
+        if row["status"] != "suppressed"
+        and (row["entity_type"], row["entity"]) not in still
+        # what was confirmed is open until somebody closes it, whether it recurs or not
+        and not (row["finding_id"] in verdicts and verdicts[row["finding_id"]].verdict == "true")
     ]
     keep = ("key", "entity_type", "entity", "since_week")
     return [_sum_up(row, past.week, verdicts) | {name: row[name] for name in keep} for row in gone]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from audit_analytics.dates.weeks import Week
     from audit_analytics.rollup import Rollup
 
-_COLUMNS: Final = {"app": "app_id", "ip": "ip"}
+_FOLLOWED: Final = ("app", "ip")
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,17 @@ class Beside:
             the week. Of an address: whatever succeeded from then on.
         """
         found = []
+        named: dict[str, tuple[str, ...]]
         for hit in hits:
             failed = hit.where.get("outcome", ("ok",))
-            if "ok" in failed or hit.entity_type not in _COLUMNS or "more" in hit.facts:
+            if "ok" in failed or hit.entity_type not in _FOLLOWED or "more" in hit.facts:
                 continue
             if hit.entity_type == "ip":
-                where, end = {"ip": (hit.entity,)}, self.week.end_at
+                named, end = {"ip": (hit.entity,)}, self.week.end_at
             else:
-                named = {"api": self._apis(hit), "ip": self._addresses(hit)}
-                where, end = {**hit.where, **named}, hit.end_at
-            ok = {**where, "outcome": ("ok",)}
+                own = {"api": self._apis(hit), "ip": self._addresses(hit)}
+                named, end = {**hit.where, **own}, hit.end_at
+            ok = {**named, "outcome": ("ok",)}
             if all(ok.values()):
                 found.append(replace(hit, where=ok, end_at=end, alone=False))
         return found

@@ -107,7 +107,8 @@ def finding_series(
 
 def _draw_past(ax: Axes, past: Sequence[tuple[str, NDArray[np.float64]]]) -> None:
     """Draw the weeks before on the left, narrower, each in a place of its own."""
-    begins, left = [], 0.0
+    begins: list[float] = []
+    left = 0.0
     for _week, counts in reversed(past):
         left -= GAP + SCALE * len(counts)
         begins.insert(0, left)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.weeks import parse_week
@@ -27,8 +27,9 @@ WIDE: Final = ("entity", "detector")
 """What a suppression is limited to unless somebody says otherwise."""
 
 _EFFECTS: Final = {
-    True: "its calls leave the history of the weeks to come",
-    False: "its calls stay in the history of the weeks to come",
+    "true": "its calls leave the history of the weeks to come, and it is open until it is closed",
+    "benign": "its calls stay in the history of the weeks to come, and what is like it counts less",
+    "closed": "it was confirmed and dealt with; its calls stay out of the history",
 }
 
 
@@ -138,7 +139,7 @@ def decide_finding(
     finding: Mapping[str, Any],
     path: Path,
     *,
-    confirmed: bool,
+    verdict: Literal["true", "benign", "closed"],
     week: str,
     zone: str,
     note: str = "",
@@ -152,9 +153,9 @@ def decide_finding(
         The finding as it stands in findings.json.
     path : pathlib.Path
         The verdict file; made if it does not exist.
-    confirmed : bool
-        True for an attack or a fault, whose calls must not become usual; False for what is
-        harmless.
+    verdict : {'true', 'benign', 'closed'}
+        ``true`` for an attack or a fault, whose calls must not become usual; ``benign`` for what is
+        harmless; ``closed`` for what was confirmed and is dealt with.
     week : str
         ISO week of its report.
     zone : str
@@ -178,14 +179,14 @@ def decide_finding(
     """
     entry = judge_finding(
         finding,
-        "true" if confirmed else "benign",
+        verdict,
         week=parse_week(week, zone=zone),
         note=note,
         owner=owner or _login_name(),
         created=today_in(zone),
     )
     append_verdict(path, entry)
-    lines = [f"{path}: {finding['finding_id']} is {entry.verdict}; {_EFFECTS[confirmed]}"]
+    lines = [f"{path}: {finding['finding_id']} is {entry.verdict}; {_EFFECTS[verdict]}"]
     return Decision(
         path=path, entry=entry, text="\n".join(map(terminal, [*lines, finding["sentence"]]))
     )

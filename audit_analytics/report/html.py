@@ -95,19 +95,36 @@ def render_html(report: dict[str, Any]) -> str:
     -----
     Needs matplotlib, imported here: a report without plots would hide what it knows.
     """
-    environment = _environment()
-    style = "\n" + environment.get_template("report.css.j2").render() + "\n"
-    shown = {
-        "r": report,
-        "style": Markup(style),  # noqa: S704 - ours
-        "style_hash": base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-    }
     with speak_as(report):
-        return _fit_page(report, environment.get_template("report.html.j2"), shown)
+        return _fit_page(report, _environment().get_template("report.html.j2"), _give_style())
+
+
+def render_page(name: str, **values: object) -> str:
+    """Render a page of one template, with the style sheet and its hash, in the current language.
+
+    Parameters
+    ----------
+    name : str
+        The template.
+    **values : object
+        What it names.
+
+    Returns
+    -------
+    str
+        The page.
+    """
+    return _environment().get_template(name).render(**_give_style(), **values)
+
+
+def _give_style() -> dict[str, Any]:
+    style = "\n" + _environment().get_template("report.css.j2").render() + "\n"
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return {"style": Markup(style), "style_hash": digest}  # noqa: S704 - ours
 
 
 def _fit_page(report: dict[str, Any], template: Template, shown: dict[str, Any]) -> str:
-    shown["plots"] = draw_report(report)
+    shown |= {"r": report, "plots": draw_report(report)}
     most = max(detail.plots for detail in DETAILS)
     small = [draw_finding(f, report["tenant_zone"]) for f in report["findings"][:most]]
     page = ""

@@ -51,6 +51,8 @@ class ReportInput:
         Who the apps are.
     permissions_before : dict, optional
         What the report of the week before said of permissions.
+    watch : dict of str to Any
+        What was a little unusual over the last weeks, and is no finding.
     """
 
     week: Week
@@ -64,6 +66,7 @@ class ReportInput:
     follow_up: FollowUp
     inventory: Inventory = field(default_factory=Inventory)
     permissions_before: dict[str, Any] | None = None
+    watch: dict[str, Any] = field(default_factory=lambda: {"rows": [], "cases": []})
 
     def past_hours(self) -> NDArray[np.bool_]:
         """Return which hours of history and week the log could cover by now.

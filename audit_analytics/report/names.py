@@ -59,7 +59,7 @@ WORDS: Final = {
 }
 """What codes are called within a line."""
 
-DECISIONS: Final = {"true": mark("confirmed"), "benign": mark("harmless")}
+DECISIONS: Final = {"true": mark("confirmed"), "benign": mark("harmless"), "closed": mark("closed")}
 """What the verdicts of people are called."""
 
 OUTCOMES: Final = {

@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING, Any
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.language import _, ngettext, say_number, use_language
 from audit_analytics.report import write_report
-from audit_analytics.report.columns import pad
 from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
 from audit_analytics.report.decision import Decision, decide_finding, suppress_finding
 from audit_analytics.report.escape import terminal
 from audit_analytics.report.finding import Finding
 from audit_analytics.report.frames import tabulate_evidence, tabulate_findings
-from audit_analytics.report.names import say_code
 from audit_analytics.report.notes import say_notes
+from audit_analytics.report.story import list_finding
 from audit_analytics.settings import find_beside, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     import pandas as pd
@@ -250,7 +249,7 @@ class Report:
         return decide_finding(
             self.finding(which).data,
             self._find_file("verdicts", path),
-            confirmed=confirmed,
+            verdict="true" if confirmed else "benign",
             week=self.data["week"]["iso"],
             zone=self.data["tenant_zone"],
             note=note,
@@ -309,22 +308,28 @@ class Report:
             ]
         return "\n".join([*lines, *self.lines()])
 
-    def lines(self) -> list[str]:
+    def lines(
+        self, *, width: int | None = None, colour: Callable[[str, str], str] | None = None
+    ) -> list[str]:
         """Return one line per finding, safe to print to a terminal.
+
+        Parameters
+        ----------
+        width : int, optional
+            Columns to break at, what follows indented; none if not given.
+        colour : callable, optional
+            ``colour(text, code)`` marks a text for a severity or for ``new``.
 
         Returns
         -------
         list of str
-            Rank, severity and sentence; the verdict if there is no finding.
+            Rank, id, severity, whether it is new or was decided, and sentence; the verdict if
+            there is no finding.
         """
         if not self.data["findings"]:
             return [terminal(self.data["verdict"])]
         with use_language(self.data["lang"]):
-            return [
-                f"{finding['rank']:>3}  {pad(say_code(finding['severity']), 8)}  "
-                f"{terminal(finding['sentence'])}"
-                for finding in self.data["findings"]
-            ]
+            return [list_finding(row, width, colour) for row in self.data["findings"]]
 
     def count_rows(self, rejects_path: Path) -> list[str]:
         """Say how many rows were read and what became of them, safe to print to a terminal.

@@ -12,13 +12,21 @@ from audit_analytics.language.wording import show_api
 from audit_analytics.report import wording
 from audit_analytics.report.columns import fill, pad
 from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import name_outcome, name_response, say_code, say_decision
+from audit_analytics.report.names import (
+    DECISIONS,
+    name_outcome,
+    name_response,
+    say_code,
+    say_decision,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 WIDTH: Final = 80
 LABEL: Final = 16
+INDENT: Final = 31
+"""Columns of rank, id and severity."""
 
 
 def tell_finding(
@@ -108,6 +116,65 @@ def tell_briefly(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     facts += [(_("Check next"), step) for step in finding["next_steps"][:1]]
     parts = [_heading(finding, report), finding["sentence"]]
     return "\n".join([*(_wrap(part, following="  ") for part in parts), _show_facts(facts)])
+
+
+def list_finding(
+    finding: Mapping[str, Any],
+    width: int | None = None,
+    colour: Callable[[str, str], str] | None = None,
+) -> str:
+    """Tell a finding in a list.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+    width : int, optional
+        Columns to break at; none if not given.
+    colour : callable, optional
+        ``colour(text, code)`` marks a text for a severity or for ``new``.
+
+    Returns
+    -------
+    str
+        Rank, id, severity, marks and sentence; what follows the first line is indented.
+    """
+    paint = colour or (lambda text, _code: text)
+    severity = str(finding["severity"])
+    marks = [paint(_("NEW"), "new")] if finding["status"] == "new" else []
+    if finding["verdict"]:
+        decision = DECISIONS[finding["verdict"]["verdict"]]
+        marks.append(_(decision).upper())
+    # ids are of hexadecimal digits, unless somebody wrote the file by hand
+    name = terminal(str(finding["finding_id"]), NAME_LIMIT)
+    head = f"{finding['rank']:>3}  {name}  {paint(pad(say_code(severity), 8), severity)}  "
+    text = " ".join([*marks, terminal(finding["sentence"])])
+    if width is None:
+        return head + text
+    indent = " " * INDENT
+    return head + fill(text, max(width, 2 * INDENT), indent=indent, following=indent).lstrip()
+
+
+def tell_watched(row: Mapping[str, Any]) -> str:
+    """Tell an entry of the watch list.
+
+    Parameters
+    ----------
+    row : mapping of str to Any
+        As it stands in findings.json.
+
+    Returns
+    -------
+    str
+        Entity, its weeks, whether it rose, and what was unusual; safe for a terminal.
+    """
+    weeks = _(", ").join(
+        _("{week}: {text}", week=week["week"], text=wording.chance(week["p"]))
+        for week in row["weeks"]
+    )
+    mark = [_("rose this week")] if row["rose"] else []
+    parts = [terminal(str(row["entity"]), NAME_LIMIT), *mark, terminal(weeks)]
+    return "\n".join(["  ".join(parts), _wrap(row["text"], indent="    ")])
 
 
 def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:

@@ -8,5 +8,6 @@ are data to be read and committed: nothing here judges an event.
 from audit_analytics.review.parting import part_hits
 from audit_analytics.review.review import Review, read_review
 from audit_analytics.review.scope import leave_out_calls
+from audit_analytics.review.teaching import lower_known
 
-__all__ = ["Review", "leave_out_calls", "part_hits", "read_review"]
+__all__ = ["Review", "leave_out_calls", "lower_known", "part_hits", "read_review"]

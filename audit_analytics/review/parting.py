@@ -49,6 +49,7 @@ def part_hits(
     budget: float,
     most: int,
     known: Collection[str],
+    every: Sequence[Hit] | None = None,
 ) -> PartedHits:
     """Take out what is suppressed, count what is too much, and choose the reasons.
 
@@ -68,6 +69,8 @@ def part_hits(
         ``findings_per_rule``.
     known : collection of str
         Apps with a past.
+    every : sequence of Hit, optional
+        `hits` before verdicts lowered some; the same if not given.
 
     Returns
     -------
@@ -81,4 +84,8 @@ def part_hits(
     split = SplitHits(again.kept, [*first.suppressed, *again.suppressed])
     covered = limit([hit for hit, _ in split.suppressed])
     choose = partial(choose_reasons, cases=cases, budget=budget)
-    return PartedHits(choose(split.kept, every=hits), choose(covered, every=covered), split)
+    return PartedHits(
+        choose(split.kept, every=hits if every is None else every),
+        choose(covered, every=covered),
+        split,
+    )

@@ -35,6 +35,12 @@ class PastReports:
         Entity type and entity of every earlier finding in which a rule names a network or an
         address, and its calls, one place each. A network that the tenant knows has no rule, and
         apps often move there.
+    watched : dict of str to list
+        By ISO week, what was a little unusual and no finding.
+    told : list of str
+        Ids of all scored findings of the earlier weeks.
+    budgets : list of float
+        The alarm budget of each of these weeks.
     """
 
     last: dict[str, Any] | None
@@ -42,6 +48,9 @@ class PastReports:
     week: str
     suppressed: list[Scope] = field(default_factory=list)
     places: list[tuple[str, str, Scope]] = field(default_factory=list)
+    watched: dict[str, list[list[Any]]] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+    budgets: list[float] = field(default_factory=list)
 
     def list_undecided(self, verdicts: Mapping[str, Verdict]) -> list[Scope]:
         """List the calls from new places that nobody found harmless.
@@ -70,6 +79,33 @@ class PastReports:
             if about[-1:] != ["benign"]:
                 undecided.append(scope)
         return undecided
+
+    def count_promise(self, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+        """Count what was promised, and what verdicts made of it.
+
+        Parameters
+        ----------
+        verdicts : mapping of str to Verdict
+            The last verdict on each finding, by its id.
+
+        Returns
+        -------
+        dict of str to Any
+            How many ``weeks`` there are reports of, how many scored findings they told
+            (``told_count``), how many of these ordinary weeks would have brought at most
+            (``promised``), and how many were ``confirmed_count``, ``harmless_count`` and
+            ``undecided_count``.
+        """
+        decided = [verdicts[name].verdict if name in verdicts else "" for name in self.told]
+        harmless, undecided = decided.count("benign"), decided.count("")
+        return {
+            "weeks": len(self.budgets),
+            "promised": sum(self.budgets),
+            "told_count": len(decided),
+            "confirmed_count": len(decided) - harmless - undecided,
+            "harmless_count": harmless,
+            "undecided_count": undecided,
+        }
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -149,6 +185,14 @@ def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: i
         last=last,
         status=status,
         week=names[0],
+        told=[
+            row["finding_id"]
+            for _then, report in told
+            for row in report["findings"]
+            if row["expected_per_week"] is not None
+        ],
+        budgets=[float(report["budget_per_week"]) for _then, report in told],
+        watched={then.iso: report["watch"]["cases"] for then, report in told},
         suppressed=[
             scope
             for then, report in told

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from audit_analytics.review.verdicts import Verdict
+
 ID_LENGTH: Final = 4
 """Least characters of an id that name a finding; fewer digits are a rank."""
 
+WEEK_LENGTH: Final = len("2026-W46")
 FILE: Final = "findings.json"
 _NEEDED: Final = (
     "finding_id",
@@ -31,6 +34,7 @@ _NEEDED: Final = (
     "rank",
     "reasons",
     "since_week",
+    "expected_per_week",
     "status",
     "through",
     "untold",
@@ -80,7 +84,7 @@ def read_report(path: Path) -> dict[str, Any]:
             and all(n in r for row in rows for r in row["reasons"] for n in _NEEDED_OF_REASONS)
             and {"week_status"} <= report["coverage"].keys()
             and {"iso"} <= report["week"].keys()
-            and {"lang", "tenant_zone", "suppressions"} <= report.keys()
+            and {"lang", "tenant_zone", "suppressions", "watch", "budget_per_week"} <= report.keys()
             and report["lang"] in LANGUAGES
         )
     except (KeyError, TypeError, AttributeError):
@@ -99,12 +103,13 @@ def list_reports(folder: Path) -> list[Path]:
     Parameters
     ----------
     folder : pathlib.Path
-        Folder of the reports, one folder a week.
+        Folder of the reports, one folder a report.
 
     Returns
     -------
     list of pathlib.Path
-        Each week's findings.json, the latest week first.
+        Each report's findings.json, the latest first: a week in progress after the whole weeks
+        before it, and before its own whole week.
 
     Raises
     ------
@@ -114,7 +119,13 @@ def list_reports(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the folder of the reports")
     weeks = "[12][0-9][0-9][0-9]-W[0-5][0-9]"
-    return sorted(folder.glob(f"{weeks}/{FILE}"), reverse=True)
+    found = [*folder.glob(f"{weeks}/{FILE}"), *folder.glob(f"{weeks}-since-*/{FILE}")]
+    return sorted(found, key=_order, reverse=True)
+
+
+def _order(path: Path) -> tuple[str, bool, str]:
+    name = path.parent.name
+    return name[:WEEK_LENGTH], len(name) == WEEK_LENGTH, name
 
 
 def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -159,6 +170,46 @@ def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any
     if len(found) > 1:
         raise InputError(f"finding {text!r}: may be {' or '.join(sorted(found))}; give more of it")
     return found.popitem()[1]
+
+
+def list_open(
+    folder: Path, verdicts: Mapping[str, Verdict], *, is_all: bool = False
+) -> list[dict[str, Any]]:
+    """List what is open: the findings of the latest report, and those confirmed before.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the reports.
+    verdicts : mapping of str to Verdict
+        The last verdict on each finding, by its id.
+    is_all : bool, default=False
+        Whether harmless findings of the latest report are listed as well.
+
+    Returns
+    -------
+    list of dict
+        As they stand in findings.json, with the last verdict and the ``week`` of their report.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or the latest report cannot be read.
+    """
+    paths = list_reports(folder)
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        if path != paths[0] and not any(v.verdict == "true" for v in verdicts.values()):
+            break
+        report = read_report(path)
+        for row in report["findings"]:
+            known = verdicts.get(row["finding_id"])
+            verdict = known.to_dict() if known else row["verdict"]
+            decided = verdict["verdict"] if verdict else ""
+            if decided == "true" or (path == paths[0] and (is_all or decided != "benign")):
+                own = row | {"verdict": verdict, "week": report["week"]["iso"]}
+                found.setdefault(row["finding_id"], own)
+    return list(found.values())
 
 
 def _find_rank(path: Path, rank: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,5 +1,8 @@
 """Verdicts: what a person found out about a finding, kept in a TOML file.
 
+A benign verdict teaches: see :mod:`audit_analytics.review.teaching`. A confirmed finding is open
+until a later verdict says that it is ``closed``.
+
 A finding that was confirmed (``true``) leaves the history: its calls must not become what is
 usual, or the second week of an attack would pass for normal. The calls of a harmless one
 (``benign``) stay and teach, as those of a finding nobody judged do unless they came from a new
@@ -36,6 +39,8 @@ class VerdictCalls(BaseModel):
     start_at: AwareDatetime = Field(description="from when, UTC")
     end_at: AwareDatetime = Field(description="to when, UTC, the end excluded")
     scope: dict[str, tuple[str, ...]] = Field(description="column of the events to its values")
+    detector: str = Field("", description="what spoke of them")
+    observed: float = Field(0.0, description="how many it counted, in its unit")
 
 
 class Verdict(BaseModel):
@@ -44,7 +49,9 @@ class Verdict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     finding: str = Field(min_length=1, description="id of the finding")
-    verdict: Literal["true", "benign"] = Field(description="confirmed, or harmless")
+    verdict: Literal["true", "benign", "closed"] = Field(
+        description="confirmed; harmless; or confirmed, and dealt with"
+    )
     note: str = Field("", description="what was found out")
     owner: str = Field("", description="who decided it")
     created: date = Field(description="day it was decided")
@@ -75,6 +82,8 @@ class Verdict(BaseModel):
                 f"start_at = {_write_instant(calls.start_at)}",
                 f"end_at = {_write_instant(calls.end_at)}",
                 f"scope = {{ {columns} }}",
+                f"detector = {quote_toml(calls.detector)}",
+                f"observed = {calls.observed!r}",
             ]
         return "\n".join(lines)
 
@@ -110,7 +119,7 @@ def _write_instant(at: datetime) -> str:
 
 def judge_finding(
     finding: Mapping[str, Any],
-    verdict: Literal["true", "benign"],
+    verdict: Literal["true", "benign", "closed"],
     *,
     week: Week,
     note: str,
@@ -123,8 +132,8 @@ def judge_finding(
     ----------
     finding : mapping of str to Any
         The finding as it stands in findings.json.
-    verdict : {'true', 'benign'}
-        Confirmed, or harmless.
+    verdict : {'true', 'benign', 'closed'}
+        Confirmed; harmless; or confirmed, and dealt with.
     week : Week
         The week of its report.
     note, owner : str
@@ -137,8 +146,12 @@ def judge_finding(
     Verdict
         With the calls that belong to the finding's reasons.
     """
-    covered = [cover_reason(reason, until=week.end_at) for reason in finding["reasons"]]
-    calls = [scope.to_dict() for scope in covered if scope.start_at < scope.end_at]
+    covered = [(cover_reason(reason, until=week.end_at), reason) for reason in finding["reasons"]]
+    calls = [
+        scope.to_dict() | {"detector": reason["detector"], "observed": float(reason["observed"])}
+        for scope, reason in covered
+        if scope.start_at < scope.end_at
+    ]
     return Verdict.model_validate(
         {name: finding[name] for name in ("entity_type", "entity")}
         | {"finding": finding["finding_id"], "verdict": verdict, "note": note, "owner": owner}
@@ -208,10 +221,12 @@ def list_confirmed(verdicts: Sequence[Verdict], week: Week) -> list[Scope]:
     ConfigError
         A verdict names a week that is none.
     """
-    return [
+    found = [
         read_scope(calls.model_dump())
         for entry in verdicts
-        if entry.verdict == "true"
+        if entry.verdict != "benign"
         and parse_week(entry.week, zone=week.zone).end_at <= week.start_at
         for calls in entry.calls
     ]
+    # several reasons may be about the same calls
+    return [scope for place, scope in enumerate(found) if scope not in found[:place]]

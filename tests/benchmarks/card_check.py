@@ -17,6 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+import audit_analytics as aa
+from audit_analytics.simulate import simulate_company
+from audit_analytics.simulate.pages import write_pages
+
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 
@@ -24,10 +28,10 @@ def read_raw(folder: Path) -> pd.DataFrame:
     """Read the pages of a folder; of rows with one id the first counts."""
     rows = []
     for path in sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")]):
-        opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-        with opened as lines:
-            for page in map(json.loads, lines):
-                rows += page["data"]["items"]
+        packed = path.read_bytes()
+        text = gzip.decompress(packed) if path.suffix == ".gz" else packed
+        for page in map(json.loads, text.decode().splitlines()):
+            rows += page["data"]["items"]
     frame = pd.DataFrame([row for row in rows if isinstance(row.get("event_time"), int)])
     details = frame["log_detail"].map(lambda detail: detail if isinstance(detail, dict) else {})
     answers = details.map(lambda detail: _read_code(detail.get("response", "")))
@@ -128,10 +132,6 @@ def check_report(report: dict[str, Any], raw: pd.DataFrame, labels: pd.DataFrame
 
 
 def main() -> None:
-    import audit_analytics as aa
-    from audit_analytics.simulate import simulate_company
-    from audit_analytics.simulate.pages import write_pages
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
     asked = parser.parse_args()

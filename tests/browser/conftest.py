@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import report_fixture as fixture
 
 from audit_analytics.report import write_report
+from audit_analytics.report.overview import write_overview
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 REPORTS = {
@@ -69,6 +70,13 @@ def site(_equipped, tmp_path_factory):
     folder = tmp_path_factory.mktemp("site")
     for name, make in REPORTS.items():
         write_report(make(), folder / name)
+    for place, name in (
+        ("2026-W46", "hostile"),
+        ("2026-W47", "gaps"),
+        ("acme/2026-W47", "complete"),
+    ):
+        shutil.copytree(folder / name, folder / place)
+    write_overview(folder, lang="en", zone="Asia/Shanghai", failed={"gone": "no event"})
     handler = functools.partial(_Silent, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -7,7 +7,10 @@ import pytest
 
 SIZES = {1280: 900, 390: 844}
 VIEWS = [(scheme, width) for scheme in ("light", "dark") for width in SIZES]
-OPEN_ALL = "document.querySelectorAll('details').forEach((part) => { part.open = true; })"
+OPEN_ALL = (
+    "document.querySelectorAll('details').forEach((part) => {"
+    " part.removeAttribute('name'); part.open = true; })"
+)
 # axe cannot judge text on a gradient: the shades at the edges of what scrolls sideways
 NO_SHADES = (
     "document.querySelectorAll('.scroll').forEach((part) => { part.style.background = 'none'; })"
@@ -164,7 +167,56 @@ def test_the_printed_page_has_what_the_screen_folds_away(browser, site, artefact
         visit.page.pdf(path=path, prefer_css_page_size=True, print_background=False)
     pages = [page.extract_text() for page in pypdf.PdfReader(path).pages]
     text = "".join("".join(pages).split())
-    for words in ("rotatetheappsecret", "[[suppress]]", "7573000000000000000", "38distinctAPIs"):
+    for words in ("rotatetheappsecret", "7573000000000000000", "38distinctAPIs", "WHATHAPPENED"):
         assert words in text
     assert len(pages) < 40
     assert all(page.strip() for page in pages)
+
+
+def test_with_everything_closed_the_page_is_short(browser, site):
+    with Visit(browser, f"{site}/complete/report.html") as visit:
+        height = visit.page.evaluate("document.documentElement.scrollHeight")
+        visit.page.evaluate(OPEN_ALL)
+        opened = visit.page.evaluate("document.documentElement.scrollHeight")
+    # as tall as 20,162 px before a finding was one line until it is opened
+    assert height < 10_000
+    assert opened > 2 * height
+
+
+def test_filters_leave_what_was_chosen(browser, site):
+    with Visit(browser, f"{site}/complete/report.html") as visit:
+        page = visit.page
+        everything = page.locator(".row:visible").count()
+        page.locator("#only-critical").check()
+        shown = page.locator(".row:visible")
+        assert 0 < shown.count() < everything
+        assert shown.count() == page.locator(".s-critical:visible").count()
+        page.locator("#only-continuing").check()
+        assert page.locator(".row:visible:not(.t-continuing)").count() == 0
+        for name in ("severity", "status"):
+            page.locator(f'input[name="{name}"]').first.check()
+        assert page.locator(".row:visible").count() == everything
+
+
+def test_an_anchor_opens_its_card_and_one_card_closes_the_other(browser, site):
+    with Visit(browser, f"{site}/complete/report.html") as visit:
+        page = visit.page
+        links = page.locator(".list th a")
+        for n in (1, 0):
+            links.nth(n).click()
+            name = links.nth(n).get_attribute("href")
+            assert page.locator(name).is_visible()
+            assert page.locator(".card[open]").count() == 1
+        page.locator("nav a", has_text="Method").click()
+        assert page.locator("#method").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", SIZES)
+def test_axe_finds_nothing_in_the_overview(browser, site, artefacts, scheme, width):
+    with Visit(browser, f"{site}/index.html", scheme, width) as visit:
+        visit.page.screenshot(path=artefacts / f"index-{scheme}-{width}.png", full_page=True)
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+        visit.page.evaluate(Path(os.environ["AXE"]).read_text(encoding="utf-8"))
+        assert visit.page.evaluate(RUN_AXE) == []
+        assert visit.complaints == []

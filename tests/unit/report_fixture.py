@@ -403,6 +403,38 @@ def make_report() -> dict[str, Any]:
             "status": "compared",
             "text": "Compared with the report of 2026-W46.",
         },
+        "watch": {
+            "rows": [
+                {
+                    "entity_type": "app",
+                    "entity": "cli_a0slow1122334455",
+                    "p": 0.06,
+                    "expected_per_week": 14.2,
+                    "combined_p": 0.0004,
+                    "weeks": [{"week": "2026-W46", "p": 0.08}, {"week": "2026-W47", "p": 0.06}],
+                    "rose": True,
+                    "text": "cli_a0slow1122334455 called 41 times on Tue; 12 to 38 were expected.",
+                }
+            ],
+            "cases": [["app", "cli_a0slow1122334455", 0.06]],
+        },
+        "still_open": [
+            {
+                "finding_id": "f-00000000abcd",
+                "week": "2026-W45",
+                "entity_type": "app",
+                "entity": "cli_a0leak1122334455",
+                "verdict": _decide("secret leaked") | {"verdict": "true"},
+            }
+        ],
+        "promise": {
+            "weeks": 4,
+            "promised": 40.0,
+            "told_count": 31,
+            "confirmed_count": 2,
+            "harmless_count": 12,
+            "undecided_count": 17,
+        },
         "resolved": [
             _earlier("cli_a0c3be55912d4b8e", "volume", "Unusual number of calls")
             | {
@@ -761,6 +793,10 @@ def make_hostile_report() -> dict[str, Any]:
     for key in ("apps", "ips"):
         for row in report["top"][key]:
             del row["severity"]
+    report["watch"]["rows"] = [
+        report["watch"]["rows"][0] | {"entity": name, "text": name} for name in names[:10]
+    ]
+    report["still_open"][0] |= {"entity": names[0], "verdict": _decide(names[1])}
     report["verdict"] = " ".join(n for n in names if len(n) < 200)
     report["coverage"]["reject_reasons"] = dict.fromkeys(names, 1)
     report["coverage"]["unknown_apis"] = [

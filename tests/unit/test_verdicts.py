@@ -19,6 +19,7 @@ LAST = WEEK.shifted(-1)
 START = LAST.start_at + 30 * HOUR
 REASON = {
     "detector": "NEWNET",
+    "observed": 63.0,
     "start_at": START.strftime("%Y-%m-%dT%H:%M:%SZ"),
     "end_at": (START + 24 * HOUR).strftime("%Y-%m-%dT%H:%M:%SZ"),
     "scope": {"app_id": ["cli_a"], "network": ["203.0.113.0/24"]},
