@@ -1,7 +1,7 @@
 """Hours, days and working-time slots on the tenant's clocks.
 
-Everything else counts in UTC: this module and :mod:`audit_analytics.dates.weeks` alone know the zone. An
-analyst's week, a night shift and a holiday exist only there.
+Instants are in UTC everywhere: what an hour, a day and a week are to an analyst, this module and
+:mod:`audit_analytics.dates.weeks` alone say. Every count is cut by them once.
 """
 
 from __future__ import annotations

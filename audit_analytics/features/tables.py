@@ -39,7 +39,7 @@ def per_app(
     bucket : str, default="1h"
         Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
     zone : str, default="Asia/Shanghai"
-        IANA zone whose midnight begins a day bucket.
+        IANA zone on whose clocks the buckets are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call between the app's first call and the
         end of the log.
@@ -100,7 +100,7 @@ def per_ip(
     bucket : str, default="1h"
         Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
     zone : str, default="Asia/Shanghai"
-        IANA zone whose midnight begins a day bucket.
+        IANA zone on whose clocks the buckets are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call since the IP's first call.
 
@@ -143,7 +143,7 @@ def per_api(
     bucket : str, default="1h"
         Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
     zone : str, default="Asia/Shanghai"
-        IANA zone whose midnight begins a day bucket.
+        IANA zone on whose clocks the buckets are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call since the API's first call.
 

@@ -133,7 +133,7 @@ class AppFeatures(_Features):
     bucket : str, default="1h"
         Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
     zone : str, default="Asia/Shanghai"
-        IANA zone whose midnight begins a day bucket.
+        IANA zone on whose clocks the buckets are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call between the app's first call and the
         end of the log.
@@ -169,7 +169,7 @@ class IpFeatures(_Features):
     bucket : str, default="1h"
         Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
     zone : str, default="Asia/Shanghai"
-        IANA zone whose midnight begins a day bucket.
+        IANA zone on whose clocks the buckets are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call since the IP's first call.
 
@@ -200,7 +200,7 @@ class ApiFeatures(_Features):
     bucket : str, default="1h"
         Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
     zone : str, default="Asia/Shanghai"
-        IANA zone whose midnight begins a day bucket.
+        IANA zone on whose clocks the buckets are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call since the API's first call.
 
