@@ -23,7 +23,7 @@ from audit_analytics.detect.panel import Panel, build_panel
 from audit_analytics.detect.reasons import choose_reasons
 from audit_analytics.detect.rule_input import RuleInput
 from audit_analytics.detect.rules import Rule, rule
-from audit_analytics.detect.series import expect_week
+from audit_analytics.detect.series import expect_app, expect_week
 from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "choose_reasons",
     "choose_thresholds",
     "detect_week",
+    "expect_app",
     "expect_week",
     "explain_case",
     "find_detector",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -107,6 +108,7 @@ class Panel:
             since_hour=int(over.sum()),
         )
 
+    @lru_cache(maxsize=4)  # noqa: B019 - a panel lives as long as its run
     def narrow_to_api(self, api: str) -> Panel:
         """Keep the calls of one API.
 

@@ -14,6 +14,7 @@ from audit_analytics.detect.surprise import WeekFrame, fit_hourly
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit_analytics.detect.baseline import Baseline
     from audit_analytics.detect.panel import Panel
 
 
@@ -34,7 +35,6 @@ class WeekSeries:
     high: NDArray[np.float64]
 
 
-@lru_cache(maxsize=8)
 def expect_week(panel: Panel, metric: str = "calls") -> WeekSeries:
     """Return what was to be expected of every app in every hour of the report week.
 
@@ -50,18 +50,47 @@ def expect_week(panel: Panel, metric: str = "calls") -> WeekSeries:
     WeekSeries
         In the order of ``panel.apps``.
     """
-    frame, counts = WeekFrame(panel, 0), panel.counts[metric]
-    base, slot = fit_hourly(frame, counts), panel.grid.slot[frame.hours]
-    apps = np.repeat(np.arange(len(panel.apps)), len(slot))
-    slots = np.tile(slot, len(panel.apps))
+    return _expect(panel, metric, np.arange(len(panel.apps)))
+
+
+def expect_app(panel: Panel, metric: str, app: int) -> WeekSeries:
+    """Return what was to be expected of one app in every hour of the report week.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    metric : str
+        One of the keys of ``panel.counts``.
+    app : int
+        Position of the app.
+
+    Returns
+    -------
+    WeekSeries
+        Of one row.
+    """
+    return _expect(panel, metric, np.array([app]))
+
+
+def _expect(panel: Panel, metric: str, rows: NDArray[np.intp]) -> WeekSeries:
+    hours = np.flatnonzero(panel.grid.week == 0)
+    base, slot = _fit(panel, metric), panel.grid.slot[hours]
+    apps, slots = np.repeat(rows, len(slot)), np.tile(slot, len(rows))
     mean = base.mean[apps, slots]
     size = base.size(mean, apps, slots)
     low, high = (scipy.stats.nbinom.ppf(q, size, size / (size + mean)) for q in (0.025, 0.975))
-    shape = (len(panel.apps), len(slot))
-    unknown = ~panel.assessed(0)[:, None]
+    shape = (len(rows), len(slot))
+    unknown = ~panel.assessed(0)[rows][:, None]
     return WeekSeries(
-        observed=counts[:, frame.hours],
+        observed=panel.counts[metric][np.ix_(rows, hours)],
         expected=np.where(unknown, np.nan, mean.reshape(shape)),
         low=np.where(unknown, np.nan, low.reshape(shape)),
         high=np.where(unknown, np.nan, high.reshape(shape)),
     )
+
+
+@lru_cache(maxsize=8)
+def _fit(panel: Panel, metric: str) -> Baseline:
+    """Fit every app once, however many findings are drawn: it takes most of the time."""
+    return fit_hourly(WeekFrame(panel, 0), panel.counts[metric])

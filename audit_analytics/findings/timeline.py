@@ -52,18 +52,20 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
             break
         steps = _join(table, join)
     ok = groups["calls_count"].where(groups["outcome"] == "ok", 0)
-    order = sorted(steps, key=lambda step: (not step["told"], step["outcome"] != "ok"))
-    shown = sorted(order[:MAX_STEPS], key=lambda step: (step["first_at"], step["last_at"]))
+    # a crowd has steps by the ten thousand: only those shown are named
+    order = steps.assign(below=~steps["told"], failed=steps["outcome"] != "ok")
+    order = order.sort_values(["below", "failed"], kind="stable").index
+    shown = steps.loc[order[:MAX_STEPS]].sort_values(["first_at", "last_at"], kind="stable")
     first, last = groups["first_at"].min(), groups["last_at"].max()
     return {
         **_say_span(first, last, ("first", "last"), zone),
         "calls_count": int(groups["calls_count"].sum()),
         "ok_count": int(ok.sum()),
-        "more_calls_count": sum(step["calls_count"] for step in order[MAX_STEPS:]),
+        "more_calls_count": int(steps.loc[order[MAX_STEPS:], "calls_count"].sum()),
         "steps": [
             {name: step[name] for name in step if name not in {"first_at", "last_at"}}
             | _say_span(step["first_at"], step["last_at"], ("start", "end"), zone)
-            for step in shown
+            for step in map(_name_step, shown.to_dict("records"))
         ],
     }
 
@@ -94,9 +96,7 @@ def _join_all(table: pd.DataFrame) -> pd.DataFrame:
     return _join_harmless(table).assign(app_id=_ANY, ip=_ANY)
 
 
-def _join(
-    table: pd.DataFrame, coarsen: Callable[[pd.DataFrame], pd.DataFrame]
-) -> list[dict[str, Any]]:
+def _join(table: pd.DataFrame, coarsen: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
     """Join hours of like calls to steps; a long pause begins another one."""
     coarse = coarsen(table)
     keys = ["told", "app_id", "ip", "api", "outcome"]
@@ -106,7 +106,7 @@ def _join(
     rows = rows.sort_values([*keys, "first_at"])
     pause = rows["first_at"] - rows.groupby(keys)["last_at"].cummax().shift() > PAUSE
     rows["run"] = (pause | (rows[keys] != rows[keys].shift()).any(axis=1)).cumsum()
-    found = rows.groupby("run").agg(
+    return rows.groupby("run").agg(
         told=("told", "first"),
         app_id=("real_app", "first"),
         apps_count=("real_app", "nunique"),
@@ -119,7 +119,6 @@ def _join(
         first_at=("first_at", "min"),
         last_at=("last_at", "max"),
     )
-    return [_name_step(row) for row in found.to_dict("records")]
 
 
 def _name_step(row: dict[Any, Any]) -> dict[str, Any]:

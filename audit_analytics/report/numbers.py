@@ -8,7 +8,7 @@ import numpy as np
 
 from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
-from audit_analytics.detect import expect_week, find_detector
+from audit_analytics.detect import expect_app, expect_week, find_detector
 from audit_analytics.language import _, list_weekdays, mark
 from audit_analytics.report.wording import share_of
 
@@ -64,10 +64,10 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         what = METRICS.get(metric, first.unit)
         if "narrow" in first.facts:
             panel, what = panel.narrow_to_api(first.facts["narrow"]), ONE_API
-        found = expect_week(panel, metric)
         app = panel.apps.get_loc(finding.entity)
-        observed, expected = found.observed[app], found.expected[app]
-        low, high = found.low[app], found.high[app]
+        found = expect_app(panel, metric, app)
+        observed, expected = found.observed[0], found.expected[0]
+        low, high = found.low[0], found.high[0]
         counts, week = panel.counts[metric][app], panel.grid.week
         past = [counts[week == -back] for back in _weeks_back(data)]
     elif finding.entity_type == "ip":

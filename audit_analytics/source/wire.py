@@ -141,24 +141,22 @@ def split_document(text: bytes) -> list[bytes] | str:
     'error page 1780001'
     """
     try:
-        found = _open_document(text)
+        return _split(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         # control characters, lone surrogates, a value too deep: they must not cost the others
         value = decode_anyhow(text)
-        if not isinstance(value, dict | list):
-            return [text]
-        try:
-            text = encode(value)
-            found = _open_document(text)
-        except (ValueError, msgspec.MsgspecError, RecursionError):
-            return [text]
-    if isinstance(found, list):
-        return [bytes(part) for part in found]
-    return _find_items(text, found)
+    if not isinstance(value, dict | list):
+        return [text]
+    try:
+        return _split(encode(value))
+    except (ValueError, msgspec.MsgspecError, RecursionError):
+        return [text]
 
 
-def _open_document(text: bytes) -> list[msgspec.Raw] | dict[str, msgspec.Raw]:
-    return _PARTS.decode(text) if text.lstrip()[:1] == b"[" else _FIELDS.decode(text)
+def _split(text: bytes) -> list[bytes] | str:
+    if text.lstrip()[:1] == b"[":
+        return [bytes(part) for part in _PARTS.decode(text)]
+    return _find_items(text, _FIELDS.decode(text))
 
 
 def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from audit_analytics.errors import InputError
 from audit_analytics.source import chunks, read_log, text, values
 from audit_analytics.source.values import BROKEN, Splitter, decode_anyhow
+from audit_analytics.source.wire import split_document
 
 AT = 1_700_000_000
 
@@ -302,3 +303,9 @@ def test_hostile_text_is_split_with_linear_work(monkeypatch, unit, chunk):
     # four times the text; what is tried in vain has a budget that grows with the text, and a free part
     assert costs[1] < 6 * costs[0] + 4 * 2**20
     assert costs[1] < 64 * 400_000
+
+
+def test_a_broken_character_in_the_name_of_a_field_beside_the_items_costs_no_item():
+    """Found by 10,000 hostile pages: the name is read a level below the page, and ended the run."""
+    page = b'{"code":0,"data":{"it\xd4ms":[],"items":[{"id":"1","event_time":1790000000}]}}'
+    assert split_document(page) == [b'{"id":"1","event_time":1790000000}']

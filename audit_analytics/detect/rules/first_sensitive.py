@@ -16,7 +16,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import SENSITIVE_BENIGN, SENSITIVE_STEPS
@@ -49,6 +49,10 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     )
 
 
+MOST_USES: Final = 1000
+"""More apps that use something for the first time are a flood."""
+
+
 @rule(
     name="rule:first_sensitive",
     title=mark("First use of a sensitive API"),
@@ -74,7 +78,11 @@ def find_first_sensitive(data: RuleInput) -> Iterator[Hit]:
     new = new.assign(critical=critical).sort_values(["first_at", "api"])
     keys = ["app_id", "critical"]
     named = gather(new, keys, "api")
-    for use in sum_uses(new, keys).itertuples():
+    uses = sum_uses(new, keys)
+    if len(uses) > MOST_USES:
+        # ids of a few calls: there is no finding that this could support
+        uses = uses[uses["critical"] | uses["app_id"].isin(data.panel.apps)]
+    for use in uses.itertuples():
         apis = tuple(named[use.app_id, use.critical])
         yield Hit(
             entity_type="app",
