@@ -251,7 +251,7 @@ class Rows:
             By week, in rising order.
         """
         pairs = np.unique(np.stack([self.week, self.entity]), axis=1)
-        return np.unique(pairs[0], return_counts=True)[1].tolist()
+        return [int(count) for count in np.unique(pairs[0], return_counts=True)[1]]
 
 
 def stack_weeks(

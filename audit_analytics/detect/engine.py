@@ -37,6 +37,8 @@ from audit_analytics.detect.scores import AppDays, count_windows, score_apps
 from audit_analytics.detect.windows import choose_windows, rate_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from audit_analytics.detect.common import Common
@@ -46,7 +48,8 @@ if TYPE_CHECKING:
 
 FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
-APIs. Where one is not there the others have its share."""
+APIs. Where one is not there the others have its share, and where more of the apps are young
+than these shares say, each app, old or young, has the same."""
 
 UNITS_FACTOR: Final = 2
 UNITS_MORE: Final = 10
@@ -366,15 +369,13 @@ def _make_cases(detection: Detection) -> list[Case]:
     days["far"] = days["far"].fillna(-np.log10(days["p"]))
     least = days.groupby(["family", "entity"]).agg(p=("p", "min"), far=("far", "max"))
     least["q"] = adjust_q(least["p"].to_numpy(dtype=float))
-    # what is not there has no chances, and needs no share
-    there = [family for family in FAMILY_SHARE if detection.units[family]]
-    total = sum(FAMILY_SHARE[family] for family in there)
+    share = _share_budget(detection.units)
     cases = [
         Case(
             entity_type="app" if family == "newborn" else family,
             entity=str(entity),
             p=float(p),
-            expected_per_week=float(p) * detection.units[family] * total / FAMILY_SHARE[family],
+            expected_per_week=float(p) * detection.units[family] / share[family],
             q=float(q),
             far=float(far),
         )
@@ -383,6 +384,18 @@ def _make_cases(detection: Detection) -> list[Case]:
     cases.sort(key=lambda case: (case.expected_per_week, -case.far, case.entity_type, case.entity))
     # a young app may be new on a network besides: one case, by what is more unusual
     return list({(case.entity_type, case.entity): case for case in reversed(cases)}.values())[::-1]
+
+
+def _share_budget(units: Mapping[str, int]) -> dict[str, float]:
+    """Return which share of the alarm budget each family has."""
+    share = {family: FAMILY_SHARE[family] for family in FAMILY_SHARE if units[family]}
+    if "app" in share and "newborn" in share:
+        both = share["app"] + share["newborn"]
+        young = units["newborn"] / (units["app"] + units["newborn"])
+        share["newborn"] = max(share["newborn"], both * young)
+        share["app"] = both - share["newborn"]
+    total = sum(share.values())
+    return {family: part / total for family, part in share.items()}
 
 
 def _list_days(

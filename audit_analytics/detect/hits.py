@@ -91,15 +91,15 @@ def _explain_app(
 ) -> Iterator[Hit]:
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {group: detection.app_p[group.name][app].min() for group in detection.groups}
-    ranked = _rank_groups(detection, app, least)
-    speaking = [group for group in ranked if least[group] <= CLEAR_P]
+    speaking = {group: p for group, p in least.items() if p <= CLEAR_P}
     worst = int(detection.far["joint"][app].argmax())
     mixtures = list_detectors(MixtureGroup)
     first = detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]
     if not speaking and (first or not mixtures):
         # the past of a small tenant is too short for any p below CLEAR_P
-        speaking = [group for group in ranked if least[group] < MAX_P] or ranked[:1]
-    for group in speaking:
+        rarest = min(least, key=lambda group: least[group])
+        speaking = {g: p for g, p in least.items() if p < MAX_P} or {rarest: least[rarest]}
+    for group in _rank_groups(detection, app, speaking):
         day = int(detection.far[group.name][app].argmax())
         yield from group.explain(detection, app, day, severity_of_api)
     if not speaking:

@@ -61,7 +61,8 @@ def order_equals(p: Mapping[T, float], rank: Callable[[T, list[T]], Any]) -> lis
     while left:
         limit = EQUALS * min(left.values())
         equals = [one for one in left if left[one] <= limit]
-        ordered += sorted(equals, key=lambda one, equals=equals: rank(one, equals))
+        ranks = {one: rank(one, equals) for one in equals}
+        ordered += sorted(equals, key=ranks.__getitem__)
         for one in equals:
             del left[one]
     return ordered

@@ -9,6 +9,8 @@ from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, spread
 
 from audit_analytics import load
 from audit_analytics.detect.first_days import METRICS
+from audit_analytics.detect.groups.birth import choose_number
+from audit_analytics.detect.newborn import Newborns
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
@@ -130,3 +132,27 @@ def test_no_number_without_support_is_unusual():
     app = data.detection.panel.apps.get_loc("cli_now")
     assert newborns.tested[app].any()
     assert min(newborns.p[name][app].min() for name in METRICS) > 0.05
+
+
+def number_of(**seen):
+    """Which number is told, of count and p-value by name."""
+    one = {"expected", "low", "high"}
+    table = {name: np.array([[seen.get(name, (0, 1.0))[0]]], dtype=float) for name in METRICS}
+    p = {name: np.array([[seen.get(name, (0, 1.0))[1]]]) for name in METRICS}
+    hour = {name: np.zeros((1, 1), int) for name in METRICS if METRICS[name].hourly}
+    true = np.ones((1, 1), dtype=bool)
+    found = Newborns(
+        true, p, table, **dict.fromkeys(one, table), hour=hour, far=table["apis"], born=true[0]
+    )
+    return choose_number(found, 0)
+
+
+def test_a_young_app_is_told_by_what_its_unusual_calls_were():
+    # some tokens among a thousand calls are not what went on
+    assert number_of(token=(53, 7e-6), calls_hour=(1000, 4e-4)) == "calls_hour"
+    assert number_of(token=(73, 1e-5), calls_hour=(78, 4e-3)) == "token"
+    assert number_of(errors_hour=(300, 3e-4), calls_hour=(300, 2e-4)) == "errors_hour"
+    # failing APIs are no news where failures are not
+    assert number_of(failed_apis=(6, 3e-4), sensitive_quiet=(120, 2e-4)) == "sensitive_quiet"
+    assert number_of(failed_apis=(22, 3e-6), errors_day=(35, 3e-4)) == "failed_apis"
+    assert number_of(calls_day=(90, 0.04)) == "calls_day"

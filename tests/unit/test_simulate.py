@@ -254,6 +254,17 @@ def test_an_attack_is_a_pure_function_that_stays_in_its_window(name, seed, size,
     assert scenario.removes or len(rows) >= 1
 
 
+def test_growth_comes_when_the_app_calls_anyway():
+    start = 1_800_000_000
+    rows = SCENARIOS["growth"].inject(np.random.default_rng(1), TARGET, start, 1.0)
+    hours = rows["time"].to_numpy() // 3600
+    usual = np.array(TARGET.rhythm)[(start // 3600 + np.arange(160)) % 168]
+    assert len(rows) == pytest.approx(usual.sum(), rel=0.1)
+    # the first hour is cut where it starts
+    assert (np.array(TARGET.rhythm)[hours[hours > start // 3600] % 168] > 0).all()
+    assert set(rows["api"]) <= set(TARGET.apis)
+
+
 def test_every_api_is_one_the_catalogue_knows():
     text = (files("audit_analytics.catalogue") / "apis.csv").read_text(encoding="utf-8")
     known = {row["method"] + row["path"] for row in csv.DictReader(text.splitlines())}

@@ -3,7 +3,9 @@
 import numpy as np
 from tenant import DAY, build_tenant, calls, local, make_events, quiet_tenant, spread
 
+from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import detect_week, find_hits
+from audit_analytics.findings.order import order_reasons
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-10 12:00")
@@ -36,3 +38,26 @@ def test_the_greatest_excess_speaks_not_the_first_day_nor_a_fixed_order():
     assert (found.app_p["VOL"][app] == found.app_p["VOL"][app].min()).sum() > 1
     first = next(case.entity for case in found.cases if case.entity_type == "app")
     assert first == "cli_03"
+
+
+def test_what_is_about_as_rare_speaks_in_the_order_in_which_it_tells():
+    """Both far out, by tails of a few days: 4 errors are no rarer than 3,000 calls more."""
+
+    def hit(detector, p):
+        return Hit(
+            detector=detector,
+            kind="volume",
+            entity_type="app",
+            entity="cli_a",
+            start_at=NOON,
+            end_at=NOON + DAY,
+            observed=1.0,
+            unit="calls",
+            p=p,
+        )
+
+    # the engine put what tells most first
+    hits = [hit("VOL", 4e-4), hit("ERR", 2e-5), hit("SENS", 4e-3)]
+    case = Case(entity_type="app", entity="cli_a", p=1e-3, expected_per_week=0.3, q=0.1)
+    assert [h.detector for h in order_reasons(hits, case)] == ["VOL", "ERR", "SENS"]
+    assert [h.detector for h in order_reasons(hits[::-1], case)] == ["ERR", "VOL", "SENS"]

@@ -71,8 +71,7 @@ TOLD: Final = {
 def _explain(detection: Detection, app: int) -> Hit:
     found, grid = detection.newborns, detection.panel.grid
     app_id, days = str(detection.panel.apps[app]), grid.days(0)
-    least = {name: float(found.p[name][app].min()) for name in TOLD}
-    name = _choose(found, app, least)
+    name = choose_number(found, app)
     told, day = TOLD[name], int(found.p[name][app].argmin())
     first, hours = int(grid.first_hour[days[day]]), int(grid.day_hours[days[day]])
     if name in found.hour:
@@ -89,7 +88,7 @@ def _explain(detection: Detection, app: int) -> Hit:
         low=float(found.low[name][app, day]),
         high=float(found.high[name][app, day]),
         unit=told.unit,
-        p=min(least.values()),
+        p=min(float(found.p[number][app].min()) for number in TOLD),
         facts={
             "number": name,
             "hours": hours,
@@ -100,26 +99,42 @@ def _explain(detection: Detection, app: int) -> Hit:
     )
 
 
-def _choose(found: Newborns, app: int, least: Mapping[str, float]) -> str:
+def choose_number(found: Newborns, app: int) -> str:
     """Choose the number that says what went on: of the least probable ones the most telling.
 
     A number of some of the calls says nothing where most of the unusual calls are others, and
     APIs that fail say nothing without unusually many failures.
+
+    Parameters
+    ----------
+    found : Newborns
+        How unusual the days of young apps were.
+    app : int
+        Position of the app.
+
+    Returns
+    -------
+    str
+        A key of :data:`TOLD`.
     """
+    least = {name: float(found.p[name][app].min()) for name in TOLD}
     clear = {name: p for name, p in least.items() if p <= CLEAR_P}
     counts = {name: float(found.observed[name][app, found.p[name][app].argmin()]) for name in clear}
     failing = not clear.keys().isdisjoint(ERRORS)
-    parts = {
-        name: counts.get(f"calls_{'hour' if name in found.hour else 'day'}", 0.0) for name in counts
-    }
     telling = {
         name: p
         for name, p in clear.items()
         if (failing or name != "failed_apis")
-        and (name in DISTINCT or counts[name] >= MIN_PART * parts[name])
+        and (name in DISTINCT or counts[name] >= MIN_PART * counts.get(_whole(found, name), 0.0))
     }
-    ordered = order_equals(telling or least, lambda name, _: list(TOLD).index(name))
-    return ordered[0]
+    if not telling:
+        return min(least, key=lambda name: least[name])
+    return order_equals(telling, lambda name, _: list(TOLD).index(name))[0]
+
+
+def _whole(found: Newborns, name: str) -> str:
+    """Return what a number is a part of."""
+    return "calls_hour" if name in found.hour else "calls_day"
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
