@@ -8,7 +8,8 @@ wide priors that few days leave, and E keeps its: the number of app-days this ex
 week brings.
 
 - A day teaches nothing about itself, neither baseline nor calibration (leave one out).
-- What adds up over several days cannot be told from a habit; those windows stay silent.
+- What adds up over several days is compared with the days outside of them all. A growth over the
+  whole of a short log cannot be told from a habit.
 - An app with fewer than three other days with calls has no baseline in any sense; it is judged by
   :mod:`audit_analytics.detect.newborn` alone, if at all.
 - In a log of two days everything is new; from then on the age of the log is reckoned with, see
@@ -21,13 +22,16 @@ week brings.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from audit_analytics.detect.busy import MAX_DAY_HOURS
 from audit_analytics.detect.calibrate import Calibrator, rate_groups
 from audit_analytics.detect.panel import by_day
 from audit_analytics.detect.scores import AppDays, count_windows, judge_nothing, score_apps
+from audit_analytics.detect.spans import SPANS
 from audit_analytics.detect.surprise import Surprise
 from audit_analytics.detect.windows import Rated, choose_windows, rate_windows
 
@@ -110,16 +114,11 @@ def judge_days_out(
     for day in np.flatnonzero(
         ~grid.unlogged | np.isin(np.arange(len(grid.day_hours)), week)
     ).tolist():
-        fold = replace(panel, grid=replace(grid, week=np.where(grid.day == day, 0, -1)))
-        judged = comparable[:, day]
-        scores, seen = score_apps(fold, groups, networks, apis, 0, judged=judged)
-        scored[_number(day)] = np.where(judged[:, None, None], scores, np.nan)
+        score = partial(_score_day, panel, groups, networks, apis, day, judged=comparable[:, day])
+        scored[_number(day)], seen = score()
         if day in week:
-            if since is not None:
-                scores, seen = score_apps(
-                    fold, groups, networks, apis, 0, judged=judged, since=since
-                )
-            current.append(np.where(judged[:, None, None], scores, np.nan))
+            scores, seen = (scored[_number(day)], seen) if since is None else score(since=since)
+            current.append(scores)
             windows.append(seen)
     scored[0] = np.concatenate(current, axis=1)
     joined = {
@@ -133,6 +132,46 @@ def judge_days_out(
         own_weeks=[_number(day) for day in week],
     )
     return _calibrate(rated, joined, [group.name for group in groups], week)
+
+
+def _score_day(
+    panel: Panel,
+    groups: list[AppGroup],
+    networks: Novelty,
+    apis: Novelty,
+    day: int,
+    *,
+    judged: NDArray[np.bool_],
+    since: pd.Timestamp | None = None,
+) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
+    """Score a day by all others, and what adds up over days by those outside of them."""
+
+    def leave_out(first: int) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
+        number = panel.grid.day
+        out = (number >= first) & (number <= day)
+        fold = replace(panel, grid=replace(panel.grid, week=np.where(out, 0, -1)))
+        scores, seen = score_apps(fold, groups, networks, apis, 0, judged=judged, since=since)
+        last = {name: [_cut(window) for window in found] for name, found in seen.items()}
+        return np.where(judged[:, None, None], scores[:, -1:], np.nan), last
+
+    scores, windows = leave_out(day)
+    first = max(day - max(SPANS) + 1, int(np.flatnonzero(~panel.grid.unlogged)[0]))
+    if (~panel.grid.unlogged).sum() - (day - first + 1) < OTHER_DAYS:
+        return scores, windows
+    over_days, spans = leave_out(first)
+    column = 0
+    for name, width in count_windows(groups, windows).items():
+        for number in range(width if name in windows else 0):
+            if spans[name][number].hours.max() > MAX_DAY_HOURS:
+                windows[name][number] = spans[name][number]
+                scores[:, :, column + number] = over_days[:, :, column + number]
+        column += width
+    return scores, windows
+
+
+def _cut(window: Surprise) -> Surprise:
+    """Keep the last day of a window."""
+    return Surprise(**{n: getattr(window, n)[:, -1:] for n in Surprise.__dataclass_fields__})
 
 
 def _number(day: int) -> int:

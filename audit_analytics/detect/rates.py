@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RATE_PRIOR_CALLS: Final = 30.0
 HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
 OUTAGE_APPS: Final = 15
+OUTAGE_CALLS: Final = 5
 OUTAGE_EXCESS: Final = 0.03
 OUTAGE_MADS: Final = 6.0
 """Where errors are normal their share moves from hour to hour: an outage stands above that."""
@@ -74,17 +75,21 @@ def outage_excess(
     Returns
     -------
     numpy.ndarray of shape (n_hours,)
-        Median excess share over the active settled apps where 15 of them (half of a smaller
-        tenant) are active; 0 where it is not above 0.03, or not above six robust deviations of
+        Median excess share over the settled apps with five calls or more where 15 of them (half
+        of a smaller tenant) have so many, else over all active ones where 15 are; 0 where it is not above 0.03, or not above six robust deviations of
         what it is in the hours of the history.
     """
     settled = panel.settled
     calls = np.where(settled, panel.counts["calls"], 0.0)
     if calls.size == 0:
         return np.zeros(calls.shape[1])
-    share = np.where(calls > 0, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
-    active = (calls > 0).sum(axis=0)
-    asked = active >= np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
+    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
+    # of a few calls none may fail where one in five does: who made more has the word, where enough did
+    enough = calls >= OUTAGE_CALLS
+    heard = np.where(enough.sum(axis=0) >= needed, enough, calls > 0)
+    share = np.where(heard, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
+    active = heard.sum(axis=0)
+    asked = active >= needed
     ranked = np.sort(share, axis=0)
     middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
     usual = middle[asked & (panel.grid.week < 0)]

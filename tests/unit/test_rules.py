@@ -333,6 +333,16 @@ def test_an_outage_of_the_platform_is_one_finding_a_stretch():
     assert run(find_outage, *usual(16), *outage(7, at=NOON)) == []  # not half of the apps
 
 
+def test_an_outage_of_one_call_in_five_is_heard_from_those_who_call_enough():
+    night = local("2026-11-12 02:00")
+    busy = [
+        calls(f"cli_{a}", spread(night, 10), outcome=["server", *["ok"] * 4] * 2) for a in range(16)
+    ]
+    seldom = [calls(f"cli_{a}", [night + HOUR / 2]) for a in range(16, 40)]
+    hits = run(find_outage, *usual(40), *busy, *seldom)
+    assert [(h.entity, h.facts["apps"], h.start_at) for h in hits] == [("platform", 16, night)]
+
+
 def test_rate_limit_pressure():
     def press(app, limited, at=NOON):
         outcomes = ["rate_limit"] * limited + ["ok"] * (125 - limited)

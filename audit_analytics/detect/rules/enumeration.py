@@ -92,6 +92,8 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
     needed = data.thresholds(EnumerationThresholds).enumeration_objects
     top = top_rows(windows[week & (windows[failed] >= needed)], keys, failed)
     before = windows["bucket_at"] + HOUR < data.week.start_at
+    if top.empty:
+        return
     usual = windows[before].groupby(keys, observed=True)[failed].max()
     top = top.join(usual.rename("usual"), on=keys)
     for row in top[top[failed] > 3 * top["usual"].fillna(0)].itertuples():

@@ -5,7 +5,8 @@ Examples
 >>> from audit_analytics import load
 >>> failed = {"api_key": "GET/x", "log_detail": {"status_code": 500}}
 >>> log = [
-...     failed | {"id": f"{n}", "event_time": 1794369600, "app_id": f"cli_{n}"} for n in range(15)
+...     failed | {"id": f"{n}", "event_time": 1794369600, "app_id": f"cli_{n % 15}"}
+...     for n in range(75)
 ... ]
 >>> [(hit.facts["outcome"], hit.facts["apps"]) for hit in find_outage(load(log))]
 [('server', 15)]
