@@ -80,11 +80,12 @@ def scopes(
     settings = settle(settings, options, where="apps.scopes()", known=("settings", "inventory"))
     counted = count_log(log, settings)
     by_api = counted.calls.by_api
+    days_off = settings.find_days_off(set(by_api["bucket_at"].dt.year))
     days = find_whole_days(
         by_api["bucket_at"],
         zone=settings.tenant_zone,
-        holidays=settings.holidays,
-        working_days=settings.working_days,
+        holidays=days_off.holidays,
+        working_days=days_off.working_days,
     )
     return judge_scopes(
         by_api, inventory or counted.inventory, days, load_catalogue(settings.catalogue)

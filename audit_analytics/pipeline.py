@@ -17,6 +17,7 @@ from audit_analytics.dates.weeks import (
     Week,
     choose_report_week,
     find_end,
+    list_years,
     parse_week,
     week_of,
 )
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audit_analytics.cases import Hit
+    from audit_analytics.dates.calendar import DaysOff
     from audit_analytics.detect import Metric
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.reasons import Reasons
@@ -193,7 +195,10 @@ def judge_week(
     calls, untaught = _leave_out(known, review, report_week)
     # this tool's own app reads the audit log all day, and has a rule of its own
     own, judged = calls.part(settings.own_apps())
-    detection = _detect(judged, known, report_week, settings, untaught=untaught, detector=detector)
+    days_off = settings.find_days_off(list_years(known.by_api["bucket_at"], report_week))
+    detection = _detect(
+        judged, known, report_week, settings, days_off, untaught=untaught, detector=detector
+    )
     grades = _grade_apis(judged)
     hits = _find_hits(detection, judged, own, report_week, settings, known=known, grades=grades)
     parted = part_hits(
@@ -226,6 +231,7 @@ def judge_week(
         hits=parted.told.hits,
         findings=life.findings,
         follow_up=life,
+        days_off=days_off,
         inventory=log.inventory,
         permissions_before=(review.past.last or {}).get("permissions"),
         watch=build_watch(
@@ -299,6 +305,7 @@ def _detect(
     every: Rollup,
     week: Week,
     settings: Settings,
+    days_off: DaysOff,
     *,
     untaught: pd.DataFrame,
     detector: OutlierDetector | None,
@@ -309,8 +316,8 @@ def _detect(
         week,
         thresholds=settings.rules,
         history_weeks=settings.history_weeks,
-        holidays=settings.holidays,
-        working_days=settings.working_days,
+        holidays=days_off.holidays,
+        working_days=days_off.working_days,
     )
     detection = detect_week(
         panel.leave_out(untaught),

@@ -14,10 +14,34 @@ class Labelling(Protocol):
     """Whoever knows the names, such as :class:`audit_analytics.inventory.Labels`."""
 
     def of(self, entity_type: str, entity: str) -> str:
-        """Label an entity, or return it as it is."""
+        """Label an entity.
+
+        Parameters
+        ----------
+        entity_type, entity : str
+            As :meth:`audit_analytics.inventory.Labels.of` has them.
+
+        Returns
+        -------
+        str
+            The label; the entity itself without a name.
+        """
+        ...
 
     def owner_of(self, app_id: str) -> str:
-        """Name who answers for an app, or return nothing."""
+        """Name who answers for an app.
+
+        Parameters
+        ----------
+        app_id : str
+            The app.
+
+        Returns
+        -------
+        str
+            A name; empty if nobody is known.
+        """
+        ...
 
 
 class Said:
@@ -49,7 +73,19 @@ class Said:
         """
         return self._labels.get(entity, entity)
 
-    def owner_of(self, app_id: str) -> str:  # noqa: ARG002, D102 - a report names owners itself
+    def owner_of(self, app_id: str) -> str:  # noqa: ARG002 - as Labelling has it
+        """Name nobody: a report names owners itself.
+
+        Parameters
+        ----------
+        app_id : str
+            Of no matter here.
+
+        Returns
+        -------
+        str
+            Empty.
+        """
         return ""
 
 

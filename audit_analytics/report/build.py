@@ -16,7 +16,12 @@ from audit_analytics.report.answers import (
 )
 from audit_analytics.report.changes import build_changes, list_quiet_apps
 from audit_analytics.report.charts import build_charts
-from audit_analytics.report.coverage import build_assessed, build_coverage, say_verdict
+from audit_analytics.report.coverage import (
+    build_assessed,
+    build_calendar,
+    build_coverage,
+    say_verdict,
+)
 from audit_analytics.report.method import LIMITS, list_methods
 from audit_analytics.report.numbers import (
     build_heatmap,
@@ -66,6 +71,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "assessed": build_assessed(data),
         "verdict": say_verdict(data, coverage),
         "budget_per_week": data.settings.budget_per_week,
+        "calendar": build_calendar(data),
         "inventory": build_inventory(data),
         "permissions": build_permissions(data) if data.inventory else None,
         "findings": [_place(f, labels) | {"series": build_series(data, f)} for f in data.findings],

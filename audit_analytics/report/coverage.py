@@ -115,6 +115,38 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
     return [Usage(str(r.api), int(r.calls), int(r.apps)) for r in found.itertuples()]
 
 
+def build_calendar(data: ReportInput) -> dict[str, Any]:
+    """Say which days of history and week were exceptions from the working week.
+
+    Parameters
+    ----------
+    data : ReportInput
+        What the report is built from.
+
+    Returns
+    -------
+    dict of str to Any
+        ``days_off``, ``working_days`` (ISO dates) and ``text``, empty if there was none.
+    """
+    hours = data.detection.panel.grid.hours.tz_convert(data.week.zone)
+    first, last = hours[0].date(), hours[-1].date()
+    off, worked = (
+        [f"{day}" for day in sorted(days) if first <= day <= last and (day.weekday() < 5) == is_off]
+        for days, is_off in ((data.days_off.holidays, True), (data.days_off.working_days, False))
+    )
+    texts = []
+    if off:
+        texts.append(_("Weekdays taken as days off: {days}.", days=_(", ").join(off)))
+    if worked:
+        texts.append(_("Weekend days taken as worked: {days}.", days=_(", ").join(worked)))
+    texts += [
+        _("The calendar does not know yet which weekend days of {year} are worked.", year=year)
+        for year in data.days_off.unpublished
+        if first.year <= year <= last.year
+    ]
+    return {"days_off": off, "working_days": worked, "text": join_sentences(texts)}
+
+
 def is_unread(ingest: dict[str, int]) -> bool:
     """Tell whether so much of a log could not be read that it is not complete.
 

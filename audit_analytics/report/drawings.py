@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,7 @@ from audit_analytics.language.wording import show_api
 from audit_analytics.report.names import name_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
 
@@ -103,8 +104,13 @@ def _draw_answers(report: Mapping[str, Any]) -> dict[str, Markup]:
     return drawn
 
 
-def _name_apps(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{**row, "app_id": label_entity(row["app_id"])} for row in rows]
+def _name_apps(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Put names in the place of ids; the id beside it only where two apps have one name."""
+    labels = {row["app_id"]: label_entity(row["app_id"]) for row in rows}
+    names = {app: label.rpartition(" (")[0] or label for app, label in labels.items()}
+    often = Counter(names.values())
+    said = {app: name if often[name] == 1 else labels[app] for app, name in names.items()}
+    return [{**row, "app_id": said[row["app_id"]]} for row in rows]
 
 
 def _draw_arrivals(report: Mapping[str, Any]) -> dict[str, Markup]:

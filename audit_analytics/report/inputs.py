@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audit_analytics.dates.buckets import floor_hour
+from audit_analytics.dates.calendar import DaysOff
 from audit_analytics.dates.weeks import find_end
 from audit_analytics.inventory import Inventory
 
@@ -47,6 +48,8 @@ class ReportInput:
         Ranked.
     follow_up : FollowUp
         What became of them from week to week, and what was suppressed.
+    days_off : DaysOff, optional
+        Exceptions from the working week.
     inventory : Inventory, optional
         Who the apps are.
     permissions_before : dict, optional
@@ -64,6 +67,7 @@ class ReportInput:
     hits: list[Hit]
     findings: list[Finding]
     follow_up: FollowUp
+    days_off: DaysOff = field(default_factory=DaysOff)
     inventory: Inventory = field(default_factory=Inventory)
     permissions_before: dict[str, Any] | None = None
     watch: dict[str, Any] = field(default_factory=lambda: {"rows": [], "cases": []})

@@ -100,8 +100,8 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
     days = find_whole_days(
         calls["bucket_at"],
         zone=data.week.zone,
-        holidays=data.settings.holidays,
-        working_days=data.settings.working_days,
+        holidays=data.days_off.holidays,
+        working_days=data.days_off.working_days,
     )
     table = judge_scopes(calls, data.inventory, days, load_catalogue(data.settings.catalogue))
     if table.empty:

@@ -28,6 +28,7 @@ TENANT_SETS: Final = (
     "budget_per_week",
     "lang",
     "history_weeks",
+    "calendar",
     "holidays",
     "working_days",
     "own_app_id",

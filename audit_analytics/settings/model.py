@@ -18,12 +18,16 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from audit_analytics.dates.buckets import load_zone
+from audit_analytics.dates.calendar import DaysOff, check_country, find_days_off
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings.delivery import DeliverSettings
 from audit_analytics.settings.refusal import allow, refuse
 from audit_analytics.settings.secrets import read_secret
 from audit_analytics.settings.section import Section, check_network
 from audit_analytics.settings.thresholds import RuleSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
 
@@ -108,6 +112,7 @@ class Settings(BaseSettings):
     )
     holidays: frozenset[date] = Field(frozenset(), description="weekdays that are days off")
     working_days: frozenset[date] = Field(frozenset(), description="weekend days that are worked")
+    calendar: str = Field("", description="country whose holidays are days off, such as CN")
     own_app_id: str = Field("", description="app id of this tool: listed, but never judged")
     deny_networks: tuple[str, ...] = Field((), description="networks that are always reported")
     catalogue: Path | None = Field(None, description="TOML file with own patterns and severities")
@@ -137,6 +142,13 @@ class Settings(BaseSettings):
         load_zone(zone)
         return zone
 
+    @field_validator("calendar")
+    @classmethod
+    def _check_calendar(cls, country: str) -> str:
+        if country:
+            check_country(country)
+        return country
+
     @field_validator("deny_networks", "networks")
     @classmethod
     def _check_networks(cls, networks: Networks) -> Networks:
@@ -153,6 +165,28 @@ class Settings(BaseSettings):
                 raise ConfigError(f"setting {refuse(error, type(self))}") from None
             except SettingsError:
                 raise ConfigError(f"environment: {_tell_broken(type(self))}") from None
+
+    def find_days_off(self, years: Collection[int]) -> DaysOff:
+        """Find the exceptions from the working week: the calendar's, and those that are set.
+
+        Parameters
+        ----------
+        years : collection of int
+            The years asked about.
+
+        Returns
+        -------
+        DaysOff
+            The days.
+
+        Raises
+        ------
+        ConfigError
+            The calendar's package is not installed, or does not know the country.
+        """
+        return find_days_off(
+            self.calendar, years, holidays=self.holidays, working_days=self.working_days
+        )
 
     def own_apps(self) -> set[str]:
         """Return the apps that are this tool: it reads the audit log all day.
@@ -254,7 +288,7 @@ def _tell_broken(model: type[BaseModel]) -> str:
 
 
 _FILES: Final = ("apps", "catalogue", "suppressions", "verdicts")
-_UNSAID: Final = ("apps", "networks")
+_UNSAID: Final = ("apps", "calendar", "networks")
 _AROUND: Final = frozenset(
     (
         "app_id",

@@ -59,7 +59,14 @@ class Clock:
         return (self.starts - self.start) // (7 * DAY)
 
 
-def make_clock(*, end: date, weeks: int, zone: str, holidays: Collection[date]) -> Clock:
+def make_clock(
+    *,
+    end: date,
+    weeks: int,
+    zone: str,
+    holidays: Collection[date],
+    working_days: Collection[date] = (),
+) -> Clock:
     """Lay out the hours of a log.
 
     Parameters
@@ -72,6 +79,8 @@ def make_clock(*, end: date, weeks: int, zone: str, holidays: Collection[date]) 
         IANA name of the tenant's zone.
     holidays : collection of date
         Weekdays that are days off.
+    working_days : collection of date, default=()
+        Weekend days that are worked.
 
     Returns
     -------
@@ -95,7 +104,7 @@ def make_clock(*, end: date, weeks: int, zone: str, holidays: Collection[date]) 
         for day in (end - timedelta(days=7 * weeks - 1), end + timedelta(days=1))
     )
     hours = pd.date_range(first, last, freq="h", inclusive="left")
-    slot = buckets.slot_of(hours, zone=zone, holidays=holidays)
+    slot = buckets.slot_of(hours, zone=zone, holidays=holidays, working_days=working_days)
     return Clock(
         start=int(first.timestamp()),
         end=int(last.timestamp()),

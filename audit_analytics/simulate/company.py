@@ -114,6 +114,7 @@ def simulate_company(
     volume: float = 1.0,
     harsh: bool = False,
     holidays: Collection[date] = HOLIDAYS,
+    working_days: Collection[date] = (),
 ) -> Company:
     """Simulate a tenant's log with attacks in its last seven days.
 
@@ -141,6 +142,8 @@ def simulate_company(
         Three times as many honest incidents.
     holidays : collection of datetime.date, default=HOLIDAYS
         Weekdays on which nobody works.
+    working_days : collection of datetime.date, default=()
+        Weekend days that are worked.
 
     Returns
     -------
@@ -162,7 +165,9 @@ def simulate_company(
     for name in attacks:
         find_scenario(name)
     end = end or END
-    clock = make_clock(end=end, weeks=weeks, zone=tenant_zone, holidays=holidays)
+    clock = make_clock(
+        end=end, weeks=weeks, zone=tenant_zone, holidays=holidays, working_days=working_days
+    )
     tenant, attacker, noise = np.random.SeedSequence(seed).spawn(3)
     outage = _draw_outage(clock, np.random.default_rng(tenant))
     members: list[App] = []
@@ -197,7 +202,9 @@ def simulate_company(
             "volume": volume,
             "harsh": harsh,
             "holidays": sorted(day.isoformat() for day in holidays),
-        },
+        }
+        # a tenant without them is described as it always was
+        | ({"working_days": sorted(map(str, working_days))} if working_days else {}),
         zone=tenant_zone,
         _noise_seed=noise,
     )

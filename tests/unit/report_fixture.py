@@ -368,6 +368,11 @@ def make_report() -> dict[str, Any]:
             "refused 401 times in two hours, and at cli_a1d0b37c5f229c7e on a network never seen."
         ),
         "budget_per_week": 10,
+        "calendar": {
+            "days_off": ["2026-11-18"],
+            "working_days": [],
+            "text": "Weekdays taken as days off: 2026-11-18.",
+        },
         "inventory": {
             "as_of": "2026-11-22T01:00:00Z",
             "apps_count": 3,
