@@ -56,7 +56,7 @@ VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Show the traceback
 
 
 SECTIONS = {
-    "Report": ("weekly", "open", "deliver"),
+    "Report": ("weekly", "open", "deliver", "schedule"),
     "Findings": ("findings", "explain", "verdict", "suppress", "replay"),
     "Fetch": ("doctor", "sync", "status", "apps"),
     "Store": ("store", "rollup"),

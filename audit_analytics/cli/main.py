@@ -31,6 +31,7 @@ from audit_analytics.cli.drill import drill
 from audit_analytics.cli.fetch import doctor, serve, status, sync
 from audit_analytics.cli.findings import explain, findings, replay, suppress, verdict
 from audit_analytics.cli.overview import open_report, write_index
+from audit_analytics.cli.schedule import schedule
 from audit_analytics.cli.store import rollup, store
 from audit_analytics.cli.tenants import weekly_of_tenants
 from audit_analytics.errors import DataIncompleteError
@@ -300,6 +301,7 @@ for _command in (
     drill,
     deliver,
     open_report,
+    schedule,
     findings,
     explain,
     suppress,
