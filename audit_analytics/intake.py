@@ -5,10 +5,17 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from audit_analytics.catalogue import load_catalogue
+from audit_analytics.dates.buckets import format_utc
+from audit_analytics.dates.spans import read_since
+from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
+from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import FrameEvidence
 from audit_analytics.inventory import Inventory, find_inventory
 from audit_analytics.rollup import Rollup, rollup
@@ -24,12 +31,12 @@ from audit_analytics.store import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from audit_analytics.cases import EvidenceSource
 
 __all__ = [
     "CountedLog",
+    "check_span",
+    "choose_week",
     "count_log",
     "load",
 ]
@@ -204,3 +211,80 @@ def _read(source: Any, settings: Settings) -> Log:  # noqa: ANN401 - everything 
     counts = {"events": len(events), "duplicates": 0, "rejects": rejects_count}
     counts["rows_read"] = len(events) + rejects_count
     return Log(events, read_stored_rejects(store.folder), counts)
+
+
+def choose_week(log: CountedLog, week: str | None, since: str | None, settings: Settings) -> Week:
+    """Choose the week that is judged.
+
+    Parameters
+    ----------
+    log : CountedLog
+        The log.
+    week, since : str or None
+        As for :func:`audit_analytics.pipeline.run_week`.
+    settings : Settings
+        Settings.
+
+    Returns
+    -------
+    Week
+        The week asked for, the one in progress with `since`, or the log's last complete one.
+
+    Raises
+    ------
+    DataIncompleteError
+        The log holds no event at all, or none after `since`.
+    ConfigError
+        The week or the instant cannot be understood, or both are given.
+    """
+    by_api = log.calls.by_api
+    if by_api.empty:
+        remedy = (
+            "look at the rejects file for the reasons"
+            if log.counts["rejects"]
+            else "fetch it first (audit-analytics sync), or name another folder"
+        )
+        raise DataIncompleteError(
+            f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
+            f"{log.counts['rejects']:,} rejected); {remedy}"
+        )
+    at, zone = pd.concat([by_api["first_at"], by_api["last_at"]]), settings.tenant_zone
+    if since:
+        return _choose_hours(find_end(at, zone=zone), week, since, zone)
+    return parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)
+
+
+def check_span(week: str | None, since: str | None, *, zone: str) -> None:
+    """Check what is asked for before anything is read.
+
+    Parameters
+    ----------
+    week, since : str or None
+        As for :func:`audit_analytics.pipeline.run_week`.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Raises
+    ------
+    ConfigError
+        The week or the instant cannot be understood, or both are given.
+    """
+    if week and since:
+        raise ConfigError("a week and since exclude each other: since judges the week in progress")
+    if week:
+        parse_week(week, zone=zone)
+    if since:
+        read_since(since, datetime.now(UTC), zone=zone)
+
+
+def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) -> Week:
+    check_span(week, since, zone=zone)
+    since_at = pd.Timestamp(read_since(since, end.to_pydatetime(), zone=zone))
+    if since_at >= end:
+        raise DataIncompleteError(
+            f"the log ends at {format_utc(end)} and holds nothing after {format_utc(since_at)}; "
+            "fetch it first (audit-analytics sync), or name an earlier instant"
+        )
+    running = week_of(end - pd.Timedelta(hours=1), zone=zone)
+    # what was before Monday is in last week's report
+    return replace(running, since_at=max(since_at, running.start_at))

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from audit_analytics.dates.buckets import format_utc
-from audit_analytics.dates.spans import read_since
 from audit_analytics.dates.weeks import (
     Week,
-    choose_report_week,
-    find_end,
     list_years,
-    parse_week,
-    week_of,
 )
 from audit_analytics.detect import (
     Detection,
@@ -36,9 +27,8 @@ from audit_analytics.detect import (
     run_rules,
     use_detectors,
 )
-from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import Finding, build_watch, follow_up, merge_findings
-from audit_analytics.intake import CountedLog, count_log
+from audit_analytics.intake import CountedLog, choose_week, count_log
 from audit_analytics.inventory import Labels
 from audit_analytics.language import use_labels, use_language
 from audit_analytics.report.build import build_report
@@ -56,6 +46,8 @@ from audit_analytics.settings import RuleSettings, Settings, settle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from audit_analytics.cases import Hit
     from audit_analytics.dates.calendar import DaysOff
     from audit_analytics.detect import Metric
@@ -65,7 +57,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "analyze",
-    "check_span",
     "judge_week",
     "list_rules",
     "run_week",
@@ -188,7 +179,7 @@ def judge_week(
     InputError
         `previous` is no report.
     """
-    report_week = _choose_week(log, week, since, settings)
+    report_week = choose_week(log, week, since, settings)
     review = read_review(settings, previous, report_week)
     # a report depends on nothing after its week, whenever it is written
     known = log.calls.until(report_week.end_at)
@@ -244,60 +235,6 @@ def judge_week(
             explain=partial(explain_case, detection, severity_of_api=grades),
         ),
     )
-
-
-def _choose_week(log: CountedLog, week: str | None, since: str | None, settings: Settings) -> Week:
-    by_api = log.calls.by_api
-    if by_api.empty:
-        remedy = (
-            "look at the rejects file for the reasons"
-            if log.counts["rejects"]
-            else "fetch it first (audit-analytics sync), or name another folder"
-        )
-        raise DataIncompleteError(
-            f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
-            f"{log.counts['rejects']:,} rejected); {remedy}"
-        )
-    at, zone = pd.concat([by_api["first_at"], by_api["last_at"]]), settings.tenant_zone
-    if since:
-        return _choose_hours(find_end(at, zone=zone), week, since, zone)
-    return parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)
-
-
-def check_span(week: str | None, since: str | None, *, zone: str) -> None:
-    """Check what is asked for before anything is read.
-
-    Parameters
-    ----------
-    week, since : str or None
-        As for :func:`run_week`.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Raises
-    ------
-    ConfigError
-        The week or the instant cannot be understood, or both are given.
-    """
-    if week and since:
-        raise ConfigError("a week and since exclude each other: since judges the week in progress")
-    if week:
-        parse_week(week, zone=zone)
-    if since:
-        read_since(since, datetime.now(UTC), zone=zone)
-
-
-def _choose_hours(end: pd.Timestamp, week: str | None, since: str, zone: str) -> Week:
-    check_span(week, since, zone=zone)
-    since_at = pd.Timestamp(read_since(since, end.to_pydatetime(), zone=zone))
-    if since_at >= end:
-        raise DataIncompleteError(
-            f"the log ends at {format_utc(end)} and holds nothing after {format_utc(since_at)}; "
-            "fetch it first (audit-analytics sync), or name an earlier instant"
-        )
-    running = week_of(end - pd.Timedelta(hours=1), zone=zone)
-    # what was before Monday is in last week's report
-    return replace(running, since_at=max(since_at, running.start_at))
 
 
 def _detect(

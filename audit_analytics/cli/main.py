@@ -139,7 +139,8 @@ def weekly(
     """
     from audit_analytics import schema
     from audit_analytics.cli.screen import paint, screen_width
-    from audit_analytics.pipeline import check_span, run_week
+    from audit_analytics.intake import check_span
+    from audit_analytics.pipeline import run_week
     from audit_analytics.report.escape import terminal
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.settings import load_settings
