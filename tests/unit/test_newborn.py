@@ -84,7 +84,7 @@ def test_whatever_a_new_app_does_on_its_first_day_is_found(sample, name):
 
 def test_a_new_app_that_reads_staff_records_at_night_is_found(sample):
     found, benign = judge(sample)
-    assert found[NIGHTLY_READER].sentence == (
+    assert found[NIGHTLY_READER].sentence.startswith(
         "A new app's first days: cli_a6330af0aebad9d5 called sensitive APIs 37 times, at hours "
         "when few apps call, on Tue 10 Nov; new apps here come to 0 to 12."
     )
@@ -126,8 +126,10 @@ def test_where_new_apps_begin_with_an_import_an_import_is_no_news():
 
 
 def test_no_number_without_support_is_unusual():
-    tiny = calls("cli_now", spread(local("2026-11-11 10:00"), 4), outcome="permission")
-    data = judge_week(count_log(make_events(*tenant(FIRST), tiny), Settings()), settings=Settings())
+    at = local("2026-11-11 10:00")
+    tiny = calls("cli_now", spread(at, 4), outcome="permission"), calls("cli_now", spread(at, 18))
+    events = make_events(*tenant(FIRST), *tiny)
+    data = judge_week(count_log(events, Settings()), settings=Settings())
     newborns = data.detection.newborns
     app = data.detection.panel.apps.get_loc("cli_now")
     assert newborns.tested[app].any()
