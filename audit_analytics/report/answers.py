@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from audit_analytics.report.inputs import ReportInput
 
 MAX_ROWS: Final = 30
+MAX_APPS: Final = 50
+"""Apps of an address that are named; whoever writes the log can call as 100,000 from one."""
+
 MAX_APIS_PER_APP: Final = 6
 """A probing app tries dozens; its finding lists them, the table must not drown in them."""
 
@@ -66,11 +69,13 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     rows: list[dict[str, Any]] = []
     for ip, hit in chosen[:MAX_ROWS]:
         own = week[week["ip"] == ip]
+        apps = sorted(own["app_id"].astype("str").unique())
         rows.append(
             {
                 "ip": ip,
                 "network": str(own["network"].iloc[0]) if len(own) else "",
-                "apps": sorted(own["app_id"].astype("str").unique()),
+                "apps": apps[:MAX_APPS],
+                "apps_count": len(apps),
                 "calls_count": int(own["calls_count"].sum()),
                 "auth_failures_count": int(own["auth_count"].sum()),
                 "first_seen_at": format_utc(first_seen[ip]),

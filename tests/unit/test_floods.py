@@ -89,7 +89,7 @@ def test_ids_of_a_few_calls_cost_no_place_and_move_nobody(usual, is_spread):
     [
         {"api": [f"GET/open-apis/x/v1/{n}" for n in range(40)], "outcome": "permission"},
         {"api": EXPORT, "severity": "high", "category": "files"},
-        {"api": AUDIT, "severity": "high", "category": "audit"},
+        {"api": AUDIT, "severity": "high", "category": "audit_access"},
         {"outcome": "auth"},
     ],
     ids=["probing", "exporting", "reading audit logs", "failing"],
@@ -115,7 +115,9 @@ def test_a_crowd_that_sets_off_one_rule_stands_behind_and_is_counted():
     at = spread(NOON - DAY, 60)
     old = forge(60, spread(FIRST, 60), size=1, name="cli_old")
     daily = [old.assign(at=old["at"] + n * DAY) for n in range(35)]
-    burst = forge(60, at, size=20, name="cli_old", api=AUDIT, severity="high")
+    burst = forge(
+        60, at, size=20, name="cli_old", api=AUDIT, severity="high", category="audit_access"
+    )
     flooded = analyze(*daily, burst)
     crowd = [f for f in flooded.data["findings"] if "cli_old" in f["entity"]]
     assert len(crowd) <= 20
@@ -166,7 +168,15 @@ def test_who_is_judged_is_bounded_and_those_of_most_days_come_first(monkeypatch)
 
 def test_every_output_is_bounded(tmp_path):
     fakes = [
-        forge(150, spread(NOON, 150), size=40, name="cli_f", api=AUDIT, severity="high"),
+        forge(
+            150,
+            spread(NOON, 150),
+            size=40,
+            name="cli_f",
+            api=AUDIT,
+            severity="high",
+            category="audit_access",
+        ),
         forge(150, spread(NOON, 150), size=40, name="cli_g", outcome="permission"),
     ]
     report = analyze(*fakes)

@@ -23,6 +23,8 @@ def _explain(
     detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
 ) -> Iterator[Hit]:
     pairs = new_pairs(detection.apis, detection, app, day)
+    if pairs.empty:
+        return
     app_id = str(detection.panel.apps[app])
     pairs = pairs.sort_values(["foreignness", "calls_count"], ascending=False)
     names = tuple(pairs["name"])

@@ -91,6 +91,8 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
     week = windows["bucket_at"] >= data.week.hours[0]
     needed = data.thresholds(EnumerationThresholds).enumeration_objects
     top = top_rows(windows[week & (windows[failed] >= needed)], keys, failed)
+    if top.empty:
+        return  # nothing can be joined to nothing
     before = windows["bucket_at"] + HOUR < data.week.start_at
     if top.empty:
         return
