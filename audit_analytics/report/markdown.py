@@ -58,6 +58,7 @@ def _environment() -> Environment:
         "expected": wording.expected,
         "named": name_code,
         "number": wording.number,
+        "percent": wording.percent,
         "rarity": wording.rarity,
         "span": lambda window: wording.span(*window),
     }
