@@ -446,7 +446,12 @@ def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
         "http_status": None if pd.isna(row["http_status"]) else int(row["http_status"]),
         "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
         "outcome": str(row["outcome"]),
-        "object_name": ""
-        if pd.isna(row["path"])
-        else name_object(str(row["path"]), str(row["api"])),
+        "object_name": _name_object(row),
     }
+
+
+def _name_object(row: pd.Series) -> str:
+    # where the catalogue does not know an API, its placeholders are guesses: any word, any secret
+    if pd.isna(row["path"]) or row["severity"] == "unknown":
+        return ""
+    return name_object(str(row["path"]), str(row["api"]))

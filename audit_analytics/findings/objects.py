@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from itertools import zip_longest
 from typing import Final
+
+HIDDEN: Final = "…"
+_ID: Final = re.compile(r"(?!\d{8,15}$)[A-Za-z0-9_-]{1,80}")
+"""Letters, digits and dashes; a number of eight to fifteen digits may be a telephone's."""
 
 LONG: Final = 12
 SHORT: Final = 6
@@ -22,18 +27,21 @@ def name_object(path: str, api: str) -> str:
     Returns
     -------
     str
-        What stands where the API has placeholders; nothing where the log does not keep it.
+        What stands where the API has placeholders; nothing where the log does not keep it. What
+        does not look like an id may be an address, a number or a secret, and is not shown.
 
     Examples
     --------
     >>> name_object("/open-apis/contact/v3/users/ou_77", "GET/open-apis/contact/v3/users/:user_id")
     'ou_77'
+    >>> name_object("/x/ann@corp.com/8613800138000", "GET/x/:user_mailbox_id/:id")
+    '…/…'
     >>> name_object("/open-apis/contact/v3/users/:user_id", "GET/open-apis/contact/v3/users/:user_id")
     ''
     """
     pairs = zip_longest(path.strip("/").split("/"), api.partition("/")[2].split("/"), fillvalue="")
     found = [part for part, name in pairs if name.startswith(":") and not part.startswith(":")]
-    return "/".join(part for part in found if part)
+    return "/".join(part if _ID.fullmatch(part) else HIDDEN for part in found if part)
 
 
 def mask_object(name: str) -> str:
