@@ -2,8 +2,8 @@
 
 Ranks are what whoever writes the log would like to move: a real attack pushed down to place thirty
 is not seen. What takes a past to do cannot be forged; app ids can, by the thousand. So the worst
-newcomers alone are of more than medium severity, and of equal severity those who are some of many,
-and the row that counts them, stand behind those about whom there is a story of their own.
+newcomers alone are critical, and of equal severity those who are some of many, and the row that
+counts them, stand behind those about whom there is a story of their own.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def rank_findings(
     -------
     list of Finding
         By severity, then by E. Of more newcomers than three that are of high or critical severity,
-        all but the first three are of medium severity, and say so.
+        all but the first three are high, stand behind all others that are, and say so: made-up
+        ids cannot push an attack down, and an attack on a young app stays above what is medium.
     """
     far = {entity: case.far for entity, case in cases.items()}
     ranked = sorted(findings, key=lambda finding: _place(finding, far, crowd))
@@ -69,12 +70,12 @@ def rank_findings(
 
 def _soften(finding: Finding, count: int) -> Finding:
     step = _(
-        "{n} apps without a past stood out this week, and anybody can make up app ids: only the "
-        "{most} worst of them are rated above medium.",
+        "{n} apps without a past stood out this week, and anybody can make up app ids: all but the "
+        "{most} worst of them stand behind the others.",
         n=count,
         most=MOST_NEW,
     )
-    return replace(finding, severity="medium", next_steps=[step, *finding.next_steps])
+    return replace(finding, severity="high", next_steps=[step, *finding.next_steps])
 
 
 def _place(
