@@ -78,7 +78,7 @@ def findings(
     """
     from audit_analytics.cli.screen import paint, screen_width
     from audit_analytics.language import use_language
-    from audit_analytics.report.story import list_finding, tell_watched
+    from audit_analytics.report.listing import list_finding, tell_watched
     from audit_analytics.review.reports import list_open, list_reports, read_report
     from audit_analytics.review.verdicts import read_verdicts
     from audit_analytics.settings import load_settings
@@ -160,7 +160,7 @@ def _fetch_rows(
 ) -> tuple[list[dict[str, Any]], int]:
     from audit_analytics.dates.weeks import parse_week
     from audit_analytics.errors import DataIncompleteError
-    from audit_analytics.findings.finding import show_event
+    from audit_analytics.findings.shown import show_event
     from audit_analytics.intake import count_log
     from audit_analytics.report.escape import terminal
     from audit_analytics.review.reports import read_hits, read_through
@@ -299,7 +299,7 @@ def replay(
     """
     from audit_analytics.errors import ConfigError
     from audit_analytics.report.decision import today_in
-    from audit_analytics.report.story import tell_replay
+    from audit_analytics.report.listing import tell_replay
     from audit_analytics.review.partition import replay_suppression
     from audit_analytics.review.reports import find_finding, list_reports, read_report
     from audit_analytics.review.suppression import draft_suppression, read_suppressions

@@ -16,10 +16,11 @@ import pandas as pd
 
 from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
 from audit_analytics.detect.detectors import list_detectors
+from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.groups import ApiGroup
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
 from audit_analytics.detect.rates import expect_outage
-from audit_analytics.detect.surprise import Surprise, WeekFrame
+from audit_analytics.detect.surprise import Surprise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,6 +16,7 @@ import pandas as pd
 
 from audit_analytics.cases import Case
 from audit_analytics.detect.api_days import ApiDays, judge_api_days
+from audit_analytics.detect.budget import count_units, share_budget
 from audit_analytics.detect.calibrate import (
     Calibrator,
     Rows,
@@ -37,8 +38,6 @@ from audit_analytics.detect.scores import AppDays, count_windows, score_apps
 from audit_analytics.detect.windows import choose_windows, rate_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     from audit_analytics.detect.common import Common
@@ -46,15 +45,6 @@ if TYPE_CHECKING:
     from audit_analytics.detect.panel import Panel
     from audit_analytics.detect.surprise import Surprise
 
-FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
-"""Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
-APIs. Where one is not there the others have its share, and where more of the apps are young
-than these shares say, each app, old or young, has the same."""
-
-UNITS_FACTOR: Final = 2
-UNITS_MORE: Final = 10
-"""A week counts the entities it tested, but at most twice those of the median past week, and
-ten: whoever forges ids by the thousand must not make every true case look like chance."""
 
 FOREST_WEIGHT: Final = 0.2
 """How much voter (b) counts. It insures against what no single group sees, and pays for that with
@@ -210,8 +200,8 @@ def detect_week(
         ip_days=ip_days,
         units={
             "newborn": _count(newborns.tested),
-            "app": _count_units(_count(apps.tested), apps.past_tested),
-            "ip": _count_units(
+            "app": count_units(_count(apps.tested), apps.past_tested),
+            "ip": count_units(
                 ip_days["ip"].nunique(),
                 [*counted[counted["week"] < 0].groupby("week")["ip"].nunique()],
             ),
@@ -261,11 +251,6 @@ def limit_days(detection: Detection, since: pd.Timestamp) -> Detection:
 def _count(tested: NDArray[np.bool_]) -> int:
     """Return how many entities were tested on any day."""
     return int(tested.any(axis=1).sum())
-
-
-def _count_units(tested: int, past: list[int]) -> int:
-    """Return how many of those tested E counts, given how many there were in past weeks."""
-    return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
 
 
 def _judge_apps(
@@ -369,7 +354,7 @@ def _make_cases(detection: Detection) -> list[Case]:
     days["far"] = days["far"].fillna(-np.log10(days["p"]))
     least = days.groupby(["family", "entity"]).agg(p=("p", "min"), far=("far", "max"))
     least["q"] = adjust_q(least["p"].to_numpy(dtype=float))
-    share = _share_budget(detection.units)
+    share = share_budget(detection.units)
     cases = [
         Case(
             entity_type="app" if family == "newborn" else family,
@@ -384,18 +369,6 @@ def _make_cases(detection: Detection) -> list[Case]:
     cases.sort(key=lambda case: (case.expected_per_week, -case.far, case.entity_type, case.entity))
     # a young app may be new on a network besides: one case, by what is more unusual
     return list({(case.entity_type, case.entity): case for case in reversed(cases)}.values())[::-1]
-
-
-def _share_budget(units: Mapping[str, int]) -> dict[str, float]:
-    """Return which share of the alarm budget each family has."""
-    share = {family: FAMILY_SHARE[family] for family in FAMILY_SHARE if units[family]}
-    if "app" in share and "newborn" in share:
-        both = share["app"] + share["newborn"]
-        young = units["newborn"] / (units["app"] + units["newborn"])
-        share["newborn"] = max(share["newborn"], both * young)
-        share["app"] = both - share["newborn"]
-    total = sum(share.values())
-    return {family: part / total for family, part in share.items()}
 
 
 def _list_days(

@@ -11,19 +11,14 @@ import pandas as pd
 
 from audit_analytics.detect.baseline import MAD_TO_SIGMA
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
-from audit_analytics.detect.surprise import (
-    Surprise,
-    WeekFrame,
-    fit_daily,
-    fit_hourly,
-    score_days,
-    score_hours,
-)
+from audit_analytics.detect.surprise import Surprise, fit_daily, fit_hourly, score_days, score_hours
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from audit_analytics.detect.frame import WeekFrame
 
 RATE_PRIOR_CALLS: Final = 30.0
 HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.groups import AppGroup, CountGroup, PairGroup
 from audit_analytics.detect.novelty import Novelty, score_novelty
-from audit_analytics.detect.surprise import Surprise, WeekFrame
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from audit_analytics.detect.common import Common
     from audit_analytics.detect.panel import Panel
+    from audit_analytics.detect.surprise import Surprise
 
 
 @dataclass(frozen=True)

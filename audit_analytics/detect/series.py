@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
-from audit_analytics.detect.surprise import WeekFrame, fit_hourly
+from audit_analytics.detect.frame import WeekFrame
+from audit_analytics.detect.surprise import fit_hourly
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,7 +18,7 @@ from audit_analytics.detect.surprise import Surprise, fit_daily
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audit_analytics.detect.surprise import WeekFrame
+    from audit_analytics.detect.frame import WeekFrame
 
 SPANS: Final = (2, 4, 7)
 """Days that are added up; all within the scored week."""

@@ -42,6 +42,7 @@ from audit_analytics.feishu.refusals import (
     ScopeMissing,
     TokenRefused,
     refuse_answer,
+    wait_seconds,
 )
 from audit_analytics.feishu.transport import FEISHU, check_base_url, get, open_session, post
 
@@ -371,7 +372,7 @@ class AuditLogClient:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(Unavailable),
             stop=tenacity.stop_after_attempt(self._attempts),
-            wait=_wait_seconds,
+            wait=wait_seconds,
             sleep=self._sleep,
             before_sleep=note_retry,
             reraise=True,
@@ -391,12 +392,3 @@ class AuditLogClient:
     def _count(self, counts: Mapping[str, int]) -> None:
         with self._counts_lock:
             self.counts.update(counts)
-
-
-_wait_backoff = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)
-
-
-def _wait_seconds(state: tenacity.RetryCallState) -> float:
-    error = state.outcome.exception() if state.outcome else None
-    # The limiter holds everybody back already, this request included.
-    return 0.0 if isinstance(error, RateLimited) else _wait_backoff(state)

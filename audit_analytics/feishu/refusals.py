@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import tenacity
+
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.answers import QUOTA_SPENT
+from audit_analytics.feishu.answers import QUOTA_SPENT, RateLimited
 from audit_analytics.feishu.auth import ADDRESS_REFUSED, TOKEN_CODES, AddressRefused
 
 if TYPE_CHECKING:
@@ -68,3 +70,23 @@ def refuse_answer(answer: Answer, scope: str) -> RemoteError:
             f"{refusal}: a new token is refused too; see whether the app is still enabled"
         )
     return RemoteError(f"{refusal}: look the code up in the platform's documentation")
+
+
+_wait_backoff = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)
+
+
+def wait_seconds(state: tenacity.RetryCallState) -> float:
+    """Say how long to wait before a request is made again.
+
+    Parameters
+    ----------
+    state : tenacity.RetryCallState
+        The attempts so far.
+
+    Returns
+    -------
+    float
+        Seconds; none after a rate limit, for the limiter holds everybody back already.
+    """
+    error = state.outcome.exception() if state.outcome else None
+    return 0.0 if isinstance(error, RateLimited) else _wait_backoff(state)

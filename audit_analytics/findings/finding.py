@@ -16,12 +16,12 @@ from audit_analytics.detect.guidance import say_step
 from audit_analytics.findings.contributors import list_contributors, say_success
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.identity import list_threads, make_id, make_key
-from audit_analytics.findings.objects import mask_object, name_object
 from audit_analytics.findings.order import order_reasons
 from audit_analytics.findings.ranking import rank_findings
+from audit_analytics.findings.shown import list_objects, show_event
 from audit_analytics.findings.techniques import list_seen
 from audit_analytics.findings.through import Beside
-from audit_analytics.findings.timeline import build_timeline
+from audit_analytics.findings.timeline import build_timeline, find_activity
 from audit_analytics.language import _, join_sentences
 from audit_analytics.review.scope import scope_of_hit
 from audit_analytics.review.suppression import suggest_suppression
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from audit_analytics.rollup import Rollup
 
 MAX_EVIDENCE: Final = 20
-MAX_OBJECTS: Final = 8
 MIN_EXPECTED: Final = 0.5
 RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
 
@@ -283,7 +282,7 @@ def _merge(
     days = _list_days(groups["quarter_at"], week.zone)
     main = told & days.isin(_list_days(about["quarter_at"], week.zone).unique())
     counted = groups[main] if main.any() else groups[told]
-    start, end = _find_activity(first, groups)
+    start, end = find_activity(first, groups)
     is_told = not about.empty and "more" not in first.facts
     success = say_success(about) if is_told else ""
     guidance = find_detector(first.detector)
@@ -338,7 +337,7 @@ def _merge(
         objects={
             "count": evidence.objects_count,
             "ok_count": evidence.ok_objects_count,
-            "shown": _list_objects(rows),
+            "shown": list_objects(rows),
         },
         evidence={
             "ids": [row["id"] for row in rows],
@@ -399,59 +398,3 @@ def _policy_severity(groups: pd.DataFrame) -> str:
 
 def _list_days(at: pd.Series, zone: str) -> pd.Series:
     return at.dt.tz_convert(zone).dt.strftime("%Y-%m-%d")
-
-
-def _find_activity(first: Hit, groups: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """Return when the calls of the first reason were made: midnight is when nothing happened."""
-    own = groups[find_covered([first], groups)]
-    if own.empty:
-        return first.start_at, first.end_at
-    start, end = own["first_at"].min(), own["last_at"].max() + pd.Timedelta(seconds=1)
-    return max(start, first.start_at), min(end, first.end_at)
-
-
-def _list_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    found = {
-        (row["object_name"], row["api"], row["outcome"]): row["local"] for row in reversed(rows)
-    }
-    return [
-        {"object_name": mask_object(name), "api": api, "outcome": outcome, "local": local}
-        for (name, api, outcome), local in reversed(found.items())
-        if name
-    ][:MAX_OBJECTS]
-
-
-def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
-    """Write an event as evidence.
-
-    Parameters
-    ----------
-    row : pandas.Series
-        A row of table :data:`audit_analytics.schema.EVENTS`.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Returns
-    -------
-    dict of str to Any
-        Plain values; ``local`` is on the tenant's clocks.
-    """
-    return {
-        "id": str(row["id"]),
-        "at": format_utc(row["at"]),
-        "local": row["at"].tz_convert(zone).strftime("%Y-%m-%d %H:%M:%S"),
-        "app_id": str(row["app_id"]),
-        "ip": str(row["ip"]),
-        "api": str(row["api"]),
-        "http_status": None if pd.isna(row["http_status"]) else int(row["http_status"]),
-        "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
-        "outcome": str(row["outcome"]),
-        "object_name": _name_object(row),
-    }
-
-
-def _name_object(row: pd.Series) -> str:
-    # where the catalogue does not know an API, its placeholders are guesses: any word, any secret
-    if pd.isna(row["path"]) or row["severity"] == "unknown":
-        return ""
-    return name_object(str(row["path"]), str(row["api"]))

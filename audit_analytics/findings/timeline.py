@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from audit_analytics.cases import find_covered
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from audit_analytics.cases import Hit
 
 MAX_STEPS: Final = 12
 PAUSE: Final = pd.Timedelta(hours=4)
@@ -127,3 +130,25 @@ def _name_step(row: dict[Any, Any]) -> dict[str, Any]:
         name: row[name] if row[f"{name.removesuffix('_id')}s_count"] == 1 else None
         for name in ("app_id", "ip", "api")
     }
+
+
+def find_activity(first: Hit, groups: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return when the calls of a reason were made: midnight is when nothing happened.
+
+    Parameters
+    ----------
+    first : Hit
+        The reason.
+    groups : pandas.DataFrame
+        The finding's calls as :meth:`audit_analytics.cases.EvidenceSource.fetch` groups them.
+
+    Returns
+    -------
+    start, end : pandas.Timestamp
+        Within the reason's span, UTC.
+    """
+    own = groups[find_covered([first], groups)]
+    if own.empty:
+        return first.start_at, first.end_at
+    start, end = own["first_at"].min(), own["last_at"].max() + pd.Timedelta(seconds=1)
+    return max(start, first.start_at), min(end, first.end_at)

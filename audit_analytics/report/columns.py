@@ -6,6 +6,10 @@ import re
 import unicodedata
 from typing import Final
 
+from audit_analytics.report.escape import terminal
+
+WIDTH: Final = 80
+
 _WIDE: Final = "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6"
 # marks no line begins with, and marks no line ends with
 _CLOSING: Final = (
@@ -93,3 +97,25 @@ def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str
             line += piece
             is_fresh = False
     return "\n".join([*lines, line.rstrip()])
+
+
+def wrap(text: str, *, indent: str = "", following: str | None = None) -> str:
+    """Write a text that may come from the log in lines of 80 columns.
+
+    Parameters
+    ----------
+    text : str
+        The text.
+    indent : str, default=""
+        What the first line begins with.
+    following : str, optional
+        What the others begin with; `indent` if not given.
+
+    Returns
+    -------
+    str
+        Safe for a terminal.
+    """
+    return fill(
+        terminal(text), WIDTH, indent=indent, following=indent if following is None else following
+    )

@@ -14,8 +14,8 @@ from audit_analytics.report.decision import Decision, decide_finding, suppress_f
 from audit_analytics.report.escape import terminal
 from audit_analytics.report.finding import Finding
 from audit_analytics.report.frames import tabulate_evidence, tabulate_findings
+from audit_analytics.report.listing import list_finding
 from audit_analytics.report.notes import say_notes
-from audit_analytics.report.story import list_finding
 from audit_analytics.settings import find_beside, load_settings
 
 if TYPE_CHECKING:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.language import _, ngettext
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import wording
-from audit_analytics.report.columns import fill, pad
+from audit_analytics.report.columns import pad, wrap
 from audit_analytics.report.escape import NAME_LIMIT, terminal
 from audit_analytics.report.names import (
-    DECISIONS,
     name_outcome,
     name_response,
     say_code,
@@ -21,9 +20,8 @@ from audit_analytics.report.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-WIDTH: Final = 80
 LABEL: Final = 16
 INDENT: Final = 31
 """Columns of rank, id and severity."""
@@ -58,8 +56,8 @@ def tell_finding(
         Lines of at most 80 columns, but for names that are longer themselves.
     """
     parts = [
-        _wrap(_heading(finding, report)),
-        _wrap(finding["sentence"], indent="  "),
+        wrap(_heading(finding, report)),
+        wrap(finding["sentence"], indent="  "),
         _facts(finding, report["tenant_zone"]),
         _steps(finding, report["tenant_zone"]),
         _section(
@@ -115,66 +113,7 @@ def tell_briefly(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     facts.append(("E", wording.rarity(finding["expected_per_week"])))
     facts += [(_("Check next"), step) for step in finding["next_steps"][:1]]
     parts = [_heading(finding, report), finding["sentence"]]
-    return "\n".join([*(_wrap(part, following="  ") for part in parts), _show_facts(facts)])
-
-
-def list_finding(
-    finding: Mapping[str, Any],
-    width: int | None = None,
-    colour: Callable[[str, str], str] | None = None,
-) -> str:
-    """Tell a finding in a list.
-
-    Parameters
-    ----------
-    finding : mapping of str to Any
-        The finding as it stands in findings.json.
-    width : int, optional
-        Columns to break at; none if not given.
-    colour : callable, optional
-        ``colour(text, code)`` marks a text for a severity or for ``new``.
-
-    Returns
-    -------
-    str
-        Rank, id, severity, marks and sentence; what follows the first line is indented.
-    """
-    paint = colour or (lambda text, _code: text)
-    severity = str(finding["severity"])
-    marks = [paint(_("NEW"), "new")] if finding["status"] == "new" else []
-    if finding["verdict"]:
-        decision = DECISIONS[finding["verdict"]["verdict"]]
-        marks.append(_(decision).upper())
-    # ids are of hexadecimal digits, unless somebody wrote the file by hand
-    name = terminal(str(finding["finding_id"]), NAME_LIMIT)
-    head = f"{finding['rank']:>3}  {name}  {paint(pad(say_code(severity), 8), severity)}  "
-    text = " ".join([*marks, terminal(finding["sentence"])])
-    if width is None:
-        return head + text
-    indent = " " * INDENT
-    return head + fill(text, max(width, 2 * INDENT), indent=indent, following=indent).lstrip()
-
-
-def tell_watched(row: Mapping[str, Any]) -> str:
-    """Tell an entry of the watch list.
-
-    Parameters
-    ----------
-    row : mapping of str to Any
-        As it stands in findings.json.
-
-    Returns
-    -------
-    str
-        Entity, its weeks, whether it rose, and what was unusual; safe for a terminal.
-    """
-    weeks = _(", ").join(
-        _("{week}: {text}", week=week["week"], text=wording.chance(week["p"]))
-        for week in row["weeks"]
-    )
-    mark = [_("rose this week")] if row["rose"] else []
-    parts = [terminal(str(row["entity"]), NAME_LIMIT), *mark, terminal(weeks)]
-    return "\n".join(["  ".join(parts), _wrap(row["text"], indent="    ")])
+    return "\n".join([*(wrap(part, following="  ") for part in parts), _show_facts(facts)])
 
 
 def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
@@ -195,7 +134,7 @@ def _facts(finding: Mapping[str, Any], zone: str) -> str:
 
 def _show_facts(facts: Iterable[tuple[str, str]]) -> str:
     return "\n".join(
-        _wrap(text, indent=pad(label, LABEL), following=" " * LABEL) for label, text in facts
+        wrap(text, indent=pad(label, LABEL), following=" " * LABEL) for label, text in facts
     )
 
 
@@ -412,66 +351,9 @@ def _commands(finding: Mapping[str, Any]) -> str:
 
 def _section(title: str, texts: Iterable[str], *, numbered: bool = False) -> str:
     lines = [
-        _wrap(
+        wrap(
             text, indent=f"  {n}. " if numbered else "  ", following="     " if numbered else "    "
         )
         for n, text in enumerate(texts, start=1)
     ]
     return "\n".join([title, *lines]) if lines else ""
-
-
-def _wrap(text: str, *, indent: str = "", following: str | None = None) -> str:
-    return fill(
-        terminal(text), WIDTH, indent=indent, following=indent if following is None else following
-    )
-
-
-def tell_replay(
-    entry: Mapping[str, Any], found: Sequence[tuple[str, Mapping[str, Any], int, bool]]
-) -> str:
-    """Say what a suppression would have hidden.
-
-    Parameters
-    ----------
-    entry : mapping of str to Any
-        The suppression's fields and its ``suppression_id``.
-    found : sequence of (str, mapping, int, bool)
-        ISO week, finding, how many of its reasons are covered, and whether it would be hidden.
-
-    Returns
-    -------
-    str
-        The suppression, one paragraph a finding, and how many would have been hidden.
-    """
-    named = [entry["entity"], *entry["detectors"], *entry["apis"], *entry["networks"]]
-    head = _(
-        "{suppression_id} ({scope}), until {expires}: {reason}",
-        suppression_id=entry["suppression_id"],
-        scope=_(", ").join(name for name in named if name),
-        expires=entry["expires"],
-        reason=entry["reason"],
-    )
-    lines = [_wrap(head)]
-    for week, finding, count, hidden in found:
-        values = {
-            "week": week,
-            "finding_id": finding["finding_id"],
-            "severity": say_code(finding["severity"]),
-            "sentence": finding["sentence"],
-            "count": count,
-            "all": len(finding["reasons"]),
-        }
-        if hidden:
-            text = _("{week}  {finding_id}  {severity}  hidden: {sentence}", **values)
-        else:
-            text = _(
-                "{week}  {finding_id}  {severity}  stays without {count} of its {all} reasons: "
-                "{sentence}",
-                **values,
-            )
-        lines.append(_wrap(text, indent="  ", following="    "))
-    total = sum(hidden for *_rest, hidden in found)
-    lines.append(
-        "  " + ngettext("would have hidden {n} finding", "would have hidden {n} findings", total)
-    )
-    return "\n".join(lines)

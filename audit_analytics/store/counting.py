@@ -231,3 +231,20 @@ _NO_EVENTS: Final = pa.table(
         for name in (*COLUMNS, "id")
     }
 )
+
+
+def join_hours(parts: list[pa.Table]) -> pa.Table:
+    """Join counts of different hours in order of time.
+
+    Parameters
+    ----------
+    parts : list of pyarrow.Table
+        Each in the order of its keys.
+
+    Returns
+    -------
+    pyarrow.Table
+        All of them, with one dictionary a column.
+    """
+    table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+    return table.take(pc.sort_indices(table["bucket_at"]))

@@ -31,7 +31,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.files import make_private, move_into_place, open_private
 from audit_analytics.rollup import SQL
-from audit_analytics.store.counting import DuckEngine
+from audit_analytics.store.counting import DuckEngine, join_hours
 from audit_analytics.store.failure import StoreUnusable, explains_failure
 from audit_analytics.store.folder import PARTIAL
 from audit_analytics.store.hours import fingerprint_windows, sort_into_hours
@@ -342,7 +342,7 @@ class Rollups:
             damaged += counted.damaged
             parts["calls_by_api"].append(counted.by_api)
             parts["calls_by_ip"].append(counted.by_ip)
-        tables = {kind: _join(parts[kind]) for kind in KINDS}
+        tables = {kind: join_hours(parts[kind]) for kind in KINDS}
         counts = DayCounts(begun.day, tables, [hour.start for hour in begun.stale], damaged)
         if begun.is_due:
             sound = [h for h in hours if not any(w.start in damaged for w in hours[h])]
@@ -400,9 +400,3 @@ def _read_day(stem: str) -> date | None:
         return date.fromisoformat(stem.removeprefix("day="))
     except ValueError:
         return None  # a file of another origin
-
-
-def _join(parts: list[pa.Table]) -> pa.Table:
-    """Join parts of different hours in order of time; each is in the order of its keys."""
-    table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
-    return table.take(pc.sort_indices(table["bucket_at"]))

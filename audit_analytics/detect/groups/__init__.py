@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Case
     from audit_analytics.detect.engine import Detection
+    from audit_analytics.detect.frame import WeekFrame
     from audit_analytics.detect.novelty import Novelty
     from audit_analytics.detect.panel import Panel
-    from audit_analytics.detect.surprise import Surprise, WeekFrame
+    from audit_analytics.detect.surprise import Surprise
 
 COUNT_METHOD: Final = mark(
     "calls, calls of sensitive APIs and token requests against the app's own hours and days of the week (negative binomial)"

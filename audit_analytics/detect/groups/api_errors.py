@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Case
     from audit_analytics.detect.engine import Detection
-    from audit_analytics.detect.surprise import Surprise, WeekFrame
+    from audit_analytics.detect.frame import WeekFrame
+    from audit_analytics.detect.surprise import Surprise
 
 
 UNITS: Final = (

@@ -20,7 +20,8 @@ from audit_analytics.language.wording import say_expected, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.surprise import Surprise, WeekFrame
+    from audit_analytics.detect.frame import WeekFrame
+    from audit_analytics.detect.surprise import Surprise
 
 
 MIN_OBJECTS: Final = 10

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Hit
     from audit_analytics.detect.baseline import Baseline
-    from audit_analytics.detect.surprise import Surprise, WeekFrame
+    from audit_analytics.detect.frame import WeekFrame
+    from audit_analytics.detect.surprise import Surprise
 
 
 MIN_API_CALLS: Final = 5

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit_analytics.cases import Hit
+from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.surprise import WeekFrame
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_calls, say_errors, say_when
 

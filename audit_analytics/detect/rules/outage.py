@@ -20,10 +20,10 @@ import numpy as np
 
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import find_runs
+from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.surprise import WeekFrame
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_apps, say_outcome, say_when
 

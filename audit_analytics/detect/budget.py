@@ -1,0 +1,61 @@
+"""What E counts, and how the alarm budget is shared among the families of entities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
+"""Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
+APIs. Where one is not there the others have its share, and where more of the apps are young
+than these shares say, each app, old or young, has the same."""
+UNITS_FACTOR: Final = 2
+UNITS_MORE: Final = 10
+"""A week counts the entities it tested, but at most twice those of the median past week, and
+ten: whoever forges ids by the thousand must not make every true case look like chance."""
+
+
+def count_units(tested: int, past: list[int]) -> int:
+    """Return how many of those tested E counts.
+
+    Parameters
+    ----------
+    tested : int
+        Entities tested this week.
+    past : list of int
+        Entities there were in each past week.
+
+    Returns
+    -------
+    int
+        Those tested, but at most a little more than an ordinary week has: forged ids are no
+        chances of anybody else.
+    """
+    return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
+
+
+def share_budget(units: Mapping[str, int]) -> dict[str, float]:
+    """Return which share of the alarm budget each family has.
+
+    Parameters
+    ----------
+    units : mapping of str to int
+        Entities that E counts, by family.
+
+    Returns
+    -------
+    dict of str to float
+        Shares that add up to 1; a family that is absent gives its share away.
+    """
+    share = {family: FAMILY_SHARE[family] for family in FAMILY_SHARE if units[family]}
+    if "app" in share and "newborn" in share:
+        both = share["app"] + share["newborn"]
+        young = units["newborn"] / (units["app"] + units["newborn"])
+        share["newborn"] = max(share["newborn"], both * young)
+        share["app"] = both - share["newborn"]
+    total = sum(share.values())
+    return {family: part / total for family, part in share.items()}

@@ -1,0 +1,71 @@
+"""The calls and objects behind a finding, as a report shows them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pandas as pd
+
+from audit_analytics.dates.buckets import format_utc
+from audit_analytics.findings.objects import mask_object, name_object
+
+MAX_OBJECTS: Final = 8
+
+
+def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
+    """Write an event as evidence.
+
+    Parameters
+    ----------
+    row : pandas.Series
+        A row of table :data:`audit_analytics.schema.EVENTS`.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    dict of str to Any
+        Plain values; ``local`` is on the tenant's clocks.
+    """
+    return {
+        "id": str(row["id"]),
+        "at": format_utc(row["at"]),
+        "local": row["at"].tz_convert(zone).strftime("%Y-%m-%d %H:%M:%S"),
+        "app_id": str(row["app_id"]),
+        "ip": str(row["ip"]),
+        "api": str(row["api"]),
+        "http_status": None if pd.isna(row["http_status"]) else int(row["http_status"]),
+        "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
+        "outcome": str(row["outcome"]),
+        "object_name": _name_object(row),
+    }
+
+
+def _name_object(row: pd.Series) -> str:
+    # where the catalogue does not know an API, its placeholders are guesses: any word, any secret
+    if pd.isna(row["path"]) or row["severity"] == "unknown":
+        return ""
+    return name_object(str(row["path"]), str(row["api"]))
+
+
+def list_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """List the objects that calls named.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As :func:`show_event` writes them.
+
+    Returns
+    -------
+    list of dict
+        The last ones first, each name masked, with its API, outcome and time.
+    """
+    found = {
+        (row["object_name"], row["api"], row["outcome"]): row["local"] for row in reversed(rows)
+    }
+    return [
+        {"object_name": mask_object(name), "api": api, "outcome": outcome, "local": local}
+        for (name, api, outcome), local in reversed(found.items())
+        if name
+    ][:MAX_OBJECTS]

@@ -1,0 +1,130 @@
+"""Tell findings in lists: of a run, of the watch list, and of what a suppression would hide.
+
+Every text that may come from the log is escaped when it is put into a line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from audit_analytics.language import _, ngettext
+from audit_analytics.report import wording
+from audit_analytics.report.columns import fill, pad, wrap
+from audit_analytics.report.escape import NAME_LIMIT, terminal
+from audit_analytics.report.names import DECISIONS, say_code
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+INDENT: Final = 31
+"""Columns of rank, id and severity."""
+
+
+def list_finding(
+    finding: Mapping[str, Any],
+    width: int | None = None,
+    colour: Callable[[str, str], str] | None = None,
+) -> str:
+    """Tell a finding in a list.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+    width : int, optional
+        Columns to break at; none if not given.
+    colour : callable, optional
+        ``colour(text, code)`` marks a text for a severity or for ``new``.
+
+    Returns
+    -------
+    str
+        Rank, id, severity, marks and sentence; what follows the first line is indented.
+    """
+    paint = colour or (lambda text, _code: text)
+    severity = str(finding["severity"])
+    marks = [paint(_("NEW"), "new")] if finding["status"] == "new" else []
+    if finding["verdict"]:
+        decision = DECISIONS[finding["verdict"]["verdict"]]
+        marks.append(_(decision).upper())
+    # ids are of hexadecimal digits, unless somebody wrote the file by hand
+    name = terminal(str(finding["finding_id"]), NAME_LIMIT)
+    head = f"{finding['rank']:>3}  {name}  {paint(pad(say_code(severity), 8), severity)}  "
+    text = " ".join([*marks, terminal(finding["sentence"])])
+    if width is None:
+        return head + text
+    indent = " " * INDENT
+    return head + fill(text, max(width, 2 * INDENT), indent=indent, following=indent).lstrip()
+
+
+def tell_watched(row: Mapping[str, Any]) -> str:
+    """Tell an entry of the watch list.
+
+    Parameters
+    ----------
+    row : mapping of str to Any
+        As it stands in findings.json.
+
+    Returns
+    -------
+    str
+        Entity, its weeks, whether it rose, and what was unusual; safe for a terminal.
+    """
+    weeks = _(", ").join(
+        _("{week}: {text}", week=week["week"], text=wording.chance(week["p"]))
+        for week in row["weeks"]
+    )
+    mark = [_("rose this week")] if row["rose"] else []
+    parts = [terminal(str(row["entity"]), NAME_LIMIT), *mark, terminal(weeks)]
+    return "\n".join(["  ".join(parts), wrap(row["text"], indent="    ")])
+
+
+def tell_replay(
+    entry: Mapping[str, Any], found: Sequence[tuple[str, Mapping[str, Any], int, bool]]
+) -> str:
+    """Say what a suppression would have hidden.
+
+    Parameters
+    ----------
+    entry : mapping of str to Any
+        The suppression's fields and its ``suppression_id``.
+    found : sequence of (str, mapping, int, bool)
+        ISO week, finding, how many of its reasons are covered, and whether it would be hidden.
+
+    Returns
+    -------
+    str
+        The suppression, one paragraph a finding, and how many would have been hidden.
+    """
+    named = [entry["entity"], *entry["detectors"], *entry["apis"], *entry["networks"]]
+    head = _(
+        "{suppression_id} ({scope}), until {expires}: {reason}",
+        suppression_id=entry["suppression_id"],
+        scope=_(", ").join(name for name in named if name),
+        expires=entry["expires"],
+        reason=entry["reason"],
+    )
+    lines = [wrap(head)]
+    for week, finding, count, hidden in found:
+        values = {
+            "week": week,
+            "finding_id": finding["finding_id"],
+            "severity": say_code(finding["severity"]),
+            "sentence": finding["sentence"],
+            "count": count,
+            "all": len(finding["reasons"]),
+        }
+        if hidden:
+            text = _("{week}  {finding_id}  {severity}  hidden: {sentence}", **values)
+        else:
+            text = _(
+                "{week}  {finding_id}  {severity}  stays without {count} of its {all} reasons: "
+                "{sentence}",
+                **values,
+            )
+        lines.append(wrap(text, indent="  ", following="    "))
+    total = sum(hidden for *_rest, hidden in found)
+    lines.append(
+        "  " + ngettext("would have hidden {n} finding", "would have hidden {n} findings", total)
+    )
+    return "\n".join(lines)
