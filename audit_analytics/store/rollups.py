@@ -15,7 +15,7 @@ import hashlib
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -383,8 +383,8 @@ class Rollups:
 
     def _write(self, path: Path, table: pa.Table, manifest: RollupManifest) -> None:
         folder = self.store.folder
-        beside = folder / PARTIAL / f"{path.parent.name}-{path.stem}-{secrets.token_hex(4)}"
         noted = table.replace_schema_metadata({ROLLUP_KEY: msgspec.json.encode(manifest)})
+        beside = folder / PARTIAL / f"{path.parent.name}-{path.stem}-{secrets.token_hex(4)}"
         with explains_failure(folder):
             make_private(path.parent.parent)
             try:
@@ -396,7 +396,6 @@ class Rollups:
 
 
 def _read_day(stem: str) -> date | None:
-    try:
+    with suppress(ValueError):  # a file of another origin
         return date.fromisoformat(stem.removeprefix("day="))
-    except ValueError:
-        return None  # a file of another origin
+    return None
