@@ -66,7 +66,25 @@ SECTIONS = {
 
 
 class Sections(click.Group):
-    """A group whose help lists its commands by what they are for."""
+    """A group whose help lists its commands by what they are for.
+
+    Parameters
+    ----------
+    name : str, optional
+        The group's name; this and the others are as for :class:`click.Group`.
+    commands : mapping or sequence of click.Command, optional
+        Its commands.
+    invoke_without_command, no_args_is_help : bool, optional
+        What happens without a command.
+    subcommand_metavar : str, optional
+        How help writes a command.
+    chain : bool, default=False
+        Whether several commands may follow each other.
+    result_callback : callable, optional
+        What takes the commands' results.
+    **kwargs : object
+        As for :class:`click.Command`.
+    """
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, a section each."""

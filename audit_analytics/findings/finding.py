@@ -86,8 +86,6 @@ class Finding:
     contributors : dict
         Top ``apis``, ``ips`` and ``codes`` on the days of the first reason, what succeeded first;
         of what is no app all ``apps``, with the APIs each ``succeeded`` with.
-    other_days : list of dict
-        The same of reasons about other days, day by day.
     timeline : dict
         First and last call, and the steps between them; of all reasons, and of what stayed below
         the budget.
@@ -96,8 +94,6 @@ class Finding:
         and the first of them, masked (``shown``).
     evidence : dict
         ``ids`` (20 at most), ``more_count`` and ``rows``.
-    through : list of dict
-        Scopes of what got through beside the failures that reasons are about.
     attack : list of dict
         ATT&CK techniques: id, name, version.
     known_benign, next_steps : list of str
@@ -119,6 +115,10 @@ class Finding:
         Ids of the suppressions that took reasons from it.
     untold : list of str
         Detectors that spoke as well, and whose reasons say less than those told.
+    other_days : list of dict
+        Contributors of the reasons about other days, day by day.
+    through : list of dict
+        Scopes of what got through beside the failures that reasons are about.
     """
 
     finding_id: str
