@@ -75,7 +75,8 @@ def find_failing(data: RuleInput) -> Iterator[Hit]:
     thresholds = data.thresholds(FailingThresholds)
     days = _count_days(data.by_api, data.week.zone)
     before = days["day"] < data.week.start_at.tz_convert(data.week.zone)
-    usual = days["app_id"].map(days[before].groupby("app_id")["weight"].max()).fillna(0.0)
+    usual = days["app_id"].map(days[before].groupby("app_id")["weight"].max())
+    usual = usual.astype("float64").fillna(0.0)  # of no app at all it would be text
     failing = (days["weight"] >= thresholds.failing_calls) & ~before
     failing &= days["errors"] >= thresholds.failing_share * days["calls"]
     failing &= days["weight"] > TIMES_USUAL * usual
