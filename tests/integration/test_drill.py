@@ -169,4 +169,4 @@ def test_command_prints_the_table_and_leaves_the_store_alone(log, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["store.parquet", "t.csv"]
     refused = CliRunner().invoke(command, [str(store), "--scenario", "meteor"])
     assert refused.exit_code == 2
-    assert "there is no 'meteor'" in refused.stderr
+    assert "'meteor' is not one of" in refused.stderr
