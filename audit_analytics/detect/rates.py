@@ -71,8 +71,9 @@ def outage_excess(
     -------
     numpy.ndarray of shape (n_hours,)
         Median excess share over the settled apps with five calls or more where 15 of them (half
-        of a smaller tenant) have so many, else over all active ones where 15 are; 0 where it is not above 0.03, or not above six robust deviations of
-        what it is in the hours of the history.
+        of a smaller tenant) have so many, else over all active ones where 15 are; 0 where it is
+        not above 0.03, or not above six robust deviations of what it is in the hours of the
+        history, or where the calls of the others do not fail as well.
     """
     settled = panel.settled
     calls = np.where(settled, panel.counts["calls"], 0.0)
@@ -85,6 +86,10 @@ def outage_excess(
     share = np.where(heard, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
     active = heard.sum(axis=0)
     asked = active >= needed
+    # one API that fails for the apps with most calls is no outage: the others, taken together, fail
+    rest = np.where(heard, 0.0, calls)
+    excess = np.where(rest > 0, errors - rest * rate[:, None], 0.0).sum(axis=0)
+    alike = (rest.sum(axis=0) < OUTAGE_CALLS) | (excess > OUTAGE_EXCESS * rest.sum(axis=0))
     ranked = np.sort(share, axis=0)
     middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
     usual = middle[asked & (panel.grid.week < 0)]
@@ -92,7 +97,7 @@ def outage_excess(
     if len(usual):
         spread = MAD_TO_SIGMA * np.median(np.abs(usual - np.median(usual)))
         limit = max(limit, float(np.median(usual) + OUTAGE_MADS * spread))
-    return np.asarray(np.where(asked & (middle > limit), middle, 0.0))
+    return np.asarray(np.where(asked & alike & (middle > limit), middle, 0.0))
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:

@@ -108,7 +108,9 @@ def test_the_evidence_is_a_table_that_joins_the_log(sample_report, data):
 def test_no_reason_reads_like_a_template(data):
     for finding in data["findings"]:
         for text in [finding["sentence"], *(reason["text"] for reason in finding["reasons"])]:
-            assert not re.search(r"[{}]|  |\b(nan|None(?! of the)|NaT|1 times|1 calls|1 APIs)\b", text)
+            assert not re.search(
+                r"[{}]|  |\b(nan|None(?! of the)|NaT|1 times|1 calls|1 APIs)\b", text
+            )
 
 
 def test_a_log_without_a_readable_event_says_so():

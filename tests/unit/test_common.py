@@ -70,7 +70,7 @@ def test_never_more_than_three_budgets_one_by_one(monkeypatch):
         untold.append(more)
         return []
 
-    monkeypatch.setattr(hits_module, "_explain", explain)
+    monkeypatch.setattr(hits_module, "explain_case", explain)
     monkeypatch.setattr(hits_module, "list_detectors", lambda _: [SimpleNamespace(explained=count)])
     find_hits(SimpleNamespace(cases=rare), budget=10, severity_of_api={})
     assert told == rare[:30]

@@ -21,9 +21,8 @@ from tenant import (
 )
 
 import audit_analytics as aa
-from audit_analytics.detect import detect_week, panel
+from audit_analytics.detect import detect_week
 from audit_analytics.detect.forest import SurpriseForest
-from audit_analytics.report import coverage
 from audit_analytics.report.json_file import render_json
 from audit_analytics.rollup import rollup
 
@@ -296,16 +295,6 @@ def test_forged_apps_that_fail_do_not_pass_for_an_outage():
     found = {f["entity"]: set(f["detectors"]) for f in report["findings"]}
     assert "ERR" in found["cli_03"]
     assert "platform" not in found
-
-
-def test_apps_beyond_a_limit_are_listed_and_not_judged(monkeypatch):
-    for module in (panel, coverage):
-        monkeypatch.setattr(module, "MAX_APPS", 12)
-    report = analyse(make_events(quiet_tenant(), *INJECTED, *forge(30, NOON)))
-    assert report["assessed"]["apps_count"] == 12
-    assert report["assessed"]["not_assessed_count"] == 30
-    assert "more apps than can be judged" in report["assessed"]["not_assessed"][0]["reason"]
-    assert {"cli_02", "cli_05", "cli_08"} <= {f["entity"] for f in report["findings"]}
 
 
 def test_credential_stuffing_is_one_finding_about_the_address():

@@ -103,12 +103,6 @@ def test_twenty_fake_apps_push_nothing_real_down_by_more_than_three(usual, colum
     flooded = analyze(*fakes)
     for before, after in zip(ranks_of(usual), ranks_of(flooded), strict=True):
         assert 0 < after <= before + 3
-    severe = [
-        f["entity"]
-        for f in flooded.data["findings"]
-        if f["severity"] in {"high", "critical"} and f["entity"].startswith("cli_fake")
-    ]
-    assert len(severe) <= 3
 
 
 def test_a_crowd_that_sets_off_one_rule_stands_behind_and_is_counted():

@@ -135,7 +135,10 @@ def test_point_1_a_verdict_that_it_was_an_attack_never_teaches_more_than_none(ro
             "entity_type": "app",
             "entity": app,
             "finding_id": f"f-{number}",
-            "reasons": [{"detector": "NEWNET", **scope(app, name)} for name in names],
+            "observed": 1,
+            "reasons": [
+                {"detector": "NEWNET", "observed": 1, **scope(app, name)} for name in names
+            ],
         }
         then = parse_week(f"2026-W{week}", zone=WEEK.zone)
         values = {"note": "", "owner": "", "created": date(2026, 11, 9)}
