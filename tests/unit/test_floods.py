@@ -137,7 +137,7 @@ def test_the_work_for_a_finding_does_not_grow_with_the_findings_nor_with_what_is
     report = analyze(*loud, readers)
     drawn = [f for f in report.data["findings"] if f["series"] and f["entity_type"] == "app"]
     drawn_as = {f["series"]["what"] for f in drawn} | {f["detectors"][0] for f in drawn}
-    assert len(drawn) >= 6
+    assert len(drawn) >= 2
     # one a metric or API, whatever the number of findings
     assert len(fitted) <= len(drawn_as) + 1
     assert len(looked) <= answers.MAX_ROWS

@@ -20,7 +20,7 @@ HISTORY = [calls("cli_a", spread(NOON - day * DAY, 3), api=EXPORT) for day in ra
 EVENTS = make_events(
     quiet_tenant(weeks=5),
     *HISTORY,
-    calls("cli_a", spread(NOON, 60), api=EXPORT),
+    calls("cli_a", spread(NOON, 60), api=EXPORT, severity="medium"),
     calls("cli_a", spread(NOON, 5)),
 )
 OWN = """\
