@@ -73,7 +73,7 @@ def outage_excess(
         Median excess share over the settled apps with five calls or more where 15 of them (half
         of a smaller tenant) have so many, else over all active ones where 15 are; 0 where it is
         not above 0.03, or not above six robust deviations of what it is in the hours of the
-        history, or where the calls of the others do not fail as well.
+        history, or where fewer than 15 have the word and the calls of the others do not fail.
     """
     settled = panel.settled
     calls = np.where(settled, panel.counts["calls"], 0.0)
@@ -89,7 +89,8 @@ def outage_excess(
     # one API that fails for the apps with most calls is no outage: the others, taken together, fail
     rest = np.where(heard, 0.0, calls)
     excess = np.where(rest > 0, errors - rest * rate[:, None], 0.0).sum(axis=0)
-    alike = (rest.sum(axis=0) < OUTAGE_CALLS) | (excess > OUTAGE_EXCESS * rest.sum(axis=0))
+    alike = (active >= OUTAGE_APPS) | (rest.sum(axis=0) < OUTAGE_CALLS)
+    alike |= excess > OUTAGE_EXCESS * rest.sum(axis=0)
     ranked = np.sort(share, axis=0)
     middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
     usual = middle[asked & (panel.grid.week < 0)]

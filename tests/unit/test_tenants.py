@@ -86,7 +86,11 @@ def test_what_is_no_tenant_is_named(all_of_them):
     result, out = all_of_them
     for name in (".old: hidden", "empty: holds neither", "notes.txt: not a folder"):
         assert f"Left out: {name}" in result.stderr
-    assert sorted(path.name for path in (out / "out").iterdir()) == ["acme", "gaps"]
+    assert sorted(path.name for path in (out / "out").iterdir()) == [
+        "acme",
+        "gaps",
+        "index.html",
+    ]
 
 
 def test_a_tenant_has_the_report_of_a_run_on_it_alone(all_of_them, folder, tmp_path):
