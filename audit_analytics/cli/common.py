@@ -15,6 +15,8 @@ from audit_analytics.errors import AuditAnalyticsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
 EXIT_BROKEN_PIPE = 141
 """As a shell says of what SIGPIPE ended."""
 
@@ -24,29 +26,33 @@ CONFIG = click.option(
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
     help="TOML file with settings; audit-analytics.toml in this folder if there is one.",
 )
-SCENARIOS = (
-    "stolen_credential",
-    "error_burst",
-    "permission_probing",
-    "id_enumeration",
-    "off_hours_export",
-    "dormant_wakes",
-    "slow_and_low",
-    "token_spike",
-    "new_sensitive_api",
-    "volume",
-    "credential_stuffing",
-    "weak_everywhere",
-    "beacon",
-    "silence",
-)
-"""Kinds of attacks, as ``audit_analytics.simulate`` has them: to name them loads nothing."""
+
+
+class _Scenario(click.ParamType):  # type: ignore[type-arg]  # it takes none in older click
+    """A kind of attack; they are looked up when one is named, for that loads the simulator."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return self._choice().convert(value, param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return self._choice().shell_complete(ctx, param, incomplete)
+
+    @staticmethod
+    def _choice() -> click.Choice[str]:
+        from audit_analytics.simulate import SCENARIOS
+
+        return click.Choice(list(SCENARIOS))
+
 
 SCENARIO = click.option(
     "--scenario",
     "--attack",
     "scenarios",
-    type=click.Choice(SCENARIOS),
+    type=_Scenario(),
     multiple=True,
     metavar="NAME",
     help="Kind of attack, such as off_hours_export; may be repeated.",

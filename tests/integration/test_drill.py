@@ -156,6 +156,11 @@ def test_names_from_the_log_do_not_reach_the_terminal_raw(result):
     assert len(shown.splitlines()) == len(render_drill(result).splitlines())
 
 
+def test_every_scenario_can_be_named():
+    (named,) = [option for option in command.params if option.name == "scenarios"]
+    assert [named.type.convert(name, named, None) for name in SCENARIOS] == list(SCENARIOS)
+
+
 def test_command_prints_the_table_and_leaves_the_store_alone(log, tmp_path):
     store = tmp_path / "store.parquet"
     log.to_parquet(store)
