@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
 from audit_analytics.errors import InputError
-from audit_analytics.files import write_together
+from audit_analytics.files import write_private
 from audit_analytics.language import use_language
 from audit_analytics.report.html import render_page
-from audit_analytics.review.reports import list_reports, read_report
+from audit_analytics.review.reports import find_verdict, is_open, list_reports, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -76,7 +76,7 @@ def write_overview(
     ]
     data = {"zone": zone, "lang": lang, "tenants": tenants, **_read_folder(folder, known)}
     with use_language(lang):
-        write_together(folder, {NAME: render_page("index.html.j2", o=data).encode()})
+        write_private(folder / NAME, render_page("index.html.j2", o=data).encode())
     return folder / NAME
 
 
@@ -94,9 +94,9 @@ def _read_folder(folder: Path, verdicts: Mapping[str, Verdict]) -> dict[str, Any
             continue
         newest = sum("broken" not in row for row in rows) == 1
         for row in report["findings"]:
-            verdict = verdicts.get(row["finding_id"])
-            decided = verdict.verdict if verdict else (row["verdict"] or {}).get("verdict", "")
-            if decided == "true" or (newest and decided != "benign"):
+            verdict = find_verdict(row, verdicts)
+            if is_open(verdict, is_newest=newest):
+                decided = verdict["verdict"] if verdict else ""
                 found.setdefault(row["finding_id"], _name(row, path.parent.name, decided))
     opened = sorted(found.values(), key=lambda row: (row["decided"] != "true", row["rank"]))
     return {"reports": rows, "open": opened[:MAX_OPEN], "open_count": len(opened)}

@@ -203,13 +203,52 @@ def list_open(
             break
         report = read_report(path)
         for row in report["findings"]:
-            known = verdicts.get(row["finding_id"])
-            verdict = known.to_dict() if known else row["verdict"]
-            decided = verdict["verdict"] if verdict else ""
-            if decided == "true" or (path == paths[0] and (is_all or decided != "benign")):
+            verdict, newest = find_verdict(row, verdicts), path == paths[0]
+            if is_open(verdict, is_newest=newest) or (is_all and newest):
                 own = row | {"verdict": verdict, "week": report["week"]["iso"]}
                 found.setdefault(row["finding_id"], own)
     return list(found.values())
+
+
+def find_verdict(
+    finding: Mapping[str, Any], verdicts: Mapping[str, Verdict]
+) -> dict[str, Any] | None:
+    """Find what was decided about a finding.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+    verdicts : mapping of str to Verdict
+        The last verdict on each finding, by its id; one that was given since wins.
+
+    Returns
+    -------
+    dict of str to Any or None
+        As :meth:`Verdict.to_dict` has it; None if nobody decided.
+    """
+    known = verdicts.get(finding["finding_id"])
+    return known.to_dict() if known else finding["verdict"]
+
+
+def is_open(verdict: Mapping[str, Any] | None, *, is_newest: bool) -> bool:
+    """Tell whether somebody has to look at a finding still.
+
+    Parameters
+    ----------
+    verdict : mapping of str to Any or None
+        What was decided about it.
+    is_newest : bool
+        Whether it stands in the newest report.
+
+    Returns
+    -------
+    bool
+        A confirmed one is open until it is closed, another one while the newest report tells it
+        and nobody found it harmless.
+    """
+    decided = verdict["verdict"] if verdict else ""
+    return decided == "true" or (is_newest and decided != "benign")
 
 
 def _find_rank(path: Path, rank: int) -> tuple[dict[str, Any], dict[str, Any]]:
