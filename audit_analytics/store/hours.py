@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from contextlib import suppress
+from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,7 +16,7 @@ from audit_analytics.dates.buckets import end_bucket, floor_hour, list_buckets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date, datetime
+    from datetime import datetime
 
     from audit_analytics.store.manifest import Manifest
 
@@ -121,3 +123,26 @@ def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
         )
     )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_day(stem: str) -> date | None:
+    """Read of which day a file of counts is.
+
+    Parameters
+    ----------
+    stem : str
+        The file's name without its ending.
+
+    Returns
+    -------
+    datetime.date or None
+        None for a file of another origin.
+
+    Examples
+    --------
+    >>> parse_day("day=2026-03-02"), parse_day("notes")
+    (datetime.date(2026, 3, 2), None)
+    """
+    with suppress(ValueError):
+        return date.fromisoformat(stem.removeprefix("day="))
+    return None

@@ -15,7 +15,7 @@ import hashlib
 import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
@@ -34,7 +34,7 @@ from audit_analytics.rollup import SQL
 from audit_analytics.store.counting import DuckEngine, join_hours
 from audit_analytics.store.failure import StoreUnusable, explains_failure
 from audit_analytics.store.folder import PARTIAL
-from audit_analytics.store.hours import fingerprint_windows, sort_into_hours
+from audit_analytics.store.hours import fingerprint_windows, parse_day, sort_into_hours
 from audit_analytics.store.lock import StoreLocked, lock_store
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Rollups:
             Days, in order.
         """
         found = (self.store.folder / _FOLDER / "calls_by_api").glob("day=*.parquet")
-        return sorted(day for path in found if (day := _read_day(path.stem)))
+        return sorted(day for path in found if (day := parse_day(path.stem)))
 
     def refresh(
         self,
@@ -393,9 +393,3 @@ class Rollups:
                     move_into_place(file, beside, path)
             finally:
                 beside.unlink(missing_ok=True)
-
-
-def _read_day(stem: str) -> date | None:
-    with suppress(ValueError):  # a file of another origin
-        return date.fromisoformat(stem.removeprefix("day="))
-    return None
