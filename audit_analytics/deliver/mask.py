@@ -153,9 +153,7 @@ def mask_report(report: dict[str, Any]) -> dict[str, Any]:
 
 def _mask_all(value: Any, mask: Masker, key: str = "") -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, str):
-        # an object may be too short to be told by its looks
-        named = value and _GONE if key == "object_name" else mask(value)
-        return value if key in _OWN_KEYS else named
+        return value if key in _OWN_KEYS else _mask_text(value, mask, key)
     if isinstance(value, list):
         return [_mask_all(part, mask, key) for part in value]
     if isinstance(value, dict):
@@ -168,6 +166,11 @@ def _mask_all(value: Any, mask: Masker, key: str = "") -> Any:  # noqa: ANN401 -
             parts["verdict"] = value["verdict"]
         return parts
     return value
+
+
+def _mask_text(text: str, mask: Masker, key: str) -> str:
+    # an object may be too short to be told by its looks
+    return text and _GONE if key == "object_name" else mask(text)
 
 
 def _collect(value: Any, key: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value

@@ -195,18 +195,16 @@ def _calibrate(
     shape = rated.current.shape[:2]
     tested = np.asarray(~np.isnan(rated.current).all(axis=2))
     kept = np.ones(len(rated.past), dtype=bool)
+    rate = partial(_rate_days, rated.past, rated.rows.week)
     for _ in range(ROUNDS):
-        past_p = _rate_days(rated.past, rated.rows.week, rated.past, rated.rows.week, kept)
-        past_score = -np.log10(past_p.min(axis=1, initial=1.0))
-        calibrator = Calibrator(past_score[kept])
-        kept &= calibrator.extrapolate(past_score) * len(kept) >= FAR_OUT
+        past_score = _score_least(rate(rated.past, rated.rows.week, kept))
+        kept &= Calibrator(past_score[kept]).extrapolate(past_score) * len(kept) >= FAR_OUT
     rows = rated.current[tested]
     days = np.broadcast_to([_number(day) for day in week], shape)[tested]
     p = np.ones((*shape, len(names)))
-    p[tested] = _rate_days(rated.past, rated.rows.week, rows, days, kept)
-    past_p = _rate_days(rated.past, rated.rows.week, rated.past, rated.rows.week, kept)
-    calibrator = Calibrator(-np.log10(past_p.min(axis=1, initial=1.0))[kept])
-    day = np.where(tested, calibrator.extrapolate(-np.log10(p.min(axis=2))), 1.0)
+    p[tested] = rate(rows, days, kept)
+    calibrator = Calibrator(_score_least(rate(rated.past, rated.rows.week, kept))[kept])
+    day = np.where(tested, calibrator.extrapolate(_score_least(p)), 1.0)
     # a case is an app's worst day: it has as many chances as the app has days
     chances = np.maximum(tested.sum(axis=1, keepdims=True), 1)
     found = {name: p[:, :, g] for g, name in enumerate(names)}
@@ -223,6 +221,11 @@ def _calibrate(
         tested=tested,
         past_tested=[],
     )
+
+
+def _score_least(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far out the least of the groups' p-values is."""
+    return np.asarray(-np.log10(p.min(axis=-1, initial=1.0)))
 
 
 def _rate_days(

@@ -55,9 +55,8 @@ def _count(counted: pd.DataFrame, column: str, most: int) -> list[dict[str, Any]
     table = names[["calls_count", "ok_count", "errors_count"]].sum()
     table = table.assign(grade=names["grade"].max() * (column == "api")).reset_index()
     table["failed"] = table["ok_count"] == 0
-    table["less"] = -table["calls_count"]
-    table["harmless"] = -table["grade"]
-    table = table.sort_values(["failed", "harmless", "less", "name"])
+    order = {"failed": True, "grade": False, "calls_count": False, "name": True}
+    table = table.sort_values(list(order), ascending=list(order.values()))
     columns = ["name", "calls_count", "ok_count", "errors_count"]
     return [
         {"name": str(name)} | {key: int(n) for key, n in zip(columns[1:], counts, strict=True)}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy import stats
+import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 from audit_analytics.cases import name_entity
 from audit_analytics.findings.explain import explain_hit
@@ -74,7 +74,7 @@ def build_watch(
         # a week in which it was as usual counts as one: else a single bad week would do
         together = [case.p, *(row["p"] for row in before)]
         score = -2 * float(np.log(np.maximum(together, 1e-12)).sum())
-        combined = float(stats.chi2.sf(score, 2 * (1 + len(earlier))))
+        combined = float(scipy.stats.chi2.sf(score, 2 * (1 + len(earlier))))
         if combined < UNUSUAL:
             least = min((row["p"] for row in before), default=1.0)
             rows.append((combined, case, before, bool(earlier) and case.p < least))

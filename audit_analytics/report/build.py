@@ -55,8 +55,9 @@ def build_report(data: ReportInput) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
-        JSON values only, its sentences in the current language; described by ``findings.schema.json``. The same input gives the same
-        dict: it holds no time of the run and no path.
+        JSON values only, its sentences in the current language; described by
+        ``findings.schema.json``. The same input gives the same dict: it holds no time of the run
+        and no path.
     """
     coverage = build_coverage(data)
     labels = Labels(data.inventory, data.settings.networks)

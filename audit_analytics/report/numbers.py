@@ -71,9 +71,10 @@ def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
         counts, week = panel.counts[metric][app], panel.grid.week
         past = [counts[week == -back] for back in _weeks_back(data)]
     elif finding.entity_type == "ip":
-        observed, what = _count_ip(data, finding.entity, 0), METRICS["calls"]
+        rows = data.calls.by_ip[data.calls.by_ip["ip"] == finding.entity]
+        observed, what = _count_hours(data, rows, 0), METRICS["calls"]
         expected = low = high = np.full(len(observed), np.nan)
-        past = [_count_ip(data, finding.entity, back) for back in _weeks_back(data)]
+        past = [_count_hours(data, rows, back) for back in _weeks_back(data)]
     else:
         return None
     return {
@@ -98,8 +99,7 @@ def _weeks_back(data: ReportInput) -> list[int]:
     return [back for back in weeks if data.week.shifted(-back).end_at > begin]
 
 
-def _count_ip(data: ReportInput, ip: str, back: int) -> NDArray[np.float64]:
-    rows = data.calls.by_ip[data.calls.by_ip["ip"] == ip]
+def _count_hours(data: ReportInput, rows: pd.DataFrame, back: int) -> NDArray[np.float64]:
     sums = data.sum_hours(rows, ["calls_count"], back=back)
     return np.asarray(sums["calls_count"], dtype=float)
 
