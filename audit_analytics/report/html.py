@@ -195,8 +195,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_clean,
-        # else a filter of a constant is worked out once, in the language of the first page
-        optimized=False,
     )
     environment.filters |= {
         "api": show_api,

@@ -47,8 +47,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_escape,
-        # else a filter of a constant is worked out once, in the language of the first report
-        optimized=False,
     )
     environment.filters |= {
         "api": show_api,

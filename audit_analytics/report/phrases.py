@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import pass_context
 from markupsafe import Markup
 
 from audit_analytics.language import translations
@@ -15,15 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jinja2 import Environment
+    from jinja2.runtime import Context
 
 
 def install_phrases(environment: Environment, escape: Callable[[object], object]) -> None:
-    """Give templates ``{% trans %}``, ``_`` and ``ngettext``.
+    """Give templates ``{% trans %}``, ``_`` and ``ngettext``, in the language of each rendering.
 
     Parameters
     ----------
     environment : jinja2.Environment
-        Where the templates live.
+        Where the templates live; none of them was loaded yet.
     escape : callable
         Makes one value fit to stand in the format; leaves Markup as it is.
     """
@@ -39,6 +41,16 @@ def install_phrases(environment: Environment, escape: Callable[[object], object]
         whole = int(num) if num == int(num) else 2  # 1.5 days: a part is no singular
         return fill(translations().ngettext(one, many, whole), {"num": num, **values})
 
+    finalize = environment.finalize or (lambda value: value)
+
+    @pass_context
+    def finalize_now(_context: Context, value: object) -> object:
+        return finalize(value)
+
+    # else what a filter makes of a constant is worked out once, in the language of the first page:
+    # by the optimizer, and where a constant is put out, unless that depends on the context
+    environment.optimized = False
+    environment.finalize = finalize_now
     environment.add_extension("jinja2.ext.i18n")
     environment.policies["ext.i18n.trimmed"] = True
     # the callables fill in the values themselves, escaped: Jinja's "new style"

@@ -12,7 +12,9 @@ import pytest
 import report_fixture as fixture
 
 from audit_analytics import plots, report
-from audit_analytics.report import write_report
+from audit_analytics.language import use_language
+from audit_analytics.report import html as page
+from audit_analytics.report import markdown, write_report
 from audit_analytics.report.csv_file import (
     COLUMNS,
     EVIDENCE_COLUMNS,
@@ -538,3 +540,11 @@ GOLDEN = r"""{
  "verdict": null
 }
 """
+
+
+@pytest.mark.parametrize("module", [page, markdown])
+def test_a_word_of_a_template_is_of_the_language_it_is_rendered_in(module):
+    with use_language("zh"):
+        template = module._environment().from_string('{{ "suppressed"|named }}')
+        assert template.render() == "已抑制"
+    assert template.render() == "Suppressed"
