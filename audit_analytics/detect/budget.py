@@ -38,12 +38,12 @@ def count_units(tested: int, past: list[int]) -> int:
     return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
 
 
-def share_budget(units: Mapping[str, int]) -> dict[str, float]:
+def share_budget(units: Mapping[str, float]) -> dict[str, float]:
     """Return which share of the alarm budget each family has.
 
     Parameters
     ----------
-    units : mapping of str to int
+    units : mapping of str to float
         Entities that E counts, by family.
 
     Returns

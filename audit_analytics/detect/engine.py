@@ -18,6 +18,7 @@ from audit_analytics.cases import Case
 from audit_analytics.detect.api_days import ApiDays, judge_api_days
 from audit_analytics.detect.budget import count_units, share_budget
 from audit_analytics.detect.calibrate import (
+    TINY,
     Calibrator,
     Rows,
     adjust_q,
@@ -93,7 +94,7 @@ class Detection:
         API-days of the report week.
     ip_days : pandas.DataFrame
         IP-days of the report week with ``p`` and one p-value column per group.
-    units : dict of str to int
+    units : dict of str to float
         How many entities of each family E counts.
     cases : list of Case
         Every assessed entity, the most unusual first.
@@ -114,7 +115,7 @@ class Detection:
     newborns: Newborns
     api_days: ApiDays
     ip_days: pd.DataFrame
-    units: dict[str, int]
+    units: dict[str, float]
     cases: list[Case] = field(default_factory=list)
 
     @property
@@ -181,7 +182,7 @@ def detect_week(
     counted = count_ip_days(panel, by_ip if every_ip is None else every_ip, networks)
     ip_days = judge_ip_days(counted, days_out=short)
     api_days = judge_api_days(panel, since)
-    newborns = judge_newborns(panel, assessed | (short & apps.tested.any(axis=1)))
+    newborns = judge_newborns(panel, by_ip, assessed | (short & apps.tested.any(axis=1)))
     detection = Detection(
         panel=panel,
         groups=groups,
@@ -199,7 +200,7 @@ def detect_week(
         api_days=api_days,
         ip_days=ip_days,
         units={
-            "newborn": _count(newborns.tested),
+            "newborn": newborns.units,
             "app": count_units(_count(apps.tested), apps.past_tested),
             "ip": count_units(
                 ip_days["ip"].nunique(),
@@ -345,7 +346,10 @@ def _make_cases(detection: Detection) -> list[Case]:
             far=detection.far["joint"],
         ),
         "newborn": _list_days(
-            detection.panel.apps, newborns.p["joint"], newborns.tested, far=newborns.far
+            detection.panel.apps,
+            newborns.p["joint"] * newborns.rate,
+            newborns.list_cases(),
+            far=newborns.far - np.log10(max(newborns.rate, TINY)),
         ),
         "ip": pd.DataFrame({"entity": ip_days["ip"], "p": ip_days["p"]}),
         "api": _list_days(api_days.panel.apps, api_days.p["joint"], api_days.tested),
@@ -355,12 +359,13 @@ def _make_cases(detection: Detection) -> list[Case]:
     least = days.groupby(["family", "entity"]).agg(p=("p", "min"), far=("far", "max"))
     least["q"] = adjust_q(least["p"].to_numpy(dtype=float))
     share = share_budget(detection.units)
+    chances = {**detection.units, "newborn": detection.units["newborn"] / max(newborns.rate, TINY)}
     cases = [
         Case(
             entity_type="app" if family == "newborn" else family,
             entity=str(entity),
             p=float(p),
-            expected_per_week=float(p) * detection.units[family] / share[family],
+            expected_per_week=float(p) * chances[family] / share[family],
             q=float(q),
             far=float(far),
         )
@@ -368,7 +373,10 @@ def _make_cases(detection: Detection) -> list[Case]:
     ]
     cases.sort(key=lambda case: (case.expected_per_week, -case.far, case.entity_type, case.entity))
     # a young app may be new on a network besides: one case, by what is more unusual
-    return list({(case.entity_type, case.entity): case for case in reversed(cases)}.values())[::-1]
+    least_of: dict[tuple[str, str], Case] = {}
+    for case in cases:
+        least_of.setdefault((case.entity_type, case.entity), case)
+    return [*least_of.values()]
 
 
 def _list_days(

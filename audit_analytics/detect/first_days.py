@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.dates.buckets import SLOTS_COUNT
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import by_day
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ METRICS: Final = {
     "errors_day": Metric(10, hourly=False),
     "sensitive_quiet": Metric(5, hourly=False),
     "sensitive": Metric(5, hourly=False),
+    "alone": Metric(3, hourly=False),
     "apis": Metric(8, hourly=False),
     "token": Metric(10, hourly=True),
     "objects": Metric(10, hourly=True),
@@ -79,13 +81,15 @@ class FirstDays:
     active: NDArray[np.bool_]
 
 
-def describe_days(panel: Panel) -> FirstDays:
+def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     """Describe every day of every app.
 
     Parameters
     ----------
     panel : Panel
         The tenant.
+    by_ip : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
 
     Returns
     -------
@@ -112,6 +116,7 @@ def describe_days(panel: Panel) -> FirstDays:
     at = np.arange(len(panel.apps))[:, None]
     observed = {name: count[at, hour[name]] for name, (count, _) in per_hour.items()}
     observed |= {name: by_day(count, grid.day) for name, count in per_day.items()}
+    observed["alone"] = _count_alone(panel, by_ip)
     rows = panel.api_calls
     observed["apis"] = _count_apis(panel, rows)
     observed["failed_apis"] = _count_apis(panel, rows[rows["permission"] + rows["not_found"] > 0])
@@ -167,4 +172,34 @@ def _count_apis(panel: Panel, rows: pd.DataFrame) -> NDArray[np.float64]:
     number = pairs.drop_duplicates().groupby(["app", "day"]).size()
     counts = np.zeros((len(panel.apps), int(panel.grid.day[-1]) + 1))
     counts[number.index.get_level_values("app"), number.index.get_level_values("day")] = number
+    return counts
+
+
+def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
+    """Count the calls of each day from networks of which no other app had called before it."""
+    grid = panel.grid
+    known = by_ip[~by_ip["network"].isin(["", "platform"])]
+    hour = grid.locate(known["bucket_at"])
+    table = pd.DataFrame(
+        {
+            "app": panel.apps.get_indexer(pd.Index(known["app_id"].astype("str"))),
+            "day": np.where(hour < 0, -1, grid.day[np.clip(hour, 0, len(grid.day) - 1)]),
+            "network": known["network"].astype("str").to_numpy(),
+            "calls": known["calls_count"].to_numpy(),
+        }
+    )[hour < len(grid.hours)]
+    calls = table.groupby(["network", "app", "day"], as_index=False)["calls"].sum()
+    begun = calls.groupby(["network", "app"], as_index=False)["day"].min()
+    begun = begun.sort_values(["network", "day", "app"])
+    first = begun.groupby("network").head(1).set_index("network")
+    second = begun.groupby("network")["day"].nth(1)
+    second.index = begun.loc[second.index, "network"]
+    is_first = calls["network"].map(first["app"]) == calls["app"]
+    other = calls["network"].map(first["day"]).mask(is_first, calls["network"].map(second))
+    # who came when the log itself began may have been there before
+    alone = ~(other < np.maximum(calls["day"], grid.began_day + MIN_HISTORY_DAYS))
+    rows = calls[alone & (calls["app"] >= 0) & (calls["day"] >= 0)]
+    rows = rows.groupby(["app", "day"])["calls"].sum()
+    counts = np.zeros((len(panel.apps), int(grid.day[-1]) + 1))
+    counts[rows.index.get_level_values("app"), rows.index.get_level_values("day")] = rows
     return counts

@@ -107,6 +107,19 @@ class Grid:
         return _locate(self.hours, self.ends[-1], at)
 
     @property
+    def began_day(self) -> int:
+        """Return the day on which the log began, negative before the grid.
+
+        Returns
+        -------
+        int
+            Position of a day.
+        """
+        if self.began < 0:
+            return self.began // HOURS_PER_DAY
+        return int(self.day[min(self.began, len(self.day) - 1)])
+
+    @property
     def weeks(self) -> list[int]:
         """Return the weeks of history, oldest first.
 

@@ -130,12 +130,17 @@ def _rank_groups(detection: Detection, app: int, least: Mapping[AppGroup, float]
 def _explain_newborn(
     detection: Detection, app: int, severity_of_api: Mapping[str, str]
 ) -> Iterator[Hit]:
+    found = []
     for group in detection.groups:
         p = detection.app_p[group.name][app]
         if group.young and p.min() <= CLEAR_P:
-            yield from group.explain(detection, app, int(p.argmin()), severity_of_api)
+            found += group.explain(detection, app, int(p.argmin()), severity_of_api)
     for birth in list_detectors(BirthGroup):
-        yield birth.explained(detection, app)
+        hit = birth.explained(detection, app)
+        # its network is told once, by whoever names it
+        if not found or hit.kind != "unusual_ip":
+            yield hit
+    yield from found
 
 
 def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:

@@ -17,6 +17,10 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
   p = (#{as unusual among them} + 30 p) / (#{births} + 30). Where new apps begin with a bulk
   import, a bulk import is no news.
 
+- Being born is an event itself. Where apps are seldom born, whoever takes a leaked key to the API
+  under a new id stands out before it does anything: E counts the births that a week lets expect,
+  see :attr:`Newborns.units`, and not those there were.
+
 A log too short for anybody to be compared with an own past is judged in this way as a whole.
 """
 
@@ -34,6 +38,7 @@ from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import by_day
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from audit_analytics.detect.panel import Panel
@@ -53,6 +58,9 @@ MOST_HOURS: Final = 6
 """A birth later in the day makes a first day that says little of the second one."""
 
 INTERVAL_SDS: Final = 1.96
+
+ORDINARY: Final = 0.3
+"""A day this probable is none to be told of an app that was here before."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,12 @@ class Newborns:
         -log10 of what the fitted tail says, beyond the floor of the calibration: orders equals.
     born : numpy.ndarray of bool of shape (n_apps,)
         Apps that were born while the log ran; in a log that is young itself nobody is new.
+    this_week : numpy.ndarray of bool of shape (n_apps,)
+        Those of them that were born in the report week.
+    births_past, weeks_past : int
+        How many were born in the weeks before, and how many weeks can speak of births.
+    apps_count : int
+        Apps with a call in the report week.
     """
 
     tested: NDArray[np.bool_]
@@ -85,6 +99,50 @@ class Newborns:
     hour: dict[str, NDArray[np.intp]]
     far: NDArray[np.float64]
     born: NDArray[np.bool_]
+    this_week: NDArray[np.bool_]
+    births_past: int
+    weeks_past: int
+    apps_count: int
+
+    @property
+    def units(self) -> float:
+        """Return how many first weeks a week lets expect.
+
+        Returns
+        -------
+        float
+            Where no past week can speak of births, as many as there are. Otherwise the births of
+            the past weeks and, as a rate may rise, of this one, a week; one birth in one week more
+            stands for the doubt that few weeks leave.
+        """
+        tested = int(self.tested.any(axis=1).sum())
+        if not self.weeks_past or not tested:
+            return float(tested)
+        births = self.births_past + int(self.this_week.sum()) + 1.0
+        return min(float(tested), births / (self.weeks_past + 2.0))
+
+    @property
+    def rate(self) -> float:
+        """Return how rare it is among the apps of a week to be in its first one.
+
+        Returns
+        -------
+        float
+            Per app; 1 where no past week can speak of births.
+        """
+        return self.units / max(self.apps_count, 1) if self.weeks_past else 1.0
+
+    def list_cases(self) -> NDArray[np.bool_]:
+        """Return which days can make a case.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_apps, n_days)
+            All of those who were born in this week, which is a case by itself where hardly anybody
+            is; of the others those that are unusual.
+        """
+        counted = self.this_week[:, None] & (self.weeks_past > 0)
+        return np.asarray(self.tested & (counted | (self.p["joint"] < ORDINARY)))
 
     def limit(self, kept: NDArray[np.bool_]) -> Newborns:
         """Forget some days.
@@ -119,13 +177,15 @@ class _Prediction(NamedTuple):
     sd: NDArray[np.float64]
 
 
-def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
+def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_]) -> Newborns:
     """Judge the days of the apps that are not judged by their own past.
 
     Parameters
     ----------
     panel : Panel
         The tenant.
+    by_ip : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
     judged : numpy.ndarray of bool of shape (n_apps,)
         Apps that need it not.
 
@@ -134,7 +194,7 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
     Newborns
         p-values and what they rest on; nothing is tested without sixty past days to calibrate on.
     """
-    grid, found = panel.grid, describe_days(panel)
+    grid, found = panel.grid, describe_days(panel, by_ip)
     first_day = np.array(grid.days(0))[0]
     first_hour = np.clip(panel.first_hour, 0, len(grid.day) - 1)
     born = grid.day[first_hour]
@@ -155,7 +215,8 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
     days = np.arange(now.shape[1])
     p = rate_groups(reference, now.reshape(-1, len(METRICS)))
     joint = calibrator.p_value(-np.log10(p.min(axis=1))).reshape(now.shape[:2])
-    old = (born - born.min(initial=0) >= MIN_HISTORY_DAYS)[:, None]
+    log_began = born.min(initial=first_day)
+    old = (born - log_began >= MIN_HISTORY_DAYS)[:, None]
     real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
     ranked = np.sort(np.where(real, joint, 1.0).min(axis=1)[real.any(axis=1)])
     births = len(ranked)
@@ -164,6 +225,7 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
     joint = joint / (births + STAND_INS)
 
     week = days >= first_day
+    called = found.active[:, week].any(axis=1)
     tested = (found.active & ~judged[:, None])[:, week] & (len(reference) >= MIN_REFERENCE)
     cells = np.maximum(p, 1.0 / (100.0 * max(len(reference), 1))).reshape(now.shape)
     named = {name: cells[:, :, g] for g, name in enumerate(METRICS)} | {"joint": joint}
@@ -185,6 +247,10 @@ def judge_newborns(panel: Panel, judged: NDArray[np.bool_]) -> Newborns:
         hour={name: hours[:, week] for name, hours in found.hour.items()},
         far=np.where(tested, far[:, week], 0.0),
         born=old[:, 0],
+        this_week=old[:, 0] & (born >= first_day) & called,
+        births_past=int((old[:, 0] & (born < first_day)).sum()),
+        weeks_past=len([w for w in grid.weeks if grid.days(w)[0] - log_began >= MIN_HISTORY_DAYS]),
+        apps_count=int(called.sum()),
     )
 
 

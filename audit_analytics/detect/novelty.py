@@ -172,11 +172,10 @@ def _build(panel: Panel, pairs: pd.DataFrame, *, days: int, known_days: int) -> 
     # the log may begin before the grid; then its first days are old enough
     born = np.where(panel.first_hour < 0, panel.first_hour // 24, grid.day[first_hour])
     young = day[None, :] - born[:, None] < days
-    log_began = grid.began // 24 if grid.began < 0 else grid.day[min(grid.began, len(grid.day) - 1)]
-    young |= day[None, :] - log_began < known_days
+    young |= day[None, :] - grid.began_day < known_days
     active = np.add.reduceat(panel.counts["calls"], grid.first_hour, axis=1) > 0
     pairs = pairs[~young[pairs["app"], pairs["day"]]]
-    return Novelty(pairs.reset_index(drop=True), young, active & ~young, day - log_began)
+    return Novelty(pairs.reset_index(drop=True), young, active & ~young, day - grid.began_day)
 
 
 def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.float64]:

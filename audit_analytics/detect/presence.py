@@ -12,7 +12,7 @@ from typing import Final
 
 import pandas as pd
 
-MIN_CALLS: Final = 20
+MIN_CALLS: Final = 5
 """An app of fewer calls over the whole log has no rhythm, and no week that could be compared."""
 
 MIN_TELLING: Final = 5

@@ -36,11 +36,13 @@ BORN = {
     "errors_day": "ERR",
     "sensitive_quiet": "SENS",
     "sensitive": "SENS",
+    "alone": "NEWNET",
     "apis": "NEWAPI",
     "token": "TOK",
     "objects": "OBJ",
     "calls_hour": "VOL",
     "calls_day": "VOL",
+    "": BIRTH,
 }
 """Number of a young app's day to the group that counts the same of an older one."""
 

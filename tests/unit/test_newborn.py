@@ -143,8 +143,16 @@ def number_of(**seen):
     p = {name: np.array([[seen.get(name, (0, 1.0))[1]]]) for name in METRICS}
     hour = {name: np.zeros((1, 1), int) for name in METRICS if METRICS[name].hourly}
     true = np.ones((1, 1), dtype=bool)
+    counted = {"this_week": ~true[0], "births_past": 0, "weeks_past": 3, "apps_count": 1}
     found = Newborns(
-        true, p, table, **dict.fromkeys(one, table), hour=hour, far=table["apis"], born=true[0]
+        true,
+        p,
+        table,
+        **dict.fromkeys(one, table),
+        hour=hour,
+        far=table["apis"],
+        born=true[0],
+        **counted,
     )
     return choose_number(found, 0)
 
@@ -158,3 +166,42 @@ def test_a_young_app_is_told_by_what_its_unusual_calls_were():
     assert number_of(failed_apis=(6, 3e-4), sensitive_quiet=(120, 2e-4)) == "sensitive_quiet"
     assert number_of(failed_apis=(22, 3e-6), errors_day=(35, 3e-4)) == "failed_apis"
     assert number_of(calls_day=(90, 0.04)) == "calls_day"
+
+
+def find_birth(*parts):
+    data = judge_week(count_log(make_events(*parts), Settings()), settings=Settings())
+    found = [f for f in data.findings if f.entity == "cli_now"]
+    return data.detection, found
+
+
+def test_where_hardly_an_app_is_born_a_birth_is_told_and_where_many_are_it_is_not():
+    # a dozen calls of a harmless API, from the network of another app: only being new is unusual
+    now = calls("cli_now", spread(local("2026-11-11 14:00"), 12), ip="10.0.1.1")
+    detection, [finding] = find_birth(*tenant(FIRST), now)
+    assert finding.detectors == ["BIRTH"]
+    assert "is new here: its first call was made on Wed 11 Nov at 14:00" in finding.sentence
+    assert "0 new apps came in the 3 weeks before" in finding.sentence
+    assert detection.newborns.this_week.sum() == 1
+    # none in three weeks, one now, and one in one week more for the doubt
+    assert detection.newborns.units == pytest.approx(2 / 5)
+    before = [
+        calls(f"cli_born{n:02d}", spread(FIRST + (8 + n) * DAY, 60, over=6 * DAY), ip="10.0.1.1")
+        for n in range(12)
+    ]
+    detection, found = find_birth(*tenant(FIRST), now, *before)
+    assert detection.newborns.births_past == 12
+    assert not found
+    # young apps are judged as such and for their networks: one case each, in the place of the less
+    expected = [case.expected_per_week for case in detection.cases]
+    assert expected == sorted(expected)
+
+
+def test_a_new_app_on_a_network_of_its_own_is_unusual_where_the_others_share_theirs():
+    def rate(ip):
+        shared = [part.assign(ip="10.0.1.1") for part in tenant(FIRST)]
+        now = calls("cli_now", spread(local("2026-11-11 14:00"), 12), ip=ip)
+        newborns = find_birth(*shared, now)[0].newborns
+        return newborns.p["alone"].min()
+
+    assert rate("203.0.113.7") < 0.01
+    assert rate("10.0.1.1") == 1.0

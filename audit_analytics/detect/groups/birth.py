@@ -14,9 +14,9 @@ from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import BirthGroup
 from audit_analytics.detect.guidance import ASK_OWNER
-from audit_analytics.detect.reasons import MIN_PART, order_equals
+from audit_analytics.detect.reasons import MAX_P, MIN_PART, order_equals
 from audit_analytics.language import _, mark, ngettext, say_number
-from audit_analytics.language.wording import say_when
+from audit_analytics.language.wording import format_start, say_calls, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,7 @@ TOLD: Final = {
     "sensitive": _Told(
         "sensitive_api", mark("calls of sensitive APIs in a day"), SENSITIVE, "sensitive"
     ),
+    "alone": _Told("unusual_ip", mark("calls in a day from networks of no other app"), {}, "calls"),
     "apis": _Told("new_api", mark("distinct APIs in a day"), {}, "calls"),
     "token": _Told(
         "volume", mark("token requests in an hour"), {"category": ("token_issuance",)}, "token"
@@ -72,6 +73,8 @@ def _explain(detection: Detection, app: int) -> Hit:
     found, grid = detection.newborns, detection.panel.grid
     app_id, days = str(detection.panel.apps[app]), grid.days(0)
     name = choose_number(found, app)
+    if found.this_week[app] and found.weeks_past and found.p[name][app].min() > MAX_P:
+        return _tell_birth(detection, app)
     told, day = TOLD[name], int(found.p[name][app].argmin())
     first, hours = int(grid.first_hour[days[day]]), int(grid.day_hours[days[day]])
     if name in found.hour:
@@ -96,6 +99,27 @@ def _explain(detection: Detection, app: int) -> Hit:
             "born": bool(found.born[app]),
         },
         where={"app_id": (app_id,), **told.where},
+    )
+
+
+def _tell_birth(detection: Detection, app: int) -> Hit:
+    """Tell that an app is new, where that is all there is to tell."""
+    found, grid = detection.newborns, detection.panel.grid
+    days = grid.days(0)
+    first = int(detection.panel.first_hour[app])
+    return Hit(
+        detector="BIRTH",
+        kind="new_api",
+        entity_type="app",
+        entity=str(detection.panel.apps[app]),
+        start_at=grid.hours[first],
+        end_at=grid.ends[grid.first_hour[days[-1]] + grid.day_hours[days[-1]] - 1],
+        observed=float(found.observed["calls_day"][app].sum()),
+        expected=0.0,
+        unit=mark("calls since its first one"),
+        p=found.rate,
+        facts={"number": "", "births": found.births_past, "weeks": found.weeks_past},
+        where={"app_id": (str(detection.panel.apps[app]),)},
     )
 
 
@@ -138,6 +162,15 @@ def _whole(found: Newborns, name: str) -> str:
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
+    if not hit.facts["number"]:
+        return _(
+            "{entity} is new here: its first call was made {when}, {calls} followed by the end of the week; {births} in the {weeks} weeks before.",
+            entity=who,
+            when=format_start(hit.start_at, zone),
+            calls=say_calls(hit.observed - 1),
+            births=ngettext("{n} new app came", "{n} new apps came", int(hit.facts["births"])),
+            weeks=say_number(int(hit.facts["weeks"])),
+        )
     values = {
         "entity": who,
         "what": _say_what(str(hit.facts["number"]), hit.observed),
@@ -168,6 +201,11 @@ def _say_what(name: str, count: float) -> str:
         ),
         "sensitive": ngettext(
             "called a sensitive API {n} time", "called sensitive APIs {n} times", count
+        ),
+        "alone": ngettext(
+            "called {n} time from a network that no other app had called from",
+            "called {n} times from networks that no other app had called from",
+            count,
         ),
         "apis": ngettext("used {n} API", "used {n} distinct APIs", count),
         "token": ngettext("asked {n} time for a token", "asked {n} times for a token", count),
