@@ -130,7 +130,7 @@ def _rank_groups(detection: Detection, app: int, least: Mapping[AppGroup, float]
 def _explain_newborn(
     detection: Detection, app: int, severity_of_api: Mapping[str, str]
 ) -> Iterator[Hit]:
-    found = []
+    found: list[Hit] = []
     for group in detection.groups:
         p = detection.app_p[group.name][app]
         if group.young and p.min() <= CLEAR_P:
