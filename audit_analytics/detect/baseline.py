@@ -102,15 +102,13 @@ def fit_baseline(
     >>> base.mean.round(1)
     array([[4.7]])
     """
-    entities = counts.shape[0]
-    mean = np.zeros((entities, slots))
-    weight = np.zeros((entities, slots))
+    at, filled = _list_slots(slot, slots)
+    known = np.where(filled, weights[:, at], 0.0)
+    values = _winsorise(counts[:, at], known > 0)
     capped = np.empty_like(counts)
-    for s in range(slots):
-        at = slot == s
-        capped[:, at] = _winsorise(counts[:, at], weights[:, at] > 0)
-        weight[:, s] = weights[:, at].sum(axis=1)
-        mean[:, s] = (weights[:, at] * capped[:, at]).sum(axis=1) / np.maximum(weight[:, s], 1e-9)
+    capped[:, at[filled]] = values[:, filled]
+    weight = known.sum(axis=2)
+    mean = (known * values).sum(axis=2) / np.maximum(weight, 1e-9)
     total = (mean * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
     if cycle > 1:
         mean = _smooth(mean, weight, cycle)
@@ -122,6 +120,18 @@ def fit_baseline(
     return Baseline(mean, _shrink_dispersion(excess, scale), weight)
 
 
+def _list_slots(
+    slot: NDArray[np.intp], slots: int
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the buckets of each slot as a table, and which of its places are filled."""
+    order = np.argsort(slot, kind="stable")
+    number = np.bincount(slot, minlength=slots)
+    filled = np.arange(number.max(initial=1)) < number[:, None]
+    at = np.zeros(filled.shape, dtype=np.intp)
+    at[filled] = order
+    return at, filled
+
+
 def _winsorise(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Cap bursts at six robust deviations, so that one burst does not become the norm."""
     middle = _median(values, valid)
@@ -130,13 +140,11 @@ def _winsorise(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray
 
 
 def _median(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the row medians of the valid values, 0 where there are none, as a column."""
-    if values.shape[1] == 0:
-        return np.zeros((values.shape[0], 1))
-    ranked = np.sort(np.where(valid, values, np.inf), axis=1)
-    count = valid.sum(axis=1, keepdims=True)
-    low = np.take_along_axis(ranked, np.maximum(count - 1, 0) // 2, axis=1)
-    high = np.take_along_axis(ranked, np.minimum(count // 2, values.shape[1] - 1), axis=1)
+    """Return the medians of the valid values over the last axis, which is kept; 0 without any."""
+    ranked = np.sort(np.where(valid, values, np.inf), axis=-1)
+    count = valid.sum(axis=-1, keepdims=True)
+    low = np.take_along_axis(ranked, np.maximum(count - 1, 0) // 2, axis=-1)
+    high = np.take_along_axis(ranked, np.minimum(count // 2, values.shape[-1] - 1), axis=-1)
     return np.where(count > 0, (low + high) / 2.0, 0.0)
 
 
