@@ -120,9 +120,7 @@ def fit_baseline(
     return Baseline(mean, _shrink_dispersion(excess, scale), weight)
 
 
-def _list_slots(
-    slot: NDArray[np.intp], slots: int
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def _list_slots(slot: NDArray[np.intp], slots: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return the buckets of each slot as a table, and which of its places are filled."""
     order = np.argsort(slot, kind="stable")
     number = np.bincount(slot, minlength=slots)

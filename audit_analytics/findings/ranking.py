@@ -24,6 +24,12 @@ MOST_NEW: Final = 3
 """Newcomers of high or critical severity; an ordinary week has one in ten weeks."""
 
 
+UNKNOWN: Final = 1.0
+ORDINARY: Final = 5.0
+"""E in the place of what a rule alone says: of an entity that nothing could be compared with, and
+of one whose week is no case within the budget."""
+
+
 def rank_findings(
     findings: list[Finding],
     cases: Mapping[tuple[str, str], Case],
@@ -84,11 +90,14 @@ def _place(
     crowd: Collection[tuple[str, str]],
 ) -> tuple[int, bool, float, float, str]:
     entity, expected = (finding.entity_type, finding.entity), finding.expected_per_week
+    if expected is None:
+        # a rule names no probability; of an entity whose week was ordinary as a whole it says less
+        expected = ORDINARY if entity in far else UNKNOWN
     return (
         -schema.SEVERITIES.index(finding.severity),
         entity in crowd,
-        expected if expected is not None else 1.0,
+        expected,
         # a case outside the budget did not speak, and must not lift a rule's finding
-        -far.get(entity, 0.0) if expected is not None else 0.0,
+        -far.get(entity, 0.0) if finding.expected_per_week is not None else 0.0,
         finding.finding_id,
     )

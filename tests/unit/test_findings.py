@@ -176,6 +176,16 @@ def test_findings_are_ranked_by_severity_then_rarity():
     assert [f.entity for f in merge(hits[::-1], cases[::-1])] == [f.entity for f in found]
 
 
+def test_a_rule_alone_says_less_of_an_app_whose_week_was_ordinary():
+    chain = replace(PROBING, severity="medium")
+    named = [replace(chain, entity=e, where={"app_id": (e,)}) for e in ("cli_b", "cli_new")]
+    rare = [replace(VOLUME, entity=e, where={"app_id": (e,)}) for e in ("cli_a", "cli_c")]
+    cases = [case(1.5, "cli_a"), case(60, "cli_b"), case(4, "cli_c")]
+    found = merge([*named, *rare], cases)
+    # cli_new was compared with nothing
+    assert [f.entity for f in found] == ["cli_new", "cli_a", "cli_c", "cli_b"]
+
+
 def test_the_id_depends_on_entity_and_week_alone():
     first, again = merge([VOLUME], [case(0.5)])[0], merge([PROBING, AUTH], [case(3)])[0]
     assert first.finding_id == again.finding_id

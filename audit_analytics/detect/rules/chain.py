@@ -98,7 +98,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     name="rule:chain",
     title=mark("Discovered, collected, sent"),
     kind="sensitive_api",
-    severity="high",
+    severity="medium",
     sentence=_say,
     techniques=("T1526", "T1213", "T1567"),
     benign=(
