@@ -29,6 +29,7 @@ import numpy as np
 
 from audit_analytics.detect.busy import MAX_DAY_HOURS
 from audit_analytics.detect.calibrate import Calibrator, rate_groups
+from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.panel import by_day
 from audit_analytics.detect.scores import AppDays, count_windows, judge_nothing, score_apps
 from audit_analytics.detect.spans import SPANS
@@ -36,6 +37,8 @@ from audit_analytics.detect.surprise import Surprise
 from audit_analytics.detect.windows import Rated, choose_windows, rate_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -146,7 +149,9 @@ def _score_day(
 ) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
     """Score a day by all others, and what adds up over days by those outside of them."""
 
-    def leave_out(first: int) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
+    def leave_out(
+        first: int, groups: Sequence[AppGroup]
+    ) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
         number = panel.grid.day
         out = (number >= first) & (number <= day)
         fold = replace(panel, grid=replace(panel.grid, week=np.where(out, 0, -1)))
@@ -154,19 +159,32 @@ def _score_day(
         last = {name: [_cut(window) for window in found] for name, found in seen.items()}
         return np.where(judged[:, None, None], scores[:, -1:], np.nan), last
 
-    scores, windows = leave_out(day)
+    scores, windows = leave_out(day, groups)
     first = max(day - max(SPANS) + 1, int(np.flatnonzero(~panel.grid.unlogged)[0]))
     if (~panel.grid.unlogged).sum() - (day - first + 1) < OTHER_DAYS:
         return scores, windows
-    over_days, spans = leave_out(first)
-    column = 0
-    for name, width in count_windows(groups, windows).items():
-        for number in range(width if name in windows else 0):
+    adding = [g for g in groups if isinstance(g, CountGroup) and max(g.units) > MAX_DAY_HOURS]
+    over_days, spans = leave_out(first, adding)
+    column = dict(zip(windows, _list_columns(groups, windows), strict=True))
+    for name, columns in zip(spans, _list_columns(adding, spans), strict=True):
+        for number, over in enumerate(columns):
             if spans[name][number].hours.max() > MAX_DAY_HOURS:
                 windows[name][number] = spans[name][number]
-                scores[:, :, column + number] = over_days[:, :, column + number]
-        column += width
+                scores[:, :, column[name][number]] = over_days[:, :, over]
     return scores, windows
+
+
+def _list_columns(
+    groups: Sequence[AppGroup], windows: Mapping[str, Sequence[Surprise]]
+) -> list[range]:
+    """Return the columns of each group that has windows."""
+    widths = count_windows(groups, windows)
+    ends = np.cumsum([*widths.values()]).tolist()
+    return [
+        range(end - width, end)
+        for (name, width), end in zip(widths.items(), ends, strict=True)
+        if name in windows
+    ]
 
 
 def _cut(window: Surprise) -> Surprise:
