@@ -88,8 +88,13 @@ def test_ids_of_a_few_calls_cost_no_place_and_move_nobody(usual, is_spread):
     "columns",
     [
         {"api": [f"GET/open-apis/x/v1/{n}" for n in range(40)], "outcome": "permission"},
-        {"api": EXPORT, "severity": "high", "category": "files"},
-        {"api": AUDIT, "severity": "high", "category": "audit_access"},
+        pytest.param(
+            {"api": EXPORT, "severity": "high", "category": "files"}, marks=pytest.mark.benchmark
+        ),
+        pytest.param(
+            {"api": AUDIT, "severity": "high", "category": "audit_access"},
+            marks=pytest.mark.benchmark,
+        ),
         {"outcome": "auth"},
     ],
     ids=["probing", "exporting", "reading audit logs", "failing"],

@@ -66,18 +66,33 @@ def sample():
     return read_log(SAMPLE).events
 
 
-def judge(events):
+def judge(events, *strangers):
     found = judge_week(count_log(events, Settings()), settings=Settings()).findings
-    hostile = set(pd.read_csv(SAMPLE / "labels.csv")["entity"]) | {YOUNG, NIGHTLY_READER}
+    hostile = set(pd.read_csv(SAMPLE / "labels.csv")["entity"]) | {*strangers, NIGHTLY_READER}
     return {f.entity: f for f in found}, sum(f.entity not in hostile for f in found)
 
 
+@pytest.mark.benchmark
 @pytest.mark.parametrize("name", BIRTHS)
 def test_whatever_a_new_app_does_on_its_first_day_is_found(sample, name):
     events = drop_duplicates(concat_events([sample, load(BIRTHS[name])]))[0]
-    found, benign = judge(events)
+    found, benign = judge(events, YOUNG)
     assert found[YOUNG].expected_per_week < 1
     assert "BIRTH" in found[YOUNG].detectors
+    assert NIGHTLY_READER in found
+    assert benign <= BENIGN_ROWS
+
+
+def test_five_new_apps_at_once_are_found_whatever_each_does(sample):
+    apps = {f"cli_young{n}": rows for n, rows in enumerate(BIRTHS.values())}
+    born = [
+        load([{**row, "id": f"{app}{row['id']}", "app_id": app} for row in rows])
+        for app, rows in apps.items()
+    ]
+    found, benign = judge(drop_duplicates(concat_events([sample, *born]))[0], *apps)
+    for app in apps:
+        assert found[app].expected_per_week < 1
+        assert "BIRTH" in found[app].detectors
     assert NIGHTLY_READER in found
     assert benign <= BENIGN_ROWS
 
