@@ -138,7 +138,7 @@ def explain(
     FINDING is an id, its first four or more characters, or the rank in the latest report.
     """
     from audit_analytics.report.names import speak_as
-    from audit_analytics.report.story import tell_finding
+    from audit_analytics.report.telling import tell_finding
     from audit_analytics.review.reports import find_finding
 
     report, found = find_finding(reports, finding)
