@@ -194,10 +194,16 @@ def _build(report: dict[str, Any], *, raw_ids: bool, report_url: str, overdue: s
 def _list_told(report: dict[str, Any]) -> list[dict[str, Any]]:
     """List stories and what is in none, by rank: a story is one line, its findings within."""
     stories = report.get("stories", [])
-    within = {name for story in stories for name in story["finding_ids"]}
-    lone = [row for row in report["findings"] if row["finding_id"] not in within]
-    joined = [story | {"sentence": f"{story['title']}: {story['sentence']}"} for story in stories]
-    return sorted([*joined, *lone], key=lambda row: row["rank"])
+    within = {name for story in stories for name in story["finding_ids"][1:]}
+    begins = {
+        story["finding_ids"][0]: story | {"sentence": f"{story['title']}: {story['sentence']}"}
+        for story in stories
+    }
+    return [
+        begins.get(row.get("finding_id"), row)
+        for row in report["findings"]
+        if row.get("finding_id") not in within
+    ]
 
 
 def _add_owner(sentence: str, finding: dict[str, Any], raw_ids: bool) -> str:  # noqa: FBT001
