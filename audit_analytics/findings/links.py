@@ -114,6 +114,8 @@ class Links:
             foreign network by an app that is.
         """
         named = {touch[:2] for touch in touches}
+        first = min((touch.first_at for touch in touches), default=None)
+        last = max((touch.last_at for touch in touches), default=None)
         hits = [
             _ask(
                 row.first_at,
@@ -122,6 +124,8 @@ class Links:
             )
             for row in self.places.itertuples()
             if named & {("network", str(row.network)), ("app", str(row.app_id))}
+            and row.first_at <= last + WINDOW
+            and row.last_at >= first - WINDOW
         ]
         return hits[:MAX_PLACES]
 

@@ -30,7 +30,7 @@ from audit_analytics.findings import FrameEvidence, build_stories, find_links, m
 from audit_analytics.findings.links import WINDOW
 from audit_analytics.findings.steps import name_technique
 from audit_analytics.inventory import App, Grant, Inventory, Version
-from audit_analytics.report.html import render_html
+from audit_analytics.report.html import render_html, render_notebook
 from audit_analytics.report.listing import list_findings
 from audit_analytics.report.markdown import render_markdown
 from audit_analytics.report.ocsf import render_ocsf
@@ -239,6 +239,7 @@ def test_every_output_tells_a_story_once_with_its_findings_inside():
     assert page.count("<details") == page.count("</details>")
     markdown = render_markdown(report)
     assert markdown.count("### 1\N{EN DASH}2. Story of 2 findings") == 1
+    assert render_notebook(report).count("Two apps and one address.") == 1
     lines = list_findings(report)
     assert "1 to 2 are one story" in lines[0]
     assert len(lines) == len(report["findings"]) + 1
