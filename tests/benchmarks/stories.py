@@ -13,9 +13,11 @@ from audit_analytics.simulate import simulate_company
 from audit_analytics.source.files import read_log
 
 
-def judge(seed: int, attacks: list[str]) -> tuple[aa.Report, set[str], set[str]]:
+def judge(
+    seed: int, attacks: list[str], *, harsh: bool = False
+) -> tuple[aa.Report, set[str], set[str]]:
     """Return the report on a company, and the apps and addresses of the attack."""
-    company = simulate_company(seed=seed, attacks=attacks)
+    company = simulate_company(seed=seed, attacks=attacks, harsh=harsh)
     report = aa.analyze(read_log(list(company.items())).events, settings=aa.Settings())
     hostile = company.calls[company.calls["attack"] >= 0]
     return report, set(hostile["app_id"].astype("str")), set(hostile["ip"].astype("str"))
@@ -26,12 +28,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--clean", type=int, default=20)
+    parser.add_argument("--harsh", action="store_true", help="three times the honest bursts")
     parser.add_argument("--first", type=int, default=500)
     options = parser.parse_args()
     seeds = range(options.first, options.first + options.seeds)
     first = 0
     for seed in seeds:
-        report, apps, ips = judge(seed, ["takeover"])
+        report, apps, ips = judge(seed, ["takeover"], harsh=options.harsh)
         stories = report.data["stories"]
         mine = [s for s in stories if apps <= {*s["apps"]} and ips <= {*s["ips"]}]
         is_first = [s["rank"] for s in mine] == [1]
@@ -49,7 +52,7 @@ def main() -> None:
     clean = range(options.first + 100, options.first + 100 + options.clean)
     found = 0
     for seed in clean:
-        report, *_ = judge(seed, [])
+        report, *_ = judge(seed, [], harsh=options.harsh)
         found += len(report.data["stories"])
         for story in report.data["stories"]:
             print(f"clean {seed}: {story['links']} {story['sentence']}", flush=True)
