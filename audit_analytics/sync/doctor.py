@@ -282,7 +282,9 @@ def _check_store(checks: _Checks, folder: Path, now: datetime, settings: Setting
         return
     gaps, damaged = len(status["gaps"]), len(status["damaged"])
     state = "warn" if gaps or damaged else "ok"
-    parts = [summarise(status), say_gaps(status) if gaps else _("Gaps: none")]
+    parts = [summarise(status)]
+    if status["windows_count"]:
+        parts.append(say_gaps(status) if gaps else _("Gaps: none"))
     if damaged:
         parts.append(ngettext("{n} damaged file", "{n} damaged files", damaged))
     if state == "warn":

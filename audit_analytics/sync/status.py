@@ -245,7 +245,7 @@ def summarise(status: dict[str, Any]) -> str:
         In the current language.
     """
     if not status["windows_count"]:
-        return _("No window can be read.")
+        return _("No window can be read")
     return _(
         "{events} events in {windows} windows, {size}; covers {start} to {end}",
         events=say_number(status["events_count"]),
