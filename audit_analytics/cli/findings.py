@@ -134,12 +134,18 @@ def explain(
 ) -> None:
     """Tell the whole story of a FINDING, with its evidence.
 
-    FINDING is an id, its first four or more characters, or the rank in the latest report.
+    FINDING is an id, its first four or more characters, or the rank in the latest report; or the
+    id of a story.
     """
     from audit_analytics.report.names import speak_as
-    from audit_analytics.report.telling import tell_finding
-    from audit_analytics.review.reports import find_finding
+    from audit_analytics.report.telling import tell_finding, tell_story
+    from audit_analytics.review.reports import find_finding, find_story
 
+    if finding.startswith("s-"):
+        report, story = find_story(reports, finding)
+        with speak_as(report | ({"lang": lang} if lang else {})):
+            click.echo(json.dumps(story, indent=2) if as_json else tell_story(story))
+        return
     report, found = find_finding(reports, finding)
     shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
     said = report | ({"lang": lang} if lang else {})

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 LABEL: Final = 16
-INDENT: Final = 31
-"""Columns of rank, id and severity."""
 
 
 def tell_finding(
@@ -132,14 +130,10 @@ def tell_story(story: Mapping[str, Any]) -> str:
         title=story["title"],
         ids=_(", ").join(story["finding_ids"]),
     )
-    weak = [row["text"] for row in story["weak"]]
-    parts = [
-        wrap(title),
-        wrap(story["sentence"], indent="  "),
-        _section(_("The steps of the story"), lines),
-        _section(_("Below the budget, and part of it"), weak),
-    ]
-    return "\n\n".join(part for part in parts if part)
+    weak = _section(_("Below the budget, and part of it"), [row["text"] for row in story["weak"]])
+    steps = _section(_("The steps of the story"), lines)
+    told = wrap(title), wrap(story["sentence"], indent="  "), steps, weak
+    return "\n\n".join(filter(None, told))
 
 
 def tell_briefly(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:

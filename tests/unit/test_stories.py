@@ -9,6 +9,7 @@ import jsonschema
 import pandas as pd
 import pytest
 import report_fixture as fixture
+from click.testing import CliRunner
 from tenant import (
     DAY,
     EXPORT,
@@ -24,6 +25,7 @@ from tenant import (
 )
 
 from audit_analytics.cases import Case, Hit
+from audit_analytics.cli.main import main
 from audit_analytics.deliver.mask import mask_report
 from audit_analytics.deliver.message import build_message
 from audit_analytics.findings import FrameEvidence, build_stories, find_links, merge_findings
@@ -281,3 +283,16 @@ def test_a_report_has_its_stories_as_a_table_and_fits_the_schema(read_schema):
 @pytest.fixture
 def read_schema():
     return json.loads((files("audit_analytics.report") / "findings.schema.json").read_text())
+
+
+def test_explain_tells_a_story_by_its_id(tmp_path, monkeypatch):
+    Report(fixture.make_story_report(), pd.DataFrame()).write(tmp_path / "reports" / "2026-W47")
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(main, ["explain", "s-00000000000a"])
+    assert told.exit_code == 0, told.output
+    assert "The steps of the story" in told.stdout
+    shown = CliRunner().invoke(main, ["explain", "s-0000", "--json"])
+    assert json.loads(shown.stdout)["finding_ids"] == ["f-000000000001", "f-000000000002"]
+    missed = CliRunner().invoke(main, ["explain", "s-ffff"])
+    assert missed.exit_code == 2
+    assert "in no report" in missed.stderr
