@@ -124,12 +124,8 @@ def tell_story(story: Mapping[str, Any]) -> str:
         )
         for step in story["steps"]
     ]
-    title = _(
-        "{story_id}, {title}: {ids}",
-        story_id=story["story_id"],
-        title=story["title"],
-        ids=_(", ").join(story["finding_ids"]),
-    )
+    ids = _(", ").join(story["finding_ids"])
+    title = _("{story_id}, {title}: {ids}", **{**story, "ids": ids})
     weak = _section(_("Below the budget, and part of it"), [row["text"] for row in story["weak"]])
     steps = _section(_("The steps of the story"), lines)
     told = wrap(title), wrap(story["sentence"], indent="  "), steps, weak
