@@ -181,13 +181,15 @@ def find_covered(hits: Sequence[Hit], groups: pd.DataFrame) -> pd.Series:
     Returns
     -------
     pandas.Series of bool
-        True where calls of a group lie in the time of a hit and hold what it names.
+        True where calls of a group lie in the time of a hit and hold what it names; an id or an
+        object, which they are not counted by, narrows nothing.
     """
     covered = groups["calls_count"] < 0
     for hit in hits:
         mine = (groups["last_at"] >= hit.start_at) & (groups["first_at"] < hit.end_at)
         for column, values in hit.where.items():
-            mine &= groups[column].isin(values)
+            if column in groups:
+                mine &= groups[column].isin(values)
         covered |= mine
     return covered
 

@@ -27,7 +27,14 @@ from audit_analytics.detect import (
     run_rules,
     use_detectors,
 )
-from audit_analytics.findings import Finding, build_watch, follow_up, merge_findings
+from audit_analytics.findings import (
+    Finding,
+    build_stories,
+    build_watch,
+    find_links,
+    follow_up,
+    merge_findings,
+)
 from audit_analytics.intake import CountedLog, choose_week, count_log
 from audit_analytics.inventory import Labels
 from audit_analytics.language import use_labels, use_language
@@ -191,6 +198,7 @@ def judge_week(
         judged, known, report_week, settings, days_off, untaught=untaught, detector=detector
     )
     grades = _grade_apis(judged)
+    explain = partial(explain_case, detection, severity_of_api=grades)
     hits = _find_hits(detection, judged, own, report_week, settings, known=known, grades=grades)
     parted = part_hits(
         lower_known(hits, review.verdicts.values(), report_week),
@@ -212,6 +220,17 @@ def judge_week(
         week=report_week,
         weeks=settings.history_weeks,
     )
+    stories, findings = build_stories(
+        life.findings,
+        life.suppressed,
+        find_links(life.findings, judged.by_ip, log.evidence, log.inventory, week=report_week),
+        cases=detection.cases,
+        explain=explain,
+        evidence=log.evidence,
+        with_past=_list_known(detection),
+        past=review.past,
+        week=report_week,
+    )
     return ReportInput(
         week=report_week,
         settings=settings,
@@ -220,7 +239,8 @@ def judge_week(
         calls=log.calls,
         detection=detection,
         hits=parted.told.hits,
-        findings=life.findings,
+        findings=findings,
+        stories=stories,
         follow_up=life,
         days_off=days_off,
         inventory=log.inventory,
@@ -232,7 +252,7 @@ def judge_week(
             review.past.watched,
             week=report_week.iso,
             zone=report_week.zone,
-            explain=partial(explain_case, detection, severity_of_api=grades),
+            explain=explain,
         ),
     )
 

@@ -124,6 +124,7 @@ def status(*, store: Path, since: str | None, as_json: bool, config: Path | None
     from datetime import UTC, datetime, timedelta
 
     from audit_analytics.dates.spans import read_since
+    from audit_analytics.language import use_language
     from audit_analytics.settings import load_settings
     from audit_analytics.sync.status import describe_store, render_status
 
@@ -135,7 +136,8 @@ def status(*, store: Path, since: str | None, as_json: bool, config: Path | None
         since=read_since(since, now, zone=settings.tenant_zone) if since else None,
         settle=timedelta(minutes=settings.sync.settle_minutes),
     )
-    click.echo(json.dumps(described, indent=2) if as_json else render_status(described))
+    with use_language(settings.lang):
+        click.echo(json.dumps(described, indent=2) if as_json else render_status(described))
 
 
 @click.command()
@@ -150,18 +152,18 @@ def doctor(*, store: Path | None, as_json: bool, config: Path | None) -> None:
     Sends some 30 requests. Exits with 4 if something has to be mended before a sync can work.
     """
     from audit_analytics.errors import RemoteError
+    from audit_analytics.language import use_language
     from audit_analytics.report.escape import terminal
     from audit_analytics.settings import load_settings
     from audit_analytics.sync.doctor import diagnose, render_diagnosis
     from audit_analytics.sync.progress import show_waits
 
-    with show_waits():
-        diagnosis = diagnose(load_settings(config), store)
-    if as_json:
-        click.echo(json.dumps(diagnosis, indent=2))
-    else:
-        for line in render_diagnosis(diagnosis).splitlines():
-            click.echo(terminal(line))
+    settings = load_settings(config)
+    with show_waits(), use_language("en" if as_json else settings.lang):
+        diagnosis = diagnose(settings, store)
+        shown = json.dumps(diagnosis, indent=2) if as_json else render_diagnosis(diagnosis)
+    for line in shown.splitlines():
+        click.echo(line if as_json else terminal(line))
     if not diagnosis["is_healthy"]:
         sys.exit(RemoteError.exit_code)
 

@@ -16,7 +16,7 @@ from audit_analytics.cli.common import (
     reports_errors,
     say_damaged,
 )
-from audit_analytics.language import _
+from audit_analytics.language import _, ngettext, use_language
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -77,7 +77,6 @@ def findings(
     A finding is open until it is found harmless, or confirmed and then closed.
     """
     from audit_analytics.cli.screen import paint, screen_width
-    from audit_analytics.language import use_language
     from audit_analytics.report.listing import list_finding, tell_watched
     from audit_analytics.review.reports import list_open, list_reports, read_report
     from audit_analytics.review.verdicts import read_verdicts
@@ -135,21 +134,29 @@ def explain(
 ) -> None:
     """Tell the whole story of a FINDING, with its evidence.
 
-    FINDING is an id, its first four or more characters, or the rank in the latest report.
+    FINDING is an id, its first four or more characters, or the rank in the latest report; or the
+    id of a story.
     """
     from audit_analytics.report.names import speak_as
-    from audit_analytics.report.story import tell_finding
-    from audit_analytics.review.reports import find_finding
+    from audit_analytics.report.telling import tell_finding, tell_story
+    from audit_analytics.review.reports import find_finding, find_story
 
+    if finding.startswith("s-"):
+        report, story = find_story(reports, finding)
+        with speak_as(report | ({"lang": lang} if lang else {})):
+            click.echo(json.dumps(story, indent=2) if as_json else tell_story(story))
+        return
     report, found = find_finding(reports, finding)
     shown, more = found["evidence"]["rows"], found["evidence"]["more_count"]
+    said = report | ({"lang": lang} if lang else {})
     if log is not None:
-        shown, more = _fetch_rows(log, report, found, rows, config)
+        with use_language(said["lang"]):
+            shown, more = _fetch_rows(log, report, found, rows, config)
     if as_json:
         evidence = {"ids": [row["id"] for row in shown], "rows": shown, "more_count": more}
         click.echo(json.dumps(found | {"evidence": evidence}, indent=2))
         return
-    with speak_as(report | ({"lang": lang} if lang else {})):
+    with speak_as(said):
         click.echo(
             tell_finding(found, report, rows=shown, more_count=more, with_objects=log is not None)
         )
@@ -166,7 +173,7 @@ def _fetch_rows(
     from audit_analytics.review.reports import read_hits, read_through
     from audit_analytics.settings import load_settings
 
-    click.echo(f"Reading {log} ...", err=True)
+    click.echo(_("Reading {path} ...", path=log), err=True)
     counted = count_log(log, load_settings(config))
     source = counted.evidence
     zone = report["tenant_zone"]
@@ -219,15 +226,16 @@ def suppress(
 
     settings = load_settings(config)
     _report, found = find_finding(reports, finding)
-    made = suppress_finding(
-        found,
-        settings.suppressions or find_beside(config, "suppressions"),
-        reason=reason,
-        until=until,
-        zone=settings.tenant_zone,
-        owner=owner,
-        parts=parts,
-    )
+    with use_language(settings.lang):
+        made = suppress_finding(
+            found,
+            settings.suppressions or find_beside(config, "suppressions"),
+            reason=reason,
+            until=until,
+            zone=settings.tenant_zone,
+            owner=owner,
+            parts=parts,
+        )
     click.echo(made.text)
     if made.warning:
         click.echo(made.warning, err=True)
@@ -264,15 +272,16 @@ def verdict(
 
     settings = load_settings(config)
     report, found = find_finding(reports, finding)
-    made = decide_finding(
-        found,
-        settings.verdicts or find_beside(config, "verdicts"),
-        verdict=outcome,
-        week=report["week"]["iso"],
-        zone=report["tenant_zone"],
-        note=note,
-        owner=owner,
-    )
+    with use_language(settings.lang):
+        made = decide_finding(
+            found,
+            settings.verdicts or find_beside(config, "verdicts"),
+            verdict=outcome,
+            week=report["week"]["iso"],
+            zone=report["tenant_zone"],
+            note=note,
+            owner=owner,
+        )
     click.echo(made.text)
 
 
@@ -323,8 +332,11 @@ def replay(
     else:
         entries = read_suppressions(settings.suppressions)
     told = [read_report(path) for path in reversed(list_reports(reports))]
-    many = "report" if len(told) == 1 else "reports"
-    click.echo(f"{len(told)} {many} in {reports}", err=True)
+    with use_language(settings.lang):
+        text = ngettext(
+            "{n} report in {folder}", "{n} reports in {folder}", len(told), folder=reports
+        )
+        click.echo(text, err=True)
     tried = []
     for entry in entries:
         rows = []
@@ -343,6 +355,7 @@ def replay(
             ]
             tried.append(values | {"findings": hits})
         else:
-            click.echo(tell_replay(values, rows))
+            with use_language(settings.lang):
+                click.echo(tell_replay(values, rows))
     if as_json:
         click.echo(json.dumps(tried, indent=2))

@@ -35,6 +35,7 @@ from audit_analytics.cli.schedule import schedule
 from audit_analytics.cli.store import rollup, store
 from audit_analytics.cli.tenants import weekly_of_tenants
 from audit_analytics.errors import DataIncompleteError
+from audit_analytics.language import _, use_language
 
 if TYPE_CHECKING:
     from audit_analytics.detect import Metric, Rule
@@ -138,7 +139,6 @@ def weekly(
     4, 3, 1 and 0).
     """
     from audit_analytics import schema
-    from audit_analytics.cli.screen import paint, screen_width
     from audit_analytics.intake import check_span
     from audit_analytics.pipeline import run_week
     from audit_analytics.report.escape import terminal
@@ -154,7 +154,8 @@ def weekly(
     settings = load_settings(config, tenant=tenant, overrides=overrides)
     check_ocsf(required=settings.ocsf)
     check_span(week, since, zone=settings.tenant_zone)
-    click.echo(f"Reading {source} ...", err=True)
+    with use_language(settings.lang):
+        click.echo(_("Reading {path} ...", path=source), err=True)
     previous = out if out.is_dir() else None
     rules, metrics = _load(places)
     report = run_week(
@@ -177,18 +178,11 @@ def weekly(
         write_rejects(report.rejects, rejects_path)
     for note in [*report.count_rows(rejects_path), *report.notes()]:
         click.echo(note, err=True)
-    for damage in report.damaged[:DAMAGED_SHOWN]:
-        click.echo(terminal(f"Damaged: {damage}"), err=True)
+    with use_language(settings.lang):
+        for reason in report.damaged[:DAMAGED_SHOWN]:
+            click.echo(terminal(_("Damaged: {reason}", reason=reason)), err=True)
     write_index(out, settings)
-    if as_json:
-        shown = [_sum_up(row) for row in report.data["findings"]]
-        whole = {"report": str(paths["report.html"]), "week": report.data["week"]["iso"]}
-        coverage = report.data["coverage"]["week_status"]
-        click.echo(json.dumps(whole | {"coverage": coverage, "findings": shown}, indent=2))
-    else:
-        click.echo(paths["report.html"])
-        for line in report.lines(width=screen_width(), colour=paint):
-            click.echo(line)
+    _show(report, paths["report.html"], as_json=as_json)
     if is_delivered:
         deliver_after(folder, settings, newest=week is None)
     _check_covered(source, report)
@@ -198,6 +192,31 @@ def weekly(
         for severity in severities
     ):
         sys.exit(EXIT_FOUND)
+
+
+def _show(report: Report, path: Path, *, as_json: bool) -> None:
+    from audit_analytics.cli.screen import paint, screen_width
+
+    if not as_json:
+        click.echo(path)
+        for line in report.lines(width=screen_width(), colour=paint):
+            click.echo(line)
+        return
+    story = ("story_id", "rank", "severity", "status", "finding_ids", "sentence")
+    finding = ("finding_id", "rank", "severity", "status", "title", "entity_type", "entity")
+    more = ("sentence", "start_at", "end_at", "verdict")
+    shown = {
+        "report": str(path),
+        "week": report.data["week"]["iso"],
+        "coverage": report.data["coverage"]["week_status"],
+        "stories": _pick(report.data["stories"], story),
+        "findings": _pick(report.data["findings"], (*finding, *more)),
+    }
+    click.echo(json.dumps(shown, indent=2))
+
+
+def _pick(rows: list[dict[str, object]], names: tuple[str, ...]) -> list[dict[str, object]]:
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def _load(places: tuple[str, ...]) -> tuple[list[Rule], list[Metric]]:
@@ -285,12 +304,6 @@ def _write_company(
         f"{len(company.calls):,} calls in {len(pages)} files, beside them {beside}", err=True
     )
     click.echo(out)
-
-
-def _sum_up(finding: dict[str, object]) -> dict[str, object]:
-    names = ("finding_id", "rank", "severity", "status", "title", "entity_type", "entity")
-    more = ("sentence", "start_at", "end_at", "verdict")
-    return {name: finding[name] for name in (*names, *more)}
 
 
 simulate.add_command(serve)

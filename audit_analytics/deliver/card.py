@@ -62,8 +62,9 @@ def build_card(message: Message) -> dict[str, Any]:
 def _fit(message: Message) -> dict[str, Any]:
     card = _lay_out(message)
     while message.lines and len(json.dumps(card).encode()) > CARD_BYTES_MAX:
-        lines = message.lines[:-1]
-        message = replace(message, lines=lines, more_count=message.more_count + 1)
+        *lines, last = message.lines
+        more = message.more_count + last.findings_count
+        message = replace(message, lines=tuple(lines), more_count=more)
         card = _lay_out(message)
     return card
 

@@ -23,7 +23,7 @@ _SENTENCE_LIMIT: Final = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One finding in a message.
+    """One finding in a message, or one story with its findings.
 
     Parameters
     ----------
@@ -31,10 +31,13 @@ class Line:
         One of ``schema.SEVERITIES``, or ``unknown``.
     sentence : str
         The finding's sentence, inert and masked unless raw ids are asked for.
+    findings_count : int, default=1
+        More than one where it is a story.
     """
 
     severity: str
     sentence: str
+    findings_count: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,17 +165,17 @@ def build_message(
 
 def _build(report: dict[str, Any], *, raw_ids: bool, report_url: str, overdue: str) -> Message:
     mask: Callable[[str], str] = str if raw_ids else Masker(report)
-    findings, week = report["findings"], str(report["week"]["iso"])
+    week = str(report["week"]["iso"])
     state = _judge(report, overdue)
     name = f"{week}/report.html"
+    told = _list_told(report)
     lines = tuple(
         Line(
-            severity=finding["severity"] if finding["severity"] in SEVERITIES else "unknown",
-            sentence=inert(
-                _add_owner(mask(finding["sentence"]), finding, raw_ids), _SENTENCE_LIMIT
-            ),
+            severity=row["severity"] if row["severity"] in SEVERITIES else "unknown",
+            sentence=inert(_add_owner(mask(row["sentence"]), row, raw_ids), _SENTENCE_LIMIT),
+            findings_count=len(row.get("finding_ids", [""])),
         )
-        for finding in findings[:MAX_FINDINGS]
+        for row in told[:MAX_FINDINGS]
     )
     return Message(
         week=week,
@@ -181,11 +184,26 @@ def _build(report: dict[str, Any], *, raw_ids: bool, report_url: str, overdue: s
         coverage=_say_coverage(report, overdue),
         counts=_say_counts(report, state),
         lines=lines,
-        more_count=len(findings) - len(lines),
+        more_count=len(report["findings"]) - sum(line.findings_count for line in lines),
         report_name=name,
         report_url=f"{report_url}/{name}" if report_url else "",
         lang=report["lang"],
     )
+
+
+def _list_told(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """List stories and what is in none, by rank: a story is one line, its findings within."""
+    stories = report.get("stories", [])
+    within = {name for story in stories for name in story["finding_ids"][1:]}
+    begins = {
+        story["finding_ids"][0]: story | {"sentence": f"{story['title']}: {story['sentence']}"}
+        for story in stories
+    }
+    return [
+        begins.get(row.get("finding_id"), row)
+        for row in report["findings"]
+        if row.get("finding_id") not in within
+    ]
 
 
 def _add_owner(sentence: str, finding: dict[str, Any], raw_ids: bool) -> str:  # noqa: FBT001

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from audit_analytics.language import mark
+
 ATTACK_VERSION: Final = "17.1"
 
 TECHNIQUES: Final = {
@@ -28,19 +30,19 @@ TECHNIQUES: Final = {
 """Technique id to name."""
 
 TACTICS: Final = {
-    "T1069.003": ("TA0007", "Discovery"),
-    "T1078.004": ("TA0001", "Initial Access"),
-    "T1087.004": ("TA0007", "Discovery"),
-    "T1098.003": ("TA0003", "Persistence"),
-    "T1110.004": ("TA0006", "Credential Access"),
-    "T1213": ("TA0009", "Collection"),
-    "T1489": ("TA0040", "Impact"),
-    "T1499": ("TA0040", "Impact"),
-    "T1526": ("TA0007", "Discovery"),
-    "T1528": ("TA0006", "Credential Access"),
-    "T1530": ("TA0009", "Collection"),
-    "T1531": ("TA0040", "Impact"),
-    "T1550.001": ("TA0005", "Defense Evasion"),
-    "T1567": ("TA0010", "Exfiltration"),
+    "T1069.003": ("TA0007", mark("Discovery")),
+    "T1078.004": ("TA0001", mark("Initial Access")),
+    "T1087.004": ("TA0007", mark("Discovery")),
+    "T1098.003": ("TA0003", mark("Persistence")),
+    "T1110.004": ("TA0006", mark("Credential Access")),
+    "T1213": ("TA0009", mark("Collection")),
+    "T1489": ("TA0040", mark("Impact")),
+    "T1499": ("TA0040", mark("Impact")),
+    "T1526": ("TA0007", mark("Discovery")),
+    "T1528": ("TA0006", mark("Credential Access")),
+    "T1530": ("TA0009", mark("Collection")),
+    "T1531": ("TA0040", mark("Impact")),
+    "T1550.001": ("TA0005", mark("Defense Evasion")),
+    "T1567": ("TA0010", mark("Exfiltration")),
 }
 """ATT&CK tactic of each technique; the one that fits a stolen app where there are several."""

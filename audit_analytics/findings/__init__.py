@@ -9,14 +9,19 @@ from audit_analytics.findings.evidence import FrameEvidence
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.finding import Finding, merge_findings
 from audit_analytics.findings.follow_up import FollowUp, follow_up
+from audit_analytics.findings.links import find_links
+from audit_analytics.findings.stories import Story, build_stories
 from audit_analytics.findings.watch import build_watch
 
 __all__ = [
     "Finding",
     "FollowUp",
     "FrameEvidence",
+    "Story",
+    "build_stories",
     "build_watch",
     "explain_hit",
+    "find_links",
     "follow_up",
     "merge_findings",
 ]

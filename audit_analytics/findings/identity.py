@@ -93,5 +93,26 @@ def make_id(entity_type: str, entity: str, week: str) -> str:
     return "f-" + _hash(entity_type, entity, week)
 
 
+def make_story_id(finding_id: str) -> str:
+    """Return the id of a story, stable over re-runs.
+
+    Parameters
+    ----------
+    finding_id : str
+        Its first finding in time.
+
+    Returns
+    -------
+    str
+        ``s-`` and twelve hexadecimal digits.
+
+    Examples
+    --------
+    >>> make_story_id("f-d0b550ea6f95")
+    's-3753a859438f'
+    """
+    return "s-" + _hash("story", finding_id)
+
+
 def _hash(*texts: str) -> str:
     return hashlib.sha256("\x1f".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:12]

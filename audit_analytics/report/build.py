@@ -76,6 +76,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "inventory": build_inventory(data),
         "permissions": build_permissions(data) if data.inventory else None,
         "findings": [_place(f, labels) | {"series": build_series(data, f)} for f in data.findings],
+        "stories": [story.to_dict() for story in data.stories],
         "watch": data.watch,
         "compared_with": data.follow_up.compared_with,
         "resolved": data.follow_up.resolved,

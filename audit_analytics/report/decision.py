@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.errors import ConfigError
+from audit_analytics.language import _, mark
 from audit_analytics.report.escape import terminal
+from audit_analytics.report.names import DECISIONS
 from audit_analytics.review.partition import replay_suppression
 from audit_analytics.review.suppression import PARTS, append_suppression, draft_suppression
 from audit_analytics.review.verdicts import append_verdict, judge_finding
@@ -27,9 +29,13 @@ WIDE: Final = ("entity", "detector")
 """What a suppression is limited to unless somebody says otherwise."""
 
 _EFFECTS: Final = {
-    "true": "its calls leave the history of the weeks to come, and it is open until it is closed",
-    "benign": "its calls stay in the history of the weeks to come, and what is like it counts less",
-    "closed": "it was confirmed and dealt with; its calls stay out of the history",
+    "true": mark(
+        "its calls leave the history of the weeks to come, and it is open until it is closed"
+    ),
+    "benign": mark(
+        "its calls stay in the history of the weeks to come, and what is like it counts less"
+    ),
+    "closed": mark("it was confirmed and dealt with; its calls stay out of the history"),
 }
 
 
@@ -121,11 +127,18 @@ def suppress_finding(
     )
     append_suppression(path, entry)
     count, hidden = replay_suppression(entry, finding)
-    lines = [f"{path}: {entry.suppression_id} added, from the next weekly report on:"]
+    head = _(
+        "{path}: {suppression_id} added, from the next weekly report on:",
+        path=path,
+        suppression_id=entry.suppression_id,
+    )
+    lines = [head]
     lines += [f"  {line}" for line in entry.to_toml().splitlines()]
-    warning = (
-        f"It covers {count} of the {len(finding['reasons'])} reasons of {finding['finding_id']}; "
-        "what is left is still reported."
+    warning = _(
+        "It covers {count} of the {all} reasons of {finding_id}; what is left is still reported.",
+        count=count,
+        all=len(finding["reasons"]),
+        finding_id=finding["finding_id"],
     )
     return Decision(
         path=path,
@@ -186,7 +199,14 @@ def decide_finding(
         created=today_in(zone),
     )
     append_verdict(path, entry)
-    lines = [f"{path}: {finding['finding_id']} is {entry.verdict}; {_EFFECTS[verdict]}"]
+    text = _(
+        "{path}: {finding_id} is {decision}; {effect}",
+        path=path,
+        finding_id=finding["finding_id"],
+        decision=_(DECISIONS[entry.verdict]),
+        effect=_(_EFFECTS[verdict]),
+    )
+    lines = [text]
     return Decision(
         path=path, entry=entry, text="\n".join(map(terminal, [*lines, finding["sentence"]]))
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from audit_analytics.errors import InputError
 from audit_analytics.report.frames import tabulate_evidence, tabulate_steps
 from audit_analytics.report.names import speak_as
-from audit_analytics.report.story import tell_briefly, tell_finding
+from audit_analytics.report.telling import tell_briefly, tell_finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

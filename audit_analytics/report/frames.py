@@ -39,6 +39,19 @@ _STEP: Final = {
     "told": "bool",
 }
 
+_STORY: Final = {"story_id": "string", "rank": "int64", "severity": "string"}
+_STORY_STEP: Final = {
+    "at": schema.AT,
+    "end_at": schema.AT,
+    "app_id": "string",
+    "ip": "string",
+    "technique": "string",
+    "tactic": "string",
+    "apis_count": "int64",
+    "calls_count": "int64",
+    "ok_count": "int64",
+}
+
 
 def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Make a table of findings.
@@ -95,6 +108,35 @@ def tabulate_evidence(
     texts = {name: "str" for name, dtype in kept.items() if dtype in {"category", "string"}}
     ranks = {"rank": "int64"} if "rank" in columns else {}
     return table.astype(kept | texts | ranks)
+
+
+def tabulate_stories(stories: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Put the steps of stories into a table.
+
+    Parameters
+    ----------
+    stories : iterable of mapping
+        As they stand in findings.json.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per step, by story and time.
+
+    Examples
+    --------
+    >>> list(tabulate_stories([]))[:3]
+    ['story_id', 'rank', 'severity']
+    """
+    rows = [
+        {**step, "at": step["start_at"]} | {name: story[name] for name in _STORY}
+        for story in stories
+        for step in story["steps"]
+    ]
+    table = pd.DataFrame(rows, columns=[*_STORY, *_STORY_STEP])
+    for name in ("at", "end_at"):
+        table[name] = _read_instants(table[name])
+    return table.astype(_STORY | _STORY_STEP)
 
 
 def tabulate_steps(finding: Mapping[str, Any]) -> pd.DataFrame:

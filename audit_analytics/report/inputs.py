@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from audit_analytics.cases import Hit
     from audit_analytics.dates.weeks import Week
     from audit_analytics.detect import Detection
-    from audit_analytics.findings import Finding, FollowUp
+    from audit_analytics.findings import Finding, FollowUp, Story
     from audit_analytics.rollup import Rollup
     from audit_analytics.settings import Settings
 
@@ -48,6 +48,8 @@ class ReportInput:
         Ranked.
     follow_up : FollowUp
         What became of them from week to week, and what was suppressed.
+    stories : list of Story
+        Findings that belong together.
     days_off : DaysOff, optional
         Exceptions from the working week.
     inventory : Inventory, optional
@@ -67,6 +69,7 @@ class ReportInput:
     hits: list[Hit]
     findings: list[Finding]
     follow_up: FollowUp
+    stories: list[Story] = field(default_factory=list)
     days_off: DaysOff = field(default_factory=DaysOff)
     inventory: Inventory = field(default_factory=Inventory)
     permissions_before: dict[str, Any] | None = None

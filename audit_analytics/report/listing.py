@@ -57,6 +57,44 @@ def list_finding(
     return head + fill(text, max(width, 2 * INDENT), indent=indent, following=indent).lstrip()
 
 
+def list_findings(
+    report: Mapping[str, Any],
+    width: int | None = None,
+    colour: Callable[[str, str], str] | None = None,
+) -> list[str]:
+    """Tell the findings of a report, a line before those of a story.
+
+    Parameters
+    ----------
+    report : mapping of str to Any
+        The report dict.
+    width : int, optional
+        Columns to break at; none if not given.
+    colour : callable, optional
+        ``colour(text, code)`` marks a text for a severity or for ``new``.
+
+    Returns
+    -------
+    list of str
+        One entry a story and a finding, by rank.
+    """
+    begins = {story["finding_ids"][0]: story for story in report.get("stories", [])}
+    lines = []
+    for finding in report["findings"]:
+        if story := begins.get(finding["finding_id"]):
+            last = story["rank"] + len(story["finding_ids"]) - 1
+            row = {"finding_id": story["story_id"], "rank": "", "verdict": None}
+            told = _(
+                "{first} to {last} are one story: {text}",
+                first=story["rank"],
+                last=last,
+                text=story["sentence"],
+            )
+            lines.append(list_finding(story | row | {"sentence": told}, width, colour))
+        lines.append(list_finding(finding, width, colour))
+    return lines
+
+
 def tell_watched(row: Mapping[str, Any]) -> str:
     """Tell an entry of the watch list.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -18,6 +18,12 @@ from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
 from audit_analytics.report.names import name_code, say_decision, speak_as
 from audit_analytics.report.phrases import install_phrases
+
+LIMIT_BYTES: Final = 8000
+"""Largest report.md of a week with a dozen findings."""
+
+FULL: Final = (30, 15, 12, 10, 8, 6, 4)
+"""Findings told in full, from most to least; the first that keeps the limit."""
 
 
 def render_markdown(report: dict[str, Any]) -> str:
@@ -31,11 +37,17 @@ def render_markdown(report: dict[str, Any]) -> str:
     Returns
     -------
     str
-        Markdown with tables (GFM), a newline at the end.
+        GitHub-flavoured Markdown, a newline at the end; where it would be more than
+        :data:`LIMIT_BYTES`, lower ranks are named only, and it says so.
     """
+    text, template = "", _environment().get_template("report.md.j2")
     with speak_as(report):
-        text = _environment().get_template("report.md.j2").render(r=report)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+        for full in FULL:
+            text = template.render(r=report, full=full)
+            text = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+            if len(text.encode("utf-8", "replace")) <= LIMIT_BYTES:
+                break
+    return text
 
 
 @cache

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
+from audit_analytics.detect.attack import TACTICS
 from audit_analytics.language import Said, _, mark, say_number, use_labels, use_language
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ NAMES: Final = {
     "volume": mark("Volume"),
     "silence": mark("Silence"),
     "mixture": mark("Mixture"),
+    "object": mark("Object"),
+    "grant": mark("Permission granted"),
+    **{name: name for _uid, name in TACTICS.values()},
 }
 """What the codes of the report dict are called."""
 

@@ -133,7 +133,7 @@ def _build(finding: dict[str, Any], report: dict[str, Any]) -> Any:  # noqa: ANN
             "status": "Suppressed" if suppressed else "New",
             "message": finding["sentence"],
             "metadata": _describe_product(finding, report),
-            "finding_info": _describe_finding(finding, created),
+            "finding_info": _describe_finding(finding, report, created),
             "remediation": {"desc": "\n".join(finding["next_steps"])},
             "resources": [
                 {"uid": app, "name": labels.get(app, app), "type": "Feishu/Lark app"}
@@ -161,7 +161,9 @@ def _describe_product(finding: dict[str, Any], report: dict[str, Any]) -> dict[s
     }
 
 
-def _describe_finding(finding: dict[str, Any], created: int) -> dict[str, Any]:
+def _describe_finding(
+    finding: dict[str, Any], report: dict[str, Any], created: int
+) -> dict[str, Any]:
     detector = finding["detectors"][0]
     type_id, type_name = _classify(finding)
     return {
@@ -180,7 +182,20 @@ def _describe_finding(finding: dict[str, Any], created: int) -> dict[str, Any]:
             "type": type_name,
         },
         "attacks": [_describe_attack(technique) for technique in finding["attack"]],
+        "related_events": _list_related(finding, report),
     }
+
+
+def _list_related(finding: dict[str, Any], report: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """List the other findings of the story a finding is part of, the suppressed ones, too."""
+    ids = [
+        name
+        for story in report.get("stories", [])
+        if finding["finding_id"] in story["finding_ids"]
+        for name in (*story["finding_ids"], *story["suppressed_ids"])
+        if name != finding["finding_id"]
+    ]
+    return [{"uid": uid, "type": "Detection Finding"} for uid in ids] or None
 
 
 def _classify(finding: dict[str, Any]) -> tuple[int, str]:

@@ -13,8 +13,8 @@ from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
 from audit_analytics.report.decision import Decision, decide_finding, suppress_finding
 from audit_analytics.report.escape import terminal
 from audit_analytics.report.finding import Finding
-from audit_analytics.report.frames import tabulate_evidence, tabulate_findings
-from audit_analytics.report.listing import list_finding
+from audit_analytics.report.frames import tabulate_evidence, tabulate_findings, tabulate_stories
+from audit_analytics.report.listing import list_findings
 from audit_analytics.report.notes import say_notes
 from audit_analytics.settings import find_beside, load_settings
 
@@ -77,6 +77,19 @@ class Report:
             ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (technique ids) lists.
         """
         return tabulate_findings(self.data["findings"])
+
+    @cached_property
+    def stories(self) -> pd.DataFrame:
+        """Return the findings that belong together.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per step of a story: ``story_id``, ``rank`` and ``severity`` of the story,
+            ``at``, its first call, and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``,
+            ``technique``, ``tactic``, ``apis_count``, ``calls_count`` and ``ok_count``.
+        """
+        return tabulate_stories(self.data.get("stories", []))
 
     @cached_property
     def evidence(self) -> pd.DataFrame:
@@ -329,7 +342,7 @@ class Report:
         if not self.data["findings"]:
             return [terminal(self.data["verdict"])]
         with use_language(self.data["lang"]):
-            return [list_finding(row, width, colour) for row in self.data["findings"]]
+            return list_findings(self.data, width, colour)
 
     def count_rows(self, rejects_path: Path) -> list[str]:
         """Say how many rows were read and what became of them, safe to print to a terminal.

@@ -172,6 +172,34 @@ def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any
     return found.popitem()[1]
 
 
+def find_story(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Find a story in the reports of a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the reports.
+    text : str
+        Its id, or the first characters of it, ``s-`` among them.
+
+    Returns
+    -------
+    report, story : dict
+        The latest report that holds it, and the story.
+
+    Raises
+    ------
+    InputError
+        There is no such story.
+    """
+    for path in list_reports(folder):
+        report = read_report(path)
+        for story in report.get("stories", []):
+            if story["story_id"].startswith(text):
+                return report, story
+    raise InputError(f"story {text!r}: is in no report of {folder}; ids stand in findings.json")
+
+
 def list_open(
     folder: Path, verdicts: Mapping[str, Verdict], *, is_all: bool = False
 ) -> list[dict[str, Any]]:

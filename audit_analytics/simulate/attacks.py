@@ -6,6 +6,7 @@ target of any table of calls, so the same attacks can be laid over a real log.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from audit_analytics.simulate.rows import (
 )
 from audit_analytics.simulate.targets import (
     DOCUMENT_API,
+    GRANT_API,
     HOURS_OF_WEEK,
     PROBED,
     RECON,
@@ -29,6 +31,7 @@ from audit_analytics.simulate.targets import (
     Target,
     draw_foreign_address,
 )
+from audit_analytics.source.fields import find_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -228,6 +231,22 @@ def _beacon(rng: np.random.Generator, target: Target, start: int, size: float) -
     return rows.assign(time=time.astype("int64"), api="GET/open-apis/im/v1/chats")
 
 
+def _take_over(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+    first = second = draw_foreign_address(rng)
+    while find_network(second) == find_network(first):
+        second = draw_foreign_address(rng)
+    other = replace(target, app_id=str(rng.choice(sorted({*target.peers} - {target.app_id}))))
+    probing = _calls(rng, target, start, 0.5, 24 * size, api=PROBED, ip=first)
+    probing = fail_rows(probing, rng.random(len(probing)) < 0.9, "permission")
+    search = _calls(rng, target, start + 2 * HOUR, 1, 20 * size, api=SENSITIVE_READS[1], ip=first)
+    tokens = _calls(rng, other, start + 9 * HOUR, 0.3, 6 * size, api=TOKEN_API, ip=first)
+    tokens = fail_rows(tokens, np.arange(len(tokens)) < len(tokens) // 2, "auth")
+    export = _export_at_night(rng, other, start + 20 * HOUR, size).assign(ip=second)
+    grants = _calls(rng, other, start + 23 * HOUR, 0.2, 3 * size, api=GRANT_API, ip=second)
+    used = _calls(rng, other, start + 24 * HOUR, 0.7, 15 * size, api=SENSITIVE_READS[4], ip=second)
+    return pd.concat([probing, search, tokens, export, grants, used])
+
+
 def _fall_silent(
     rng: np.random.Generator, target: Target, start: int, _size: float
 ) -> pd.DataFrame:
@@ -370,6 +389,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     ),
     "growth": Scenario(
         _grow, GROWTH_HOURS, (0, 6), _daily, "the app calls twice as much as it used to, all week"
+    ),
+    "takeover": Scenario(
+        _take_over, 25, (8, 20), _daily, "five steps over two apps and two foreign addresses"
     ),
 }
 """Every kind of attack by name."""

@@ -39,6 +39,7 @@ SENSITIVE_READS: Final = (
     "GET/open-apis/attendance/v1/user_settings/query",
     "GET/open-apis/hire/v1/talents",
 )
+GRANT_API: Final = "POST/open-apis/drive/v1/permissions/:token/members"
 PROBED: Final = (
     *SENSITIVE_READS,
     "POST/open-apis/contact/v3/functional_roles",
@@ -51,7 +52,7 @@ PROBED: Final = (
     "PUT/open-apis/application/v6/applications/:app_id/management",
     "PATCH/open-apis/drive/v1/permissions/:token/public",
     "POST/open-apis/drive/v1/permissions/:token/members/transfer_owner",
-    "POST/open-apis/drive/v1/permissions/:token/members",
+    GRANT_API,
     "POST/open-apis/drive/v1/export_tasks",
     "GET/open-apis/payroll/v1/payment_activitys",
     "POST/open-apis/payroll/v1/payment_detail/query",

@@ -24,6 +24,7 @@ from audit_analytics.feishu.refusals import AppNotShown, ScopeMissing
 from audit_analytics.inventory import Inventory
 from audit_analytics.inventory.snapshots import read_asked, read_latest, write_snapshot
 from audit_analytics.inventory.wire import name_owners, read_app, read_versions
+from audit_analytics.language import _
 from audit_analytics.store import Store, lock_store
 from audit_analytics.store.failure import explains_failure
 
@@ -172,10 +173,11 @@ def check_scopes(client: AuditLogClient) -> tuple[str, str]:
     except ScopeMissing:
         lacks = [APPS_SCOPE]
     except RemoteError as error:
-        return "warn", f"the apps cannot be listed: {error}"
+        return "warn", _("the apps cannot be listed: {reason}", reason=error)
     if lacks:
-        return "warn", f"for names and grants of apps, grant the scope(s) {', '.join(lacks)}"
-    return "ok", "names, owners and grants of the apps can be read"
+        names = _(", ").join(lacks)
+        return "warn", _("for names and grants of apps, grant the scope(s) {names}", names=names)
+    return "ok", _("names, owners and grants of the apps can be read")
 
 
 def _fetch(client: AuditLogClient, before: Inventory, lang: str) -> Inventory:

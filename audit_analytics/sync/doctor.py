@@ -27,9 +27,11 @@ from audit_analytics.feishu.probe import (
     take_sample,
 )
 from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
+from audit_analytics.language import _, mark, ngettext, say_number
+from audit_analytics.report.columns import pad
 from audit_analytics.sync.apps import check_scopes
 from audit_analytics.sync.reading import flatten_items
-from audit_analytics.sync.status import describe_store, name_remedy
+from audit_analytics.sync.status import describe_store, name_remedy, say_gaps, summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +62,18 @@ _CAUSES: Final[dict[type[RemoteError], str]] = {
 }
 """Which check an error belongs to; any other one is about the log itself."""
 
-_MARKS: Final = {"ok": "ok  ", "warn": "WARN", "fail": "FAIL", "skipped": "-   "}
+_MARKS: Final = {"ok": mark("ok"), "warn": mark("WARN"), "fail": mark("FAIL"), "skipped": "-"}
+_NAMES: Final = {
+    "reach": mark("reach"),
+    "clock": mark("clock"),
+    "address": mark("address"),
+    "credentials": mark("credentials"),
+    "scope": mark("scope"),
+    "quota": mark("quota"),
+    "log": mark("log"),
+    "apps": mark("apps"),
+    "store": mark("store"),
+}
 
 
 def diagnose(
@@ -131,14 +144,23 @@ def render_diagnosis(diagnosis: dict[str, Any]) -> str:
     Returns
     -------
     str
-        Text of several lines.
+        Text of several lines, in the current language.
     """
-    lines = [f"{diagnosis['base_url']}, app {diagnosis['app_id'] or '(none)'}", ""]
-    lines += [f"  {_MARKS[c['state']]}  {c['name']:<12} {c['detail']}" for c in diagnosis["checks"]]
+    app = diagnosis["app_id"] or _("(none)")
+    lines = [_("{url}, app {app_id}", url=diagnosis["base_url"], app_id=app), ""]
+    lines += [
+        f"  {pad(_(_MARKS[c['state']]), 4)}  {pad(_(_NAMES[c['name']]), 12)} {c['detail']}"
+        for c in diagnosis["checks"]
+    ]
     measured = diagnosis["measured"]
     if measured:
-        lines += ["", f"Measured on {measured['rows_count']:,} rows of {measured['window']}", ""]
-        lines += [f"  {name:<20} {value}" for name, value in _list_measured(measured)]
+        text = _(
+            "Measured on {rows} rows of {span}",
+            rows=say_number(measured["rows_count"]),
+            span=measured["window"],
+        )
+        lines += ["", text, ""]
+        lines += [f"  {pad(name, 20)} {value}" for name, value in _list_measured(measured)]
     return "\n".join(lines)
 
 
@@ -157,7 +179,7 @@ class _Checks:
     def complete(self) -> None:
         """Name what could not be checked, and put all in order."""
         for name in set(_ORDER) - {row["name"] for row in self.rows}:
-            self.add(name, "skipped", "not checked, because of the failure")
+            self.add(name, "skipped", _("not checked, because of the failure"))
         self.rows.sort(key=lambda row: _ORDER.index(row["name"]))
 
 
@@ -167,21 +189,29 @@ def _check_reach(checks: _Checks, settings: Settings, clock: Callable[[], float]
     except AuditAnalyticsError as error:
         checks.add("reach", "fail", str(error))
         return False
-    checks.add("reach", "ok", f"answers in {reach.round_trip_seconds:.2f} s")
+    checks.add(
+        "reach", "ok", _("answers in {seconds} s", seconds=f"{reach.round_trip_seconds:.2f}")
+    )
     if reach.skew is None:
-        checks.add("clock", "warn", "the platform's answer has no date to compare with")
+        checks.add("clock", "warn", _("the platform's answer has no date to compare with"))
         return True
     ahead = reach.skew.certain_seconds
     skew = abs(ahead)
-    way = "ahead of" if ahead > 0 else "behind"
     if skew < 1:
-        checks.add("clock", "ok", "agrees with the platform's to the second")
+        checks.add("clock", "ok", _("agrees with the platform's to the second"))
     else:
         state = (
             "fail" if skew > _SKEW_FAIL_SECONDS else "warn" if skew > _SKEW_WARN_SECONDS else "ok"
         )
-        advice = "" if state == "ok" else "; set it by NTP, or late rows are missed"
-        checks.add("clock", state, f"{skew:,.0f} s {way} the platform's{advice}")
+        seconds = say_number(round(skew))
+        text = (
+            _("{seconds} s ahead of the platform's", seconds=seconds)
+            if ahead > 0
+            else _("{seconds} s behind the platform's", seconds=seconds)
+        )
+        if state != "ok":
+            text = _("{text}; set it by NTP, or late rows are missed", text=text)
+        checks.add("clock", state, text)
     return True
 
 
@@ -190,12 +220,13 @@ def _measure(
 ) -> dict[str, Any] | None:
     try:
         items, query = take_sample(client, now)
-        checks.add("address", "ok", "the app may be used from here")
-        checks.add("credentials", "ok", "the app gets a token")
-        checks.add("scope", "ok", "the app may read the audit log")
+        checks.add("address", "ok", _("the app may be used from here"))
+        checks.add("credentials", "ok", _("the app gets a token"))
+        checks.add("scope", "ok", _("the app may read the audit log"))
         measured = None
         if query is None:
-            checks.add("log", "warn", "28 days without a row: is this the right app and tenant?")
+            text = _("28 days without a row: is this the right app and tenant?")
+            checks.add("log", "warn", text)
         else:
             catalogue = load_catalogue(settings.catalogue)
             events = flatten_items(items, str(query), catalogue).events
@@ -218,23 +249,28 @@ def _measure(
         return None
     checks.add("apps", *check_scopes(client))
     refused, sent = client.counts["rate_limited"], client.counts["requests"]
-    checks.add(
-        "quota",
-        "warn" if refused else "ok",
-        f"{REQUESTS_PER_PERIOD} requests a minute; {refused} of {sent} requests were told to wait"
-        + ("; is the app in use elsewhere?" if refused else ""),
+    text = _(
+        "{limit} requests a minute; {refused} of {sent} requests were told to wait",
+        limit=REQUESTS_PER_PERIOD,
+        refused=refused,
+        sent=sent,
     )
+    if refused:
+        text = _("{text}; is the app in use elsewhere?", text=text)
+    checks.add("quota", "warn" if refused else "ok", text)
     return measured
 
 
 def _judge(measured: dict[str, Any]) -> tuple[str, str]:
     poor = [n for n in ("event_time", "app_id", "ip") if measured["fill"][n] < 0.9]
     if poor:
-        return "warn", f"{', '.join(poor)} is often empty, so part of the detection is blind"
+        names = _(", ").join(poor)
+        text = _("{names} is often empty, so part of the detection is blind", names=names)
+        return "warn", text
     if measured["catalogued_share"] < 0.9:
-        share = 1 - measured["catalogued_share"]
-        return "warn", f"{share:.0%} of the rows name an API outside the catalogue"
-    return "ok", "rows look as expected"
+        share = f"{1 - measured['catalogued_share']:.0%}"
+        return "warn", _("{share} of the rows name an API outside the catalogue", share=share)
+    return "ok", _("rows look as expected")
 
 
 def _check_store(checks: _Checks, folder: Path, now: datetime, settings: Settings) -> None:
@@ -246,36 +282,39 @@ def _check_store(checks: _Checks, folder: Path, now: datetime, settings: Setting
         return
     gaps, damaged = len(status["gaps"]), len(status["damaged"])
     state = "warn" if gaps or damaged else "ok"
-    detail = (
-        (
-            f"{status['events_count']:,} events, {status['covered_from']} to "
-            f"{status['covered_until']}, "
-            if status["windows_count"]
-            else "no window can be read, "
-        )
-        + (f"{gaps} gap(s) of {status['gap_hours']:g} h in all" if gaps else "no gap")
-        + (f", {damaged} damaged file(s)" if damaged else "")
-    )
-    advice = f"; fetch with: {name_remedy(status)}" if state == "warn" else ""
-    checks.add("store", state, detail + advice)
+    parts = [summarise(status)]
+    if status["windows_count"]:
+        parts.append(say_gaps(status) if gaps else _("Gaps: none"))
+    if damaged:
+        parts.append(ngettext("{n} damaged file", "{n} damaged files", damaged))
+    if state == "warn":
+        parts.append(_("Fetch them with: {command}", command=name_remedy(status)))
+    checks.add("store", state, _("; ").join(parts))
 
 
 def _list_measured(measured: dict[str, Any]) -> list[tuple[str, str]]:
-    back = "at least " if not measured["earliest_is_exact"] else ""
+    back = {"at": measured["earliest_at"], "days": measured["reaches_back_days"]}
     age = measured["newest_row_age_seconds"]
     return [
         (
-            "earliest row",
-            f"{measured['earliest_at']}, {back}{measured['reaches_back_days']} days back",
+            _("earliest row"),
+            _("{at}, {days} days back", **back)
+            if measured["earliest_is_exact"]
+            else _("{at}, at least {days} days back", **back),
         ),
-        ("newest row", "unknown" if age is None else f"{age:,} s old (the delay is at most this)"),
-        ("order", measured["order"]),
-        ("start is inclusive", _say(measured["includes_start"])),
-        ("end is inclusive", _say(measured["includes_end"])),
-        ("API in the catalogue", f"{measured['catalogued_share']:.1%}"),
-        *_list_shares("api_key is", measured["api_key"]),
-        *_list_shares("status_code is", measured["status_code"]),
-        *_list_shares("filled", measured["fill"]),
+        (
+            _("newest row"),
+            _("unknown")
+            if age is None
+            else _("{seconds} s old (the delay is at most this)", seconds=say_number(age)),
+        ),
+        (_("order"), measured["order"]),
+        (_("start is inclusive"), _say(measured["includes_start"])),
+        (_("end is inclusive"), _say(measured["includes_end"])),
+        (_("API in the catalogue"), f"{measured['catalogued_share']:.1%}"),
+        *_list_shares(_("api_key is"), measured["api_key"]),
+        *_list_shares(_("status_code is"), measured["status_code"]),
+        *_list_shares(_("filled"), measured["fill"]),
     ]
 
 
@@ -288,7 +327,7 @@ def _list_shares(title: str, shares: dict[str, float]) -> list[tuple[str, str]]:
 
 
 def _say(answer: bool | None) -> str:  # noqa: FBT001 - the value to be shown
-    return {True: "yes", False: "no", None: "unknown"}[answer]
+    return {True: _("yes"), False: _("no"), None: _("unknown")}[answer]
 
 
 def _last_part(error: Exception) -> str:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.inventory.snapshots import read_asked
+from audit_analytics.language import _, mark, ngettext, say_number
+from audit_analytics.report.columns import measure, pad
 from audit_analytics.store import ALL, Manifest, Store
 from audit_analytics.sync.windows import SETTLE, Reading, Window
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
 
-LEGEND: Final = (
+LEGEND: Final = mark(
     "# read   o read, no event   ~ to be read again   s sensitive only   - partly   . missing"
 )
 """What the marks of an hour mean."""
@@ -97,29 +99,51 @@ def render_status(status: dict[str, Any]) -> str:
     Returns
     -------
     str
-        Text of several lines.
+        Text of several lines, in the current language.
     """
+    day, events, covered, notes = pad(_("day"), 12), _("events"), _("covered"), _("notes")
+    head = " " * (12 - measure(events)) + events
+    ends = " " * (7 - measure(covered)) + covered
     lines = [
-        _summarise(status),
+        summarise(status),
         "",
-        f"{'day':<12}{'events':>12}  {'0     6     12    18':<26}{'covered':>7}  notes",
+        f"{day}{head}  {'0     6     12    18':<26}{ends}  {notes}",
     ]
     lines += [_render_day(day) for day in status["days"]]
-    lines += ["", LEGEND]
+    lines += ["", _(LEGEND)]
     if status["apps_asked_at"]:
-        lines += ["", f"Apps: as of {status['apps_asked_at']}"]
+        lines += ["", _("Apps: as of {day}", day=status["apps_asked_at"])]
     gaps = status["gaps"]
-    lines += [
-        "",
-        f"Gaps: {status['gap_hours']:g} h in {len(gaps)} span(s)" if gaps else "Gaps: none",
-    ]
-    lines += [f"  {gap['start']} to {gap['end']}" for gap in gaps[:_GAPS_SHOWN]]
+    lines += ["", say_gaps(status) if gaps else _("Gaps: none")]
+    lines += ["  " + _("{start} to {end}", **gap) for gap in gaps[:_GAPS_SHOWN]]
     if len(gaps) > _GAPS_SHOWN:
-        lines.append(f"  and {len(gaps) - _GAPS_SHOWN} more")
+        lines.append("  " + _("and {count} more", count=len(gaps) - _GAPS_SHOWN))
     if gaps or status["damaged"]:
-        lines.append(f"Fetch them with: {name_remedy(status)}")
-    lines += [f"Damaged: {reason}" for reason in status["damaged"]]
+        lines.append(_("Fetch them with: {command}", command=name_remedy(status)))
+    lines += [_("Damaged: {reason}", reason=reason) for reason in status["damaged"]]
     return "\n".join(lines)
+
+
+def say_gaps(status: dict[str, Any]) -> str:
+    """Say how many gaps there are.
+
+    Parameters
+    ----------
+    status : dict
+        From :func:`describe_store`.
+
+    Returns
+    -------
+    str
+        In the current language.
+    """
+    hours = f"{status['gap_hours']:g}"
+    return ngettext(
+        "Gaps: {hours} h in {n} span",
+        "Gaps: {hours} h in {n} spans",
+        len(status["gaps"]),
+        hours=hours,
+    )
 
 
 def name_remedy(status: dict[str, Any]) -> str:
@@ -207,18 +231,33 @@ def _mark_hour(windows: list[_Read], at: datetime, start: datetime, now: datetim
     return "#" if any(window.manifest.rows_count for window in inside) else "o"
 
 
-def _summarise(status: dict[str, Any]) -> str:
+def summarise(status: dict[str, Any]) -> str:
+    """Say what a store holds.
+
+    Parameters
+    ----------
+    status : dict
+        From :func:`describe_store`.
+
+    Returns
+    -------
+    str
+        In the current language.
+    """
     if not status["windows_count"]:
-        return "No window can be read."
-    return (
-        f"{status['events_count']:,} events in {status['windows_count']:,} windows, "
-        f"{_show_size(status['size_bytes'])}; covers {status['covered_from']} to "
-        f"{status['covered_until']}"
+        return _("No window can be read")
+    return _(
+        "{events} events in {windows} windows, {size}; covers {start} to {end}",
+        events=say_number(status["events_count"]),
+        windows=say_number(status["windows_count"]),
+        size=_show_size(status["size_bytes"]),
+        start=status["covered_from"],
+        end=status["covered_until"],
     )
 
 
 def _render_day(day: dict[str, Any]) -> str:
-    notes = ", ".join(_note_day(day))
+    notes = _(", ").join(_note_day(day))
     return (
         f"{day['day']:<12}{day['events_count']:>12,}  {day['hours']:<26}"
         f"{day['covered_share']:>7.0%}  {notes}"
@@ -228,11 +267,11 @@ def _render_day(day: dict[str, Any]) -> str:
 def _note_day(day: dict[str, Any]) -> list[str]:
     notes = []
     if day["rejects_count"]:
-        notes.append(f"{day['rejects_count']:,} unreadable")
+        notes.append(_("{count} unreadable", count=say_number(day["rejects_count"])))
     if day["sensitive_only_count"]:
-        notes.append("sensitive only")
+        notes.append(_("sensitive only"))
     if day["is_open"]:
-        notes.append("not over yet")
+        notes.append(_("not over yet"))
     return notes
 
 

@@ -25,7 +25,7 @@ from audit_analytics.report.columns import fill, measure
 from audit_analytics.report.html import render_html, render_notebook
 from audit_analytics.report.markdown import render_markdown
 from audit_analytics.report.result import Report
-from audit_analytics.report.story import tell_finding
+from audit_analytics.report.telling import tell_finding
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 import report_fixture

@@ -1,6 +1,7 @@
 """The command line as a user meets it: installed, in a process of its own."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,10 +62,14 @@ def test_same_log_gives_the_same_bytes(weekly, tmp_path):
         assert first.read_bytes() == second.read_bytes()
 
 
-def test_fail_on_exits_with_one(tmp_path):
-    result = run("weekly", SAMPLE, "--out", tmp_path, "--fail-on", "high", cwd=tmp_path)
+def test_fail_on_exits_with_one_and_json_and_chinese_are_what_was_asked_for(tmp_path):
+    asked = ("--fail-on", "high", "--json", "--lang", "zh")
+    result = run("weekly", SAMPLE, "--out", tmp_path, *asked, cwd=tmp_path)
     assert result.returncode == 1
-    assert "Traceback" not in result.stderr
+    data = json.loads(result.stdout)
+    assert data.keys() == {"report", "week", "coverage", "stories", "findings"}
+    assert Path(data["report"]) == tmp_path / "2026-W46" / "report.html"
+    assert all(re.search("[\u4e00-\u9fff]", line) for line in result.stderr.splitlines())
 
 
 def test_version_and_help_load_nothing_heavy():

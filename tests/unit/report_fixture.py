@@ -403,6 +403,7 @@ def make_report() -> dict[str, Any]:
             "text": "Observed for 35 complete days.",
         },
         "findings": findings,
+        "stories": [],
         "compared_with": {
             "week": "2026-W46",
             "status": "compared",
@@ -762,6 +763,61 @@ def make_empty_report() -> dict[str, Any]:
     return report
 
 
+def make_story(
+    ids: list[str], name: str, text: str = "Two apps and one address."
+) -> dict[str, Any]:
+    """Findings that belong together."""
+    span = {
+        "start_at": START,
+        "end_at": "2026-11-16T18:00:00Z",
+        "start_local": "2026-11-16 00:00",
+        "end_local": "2026-11-17 02:00",
+    }
+    return {
+        **span,
+        "story_id": "s-00000000000a",
+        "key": "s-00000000000a",
+        "rank": 1,
+        "severity": "critical",
+        "title": "Story of 2 findings" if text.startswith("Two") else text,
+        "sentence": text,
+        "finding_ids": ids,
+        "suppressed_ids": ["f-00000000aaaa"],
+        "apps": [name],
+        "ips": ["203.0.113.77"],
+        "tactics": ["Discovery", "Exfiltration"],
+        "links": [
+            {"kind": "network", "name": name, "object_name": "", "finding_ids": ids},
+            {"kind": "object", "name": "", "object_name": name, "finding_ids": ids},
+        ],
+        "steps": [
+            {
+                **span,
+                "app_id": name,
+                "ip": name,
+                "technique": "T1567",
+                "tactic": tactic,
+                "apis": [name],
+                "apis_count": count,
+                "calls_count": 40,
+                "ok_count": 12,
+            }
+            for count, tactic in enumerate(["Exfiltration", ""], start=1)
+        ],
+        "more_calls_count": 1,
+        "weak": [{"entity_type": "app", "entity": name, "p": 0.04, "text": text}],
+        "status": "new",
+        "since_week": "2026-W47",
+    }
+
+
+def make_story_report() -> dict[str, Any]:
+    """The week with its first two findings in one story."""
+    report = make_report()
+    ids = [finding["finding_id"] for finding in report["findings"][:2]]
+    return report | {"stories": [make_story(ids, report["findings"][0]["entity"])]}
+
+
 def make_large_report(count: int = 200) -> dict[str, Any]:
     """The week with many findings, all their fields full."""
     report = make_report()
@@ -790,6 +846,12 @@ def make_hostile_report() -> dict[str, Any]:
         finding["evidence"]["rows"][0]["object_name"] = name
         finding["series"]["what"] = name
         finding["verdict"] = _decide(name)
+    ids = [finding["finding_id"] for finding in report["findings"]]
+    report["stories"] = [
+        make_story(ids[i : i + 2], names[i], names[i + 1])
+        | {"rank": i + 1, "story_id": f"s-{i:012x}"}
+        for i in range(0, len(ids) - 1, 2)
+    ]
     report["top"] = {
         key: [
             {"name": n, "calls_count": 99 - i, "errors_count": i, "share": 0.1, "severity": "low"}

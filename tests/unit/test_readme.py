@@ -64,3 +64,7 @@ def test_its_links_lead_somewhere():
     for path in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).is_file(), (path.name, link)
+
+
+def test_it_is_short():
+    assert len(README.splitlines()) <= 200

@@ -333,7 +333,7 @@ def test_the_notebook_fragment_is_inert_and_scoped():
 def test_hostile_names_cannot_break_the_markdown():
     text = render_markdown(fixture.make_hostile_report())
     assert len(re.findall(r"(?m)^### \d+\. ", text)) == len(fixture.HOSTILE)
-    assert len(re.findall(r"(?m)^#", text)) == len(fixture.HOSTILE) + 2
+    assert len(re.findall(r"(?m)^#", text)) == len(fixture.HOSTILE) + 2 + len(fixture.HOSTILE) // 2
     text = text.replace("[report.html](report.html)", "")
     outside_code = re.sub(r"(`+).*?(?<!`)\1(?!`)", "", text)
     outside_code = "\n".join(x for x in outside_code.splitlines() if not x.startswith("    "))
@@ -548,3 +548,15 @@ def test_a_word_of_a_template_is_of_the_language_it_is_rendered_in(module):
         template = module._environment().from_string('{{ "suppressed"|named }}')
         assert template.render() == "已抑制"
     assert template.render() == "Suppressed"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_the_markdown_of_an_ordinary_week_is_short_and_names_every_finding(sample_report, lang):
+    report = sample_report.data | {"lang": lang}
+    text = render_markdown(report)
+    assert len(text.encode()) <= 8000
+    assert [int(n) for n in re.findall(r"(?m)^### (\d+)\. ", text)] == [
+        finding["rank"] for finding in report["findings"]
+    ]
+    assert report["findings"][5]["finding_id"] in text
+    assert text.count("(report.html)") == 2

@@ -130,6 +130,7 @@ QUERIES = {
         hit({"app_id": ("cli_02",)}, NIGHT - 9.7 * HOUR, NIGHT - 9.4 * HOUR),
         hit({"app_id": ("cli_02",)}, NIGHT - 30 * HOUR, NIGHT + 30 * HOUR),
     ],
+    "ids": [hit({"id": tuple(f"{i:019d}" for i in range(0, 30_000, 7))}, NIGHT - 30 * HOUR)],
     "beyond the week": [hit({"app_id": ("cli_clock",)}, WEEK.end_at - HOUR, WEEK.end_at + HOUR)],
     "before the log": [hit({}, NIGHT - 9999 * HOUR, NIGHT - 9998 * HOUR)],
 }
@@ -155,6 +156,16 @@ def test_evidence_of_a_store_is_that_of_a_frame(store, events, name, catalogue):
     assert plain[0] == plain[1]
     counts = [(e.objects_count, e.ok_objects_count) for e in (found, expected)]
     assert counts[0] == counts[1]
+
+
+def test_objects_are_found_by_the_number_that_the_store_gives_them(store, events):
+    source = StoreEvidence(store, store.scan().manifests, SHIPPED)
+    numbers = tuple(int(number) for number in events["object"].dropna().unique()[:9])
+    asked = [hit({"object": numbers}, WEEK.start_at, WEEK.end_at)]
+    span = {"start": WEEK.start_at, "end": WEEK.end_at, "rows_max": 500}
+    rows = source.fetch(asked, **span).rows
+    assert set(rows["object"]) == set(numbers)
+    assert rows["id"].tolist() == FrameEvidence(events).fetch(asked, **span).rows["id"].tolist()
 
 
 def test_what_stands_beside_is_counted_and_not_shown(store, events):

@@ -13,6 +13,7 @@ from audit_analytics.report import wording
 from audit_analytics.report.columns import pad, wrap
 from audit_analytics.report.escape import NAME_LIMIT, terminal
 from audit_analytics.report.names import (
+    name_code,
     name_outcome,
     name_response,
     say_code,
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 LABEL: Final = 16
-INDENT: Final = 31
-"""Columns of rank, id and severity."""
 
 
 def tell_finding(
@@ -35,7 +34,7 @@ def tell_finding(
     more_count: int,
     with_objects: bool = False,
 ) -> str:
-    """Tell the whole story of a finding.
+    """Tell all there is to say of a finding.
 
     Parameters
     ----------
@@ -59,6 +58,11 @@ def tell_finding(
         wrap(_heading(finding, report)),
         wrap(finding["sentence"], indent="  "),
         _facts(finding, report["tenant_zone"]),
+        *(
+            tell_story(story)
+            for story in report.get("stories", [])
+            if finding["finding_id"] in story["finding_ids"]
+        ),
         _steps(finding, report["tenant_zone"]),
         _section(
             _("Why"),
@@ -91,6 +95,41 @@ def tell_finding(
         _commands(finding),
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def tell_story(story: Mapping[str, Any]) -> str:
+    """Tell a story: the steps in order, and what stayed below the budget.
+
+    Parameters
+    ----------
+    story : mapping of str to Any
+        The story as it stands in findings.json.
+
+    Returns
+    -------
+    str
+        Lines of at most 80 columns, but for names that are longer themselves.
+    """
+    lines = [
+        _(
+            "{span}  {tactic}  {who}  {api}: {ok} of {calls} calls succeeded",
+            span=wording.brief_span(step["start_local"], step["end_local"]),
+            tactic=name_code(step["tactic"]) or wording.NONE,
+            who=_(", ").join(terminal(step[name], NAME_LIMIT) for name in ("app_id", "ip")),
+            api=terminal(show_api(step["apis"][0]), NAME_LIMIT)
+            if step["apis_count"] == 1
+            else ngettext("{n} API", "{n} APIs", step["apis_count"]),
+            ok=wording.number(step["ok_count"]),
+            calls=wording.number(step["calls_count"]),
+        )
+        for step in story["steps"]
+    ]
+    ids = _(", ").join(story["finding_ids"])
+    title = _("{story_id}, {title}: {ids}", **{**story, "ids": ids})
+    weak = _section(_("Below the budget, and part of it"), [row["text"] for row in story["weak"]])
+    steps = _section(_("The steps of the story"), lines)
+    told = wrap(title), wrap(story["sentence"], indent="  "), steps, weak
+    return "\n\n".join(filter(None, told))
 
 
 def tell_briefly(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
