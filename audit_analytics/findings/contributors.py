@@ -51,16 +51,22 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
 
 
 def _count(counted: pd.DataFrame, column: str, most: int) -> list[dict[str, Any]]:
-    names = counted.assign(name=counted[column].astype("str")).groupby("name")
-    table = names[["calls_count", "ok_count", "errors_count"]].sum()
-    table = table.assign(grade=names["grade"].max() * (column == "api")).reset_index()
-    table["failed"] = table["ok_count"] == 0
-    order = {"failed": True, "grade": False, "calls_count": False, "name": True}
-    table = table.sort_values(list(order), ascending=list(order.values()))
-    columns = ["name", "calls_count", "ok_count", "errors_count"]
+    # a finding has some dozen rows: pandas would take longer to group them than to count them
+    counts: dict[str, list[int]] = {}
+    columns = ["calls_count", "ok_count", "errors_count", "grade"]
+    names = counted[column].astype("str")
+    for name, calls, ok, errors, grade in zip(
+        names, *(counted[c].tolist() for c in columns), strict=True
+    ):
+        own = counts.setdefault(name, [0, 0, 0, 0])
+        own[:3] = own[0] + calls, own[1] + ok, own[2] + errors
+        own[3] = max(own[3], grade) if column == "api" else 0
+    ranked = sorted(
+        counts.items(), key=lambda row: (row[1][1] == 0, -row[1][3], -row[1][0], row[0])
+    )
     return [
-        {"name": str(name)} | {key: int(n) for key, n in zip(columns[1:], counts, strict=True)}
-        for name, *counts in table[columns].head(most).itertuples(index=False)
+        {"name": name} | dict(zip(columns[:3], map(int, own), strict=False))
+        for name, own in ranked[:most]
     ]
 
 
@@ -88,10 +94,13 @@ def list_successes(groups: pd.DataFrame) -> list[tuple[str, int]]:
         API and calls.
     """
     ok = groups[groups["outcome"] == "ok"]
-    ok = ok.assign(api=ok["api"].astype("str"), grade=schema.rank_severity(ok["severity"]))
-    table = ok.groupby("api").agg(count=("calls_count", "sum"), grade=("grade", "max"))
-    rows = sorted(table.itertuples(), key=lambda row: (-row.grade, -row.count, row.Index))
-    return [(str(row.Index), int(row.count)) for row in rows]
+    found: dict[str, list[int]] = {}
+    grades = schema.rank_severity(ok["severity"])
+    for api, grade, calls in zip(ok["api"].astype("str"), grades, ok["calls_count"], strict=True):
+        own = found.setdefault(api, [grade, 0])
+        own[:] = max(own[0], grade), own[1] + calls
+    ranked = sorted(found.items(), key=lambda row: (-row[1][0], -row[1][1], row[0]))
+    return [(api, int(calls)) for api, (_grade, calls) in ranked]
 
 
 def say_success(groups: pd.DataFrame) -> str:

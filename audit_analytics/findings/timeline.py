@@ -104,24 +104,38 @@ def _join(table: pd.DataFrame, coarsen: Callable[[pd.DataFrame], pd.DataFrame]) 
     coarse = coarsen(table)
     keys = ["told", "app_id", "ip", "api", "outcome"]
     rows = coarse[[*keys, "first_at", "last_at", "calls_count"]].assign(
-        real_api=table["api"], real_app=table["app_id"], real_ip=table["ip"]
+        real_app=table["app_id"], real_ip=table["ip"], real_api=table["api"]
     )
-    rows = rows.sort_values([*keys, "first_at"])
-    pause = rows["first_at"] - rows.groupby(keys)["last_at"].cummax().shift() > PAUSE
-    rows["run"] = (pause | (rows[keys] != rows[keys].shift()).any(axis=1)).cumsum()
-    return rows.groupby("run").agg(
-        told=("told", "first"),
-        app_id=("real_app", "first"),
-        apps_count=("real_app", "nunique"),
-        ip=("real_ip", "first"),
-        ips_count=("real_ip", "nunique"),
-        api=("real_api", "first"),
-        apis_count=("real_api", "nunique"),
-        outcome=("outcome", "first"),
-        calls_count=("calls_count", "sum"),
-        first_at=("first_at", "min"),
-        last_at=("last_at", "max"),
-    )
+    steps: list[_Step] = []
+    # a finding has some dozen rows: pandas would take longer to group them than to join them
+    for row in rows.sort_values([*keys, "first_at"]).itertuples(index=False):
+        key, (first, last, calls), real = row[:5], row[5:8], row[8:]
+        if not steps or steps[-1].key != key or first - steps[-1].last > PAUSE:
+            steps.append(_Step(key, first, last))
+        steps[-1].add(last, calls, real)
+    return pd.DataFrame([step.tell() for step in steps])
+
+
+class _Step:
+    """Like calls without a long pause."""
+
+    def __init__(self, key: tuple[Any, ...], first: pd.Timestamp, last: pd.Timestamp) -> None:
+        self.key, self.first, self.last, self.calls = key, first, last, 0
+        self.apps, self.ips, self.apis = dict[str, None](), dict[str, None](), dict[str, None]()
+
+    def add(self, last: pd.Timestamp, calls: int, real: tuple[str, str, str]) -> None:
+        self.last, self.calls = max(self.last, last), self.calls + calls
+        for seen, name in zip((self.apps, self.ips, self.apis), real, strict=True):
+            seen[name] = None
+
+    def tell(self) -> dict[str, Any]:
+        told, *_coarse, outcome = self.key
+        named = {"app_id": self.apps, "ip": self.ips, "api": self.apis}
+        row: dict[str, Any] = {"told": told}
+        for name, seen in named.items():
+            row |= {name: next(iter(seen)), f"{name.removesuffix('_id')}s_count": len(seen)}
+        row |= {"outcome": outcome, "calls_count": self.calls}
+        return row | {"first_at": self.first, "last_at": self.last}
 
 
 def _name_step(row: dict[Any, Any]) -> dict[str, Any]:
