@@ -29,7 +29,7 @@ from audit_analytics.detect import (
 )
 from audit_analytics.findings import Finding, build_watch, follow_up, merge_findings
 from audit_analytics.intake import CountedLog, choose_week, count_log
-from audit_analytics.inventory import Labels
+from audit_analytics.inventory import Inventory, Labels
 from audit_analytics.language import use_labels, use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
@@ -191,7 +191,16 @@ def judge_week(
         judged, known, report_week, settings, days_off, untaught=untaught, detector=detector
     )
     grades = _grade_apis(judged)
-    hits = _find_hits(detection, judged, own, report_week, settings, known=known, grades=grades)
+    hits = _find_hits(
+        detection,
+        judged,
+        own,
+        report_week,
+        settings,
+        known=known,
+        grades=grades,
+        apps=log.inventory,
+    )
     parted = part_hits(
         lower_known(hits, review.verdicts.values(), report_week),
         detection.cases,
@@ -290,6 +299,7 @@ def _find_hits(
     *,
     known: Rollup,
     grades: Mapping[str, str],
+    apps: Inventory,
 ) -> list[Hit]:
     rules = RuleInput(
         panel=detection.panel,
@@ -303,6 +313,7 @@ def _find_hits(
         own_by_api=own.by_api,
         own_by_ip=own.by_ip,
         every_api=known.by_api,
+        inventory=apps,
     )
     unusual = find_hits(
         detection,

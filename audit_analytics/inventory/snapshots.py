@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 FOLDER: Final = ".apps"
 FORMAT: Final = b"1"
 
+MOST_SNAPSHOTS: Final = 60
+"""How many states of the apps are looked at; what changed before was told before."""
+
 _NAME: Final = "%Y-%m-%dT%H-%M-%S.parquet"
 _ASKED: Final = "asked"
 _TEXTS: Final = pa.list_(pa.string())
@@ -61,14 +64,47 @@ def read_latest(folder: Path) -> Inventory:
     InputError
         The newest snapshot cannot be read.
     """
-    files = _list_files(folder)
-    if not files:
-        return Inventory()
+    return _read(folder, _list_files(folder)[-1:])
+
+
+def read_history(folder: Path) -> Inventory:
+    """Read the newest snapshot, and those before it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store or log folder.
+
+    Returns
+    -------
+    Inventory
+        As :func:`read_latest`, with what was known before, :data:`MOST_SNAPSHOTS` at most.
+
+    Raises
+    ------
+    InputError
+        A snapshot cannot be read.
+    """
+    return _read(folder, _list_files(folder)[-MOST_SNAPSHOTS:])
+
+
+def _read(folder: Path, files: list[Path]) -> Inventory:
+    found: list[Inventory] = []
+    asked_at = read_asked(folder)
+    for file in reversed(files):
+        one, asked_before = _read_file(file)
+        found.append(replace(one, fetched_at=asked_at or one.taken_at))
+        asked_at = asked_before
+    return replace(found[0], before=tuple(reversed(found[1:]))) if found else Inventory()
+
+
+def _read_file(file: Path) -> tuple[Inventory, datetime | None]:
     try:
-        table = pq.read_table(files[-1], partitioning=None)
-        if table.schema.metadata.get(b"format") != FORMAT:
-            raise InputError(f"{files[-1]}: was written by a later version of this package")
-        rows = table.to_pylist()
+        taken_at = datetime.strptime(file.name, _NAME).replace(tzinfo=UTC)
+        table = pq.read_table(file, partitioning=None)
+        metadata = table.schema.metadata
+        if metadata.get(b"format") != FORMAT:
+            raise InputError(f"{file}: was written by a later version of this package")
         apps = [
             App(
                 **row
@@ -81,16 +117,16 @@ def read_latest(folder: Path) -> Inventory:
                     ),
                 }
             )
-            for row in rows
+            for row in table.to_pylist()
         ]
-        missing = table.schema.metadata.get(b"missing", b"").decode().splitlines()
+        missing = tuple(metadata.get(b"missing", b"").decode().splitlines())
+        asked_before = _read_instant(metadata.get(b"asked_before", b"").decode())
     except (OSError, pa.ArrowException, TypeError, AttributeError, KeyError, ValueError) as error:
         raise InputError(
-            f"{files[-1]}: cannot be read ({type(error).__name__}); remove it, and the snapshot "
+            f"{file}: cannot be read ({type(error).__name__}); remove it, and the snapshot "
             "before is used, or run: apps sync"
         ) from None
-    asked_at = read_asked(folder) or datetime.strptime(files[-1].name, _NAME).replace(tzinfo=UTC)
-    return replace(Inventory.of(apps, asked_at), missing=tuple(missing))
+    return replace(Inventory.of(apps), missing=missing, taken_at=taken_at), asked_before
 
 
 def write_snapshot(folder: Path, inventory: Inventory) -> bool:
@@ -121,7 +157,9 @@ def write_snapshot(folder: Path, inventory: Inventory) -> bool:
     before = read_latest(folder)
     is_new = not before or (before.apps, before.missing) != (inventory.apps, inventory.missing)
     if is_new:
+        asked = before.fetched_at.isoformat() if before.fetched_at else ""
         metadata = {b"format": FORMAT, b"missing": "\n".join(inventory.missing).encode()}
+        metadata[b"asked_before"] = asked.encode()
         table = pa.Table.from_pylist(
             [asdict(app) for app in inventory.apps.values()], _SCHEMA.with_metadata(metadata)
         )
@@ -146,9 +184,15 @@ def read_asked(folder: Path) -> datetime | None:
         UTC; None if it never was.
     """
     try:
-        text = (folder / FOLDER / _ASKED).read_text(encoding="ascii")
-        at = datetime.fromisoformat(text.strip())
+        return _read_instant((folder / FOLDER / _ASKED).read_text(encoding="ascii"))
     except (OSError, ValueError):
+        return None
+
+
+def _read_instant(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
         return None
     return at if at.tzinfo else None
 
