@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from audit_analytics.language import _, mark, name_owner
@@ -11,6 +12,10 @@ ASK_OWNER: Final = mark(
 )
 ASK_NAMED: Final = mark(
     "Ask {owner} in the developer console whether a release or a backfill ran then."
+)
+CONTAIN: Final = mark(
+    "To stop the app, after asking: admin console > Workplace > App management > Disable, or {call} "
+    "(scope admin:app.enable:write)."
 )
 ROTATE: Final = mark(
     "If nobody knows of it, rotate the app secret and restrict the app to its known addresses."
@@ -87,3 +92,28 @@ def say_step(step: str, app_id: str) -> str:
     """
     owner = name_owner(app_id) if step == ASK_OWNER else ""
     return _(ASK_NAMED, owner=owner) if owner else _(step)
+
+
+def say_containment(app_id: str) -> str:
+    """Say how to stop an app; this tool never does.
+
+    Parameters
+    ----------
+    app_id : str
+        The app.
+
+    Returns
+    -------
+    str
+        A step with the ready call; empty for a text that is no app id, which would make another
+        call.
+
+    Examples
+    --------
+    >>> say_containment("cli_a1?x=/../")
+    ''
+    """
+    if not re.fullmatch(r"cli_\w{1,60}", app_id, re.ASCII):
+        return ""
+    path = f"/open-apis/application/v6/applications/{app_id}/management"
+    return _(CONTAIN, call=f'PUT {path} {{"enable": false}}')

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.language import _, ngettext
+from audit_analytics.language import _, join_sentences, ngettext
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import wording
 from audit_analytics.report.columns import pad, wrap
@@ -148,6 +148,7 @@ def _list_facts(finding: Mapping[str, Any], zone: str) -> list[tuple[str, str]]:
         (_("When"), _("{span} ({zone})", span=span, zone=zone)),
         (_("Severity"), say_code(finding["severity"])),
         *([(_("Owner"), owner)] if owner else []),
+        *([(_("The app"), join_sentences(finding["about"]))] if finding.get("about") else []),
         (_("Rarity"), _rarity(finding)),
         (_("Policy"), say_code(finding["policy_severity"])),
         (

@@ -138,6 +138,7 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
         "name": "Payroll bot",
         "owner": "Li Na",
         "contact": "#payroll",
+        "about": ["Its owner has left the company."],
         "kind": kind,
         "title": title,
         "sentence": (
@@ -400,6 +401,10 @@ def make_report() -> dict[str, Any]:
                 {"app_id": names[0], "scope": "im:chat", "how": how}
                 for how in ("used", "withdrawn")
             ],
+            "unexplained": [
+                {"app_id": name, "api": f"GET/{name}", "calls_count": 3, "last_at": START}
+                for name in names[:12]
+            ],
             "text": "Observed for 35 complete days.",
         },
         "findings": findings,
@@ -467,6 +472,7 @@ def make_report() -> dict[str, Any]:
                 "expires": "2026-12-31",
                 "finding": "f-00000000aaaa",
                 "status": "active",
+                "is_new": True,
                 "hits_count": 1,
                 "last_hit_at": START,
             }
@@ -777,6 +783,7 @@ def make_hostile_report() -> dict[str, Any]:
     for finding, name in zip(report["findings"], names, strict=True):
         finding["title"] = finding["unit"] = name
         finding["name"] = finding["owner"] = finding["contact"] = name
+        finding["about"] = [name]
         finding["reasons"][0] |= {"text": name, "detector": name}
         finding["contributors"] = _contributors(name, name)
         for kind in ("apps", "apis", "ips", "codes"):
