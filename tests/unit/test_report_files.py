@@ -270,6 +270,7 @@ def test_a_finding_with_a_life_shows_it():
     report["resolved"] = [{"title": "Error burst", "entity": "cli_<b>", "severity": "low"}]
     report["suppressions"] = [
         {"entity": "cli_x", "owner": "ops", "reason": "known job", "is_new": True}
+        | {"suppression_id": "s-0000cafe", "expires": "2026-12-31"}
     ]
     html = render_html(report)
     words = Page(html).words
