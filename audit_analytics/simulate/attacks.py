@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     Inject = Callable[[np.random.Generator, Target, int, float], pd.DataFrame]
 
 
+GRANTED: Final = "granted_collects"
+"""The attack before which the app is granted what it takes."""
+
 GROWTH_HOURS: Final = 160
 """How long growth can be seen in a week, wherever in its first hours it begins."""
 
@@ -182,6 +185,13 @@ def _use_sensitive_api(
 ) -> pd.DataFrame:
     rows = _calls(rng, target, start, 5, 26 * size, api=_unused_reads(rng, target, 2))
     return fail_rows(rows, rng.random(len(rows)) < 0.08, "permission")
+
+
+def _collect_granted(
+    rng: np.random.Generator, target: Target, start: int, size: float
+) -> pd.DataFrame:
+    rows = _calls(rng, target, start, 4, 40 * size, api=_unused_reads(rng, target, 1))
+    return rows.assign(object=rng.permutation(len(rows)) + 5000)
 
 
 def _raise_volume(
@@ -370,6 +380,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     ),
     "growth": Scenario(
         _grow, GROWTH_HOURS, (0, 6), _daily, "the app calls twice as much as it used to, all week"
+    ),
+    GRANTED: Scenario(
+        _collect_granted, 4, (9, 18), _daily, "the app is granted a scope and collects with it"
     ),
 }
 """Every kind of attack by name."""
