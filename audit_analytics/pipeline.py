@@ -29,7 +29,7 @@ from audit_analytics.detect import (
 )
 from audit_analytics.findings import Finding, build_watch, follow_up, merge_findings
 from audit_analytics.intake import CountedLog, choose_week, count_log
-from audit_analytics.inventory import Inventory, Labels
+from audit_analytics.inventory import Inventory, Labels, Origins
 from audit_analytics.language import use_labels, use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
@@ -127,7 +127,7 @@ def run_week(
     known = list_known()
     groups = [found for found in known if not isinstance(found, Rule)]
     chosen = list_rules() if rules is None else rules
-    labels = Labels(log.inventory, settings.networks)
+    labels = Labels(log.inventory, settings.networks, log.origins)
     with (
         use_language(settings.lang),
         use_labels(labels),
@@ -188,7 +188,14 @@ def judge_week(
     own, judged = calls.part(settings.own_apps())
     days_off = settings.find_days_off(list_years(known.by_api["bucket_at"], report_week))
     detection = _detect(
-        judged, known, report_week, settings, days_off, untaught=untaught, detector=detector
+        judged,
+        known,
+        report_week,
+        settings,
+        days_off,
+        untaught=untaught,
+        detector=detector,
+        origins=log.origins,
     )
     grades = _grade_apis(judged)
     hits = _find_hits(
@@ -233,6 +240,7 @@ def judge_week(
         follow_up=life,
         days_off=days_off,
         inventory=log.inventory,
+        origins=log.origins,
         permissions_before=(review.past.last or {}).get("permissions"),
         watch=build_watch(
             # part of a week says nothing about how unusual the week was
@@ -255,6 +263,7 @@ def _detect(
     *,
     untaught: pd.DataFrame,
     detector: OutlierDetector | None,
+    origins: Origins,
 ) -> Detection:
     panel, judged = lay_out(
         calls,
@@ -273,8 +282,15 @@ def _detect(
         detector=detector,
         seed=settings.seed,
         since=week.since_at,
+        places=_find_places(judged.by_ip, origins),
     )
     return detection if week.since_at is None else limit_days(detection, week.since_at)
+
+
+def _find_places(by_ip: pd.DataFrame, origins: Origins) -> dict[str, str]:
+    networks = by_ip["network"].astype("str").unique() if origins else ()
+    found = {network: origins.find(network) for network in networks}
+    return {network: origin.place for network, origin in found.items() if origin and origin.place}
 
 
 def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.DataFrame]:

@@ -26,6 +26,8 @@ from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.rhythm import add_rhythm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from audit_analytics.detect.panel import Panel
@@ -72,7 +74,11 @@ class Novelty:
 
 
 def find_new_networks(
-    panel: Panel, by_ip: pd.DataFrame, *, known_days: int = MIN_HISTORY_DAYS
+    panel: Panel,
+    by_ip: pd.DataFrame,
+    *,
+    known_days: int = MIN_HISTORY_DAYS,
+    places: Mapping[str, str] | None = None,
 ) -> Novelty:
     """Find when each app first called from each network.
 
@@ -84,12 +90,15 @@ def find_new_networks(
         Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
     known_days : int, default=7
         Days the log needs before anything in it is new.
+    places : mapping of str to str, optional
+        By network, the provider and region it is from; what is not known is left out.
 
     Returns
     -------
     Novelty
         Mark: calls over the pair in its first 24 hours. Foreign: 1 if only the wider network
-        (/16, IPv6 /32) is known in the tenant.
+        (/16, IPv6 /32) is known in the tenant, or the app called from the same provider and
+        region before (``at_home``): a move within a cloud is an everyday one.
     """
     known = by_ip[~by_ip["network"].isin(["", "platform"])]
     pairs = _first_days(known, "network", panel)
@@ -97,7 +106,12 @@ def find_new_networks(
     in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
     nearby = pairs["first_at"].groupby(wider).transform("min") < pairs["first_at"]
     foreign = np.where(in_tenant, 0, np.where(nearby, 1, 2))
-    pairs = pairs.assign(foreignness=foreign, mark=pairs["calls_count"])
+    known_places = places or {}
+    place = pd.Series([known_places.get(n, "") for n in pairs["name"]], pairs.index, dtype="str")
+    begun = pairs["first_at"].groupby([pairs["app"], place]).transform("min")
+    at_home = (place != "") & (begun < pairs["first_at"])
+    foreign = np.where(at_home, np.minimum(foreign, 1), foreign)
+    pairs = pairs.assign(foreignness=foreign, at_home=at_home, mark=pairs["calls_count"])
     found = _build(panel, pairs, days=NETWORK_DAYS, known_days=known_days)
     return replace(found, pairs=add_rhythm(found.pairs, known, panel))
 

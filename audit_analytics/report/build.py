@@ -61,7 +61,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         and no path.
     """
     coverage = build_coverage(data)
-    labels = Labels(data.inventory, data.settings.networks)
+    labels = Labels(data.inventory, data.settings.networks, data.origins)
     finding_of = {(f.entity_type, f.entity): f.finding_id for f in data.findings}
     report = {
         "schema_version": SCHEMA_VERSION,
@@ -75,6 +75,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "budget_per_week": data.settings.budget_per_week,
         "calendar": build_calendar(data),
         "inventory": build_inventory(data),
+        "origins": data.origins.describe(),
         "permissions": build_permissions(data) if data.inventory else None,
         "findings": [
             _place(data, f, labels) | {"series": build_series(data, f)} for f in data.findings

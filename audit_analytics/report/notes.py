@@ -25,6 +25,7 @@ def say_notes(data: Mapping[str, Any]) -> list[str]:
         suppressed, and suppressions that are new or have expired; log content is not escaped.
     """
     notes = [data["compared_with"]["text"], data["inventory"]["text"]]
+    notes += [data["origins"]["text"]] if data["origins"] else []
     shown = {finding["finding_id"] for finding in data["findings"]}
     in_part = sum(finding["finding_id"] in shown for finding in data["suppressed"])
     resolved, suppressed = len(data["resolved"]), len(data["suppressed"]) - in_part

@@ -374,6 +374,12 @@ def make_report() -> dict[str, Any]:
             "working_days": [],
             "text": "Weekdays taken as days off: 2026-11-18.",
         },
+        "origins": {
+            "type": "DBIP-ASN",
+            "built_at": "2026-11-01",
+            "description": "CC BY 4.0",
+            "text": "Where addresses are from: DBIP-ASN of 2026-11-01 (CC BY 4.0).",
+        },
         "inventory": {
             "as_of": "2026-11-22T01:00:00Z",
             "apps_count": 3,
