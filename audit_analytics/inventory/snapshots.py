@@ -4,11 +4,14 @@
 
     STORE/.apps/2026-11-16T08-30-00.parquet   the apps as they were then
     STORE/.apps/asked                         when the platform was asked last
+    STORE/.apps/.versions                     versions of apps read by a sync that is not over
 """
 
 from __future__ import annotations
 
 import io
+import json
+import os
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -31,6 +34,7 @@ MOST_SNAPSHOTS: Final = 60
 
 _NAME: Final = "%Y-%m-%dT%H-%M-%S.parquet"
 _ASKED: Final = "asked"
+_PART: Final = ".versions"
 _TEXTS: Final = pa.list_(pa.string())
 _AT: Final = pa.timestamp("us", tz="UTC")
 _NESTED: Final = {
@@ -167,7 +171,61 @@ def write_snapshot(folder: Path, inventory: Inventory) -> bool:
         pq.write_table(table, buffer, compression="zstd")
         write_private(place / at.strftime(_NAME), buffer.getvalue())
     write_private(place / _ASKED, f"{at.isoformat()}\n".encode())
+    (place / _PART).unlink(missing_ok=True)
     return is_new
+
+
+def keep_versions(folder: Path, app: App) -> None:
+    """Keep the versions of one app until a snapshot holds them: each costs a request.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store; its lock is held.
+    app : App
+        The app with its versions.
+
+    Raises
+    ------
+    OSError
+        They cannot be written.
+    """
+    make_private(folder / FOLDER)
+    rows = [[v.version, v.published_at.isoformat(), v.scopes] for v in app.versions]
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with os.fdopen(os.open(folder / FOLDER / _PART, flags, 0o600), "w", encoding="ascii") as file:
+        # a line that a kill cut off must not spoil the next one
+        file.write("\n" + json.dumps([app.app_id, app.version_id, rows]) + "\n")
+
+
+def read_kept_versions(folder: Path) -> dict[tuple[str, str], tuple[Version, ...]]:
+    """Read the versions that a sync kept which did not come to its end.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+
+    Returns
+    -------
+    dict of tuple of str to tuple of Version
+        By app id and the id of the version in use; what cannot be read is left out.
+    """
+    try:
+        lines = (folder / FOLDER / _PART).read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return {}
+    kept = {}
+    for line in filter(None, lines):
+        try:
+            app_id, version_id, rows = json.loads(line)
+            kept[app_id, version_id] = tuple(
+                Version(version, datetime.fromisoformat(at), tuple(scopes))
+                for version, at, scopes in rows
+            )
+        except (ValueError, TypeError):
+            continue
+    return kept
 
 
 def read_asked(folder: Path) -> datetime | None:
