@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from audit_analytics.language import _, mark, name_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ASK_OWNER: Final = mark(
     "Ask the app's owner in the developer console whether a release or a backfill ran then."
@@ -75,45 +78,32 @@ SHARED_STEPS: Final = (
 )
 
 
-def say_step(step: str, app_id: str) -> str:
+def say_steps(steps: Iterable[str], app_id: str, *, stop: object) -> list[str]:
     """Say what to do next, with the owner's name where one is known.
 
     Parameters
     ----------
-    step : str
-        English text.
+    steps : iterable of str
+        English texts.
     app_id : str
         The app it is about; empty if it is about none.
+    stop : object
+        Whether to say, too, how to stop the app; this tool never does.
 
     Returns
     -------
-    str
-        In the current language.
-    """
-    owner = name_owner(app_id) if step == ASK_OWNER else ""
-    return _(ASK_NAMED, owner=owner) if owner else _(step)
-
-
-def say_containment(app_id: str) -> str:
-    """Say how to stop an app; this tool never does.
-
-    Parameters
-    ----------
-    app_id : str
-        The app.
-
-    Returns
-    -------
-    str
-        A step with the ready call; empty for a text that is no app id, which would make another
-        call.
+    list of str
+        In the current language. The last is the ready call; none for a text that is no app id,
+        which would make another call.
 
     Examples
     --------
-    >>> say_containment("cli_a1?x=/../")
-    ''
+    >>> say_steps([], "cli_a1?x=/../", stop=True), len(say_steps([], "cli_a1", stop=True))
+    ([], 1)
     """
-    if not re.fullmatch(r"cli_\w{1,60}", app_id, re.ASCII):
-        return ""
-    path = f"/open-apis/application/v6/applications/{app_id}/management"
-    return _(CONTAIN, call=f'PUT {path} {{"enable": false}}')
+    owner = name_owner(app_id)
+    said = [_(ASK_NAMED, owner=owner) if owner and s == ASK_OWNER else _(s) for s in steps]
+    if stop and re.fullmatch(r"cli_\w{1,60}", app_id, re.ASCII):
+        path = f"/open-apis/application/v6/applications/{app_id}/management"
+        said.append(_(CONTAIN, call=f'PUT {path} {{"enable": false}}'))
+    return said

@@ -12,7 +12,7 @@ from audit_analytics.cases import find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
-from audit_analytics.detect.guidance import say_containment, say_step
+from audit_analytics.detect.guidance import say_steps
 from audit_analytics.findings.contributors import list_contributors, say_success
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.identity import list_threads, make_id, make_key
@@ -348,11 +348,8 @@ def _merge(
         through=[scope_of_hit(hit).to_dict() for hit in through],
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=[_(text) for text in guidance.benign],
-        next_steps=[
-            *(say_step(text, app_id) for text in guidance.steps),
-            # a defect is mended, not stopped
-            *filter(None, [say_containment(app_id) if techniques else ""]),
-        ],
+        # a defect is mended, not stopped
+        next_steps=say_steps(guidance.steps, app_id, stop=first.kind != "silence" and techniques),
         suppression=suggest_suppression(hits, untold, week),
         untold=untold,
     )
