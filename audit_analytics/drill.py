@@ -7,6 +7,8 @@ very same weekly run judges the result.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,10 +18,12 @@ from audit_analytics.catalogue import load_catalogue
 from audit_analytics.dates.weeks import Week, choose_report_week, parse_week
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.intake import count_log
+from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report.escape import terminal
 from audit_analytics.settings import settle
-from audit_analytics.simulate.attacks import SCENARIOS, find_scenario
+from audit_analytics.simulate.attacks import GRANTED, SCENARIOS, find_scenario
+from audit_analytics.simulate.grants import find_narrowest
 from audit_analytics.simulate.overlay import (
     Attack,
     group_attacks,
@@ -66,6 +70,9 @@ COLUMNS: Final = {
 WIDEST_BUDGET: Final = 1000.0
 """The largest budget the settings allow: how far a miss was from being reported."""
 
+GRANT_HOURS: Final = 48
+"""How long before it collects an app is granted a scope, at most."""
+
 APPS_PER_ATTACK: Final = 3
 """At most one app in so many is attacked at once, so that the tenant stays what it is."""
 
@@ -74,6 +81,7 @@ def drill(
     events: pd.DataFrame,
     *,
     settings: Settings | None = None,
+    inventory: Inventory | None = None,
     scenarios: Sequence[str] | None = None,
     sizes: Sequence[float] = (1.0, 0.5, 0.25),
     seed: int = 0,
@@ -91,6 +99,8 @@ def drill(
         Table :data:`audit_analytics.schema.EVENTS`; stays as it is.
     settings : Settings, optional
         Settings of the weekly run; environment, TOML file and defaults if not given.
+    inventory : Inventory, optional
+        Who the apps are; stays as it is, too.
     scenarios : sequence of str, optional
         Names of ``simulate.SCENARIOS``; all of them if not given.
     sizes : sequence of float, default=(1.0, 0.5, 0.25)
@@ -140,7 +150,8 @@ def drill(
     wider = settings.model_copy(update={"budget_per_week": WIDEST_BUDGET})
     targets = profile_apps(events, chosen, leave_out=settings.own_app_id)
     end_at = min(chosen.end_at, events["at"].max().ceil("h"))
-    own = [entity for _, entity in _list_findings(events, chosen, settings)]
+    known = inventory or Inventory()
+    own = [entity for _, entity in _list_findings(events, chosen, settings, known)]
     plans = plan_attacks(names, targets, chosen, end_at=end_at, avoid=own, seed=seed)
     rows = [_describe_unfit(name, size) for name in names if name not in plans for size in sizes]
     groups = group_attacks(plans.values(), at_most=max(1, len(targets) // APPS_PER_ATTACK))
@@ -148,9 +159,10 @@ def drill(
         for group in groups:
             attacks = make_attacks(group, events, size=size, end_at=end_at)
             attacked = lay_over(events, attacks, catalogue=catalogue)
-            found = further = _list_findings(attacked, chosen, settings)
+            seen = grant_scopes(known, attacks)
+            found = further = _list_findings(attacked, chosen, settings, seen)
             if not all(found.keys() & attack.entities for attack in attacks):
-                further = _list_findings(attacked, chosen, wider)
+                further = _list_findings(attacked, chosen, wider, seen)
             rows += [_describe(attack, found, further) for attack in attacks]
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     order = table["scenario"].map({name: place for place, name in enumerate(names)})
@@ -179,8 +191,43 @@ def _choose_week(events: pd.DataFrame, week: str | None, settings: Settings) -> 
     return chosen
 
 
-def _list_findings(events: pd.DataFrame, week: Week, settings: Settings) -> Findings:
-    data = judge_week(count_log(events, settings), week=week.iso, settings=settings)
+def grant_scopes(inventory: Inventory, attacks: Sequence[Attack]) -> Inventory:
+    """Grant what attacks were granted before they collected.
+
+    Parameters
+    ----------
+    inventory : Inventory
+        Who the apps are.
+    attacks : sequence of Attack
+        The attacks; others than those that are granted something change nothing.
+
+    Returns
+    -------
+    Inventory
+        With a version more of each app that was granted something.
+    """
+    apps = dict(inventory.apps)
+    for attack in attacks:
+        app_id = attack.plan.target.app_id
+        for api in attack.rows["api"].unique() if attack.plan.scenario == GRANTED else ():
+            scope, app = find_narrowest(api), apps.get(app_id, App(app_id=app_id))
+            hours = np.random.default_rng(attack.plan.seed).uniform(1, GRANT_HOURS)
+            at = attack.start_at.to_pydatetime() - timedelta(hours=hours)
+            had = tuple(grant.scope for grant in app.grants)
+            before = app.versions or (Version("0", at - timedelta(days=90), had),)
+            apps[app_id] = replace(
+                app,
+                grants=(*app.grants, Grant(scope)),
+                versions=(*before, Version("drill", at, (*before[-1].scopes, scope))),
+            )
+    return replace(inventory, apps=apps)
+
+
+def _list_findings(
+    events: pd.DataFrame, week: Week, settings: Settings, inventory: Inventory
+) -> Findings:
+    log = replace(count_log(events, settings), inventory=inventory)
+    data = judge_week(log, week=week.iso, settings=settings)
     return {(f.entity_type, f.entity): f for f in data.findings}
 
 

@@ -17,7 +17,7 @@ from audit_analytics.dates.spans import read_since
 from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import FrameEvidence
-from audit_analytics.inventory import Inventory, find_inventory
+from audit_analytics.inventory import Inventory, Origins, find_inventory
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.settings import Settings, settle
 from audit_analytics.source.files import read_log
@@ -65,6 +65,8 @@ class CountedLog:
         Files of a store that could not be read, with the reason; grows while evidence is fetched.
     inventory : Inventory
         Who the apps are, as far as something beside the log or the settings say.
+    origins : Origins
+        Where addresses are from.
     """
 
     calls: Rollup
@@ -74,6 +76,7 @@ class CountedLog:
     reject_reasons: dict[str, int]
     damaged: list[str] = field(default_factory=list)
     inventory: Inventory = field(default_factory=Inventory)
+    origins: Origins = field(default_factory=Origins)
 
 
 def load(
@@ -136,11 +139,11 @@ def count_log(
     InputError
         The source is no audit log, or what lies beside it no inventory.
     ConfigError
-        What people wrote of the apps cannot be understood.
+        What people wrote of the apps cannot be understood, or the file of origins be read.
     """
     folder = Path(source) if isinstance(source, str | Path) else None
-    inventory = find_inventory(folder, settings.apps)
-    return replace(_count(source, settings), inventory=inventory)
+    inventory, origins = find_inventory(folder, settings.apps), Origins(settings.origin_file)
+    return replace(_count(source, settings), inventory=inventory, origins=origins)
 
 
 def _count(source: Any, settings: Settings) -> CountedLog:  # noqa: ANN401 - everything read_log takes

@@ -36,7 +36,7 @@ from audit_analytics.findings import (
     merge_findings,
 )
 from audit_analytics.intake import CountedLog, choose_week, count_log
-from audit_analytics.inventory import Labels
+from audit_analytics.inventory import Inventory, Labels, Origins
 from audit_analytics.language import use_labels, use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
@@ -134,7 +134,7 @@ def run_week(
     known = list_known()
     groups = [found for found in known if not isinstance(found, Rule)]
     chosen = list_rules() if rules is None else rules
-    labels = Labels(log.inventory, settings.networks)
+    labels = Labels(log.inventory, settings.networks, log.origins)
     with (
         use_language(settings.lang),
         use_labels(labels),
@@ -195,11 +195,27 @@ def judge_week(
     own, judged = calls.part(settings.own_apps())
     days_off = settings.find_days_off(list_years(known.by_api["bucket_at"], report_week))
     detection = _detect(
-        judged, known, report_week, settings, days_off, untaught=untaught, detector=detector
+        judged,
+        known,
+        report_week,
+        settings,
+        days_off,
+        untaught=untaught,
+        detector=detector,
+        origins=log.origins,
     )
     grades = _grade_apis(judged)
     explain = partial(explain_case, detection, severity_of_api=grades)
-    hits = _find_hits(detection, judged, own, report_week, settings, known=known, grades=grades)
+    hits = _find_hits(
+        detection,
+        judged,
+        own,
+        report_week,
+        settings,
+        known=known,
+        grades=grades,
+        apps=log.inventory,
+    )
     parted = part_hits(
         lower_known(hits, review.verdicts.values(), report_week),
         detection.cases,
@@ -244,6 +260,7 @@ def judge_week(
         follow_up=life,
         days_off=days_off,
         inventory=log.inventory,
+        origins=log.origins,
         permissions_before=(review.past.last or {}).get("permissions"),
         watch=build_watch(
             # part of a week says nothing about how unusual the week was
@@ -266,6 +283,7 @@ def _detect(
     *,
     untaught: pd.DataFrame,
     detector: OutlierDetector | None,
+    origins: Origins,
 ) -> Detection:
     panel, judged = lay_out(
         calls,
@@ -284,6 +302,7 @@ def _detect(
         detector=detector,
         seed=settings.seed,
         since=week.since_at,
+        places=origins.list_places(judged.by_ip["network"].astype("str").unique()),
     )
     return detection if week.since_at is None else limit_days(detection, week.since_at)
 
@@ -310,6 +329,7 @@ def _find_hits(
     *,
     known: Rollup,
     grades: Mapping[str, str],
+    apps: Inventory,
 ) -> list[Hit]:
     rules = RuleInput(
         panel=detection.panel,
@@ -323,12 +343,9 @@ def _find_hits(
         own_by_api=own.by_api,
         own_by_ip=own.by_ip,
         every_api=known.by_api,
+        inventory=apps,
     )
-    unusual = find_hits(
-        detection,
-        budget=settings.budget_per_week,
-        severity_of_api=grades,
-    )
+    unusual = find_hits(detection, budget=settings.budget_per_week, severity_of_api=grades)
     hits = [*unusual, *run_rules(rules)]
     return hits if week.since_at is None else [hit for hit in hits if hit.end_at > week.since_at]
 

@@ -47,6 +47,7 @@ def drill(
     from audit_analytics.drill import drill as run_drill
     from audit_analytics.drill import render_drill
     from audit_analytics.intake import load
+    from audit_analytics.inventory import find_inventory
     from audit_analytics.report.escape import csv_cell
     from audit_analytics.settings import load_settings
 
@@ -59,6 +60,7 @@ def drill(
     table = run_drill(
         events,
         settings=settings,
+        inventory=find_inventory(store, settings.apps),
         scenarios=scenarios or None,
         sizes=sizes or (1.0, 0.5, 0.25),
         seed=seed,

@@ -67,6 +67,10 @@ _MODULES: Final = (
     "rules.failing",
     "rules.outage",
     "rules.rate_limited",
+    "rules.granted",
+    "rules.switched_off",
+    "rules.new_app",
+    "rules.redirect_host",
 )
 
 _chosen: ContextVar[dict[str, Detector] | None] = ContextVar("detectors", default=None)

@@ -39,6 +39,8 @@ from audit_analytics.detect.scores import AppDays, count_windows, score_apps
 from audit_analytics.detect.windows import choose_windows, rate_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from audit_analytics.detect.common import Common
@@ -142,6 +144,7 @@ def detect_week(
     detector: OutlierDetector | None = None,
     seed: int = 0,
     since: pd.Timestamp | None = None,
+    places: Mapping[str, str] | None = None,
 ) -> Detection:
     """Judge every app-day, IP-day and API-day of the report week.
 
@@ -161,6 +164,8 @@ def detect_week(
         ``random_state`` of the isolation forest.
     since : pandas.Timestamp, optional
         What lies after this instant is judged by itself, UTC; see :func:`limit_days`.
+    places : mapping of str to str, optional
+        By network, the provider and region it is from; what is not known is left out.
 
     Returns
     -------
@@ -170,7 +175,7 @@ def detect_week(
     """
     groups, short = list_detectors(AppGroup), is_short(panel)
     known = {"known_days": KNOWN_DAYS} if short else {}
-    networks = find_new_networks(panel, by_ip, **known)
+    networks = find_new_networks(panel, by_ip, places=places or {}, **known)
     apis = find_new_apis(panel, by_api, **known)
     if short:
         apps = judge_days_out(panel, groups, networks, apis, since=since)

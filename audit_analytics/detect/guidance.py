@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import TYPE_CHECKING, Final
 
 from audit_analytics.language import _, mark, name_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ASK_OWNER: Final = mark(
     "Ask the app's owner in the developer console whether a release or a backfill ran then."
 )
 ASK_NAMED: Final = mark(
     "Ask {owner} in the developer console whether a release or a backfill ran then."
+)
+CONTAIN: Final = mark(
+    "To stop the app, after asking: admin console > Workplace > App management > Disable, or {call} "
+    "(scope admin:app.enable:write)."
 )
 ROTATE: Final = mark(
     "If nobody knows of it, rotate the app secret and restrict the app to its known addresses."
@@ -70,20 +78,32 @@ SHARED_STEPS: Final = (
 )
 
 
-def say_step(step: str, app_id: str) -> str:
+def say_steps(steps: Iterable[str], app_id: str, *, stop: object) -> list[str]:
     """Say what to do next, with the owner's name where one is known.
 
     Parameters
     ----------
-    step : str
-        English text.
+    steps : iterable of str
+        English texts.
     app_id : str
         The app it is about; empty if it is about none.
+    stop : object
+        Whether to say, too, how to stop the app; this tool never does.
 
     Returns
     -------
-    str
-        In the current language.
+    list of str
+        In the current language. The last is the ready call; none for a text that is no app id,
+        which would make another call.
+
+    Examples
+    --------
+    >>> say_steps([], "cli_a1?x=/../", stop=True), len(say_steps([], "cli_a1", stop=True))
+    ([], 1)
     """
-    owner = name_owner(app_id) if step == ASK_OWNER else ""
-    return _(ASK_NAMED, owner=owner) if owner else _(step)
+    owner = name_owner(app_id)
+    said = [_(ASK_NAMED, owner=owner) if owner and s == ASK_OWNER else _(s) for s in steps]
+    if stop and re.fullmatch(r"cli_\w{1,60}", app_id, re.ASCII):
+        path = f"/open-apis/application/v6/applications/{app_id}/management"
+        said.append(_(CONTAIN, call=f'PUT {path} {{"enable": false}}'))
+    return said

@@ -26,6 +26,8 @@ from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.rhythm import add_rhythm
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from audit_analytics.detect.panel import Panel
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 NETWORK_DAYS: Final = 1
 """Days an app needs before a network is new to it, where the log itself is a week old: an app
 settles into its networks on its first day, into its APIs over a week."""
+
+FOREIGN: Final = 2
+"""Foreignness of what nobody in the tenant knows."""
 
 PRIOR_DAYS: Final = 10.0
 AGING: Final = np.arange(0.0, 3.01, 0.05)
@@ -55,6 +60,7 @@ class Novelty:
         One row per pair first seen inside the grid: ``app`` (position), ``day``, ``name``,
         ``first_at``, ``foreignness`` (0 known in the tenant, 1 partly, 2 not at all), ``mark``
         (what the app did there in the first 24 hours), ``calls_count`` in those hours,
+        ``at_home`` (networks only: whether the app used its provider and region before),
         ``rhythm`` (how much more regular the calls are than the app's own before, 0 to 1) and
         ``gap_seconds`` (the usual time between two calls there, NaN where `rhythm` is 0).
     young : numpy.ndarray of bool of shape (n_apps, n_days)
@@ -72,7 +78,11 @@ class Novelty:
 
 
 def find_new_networks(
-    panel: Panel, by_ip: pd.DataFrame, *, known_days: int = MIN_HISTORY_DAYS
+    panel: Panel,
+    by_ip: pd.DataFrame,
+    *,
+    known_days: int = MIN_HISTORY_DAYS,
+    places: Mapping[str, str] | None = None,
 ) -> Novelty:
     """Find when each app first called from each network.
 
@@ -84,20 +94,31 @@ def find_new_networks(
         Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
     known_days : int, default=7
         Days the log needs before anything in it is new.
+    places : mapping of str to str, optional
+        By network, the provider and region it is from; what is not known is left out.
 
     Returns
     -------
     Novelty
         Mark: calls over the pair in its first 24 hours. Foreign: 1 if only the wider network
-        (/16, IPv6 /32) is known in the tenant.
+        (/16, IPv6 /32) is known in the tenant, or where it is not, if the app called from the same
+        provider and region before (``at_home``). Both together are no news: a move within a cloud
+        is an everyday one, though whoever rents there, too, is somebody else.
     """
     known = by_ip[~by_ip["network"].isin(["", "platform"])]
     pairs = _first_days(known, "network", panel)
     wider = pairs["name"].map({name: _widen(name) for name in pairs["name"].unique()})
     in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
     nearby = pairs["first_at"].groupby(wider).transform("min") < pairs["first_at"]
-    foreign = np.where(in_tenant, 0, np.where(nearby, 1, 2))
-    pairs = pairs.assign(foreignness=foreign, mark=pairs["calls_count"])
+    foreign = np.where(in_tenant, 0, np.where(nearby, 1, FOREIGN))
+    known_places = places or {}
+    place = pd.Series([known_places.get(n, "") for n in pairs["name"]], pairs.index, dtype="str")
+    begun = pairs["first_at"].groupby([pairs["app"], place]).transform("min")
+    at_home = (place != "") & (begun < pairs["first_at"])
+    pairs = pairs.assign(
+        foreignness=np.where(at_home, 1, foreign), at_home=at_home, mark=pairs["calls_count"]
+    )
+    pairs = pairs[~at_home | (foreign == FOREIGN)]
     found = _build(panel, pairs, days=NETWORK_DAYS, known_days=known_days)
     return replace(found, pairs=add_rhythm(found.pairs, known, panel))
 

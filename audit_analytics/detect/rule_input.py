@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from audit_analytics.detect.panel import Panel
+    from audit_analytics.inventory import Inventory
 
 HOUR: Final = pd.Timedelta(hours=1)
 DAY: Final = pd.Timedelta(days=1)
@@ -55,6 +56,8 @@ class RuleInput:
     every_api : pandas.DataFrame, optional
         As `by_api`, with the calls that reviewers left out of what is usual: they teach nothing,
         but they were made.
+    inventory : Inventory, optional
+        Who the apps are, and what changed about them.
     """
 
     panel: Panel
@@ -68,6 +71,7 @@ class RuleInput:
     own_by_api: pd.DataFrame = field(default_factory=schema.CALLS_BY_API.empty)
     own_by_ip: pd.DataFrame = field(default_factory=schema.CALLS_BY_IP.empty)
     every_api: pd.DataFrame | None = None
+    inventory: Inventory | None = None
 
     @classmethod
     def from_events(
@@ -82,6 +86,7 @@ class RuleInput:
         own_apps: Collection[str] = (),
         holidays: Collection[date] = (),
         working_days: Collection[date] = (),
+        inventory: Inventory | None = None,
     ) -> RuleInput:
         """Make the input of a rule from a table of events, for a notebook.
 
@@ -103,6 +108,8 @@ class RuleInput:
             App ids of this tool.
         holidays, working_days : collection of date, default=()
             Exceptions from the working week.
+        inventory : Inventory, optional
+            Who the apps are.
 
         Returns
         -------
@@ -147,6 +154,7 @@ class RuleInput:
             deny_networks=deny_networks,
             own_by_api=own.by_api,
             own_by_ip=own.by_ip,
+            inventory=inventory,
         )
 
     def thresholds(self, model: type[T]) -> T:

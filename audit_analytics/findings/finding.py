@@ -12,7 +12,7 @@ from audit_analytics.cases import find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
-from audit_analytics.detect.guidance import say_step
+from audit_analytics.detect.guidance import say_steps
 from audit_analytics.findings.contributors import list_contributors, say_success
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.identity import list_threads, make_id, make_key
@@ -293,6 +293,7 @@ def _merge(
     )
     rows = [show_event(row, week.zone) for _index, row in evidence.rows.iterrows()]
     with_apps = first.entity_type != "app"
+    app_id = "" if with_apps else first.entity
     return Finding(
         finding_id=make_id(first.entity_type, first.entity, week.iso),
         key=make_key(first.entity_type, first.entity, list_threads(reasons, untold)),
@@ -347,10 +348,8 @@ def _merge(
         through=[scope_of_hit(hit).to_dict() for hit in through],
         attack=[{"id": t, "name": TECHNIQUES[t], "version": ATTACK_VERSION} for t in techniques],
         known_benign=[_(text) for text in guidance.benign],
-        next_steps=[
-            say_step(text, first.entity if first.entity_type == "app" else "")
-            for text in guidance.steps
-        ],
+        # a defect is mended, not stopped
+        next_steps=say_steps(guidance.steps, app_id, stop=first.kind != "silence" and techniques),
         suppression=suggest_suppression(hits, untold, week),
         untold=untold,
     )

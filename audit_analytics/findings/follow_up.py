@@ -108,7 +108,7 @@ def follow_up(
         ]
 
     first, last = by_api["bucket_at"].searchsorted([week.start_at, week.end_at])
-    before = past.last["suppressions"] if past.last else []
+    before = past.last["suppressions"] if past.last else None
     return FollowUp(
         findings=complete(findings),
         suppressed=[replace(f, status="suppressed") for f in complete(suppressed)],

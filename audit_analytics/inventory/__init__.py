@@ -7,6 +7,18 @@ verdicts on scopes. What is fetched lies as dated snapshots in ``.apps`` of a st
 from audit_analytics.inventory.app import App, Grant, Inventory, Version
 from audit_analytics.inventory.find import find_inventory
 from audit_analytics.inventory.labels import Labels
-from audit_analytics.inventory.usage import judge_scopes
+from audit_analytics.inventory.origin import Origin, Origins
+from audit_analytics.inventory.usage import judge_scopes, list_unexplained
 
-__all__ = ["App", "Grant", "Inventory", "Labels", "Version", "find_inventory", "judge_scopes"]
+__all__ = [
+    "App",
+    "Grant",
+    "Inventory",
+    "Labels",
+    "Origin",
+    "Origins",
+    "Version",
+    "find_inventory",
+    "judge_scopes",
+    "list_unexplained",
+]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
 GONE: Final = "gone"
@@ -123,6 +124,33 @@ class App:
         return since
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What became different about an app: between two looks at it, or at the time it says.
+
+    Parameters
+    ----------
+    app : App
+        As it was afterwards.
+    after_at, by_at : datetime.datetime
+        It happened after the one and at the other at the latest, UTC; at `by_at` if both are one.
+    scopes, had : frozenset of str
+        The scopes it gained, and those it had before.
+    hosts : tuple of str
+        The redirect hosts it gained.
+    is_new : bool
+        Whether it was not there before.
+    """
+
+    app: App
+    after_at: datetime
+    by_at: datetime
+    scopes: frozenset[str] = frozenset()
+    had: frozenset[str] = frozenset()
+    hosts: tuple[str, ...] = ()
+    is_new: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
     """The apps of a tenant, as known at some time.
@@ -135,6 +163,10 @@ class Inventory:
         When the platform was asked, UTC; None if it was not, or nobody noted it.
     missing : tuple of str
         Sentences on what could not be read.
+    taken_at : datetime.datetime or None
+        Since when the platform has answered this, UTC; None without snapshots.
+    before : tuple of Inventory
+        The snapshots before, the oldest first; `fetched_at` of one is when it was answered last.
 
     Examples
     --------
@@ -146,6 +178,8 @@ class Inventory:
     apps: Mapping[str, App] = field(default_factory=dict)
     fetched_at: datetime | None = None
     missing: tuple[str, ...] = ()
+    taken_at: datetime | None = field(default=None, compare=False)
+    before: tuple[Inventory, ...] = field(default=(), compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return bool(self.apps)
@@ -183,8 +217,7 @@ class Inventory:
             This one, and what was before with status :data:`GONE`.
         """
         gone = (replace(a, status=GONE) for a in before.apps.values() if a.app_id not in self.apps)
-        merged = Inventory.of([*self.apps.values(), *gone], self.fetched_at)
-        return replace(merged, missing=self.missing)
+        return replace(self, apps=Inventory.of([*self.apps.values(), *gone]).apps)
 
     def correct(self, by_hand: Iterable[App]) -> Inventory:
         """Let what people wrote win over what the platform says.
@@ -204,4 +237,51 @@ class Inventory:
             known = apps.get(said.app_id, App(app_id=said.app_id))
             values = {name: getattr(said, name) for name in BY_HAND if getattr(said, name)}
             apps[said.app_id] = replace(known, **values)
-        return replace(Inventory.of(apps.values(), self.fetched_at), missing=self.missing)
+        return replace(self, apps=Inventory.of(apps.values()).apps)
+
+    @property
+    def snapshots(self) -> tuple[Inventory, ...]:
+        """Return what the platform answered over time.
+
+        Returns
+        -------
+        tuple of Inventory
+            The oldest first, this one last; none without snapshots.
+        """
+        return (*self.before, self) if self.taken_at else ()
+
+    def list_changes(self) -> Iterator[Change]:
+        """List what became different about the apps.
+
+        Yields
+        ------
+        Change
+            Scopes gained by a version after the first one; and what two snapshots differ in:
+            new apps, hosts, and scopes that no version tells of.
+        """
+        for app in self.apps.values():
+            for old, new in pairwise(app.versions):
+                if gained := frozenset(new.scopes) - frozenset(old.scopes):
+                    at = new.published_at
+                    yield Change(
+                        app=app, after_at=at, by_at=at, scopes=gained, had=frozenset(old.scopes)
+                    )
+        for before, after in pairwise(self.snapshots):
+            if before.apps and before.fetched_at and after.taken_at:
+                for app in after.apps.values():
+                    if change := _compare(
+                        app, before.apps.get(app.app_id), before.fetched_at, after.taken_at
+                    ):
+                        yield change
+
+
+def _compare(app: App, was: App | None, after_at: datetime, by_at: datetime) -> Change | None:
+    if was is None:
+        return Change(app=app, after_at=after_at, by_at=by_at, hosts=app.hosts, is_new=True)
+    had = frozenset(grant.scope for grant in was.grants)
+    told = {scope for version in app.versions for scope in version.scopes}
+    scopes = frozenset(grant.scope for grant in app.grants) - had - told
+    hosts = tuple(host for host in app.hosts if host not in was.hosts)
+    if not (scopes or hosts):
+        return None
+    return Change(app=app, after_at=after_at, by_at=by_at, scopes=scopes, had=had, hosts=hosts)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics.errors import InputError
 from audit_analytics.inventory.app import Inventory
 from audit_analytics.inventory.hand import FILES, read_by_hand
-from audit_analytics.inventory.snapshots import read_latest
+from audit_analytics.inventory.snapshots import read_history
 from audit_analytics.inventory.wire import read_app
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     Parameters
     ----------
     folder : pathlib.Path or None
-        The store or log folder: the newest snapshot in it, else :data:`PAGES`; corrected by
+        The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by
         :data:`~audit_analytics.inventory.hand.FILES` in it.
     by_hand : pathlib.Path, optional
         A further file of what people know; it wins over everything else.
@@ -46,7 +46,7 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     """
     inventory = Inventory()
     if folder is not None and folder.is_dir():
-        inventory = read_latest(folder)
+        inventory = read_history(folder)
         for name in PAGES:
             if not inventory and (folder / name).is_file():
                 inventory = _read_pages(folder / name)

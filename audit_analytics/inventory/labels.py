@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from audit_analytics.inventory.app import App, Inventory
+    from audit_analytics.inventory.origin import Origins
 
 NAME_MAX: Final = 40
 """Longest name in a label, in characters; whoever makes an app writes it."""
+
+ORIGIN_MAX: Final = 80
+"""Longest origin in a label."""
 
 _ID: Final = re.compile(r"cli_[0-9a-z]{8,}", re.IGNORECASE)
 
@@ -25,7 +29,9 @@ class Labels:
     inventory : Inventory, optional
         The apps.
     networks : mapping of str to str, optional
-        Names of the company's networks.
+        Names of the company's networks; they win over where an address is from.
+    origins : Origins, optional
+        Where addresses are from.
 
     Examples
     --------
@@ -39,8 +45,12 @@ class Labels:
     """
 
     def __init__(
-        self, inventory: Inventory | None = None, networks: Mapping[str, str] | None = None
+        self,
+        inventory: Inventory | None = None,
+        networks: Mapping[str, str] | None = None,
+        origins: Origins | None = None,
     ) -> None:
+        self._origins = origins
         self.apps: Mapping[str, App] = inventory.apps if inventory else {}
         # the narrowest first: an office's network may lie within the company's
         self._networks = sorted(
@@ -93,15 +103,18 @@ class Labels:
         if entity_type == "app":
             app = self.apps.get(entity)
             return _tame(app.name) if app else ""
-        if entity_type in {"ip", "network"} and self._networks:
-            try:
-                found: Any = ipaddress.ip_network(entity, strict=False)
-            except ValueError:
-                return ""
-            for network, name in self._networks:
-                if network.version == found.version and found.subnet_of(network):
-                    return _tame(name)
-        return ""
+        if entity_type not in {"ip", "network"} or not (self._networks or self._origins):
+            return ""
+        try:
+            found: Any = ipaddress.ip_network(entity, strict=False)
+        except ValueError:
+            return ""
+        for network, name in self._networks:
+            if network.version == found.version and found.subnet_of(network):
+                return _tame(name)
+        origin = self._origins.find(entity) if self._origins else None
+        # what is told last, the country, must not be cut off
+        return _tame(str(origin), ORIGIN_MAX) if origin else ""
 
     def owner_of(self, app_id: str) -> str:
         """Return who answers for an app.
@@ -182,6 +195,6 @@ def shorten_id(app_id: str) -> str:
     return f"{app_id[:8]}…{app_id[-4:]}" if _ID.fullmatch(app_id) else app_id
 
 
-def _tame(name: str) -> str:
+def _tame(name: str, most: int = NAME_MAX) -> str:
     name = " ".join(name.split()).replace("cli_", "cli ")
-    return name if len(name) <= NAME_MAX else f"{name[: NAME_MAX - 1].rstrip()}…"
+    return name if len(name) <= most else f"{name[: most - 1].rstrip()}…"

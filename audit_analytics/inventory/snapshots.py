@@ -4,11 +4,14 @@
 
     STORE/.apps/2026-11-16T08-30-00.parquet   the apps as they were then
     STORE/.apps/asked                         when the platform was asked last
+    STORE/.apps/.versions                     versions of apps read by a sync that is not over
 """
 
 from __future__ import annotations
 
 import io
+import json
+import os
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -26,8 +29,12 @@ if TYPE_CHECKING:
 FOLDER: Final = ".apps"
 FORMAT: Final = b"1"
 
+MOST_SNAPSHOTS: Final = 60
+"""How many states of the apps are looked at; what changed before was told before."""
+
 _NAME: Final = "%Y-%m-%dT%H-%M-%S.parquet"
 _ASKED: Final = "asked"
+_PART: Final = ".versions"
 _TEXTS: Final = pa.list_(pa.string())
 _AT: Final = pa.timestamp("us", tz="UTC")
 _NESTED: Final = {
@@ -61,14 +68,47 @@ def read_latest(folder: Path) -> Inventory:
     InputError
         The newest snapshot cannot be read.
     """
-    files = _list_files(folder)
-    if not files:
-        return Inventory()
+    return _read(folder, _list_files(folder)[-1:])
+
+
+def read_history(folder: Path) -> Inventory:
+    """Read the newest snapshot, and those before it.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store or log folder.
+
+    Returns
+    -------
+    Inventory
+        As :func:`read_latest`, with what was known before, :data:`MOST_SNAPSHOTS` at most.
+
+    Raises
+    ------
+    InputError
+        A snapshot cannot be read.
+    """
+    return _read(folder, _list_files(folder)[-MOST_SNAPSHOTS:])
+
+
+def _read(folder: Path, files: list[Path]) -> Inventory:
+    found: list[Inventory] = []
+    asked_at = read_asked(folder)
+    for file in reversed(files):
+        one, asked_before = _read_file(file)
+        found.append(replace(one, fetched_at=asked_at or one.taken_at))
+        asked_at = asked_before
+    return replace(found[0], before=tuple(reversed(found[1:]))) if found else Inventory()
+
+
+def _read_file(file: Path) -> tuple[Inventory, datetime | None]:
     try:
-        table = pq.read_table(files[-1], partitioning=None)
-        if table.schema.metadata.get(b"format") != FORMAT:
-            raise InputError(f"{files[-1]}: was written by a later version of this package")
-        rows = table.to_pylist()
+        taken_at = datetime.strptime(file.name, _NAME).replace(tzinfo=UTC)
+        table = pq.read_table(file, partitioning=None)
+        metadata = table.schema.metadata
+        if metadata.get(b"format") != FORMAT:
+            raise InputError(f"{file}: was written by a later version of this package")
         apps = [
             App(
                 **row
@@ -81,16 +121,16 @@ def read_latest(folder: Path) -> Inventory:
                     ),
                 }
             )
-            for row in rows
+            for row in table.to_pylist()
         ]
-        missing = table.schema.metadata.get(b"missing", b"").decode().splitlines()
+        missing = tuple(metadata.get(b"missing", b"").decode().splitlines())
+        asked_before = _read_instant(metadata.get(b"asked_before", b"").decode())
     except (OSError, pa.ArrowException, TypeError, AttributeError, KeyError, ValueError) as error:
         raise InputError(
-            f"{files[-1]}: cannot be read ({type(error).__name__}); remove it, and the snapshot "
+            f"{file}: cannot be read ({type(error).__name__}); remove it, and the snapshot "
             "before is used, or run: apps sync"
         ) from None
-    asked_at = read_asked(folder) or datetime.strptime(files[-1].name, _NAME).replace(tzinfo=UTC)
-    return replace(Inventory.of(apps, asked_at), missing=tuple(missing))
+    return replace(Inventory.of(apps), missing=missing, taken_at=taken_at), asked_before
 
 
 def write_snapshot(folder: Path, inventory: Inventory) -> bool:
@@ -121,7 +161,9 @@ def write_snapshot(folder: Path, inventory: Inventory) -> bool:
     before = read_latest(folder)
     is_new = not before or (before.apps, before.missing) != (inventory.apps, inventory.missing)
     if is_new:
+        asked = before.fetched_at.isoformat() if before.fetched_at else ""
         metadata = {b"format": FORMAT, b"missing": "\n".join(inventory.missing).encode()}
+        metadata[b"asked_before"] = asked.encode()
         table = pa.Table.from_pylist(
             [asdict(app) for app in inventory.apps.values()], _SCHEMA.with_metadata(metadata)
         )
@@ -129,7 +171,61 @@ def write_snapshot(folder: Path, inventory: Inventory) -> bool:
         pq.write_table(table, buffer, compression="zstd")
         write_private(place / at.strftime(_NAME), buffer.getvalue())
     write_private(place / _ASKED, f"{at.isoformat()}\n".encode())
+    (place / _PART).unlink(missing_ok=True)
     return is_new
+
+
+def keep_versions(folder: Path, app: App) -> None:
+    """Keep the versions of one app until a snapshot holds them: each costs a request.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store; its lock is held.
+    app : App
+        The app with its versions.
+
+    Raises
+    ------
+    OSError
+        They cannot be written.
+    """
+    make_private(folder / FOLDER)
+    rows = [[v.version, v.published_at.isoformat(), v.scopes] for v in app.versions]
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with os.fdopen(os.open(folder / FOLDER / _PART, flags, 0o600), "w", encoding="ascii") as file:
+        # a line that a kill cut off must not spoil the next one
+        file.write("\n" + json.dumps([app.app_id, app.version_id, rows]) + "\n")
+
+
+def read_kept_versions(folder: Path) -> dict[tuple[str, str], tuple[Version, ...]]:
+    """Read the versions that a sync kept which did not come to its end.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The store.
+
+    Returns
+    -------
+    dict of tuple of str to tuple of Version
+        By app id and the id of the version in use; what cannot be read is left out.
+    """
+    try:
+        lines = (folder / FOLDER / _PART).read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return {}
+    kept = {}
+    for line in filter(None, lines):
+        try:
+            app_id, version_id, rows = json.loads(line)
+            kept[app_id, version_id] = tuple(
+                Version(version, datetime.fromisoformat(at), tuple(scopes))
+                for version, at, scopes in rows
+            )
+        except (ValueError, TypeError):
+            continue
+    return kept
 
 
 def read_asked(folder: Path) -> datetime | None:
@@ -146,9 +242,15 @@ def read_asked(folder: Path) -> datetime | None:
         UTC; None if it never was.
     """
     try:
-        text = (folder / FOLDER / _ASKED).read_text(encoding="ascii")
-        at = datetime.fromisoformat(text.strip())
+        return _read_instant((folder / FOLDER / _ASKED).read_text(encoding="ascii"))
     except (OSError, ValueError):
+        return None
+
+
+def _read_instant(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text.strip())
+    except ValueError:
         return None
     return at if at.tzinfo else None
 

@@ -101,6 +101,51 @@ def judge_scopes(
     return table.loc[by.sort_values(list(by)).index].reset_index(drop=True)
 
 
+def list_unexplained(by_api: pd.DataFrame, inventory: Inventory) -> pd.DataFrame:
+    """List the answered calls that no grant explains: nobody is accused by it.
+
+    A grant newer than the apps as last read, a user's own token and a gap in the map explain most.
+    So only calls between the first and the last look at the apps count, of apps whose scopes, all
+    that they ever had, are in the map, as the API is.
+
+    Parameters
+    ----------
+    by_api : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_API`.
+    inventory : Inventory
+        The apps, with their snapshots.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``app_id``, ``api``, ``calls_count`` and ``last_at``, the most calls first.
+    """
+    looks = inventory.snapshots
+    rows = by_api[(by_api["ok_count"] > 0)].astype({"app_id": "str", "api": "str"})
+    if looks:
+        rows = rows[
+            (rows["first_at"] >= looks[0].taken_at) & (rows["last_at"] <= looks[-1].fetched_at)
+        ]
+    known = load_scopes()
+    opened: dict[str, frozenset[str]] = {}
+    for app_id in {app_id for look in looks for app_id in look.apps}:
+        states = [look.apps[app_id] for look in looks if app_id in look.apps]
+        scopes = {grant.scope for app in states for grant in app.grants}
+        scopes |= {scope for app in states for version in app.versions for scope in version.scopes}
+        if scopes and scopes <= known.keys():
+            opened[app_id] = frozenset().union(*(known[name].apis for name in scopes))
+    mapped = frozenset().union(*(scope.apis for scope in known.values()))
+    pairs = zip(rows["app_id"], rows["api"], strict=True)
+    rows = rows.loc[[app in opened and api in mapped - opened[app] for app, api in pairs]]
+    return (
+        rows.groupby(["app_id", "api"], as_index=False)
+        .agg(calls_count=("ok_count", "sum"), last_at=("last_at", "max"))
+        .sort_values(
+            ["calls_count", "app_id", "api"], ascending=[False, True, True], ignore_index=True
+        )
+    )
+
+
 def _judge_app(
     app: App, used: pd.DataFrame, days: pd.DatetimeIndex, severity: Mapping[str, str]
 ) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ from audit_analytics.report.permissions import (
     build_inventory,
     build_permissions,
     collect_labels,
+    describe_app,
 )
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         and no path.
     """
     coverage = build_coverage(data)
-    labels = Labels(data.inventory, data.settings.networks)
+    labels = Labels(data.inventory, data.settings.networks, data.origins)
     finding_of = {(f.entity_type, f.entity): f.finding_id for f in data.findings}
     report = {
         "schema_version": SCHEMA_VERSION,
@@ -74,15 +75,20 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "budget_per_week": data.settings.budget_per_week,
         "calendar": build_calendar(data),
         "inventory": build_inventory(data),
+        "origins": data.origins.describe(),
         "permissions": build_permissions(data) if data.inventory else None,
-        "findings": [_place(f, labels) | {"series": build_series(data, f)} for f in data.findings],
+        "findings": [
+            _place(data, f, labels) | {"series": build_series(data, f)} for f in data.findings
+        ],
         "stories": [story.to_dict() for story in data.stories],
         "watch": data.watch,
         "compared_with": data.follow_up.compared_with,
         "resolved": data.follow_up.resolved,
         "still_open": data.follow_up.still_open,
         "promise": data.follow_up.promise,
-        "suppressed": [_place(f, labels) | {"series": None} for f in data.follow_up.suppressed],
+        "suppressed": [
+            _place(data, f, labels) | {"series": None} for f in data.follow_up.suppressed
+        ],
         "suppressions": data.follow_up.suppressions,
         "unusual_ips": list_unusual_ips(data, finding_of),
         "error_bursts": list_error_bursts(data, finding_of),
@@ -109,8 +115,10 @@ def build_report(data: ReportInput) -> dict[str, Any]:
     return report | {"labels": collect_labels(report, labels)}
 
 
-def _place(finding: Finding, labels: Labels) -> dict[str, Any]:
-    return finding.to_dict() | labels.describe(finding.entity_type, finding.entity)
+def _place(data: ReportInput, finding: Finding, labels: Labels) -> dict[str, Any]:
+    about = describe_app(data, finding.entity) if finding.entity_type == "app" else []
+    said = labels.describe(finding.entity_type, finding.entity)
+    return finding.to_dict() | said | {"about": about}
 
 
 def _build_week(data: ReportInput, coverage: dict[str, Any]) -> dict[str, Any]:

@@ -59,8 +59,9 @@ EVIDENCE_COLUMNS: Final = (
     "response_code",
     "outcome",
     "object_name",
+    "place",
 )
-"""Columns of evidence.csv, named as in findings.json."""
+"""Columns of evidence.csv, named as in findings.json; `place` is what the address is called."""
 
 
 def render_csv(report: dict[str, Any]) -> str:
@@ -103,12 +104,11 @@ def render_evidence(report: dict[str, Any]) -> str:
     >>> render_evidence({"findings": []}).startswith('"finding_id","rank","id"')
     True
     """
+    labels = report.get("labels", {})
     rows = (
-        [
-            _cell(row | {"finding_id": f["finding_id"], "rank": f["rank"]}, n)
-            for n in EVIDENCE_COLUMNS
-        ]
+        [_cell(row | own | {"place": labels.get(row["ip"], "")}, n) for n in EVIDENCE_COLUMNS]
         for f in report["findings"]
+        for own in [{"finding_id": f["finding_id"], "rank": f["rank"]}]
         for row in f["evidence"]["rows"]
     )
     return _write(EVIDENCE_COLUMNS, rows)

@@ -10,7 +10,7 @@ import numpy as np
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.dates.calendar import DaysOff
 from audit_analytics.dates.weeks import find_end
-from audit_analytics.inventory import Inventory
+from audit_analytics.inventory import Inventory, Origins
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +54,8 @@ class ReportInput:
         Exceptions from the working week.
     inventory : Inventory, optional
         Who the apps are.
+    origins : Origins, optional
+        Where addresses are from.
     permissions_before : dict, optional
         What the report of the week before said of permissions.
     watch : dict of str to Any
@@ -72,6 +74,7 @@ class ReportInput:
     stories: list[Story] = field(default_factory=list)
     days_off: DaysOff = field(default_factory=DaysOff)
     inventory: Inventory = field(default_factory=Inventory)
+    origins: Origins = field(default_factory=Origins)
     permissions_before: dict[str, Any] | None = None
     watch: dict[str, Any] = field(default_factory=lambda: {"rows": [], "cases": []})
 

@@ -21,10 +21,11 @@ def say_notes(data: Mapping[str, Any]) -> list[str]:
     Returns
     -------
     list of str
-        What the week was compared with, whether the apps are known, what is resolved or suppressed, and suppressions that
-        have expired; log content is not escaped.
+        What the week was compared with, whether the apps are known, what is resolved or
+        suppressed, and suppressions that are new or have expired; log content is not escaped.
     """
     notes = [data["compared_with"]["text"], data["inventory"]["text"]]
+    notes += [data["origins"]["text"]] if data["origins"] else []
     shown = {finding["finding_id"] for finding in data["findings"]}
     in_part = sum(finding["finding_id"] in shown for finding in data["suppressed"])
     resolved, suppressed = len(data["resolved"]), len(data["suppressed"]) - in_part
@@ -48,6 +49,18 @@ def say_notes(data: Mapping[str, Any]) -> list[str]:
                 in_part,
             )
         )
+    notes += [
+        _(
+            "The suppression {suppression_id} is new, {owner} wrote it and it lasts until {day}: "
+            "{reason}",
+            suppression_id=entry["suppression_id"],
+            owner=entry["owner"],
+            day=entry["expires"],
+            reason=entry["reason"],
+        )
+        for entry in data["suppressions"]
+        if entry.get("is_new")
+    ]
     notes += [
         _(
             "The suppression {suppression_id} expired on {day} and covers nothing since: {reason}",

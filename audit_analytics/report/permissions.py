@@ -6,16 +6,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from audit_analytics.catalogue import load_catalogue
+from audit_analytics import schema
+from audit_analytics.catalogue import load_catalogue, load_scopes
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect.grid import find_whole_days
-from audit_analytics.inventory import Labels, judge_scopes
+from audit_analytics.inventory import Labels, judge_scopes, list_unexplained
 from audit_analytics.language import _, ngettext
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from audit_analytics.report.inputs import ReportInput
+
+SUPER: Final = 3
+"""Level of a super-sensitive permission."""
+
+LEFT: Final = ("resigned", "exited")
 
 MAX_ROWS: Final = 200
 """Unused permissions told; the rest is counted."""
@@ -93,8 +99,8 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
     -------
     dict of str to Any or None
         ``days_observed``, ``counts`` by usage, the unused ones as ``rows`` (200 at most), ``wide``
-        ones of which a far narrower one would do, and what became of those told last week as
-        ``resolved``; None if no grant is known.
+        ones of which a far narrower one would do, what became of those told last week as
+        ``resolved``, and the week's calls that no grant explains as ``unexplained``; None if no grant is known.
     """
     calls = data.calls.until(data.week.end_at).by_api
     days = find_whole_days(
@@ -114,6 +120,7 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
         for row in before
         if (how := _follow(usage.get((row["app_id"], row["scope"]))))
     ]
+    unexplained = list_unexplained(data.in_week(calls, "bucket_at"), data.inventory)
     return {
         "days_observed": len(days),
         "counts": {
@@ -126,6 +133,10 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
             for row in wide[:MAX_ROWS].to_dict("records")
         ],
         "resolved": resolved,
+        "unexplained": [
+            {**row, "last_at": format_utc(row["last_at"])}
+            for row in unexplained[:MAX_ROWS].to_dict("records")
+        ],
         "text": ngettext(
             "Observed for {n} complete day; what serves events or fields, or was granted less than "
             "28 days ago, is not judged.",
@@ -134,6 +145,46 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
             len(days),
         ),
     }
+
+
+def describe_app(data: ReportInput, app_id: str) -> list[str]:
+    """Say of an app what it could do, and whether somebody answers for it.
+
+    Parameters
+    ----------
+    data : ReportInput
+        What the report is built from.
+    app_id : str
+        The app.
+
+    Returns
+    -------
+    list of str
+        Sentences; none where the inventory does not tell.
+    """
+    app = data.inventory.apps.get(app_id)
+    if app is None:
+        return []
+    said = []
+    if app.grants:
+        known, catalogue = load_scopes(), load_catalogue(data.settings.catalogue)
+        opened = {api for g in app.grants if g.scope in known for api in known[g.scope].apis}
+        sensitive = {match.api for match in catalogue if match.severity in schema.SENSITIVE}
+        said.append(
+            _(
+                "Granted permissions: {scopes}, super-sensitive: {super}; APIs they open: {apis}, "
+                "sensitive: {sensitive}.",
+                scopes=len(app.grants),
+                super=sum(grant.level == SUPER for grant in app.grants),
+                apis=len(opened),
+                sensitive=len(opened & sensitive),
+            )
+        )
+    if app.owner_status in LEFT:
+        said.append(_("Its owner has left the company."))
+    elif app.kind == "custom" and not (app.owner or app.owner_id):
+        said.append(_("Nobody is named as its owner."))
+    return said
 
 
 def _follow(usage: str | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.language import _, ngettext
+from audit_analytics.language import _, join_sentences, label_entity, ngettext
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import wording
 from audit_analytics.report.columns import pad, wrap
@@ -187,6 +187,7 @@ def _list_facts(finding: Mapping[str, Any], zone: str) -> list[tuple[str, str]]:
         (_("When"), _("{span} ({zone})", span=span, zone=zone)),
         (_("Severity"), say_code(finding["severity"])),
         *([(_("Owner"), owner)] if owner else []),
+        *([(_("The app"), join_sentences(finding["about"]))] if finding.get("about") else []),
         (_("Rarity"), _rarity(finding)),
         (_("Policy"), say_code(finding["policy_severity"])),
         (
@@ -293,7 +294,7 @@ def _actors(step: Mapping[str, Any], entity_type: str) -> list[str]:
     ips = ngettext("{n} address", "{n} addresses", step["ips_count"])
     named = {
         "app": apps if step["app_id"] is None else terminal(step["app_id"], NAME_LIMIT),
-        "ip": ips if step["ip"] is None else terminal(step["ip"], NAME_LIMIT),
+        "ip": ips if step["ip"] is None else terminal(label_entity(step["ip"]), NAME_LIMIT),
     }
     return [text for kind, text in named.items() if kind != entity_type]
 
@@ -301,7 +302,7 @@ def _actors(step: Mapping[str, Any], entity_type: str) -> list[str]:
 def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     rows = [(row["name"], row) for row in contributors["apps"]]
     rows += [(show_api(row["name"]), row) for row in contributors["apis"]]
-    rows += [(row["name"], row) for row in contributors["ips"]]
+    rows += [(label_entity(row["name"]), row) for row in contributors["ips"]]
     lines = []
     for name, row in rows:
         values = {
@@ -361,7 +362,7 @@ def _evidence(
     lines = [_("Evidence (times in {zone})", zone=zone)]
     for row in rows:
         code = "-" if row["response_code"] is None else str(row["response_code"])
-        who = row["app_id"] if finding["entity_type"] != "app" else row["ip"]
+        who = row["app_id"] if finding["entity_type"] != "app" else label_entity(row["ip"])
         lines.append(f"  {row['local']}  {terminal(who, NAME_LIMIT):<20}  {row['outcome']} {code}")
         lines.append(f"    {terminal(show_api(row['api']), NAME_LIMIT)}")
         named = [row["id"], row["object_name"]] if with_objects else [row["id"]]

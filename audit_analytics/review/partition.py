@@ -66,7 +66,7 @@ def list_suppressions(
     split: SplitHits,
     *,
     week: Week,
-    before: Sequence[dict[str, Any]] = (),
+    before: Sequence[dict[str, Any]] | None = None,
 ) -> list[dict[str, Any]]:
     """Say of each suppression what it did this week.
 
@@ -78,16 +78,20 @@ def list_suppressions(
         From :func:`split_hits`.
     week : Week
         The report week.
-    before : sequence of dict
-        The same list of last week's report, which knows the last hit before this week.
+    before : sequence of dict, optional
+        The same list of last week's report, which knows the last hit before this week; None
+        without a report.
 
     Returns
     -------
     list of dict
         The entry, with ``suppression_id``, ``status`` (``active`` or ``expired`` by the end of
-        the week), ``hits_count`` of this week and ``last_hit_at`` (ISO 8601 UTC, or None).
+        the week), ``is_new`` (last week's report did not have it, or without one it was written
+        in the week or later), ``hits_count`` of this week and ``last_hit_at`` (ISO 8601 UTC, or
+        None).
     """
-    earlier = {row["suppression_id"]: row["last_hit_at"] for row in before}
+    earlier = {row["suppression_id"]: row["last_hit_at"] for row in before or ()}
+    monday = week.start_at.tz_convert(week.zone).date()
     rows = []
     for entry in suppressions:
         number = entry.suppression_id
@@ -99,6 +103,10 @@ def list_suppressions(
             | {
                 "suppression_id": number,
                 "status": "expired" if expired else "active",
+                # whoever hides something may well leave out the day, so a report knows better
+                "is_new": bool(entry.created and entry.created >= monday)
+                if before is None
+                else number not in earlier,
                 "hits_count": len(hits),
                 "last_hit_at": last,
             }

@@ -118,6 +118,9 @@ class Settings(BaseSettings):
     catalogue: Path | None = Field(None, description="TOML file with own patterns and severities")
     apps: Path | None = Field(None, description="CSV or TOML file of what people know of the apps")
     networks: dict[str, str] = Field({}, description="names of the company's networks")
+    origin_file: Path | None = Field(
+        None, description="file in MaxMind's format that tells where addresses are from"
+    )
     suppressions: Path | None = Field(None, description="TOML file of what is expected")
     verdicts: Path | None = Field(None, description="TOML file of what findings turned out to be")
     seed: int = Field(0, ge=0, description="random_state of the isolation forest")
@@ -287,8 +290,8 @@ def _tell_broken(model: type[BaseModel]) -> str:
     return f'a list in {PREFIX}... is no JSON; write it like \'["...", "..."]\''
 
 
-_FILES: Final = ("apps", "catalogue", "suppressions", "verdicts")
-_UNSAID: Final = ("apps", "calendar", "networks")
+_FILES: Final = ("apps", "catalogue", "origin_file", "suppressions", "verdicts")
+_UNSAID: Final = ("apps", "calendar", "networks", "origin_file")
 _AROUND: Final = frozenset(
     (
         "app_id",

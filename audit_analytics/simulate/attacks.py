@@ -14,13 +14,7 @@ import pandas as pd
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.simulate.clock import DAY, HOUR
-from audit_analytics.simulate.rows import (
-    TOKEN_API,
-    UNKNOWN_OBJECTS,
-    USER_API,
-    fail_rows,
-    make_rows,
-)
+from audit_analytics.simulate.rows import TOKEN_API, UNKNOWN_OBJECTS, USER_API, fail_rows, make_rows
 from audit_analytics.simulate.targets import (
     DOCUMENT_API,
     GRANT_API,
@@ -39,6 +33,9 @@ if TYPE_CHECKING:
     Choose = Callable[[list[Target], int], list[Target]]
     Inject = Callable[[np.random.Generator, Target, int, float], pd.DataFrame]
 
+
+GRANTED: Final = "granted_collects"
+"""The attack before which the app is granted what it takes."""
 
 GROWTH_HOURS: Final = 160
 """How long growth can be seen in a week, wherever in its first hours it begins."""
@@ -131,9 +128,7 @@ def _probe_permissions(
     return fail_rows(rows, rng.random(len(rows)) < 0.92, "permission")
 
 
-def _enumerate_ids(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _guess_ids(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
     rows = _calls(rng, target, start, 0.6, 170 * size, api=USER_API)
     guess = rng.choice(20 * len(rows) + 2000, size=len(rows), replace=False)
     known = rng.random(len(rows)) < 0.4
@@ -187,9 +182,12 @@ def _use_sensitive_api(
     return fail_rows(rows, rng.random(len(rows)) < 0.08, "permission")
 
 
-def _raise_volume(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _use_grant(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+    rows = _calls(rng, target, start, 4, 40 * size, api=_unused_reads(rng, target, 1))
+    return rows.assign(object=rng.permutation(len(rows)) + 5000)
+
+
+def _add_calls(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
     return _usual(rng, target, start, 2, max(120, 10 * target.calls_per_hour) * size)
 
 
@@ -341,7 +339,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         "many sensitive APIs are tried from the app's own network and nearly all are denied",
     ),
     "id_enumeration": Scenario(
-        _enumerate_ids, 1, (9, 22), _daily, "user ids are guessed one after the other"
+        _guess_ids, 1, (9, 22), _daily, "user ids are guessed one after the other"
     ),
     "off_hours_export": Scenario(
         _export_at_night, 2, (1, 4), _sleeping, "documents are exported and downloaded at night"
@@ -358,9 +356,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "new_sensitive_api": Scenario(
         _use_sensitive_api, 5, (9, 15), _daily, "the app reads sensitive data it never read before"
     ),
-    "volume": Scenario(
-        _raise_volume, 2, (9, 20), _daily, "the app's usual calls, many times as many"
-    ),
+    "volume": Scenario(_add_calls, 2, (9, 20), _daily, "the app's usual calls, many times as many"),
     "credential_stuffing": Scenario(
         _stuff_credentials,
         1,
@@ -392,6 +388,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     ),
     "takeover": Scenario(
         _take_over, 25, (8, 20), _daily, "five steps over two apps and two foreign addresses"
+    ),
+    GRANTED: Scenario(
+        _use_grant, 4, (9, 18), _daily, "the app is granted a scope and collects with it"
     ),
 }
 """Every kind of attack by name."""

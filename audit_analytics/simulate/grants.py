@@ -13,15 +13,19 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.catalogue import Catalogue, load_scopes
-from audit_analytics.simulate.clock import DAY
+from audit_analytics.simulate.attacks import GRANTED
+from audit_analytics.simulate.clock import DAY, HOUR
 from audit_analytics.simulate.directory import Directory
 
 if TYPE_CHECKING:
     from audit_analytics.simulate.company import Company
     from audit_analytics.simulate.profiles import App
 
-PLANTED: Final = {"app_id": "str", "scope": "str", "planted": "str"}
-"""Columns of the planted grants; ``planted`` is needed, unused, events, fields or recent."""
+PLANTED: Final = {"app_id": "str", "scope": "str", "planted": "str", "at": "int64"}
+"""Columns of the planted grants; ``planted`` is needed, unused, events, fields, recent or hostile,
+``at`` is when it was granted, epoch seconds."""
+
+_LONG_AGO: Final = 200 * DAY
 
 _FAMILY: Final = ("Chen", "Li", "Wang", "Zhang", "Liu", "Zhao", "Huang", "Wu", "Xu", "Sun")
 _GIVEN: Final = ("Na", "Wei", "Min", "Jing", "Lei", "Yan", "Jun", "Fang", "Tao", "Hua")
@@ -47,26 +51,21 @@ def make_directory(company: Company, **options: Any) -> Directory:  # noqa: ANN4
     Directory
         Its apps with owners, versions and planted grants.
     """
-    start, end = int(company.calls["time"].iloc[0]), int(company.calls["time"].iloc[-1])
     people: dict[str, dict[str, Any]] = {}
     directory = Directory(**options)
     planted = dict(list(plant_grants(company).groupby("app_id", sort=False)))
     for index, app in enumerate(company.apps):
         entry = _describe(app, index)
         mine = planted.get(app.app_id)
-        grants = [] if mine is None else list(zip(mine["scope"], mine["planted"], strict=True))
         entry["scopes"] = []
         directory.apps[app.app_id] = entry
         if not entry["scene_type"]:
             person = _hire(app, index)
             entry["owner"]["owner_id"] = entry["creator_id"] = person["open_id"]
             people[person["open_id"]] = person
-        for moment, is_late in ((start - 200 * DAY, False), (end - 10 * DAY, True)):
-            for scope, kind in grants:
-                if (kind == "recent") == is_late:
-                    entry["scopes"].append({"scope": scope, "level": _grade(scope)})
-            if not is_late or any(kind == "recent" for _scope, kind in grants):
-                directory.publish(app.app_id, moment)
+        for moment, gained in mine.groupby("at") if mine is not None else ():
+            entry["scopes"] += [{"scope": n, "level": _grade(n)} for n in gained["scope"]]
+            directory.publish(app.app_id, int(moment))
     directory.people = people
     return directory
 
@@ -83,22 +82,72 @@ def plant_grants(company: Company) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a grant with :data:`PLANTED`: one scope for each API that answered the app
-        (``needed``), others whose APIs never did (``unused``; ``recent`` if granted in the log's
-        last ten days), and scopes that serve events or fields only.
+        (``needed``, granted hours before an honest release begins to use it), others whose APIs
+        never did (``unused``; ``recent`` if granted in the log's last ten days or to a young app),
+        scopes that serve events or fields only, and ``hostile`` ones of whoever had a scope
+        granted before an attack.
     """
-    calls = company.calls
-    answered = calls.loc[calls["code"] == 0, ["app_id", "api"]].drop_duplicates()
-    of_app = answered.astype("str").groupby("app_id")["api"].agg(set).to_dict()
-    rows = [
-        (app.app_id, scope, kind)
-        for index, app in enumerate(company.apps)
-        for scope, kind in _plant(app.app_id, of_app.get(app.app_id, set()), index)
-    ]
+    calls = company.calls[company.calls["code"] == 0]
+    calls = calls.astype({"app_id": "str", "api": "str"})
+    granted = {a for a, s in enumerate(company.labels["scenario"]) if s == GRANTED}
+    calls = calls.assign(hostile=calls["attack"].isin(granted), planned=calls["attack"] < 0)
+    uses = calls.groupby(["app_id", "api"]).agg(
+        at=("time", "min"), hostile=("hostile", "all"), planned=("planned", "any")
+    )
+    of_app = {app_id: own.droplevel(0) for app_id, own in uses.groupby(level=0)}
+    start, end = int(company.calls["time"].iloc[0]), int(company.calls["time"].iloc[-1])
+    rows = []
+    for index, app in enumerate(company.apps):
+        used = of_app.get(app.app_id, uses.droplevel(0)[:0])
+        rng = _draw(app.app_id)
+        born = start - _LONG_AGO if app.start <= start else app.start - int(rng.integers(DAY))
+        for scope, kind in _plant(app.app_id, set(used.index[~used["hostile"]]), index):
+            mine = used.loc[used.index.isin(load_scopes()[scope].apis) & ~used["hostile"]]
+            is_release = len(mine) and mine["planned"].all() and mine["at"].min() > start + 7 * DAY
+            is_young = kind == "unused" and app.start > start
+            if kind == "recent":
+                at = max(end - 10 * DAY, born)
+            elif kind == "needed" and is_release:
+                at = max(int(mine["at"].min()) - int(rng.integers(HOUR, 2 * DAY)), born)
+            else:
+                at = born
+            rows.append((app.app_id, scope, "recent" if is_young else kind, at))
+        for api, use in used[used["hostile"]].iterrows():
+            scope = find_narrowest(str(api))
+            if scope and scope not in {row[1] for row in rows if row[0] == app.app_id}:
+                at = int(use["at"]) - int(rng.integers(HOUR, 2 * DAY))
+                rows.append((app.app_id, scope, "hostile", at))
     return pd.DataFrame(rows, columns=list(PLANTED)).astype(PLANTED)
 
 
+def find_narrowest(api: str) -> str:
+    """Return the scope that opens an API and little else.
+
+    Parameters
+    ----------
+    api : str
+        Canonical API.
+
+    Returns
+    -------
+    str
+        Its name; empty if none is known to open it.
+
+    Examples
+    --------
+    >>> find_narrowest("GET/open-apis/hire/v1/talents"), find_narrowest("GET/x")
+    ('hire:talent:readonly', '')
+    """
+    openers = sorted((len(s.apis), name) for name, s in load_scopes().items() if api in s.apis)
+    return openers[0][1] if openers else ""
+
+
+def _draw(app_id: str) -> np.random.Generator:
+    return np.random.default_rng(list(blake2b(app_id.encode(), digest_size=16).digest()))
+
+
 def _plant(app_id: str, called: set[str], index: int) -> list[tuple[str, str]]:
-    rng = np.random.default_rng(list(blake2b(app_id.encode(), digest_size=16).digest()))
+    rng = _draw(app_id)
     known = load_scopes()
     names = sorted(known)
     granted: dict[str, str] = {}

@@ -22,7 +22,13 @@ from audit_analytics.feishu.apps import (
 from audit_analytics.feishu.connect import open_client
 from audit_analytics.feishu.refusals import AppNotShown, ScopeMissing
 from audit_analytics.inventory import Inventory
-from audit_analytics.inventory.snapshots import read_asked, read_latest, write_snapshot
+from audit_analytics.inventory.snapshots import (
+    keep_versions,
+    read_asked,
+    read_kept_versions,
+    read_latest,
+    write_snapshot,
+)
 from audit_analytics.inventory.wire import name_owners, read_app, read_versions
 from audit_analytics.language import _
 from audit_analytics.store import Store, lock_store
@@ -115,7 +121,7 @@ def sync_apps(
         store.create()
         with lock_store(folder, wait_seconds=wait_seconds):
             before = read_latest(folder)
-            found = _fetch(source, before, settings.lang)
+            found = _fetch(source, before, settings.lang, folder)
             now = datetime.fromtimestamp(clock(), UTC).replace(microsecond=0)
             inventory = replace(found, fetched_at=now).follow(before)
             with explains_failure(folder):
@@ -180,24 +186,30 @@ def check_scopes(client: AuditLogClient) -> tuple[str, str]:
     return "ok", _("names, owners and grants of the apps can be read")
 
 
-def _fetch(client: AuditLogClient, before: Inventory, lang: str) -> Inventory:
+def _fetch(client: AuditLogClient, before: Inventory, lang: str, folder: Path) -> Inventory:
     apps = [app for row in list_apps(client, lang) if (app := read_app(row))]
     missing: list[str] = []
+    kept = read_kept_versions(folder)
     for number, app in enumerate(apps):
         known = before.apps.get(app.app_id)
         # versions are a request for each app, so only those of a new one are read
         if known and known.versions and known.version_id == app.version_id:
             apps[number] = replace(app, versions=known.versions)
+        elif (versions := kept.get((app.app_id, app.version_id))) is not None:
+            apps[number] = replace(app, versions=versions)
         elif not missing and _ID.fullmatch(app.app_id):  # another id would make another path
             try:
                 found = read_versions(list_versions(client, app.app_id, lang))
                 apps[number] = replace(app, versions=found)
             except AppNotShown:
-                continue  # one from the store
+                pass  # one from the store
             except ScopeMissing:
                 missing.append(
                     f"When scopes were granted is not known: grant the scope {VERSIONS_SCOPE}."
                 )
+                continue
+            with explains_failure(folder):
+                keep_versions(folder, apps[number])
     people = {}
     owners = sorted({app.owner_id for app in apps if app.owner_id})
     try:

@@ -120,6 +120,35 @@ def test_two_hundred_apps_cost_few_calls_and_no_limit_is_hit(tmp_path):
     assert granted.timestamp() == NOON
 
 
+def test_a_first_sync_that_did_not_end_goes_on_where_it_was(tmp_path):
+    directory = make_directory(30)
+    asked = []
+    with StandIn([], directory=directory) as server:
+        with client_of(server, tmp_path) as client:
+            listed = client.get
+
+            def get(path, *args, **options):
+                asked.append(path)
+                if len(asked) == 18:
+                    raise KeyboardInterrupt
+                return listed(path, *args, **options)
+
+            client.get = get
+            with pytest.raises(KeyboardInterrupt):
+                sync_apps(Settings(), tmp_path / "store", clock=lambda: NOON, client=client)
+        assert not read_latest(tmp_path / "store"), "no half of a snapshot"
+        kept = tmp_path / "store" / ".apps" / ".versions"
+        assert kept.stat().st_mode & 0o777 == 0o600
+        kept.write_text(kept.read_text() + '["cli_0000000000000003", "v", [["1.0')  # cut off
+        before = len(server.requests)
+        result = fetch(server, tmp_path)
+        again = [path for path in paths(server)[before:] if "app_versions" in path]
+    assert len(again) == 30 - 16
+    assert all(app.versions for app in result.inventory.apps.values())
+    assert not kept.exists()
+    assert read_latest(tmp_path / "store").apps == result.inventory.apps
+
+
 def test_what_did_not_change_is_not_written_again_and_what_did_is(tmp_path):
     directory = make_directory()
     folder = tmp_path / "store" / ".apps"

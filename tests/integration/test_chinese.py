@@ -145,7 +145,16 @@ def test_only_the_words_differ(chinese, sample_report):
     assert zh["run"] == en["run"]
     for name in ("coverage", "totals", "series", "changes", "charts"):
         assert zh[name] == en[name], name
-    words = {"title", "sentence", "unit", "known_benign", "next_steps", "reasons", "series"}
+    words = {
+        "about",
+        "title",
+        "sentence",
+        "unit",
+        "known_benign",
+        "next_steps",
+        "reasons",
+        "series",
+    }
 
     def leave_out_words(finding):
         days = [day | {"text": ""} for day in finding["other_days"]]

@@ -4,8 +4,9 @@ from click.testing import CliRunner
 
 from audit_analytics.cli.drill import drill as command
 from audit_analytics.dates.weeks import parse_week
-from audit_analytics.drill import drill, render_drill
+from audit_analytics.drill import drill, grant_scopes, render_drill
 from audit_analytics.errors import ConfigError, DataIncompleteError
+from audit_analytics.inventory import App, Grant, Inventory
 from audit_analytics.pipeline import run_week
 from audit_analytics.schema import EVENTS
 from audit_analytics.settings import Settings
@@ -60,6 +61,18 @@ def test_attacks_only_what_was_quiet_before(log, result):
     report = run_week(log, week=WEEK.iso, settings=Settings())
     own = {finding["entity"] for finding in report.data["findings"]}
     assert own.isdisjoint(result["entity"])
+
+
+def test_what_was_granted_first_is_found_by_its_grant(log):
+    table = drill(log, settings=Settings(), scenarios=["granted_collects"], sizes=[1.0])
+    [row] = table.to_dict("records")
+    assert row["detector"] == "rule:granted"
+    assert row["rank"] <= 3
+    (attack,) = attacks_on(log, ["granted_collects"])
+    known = Inventory.of([App(app_id=attack.plan.target.app_id, grants=(Grant("im:chat"),))])
+    app = grant_scopes(known, [attack]).apps[attack.plan.target.app_id]
+    assert app.granted_at("im:chat") < app.granted_at(app.grants[-1].scope) < attack.start_at
+    assert known.apps[app.app_id].versions == ()
 
 
 def test_same_seed_gives_the_same_attacks(log):

@@ -77,7 +77,16 @@ def test_every_output_names_app_and_owner(report, log, tmp_path):
         assert app.owner in told.explain()
         assert not [step for step in finding["next_steps"] if "the app's owner" in step]
         assert finding["entity"] in told.explain(), "whoever acts needs the id"
+        grants = f"Granted permissions: {len(app.grants)}"
+        for text in (finding["about"][0], " ".join(told.explain().split()), told._repr_html_()):
+            assert grants in text, "what it could do stands beside what it did"
     assert any(f"Ask {finding['owner']}" in " ".join(finding["next_steps"]) for finding in found)
+    stolen = max(found, key=lambda finding: len(finding["attack"]))
+    call = f"PUT /open-apis/application/v6/applications/{stolen['entity']}/management"
+    told = report.finding(stolen["rank"])
+    assert call in "".join(told.explain().split()).replace("PUT", "PUT ")
+    assert call in told._repr_html_()
+    assert call.replace(stolen["entity"], "APP_ID") in texts["report.md"]
     assert list(report.findings["name"][:1])
     raw = build_message(report.data, raw_ids=True).text()
     assert found[0]["name"] in raw
@@ -120,7 +129,7 @@ def test_without_an_inventory_nothing_but_one_sentence_is_said(nameless, report)
     sentence = data["inventory"]["text"]
     assert "audit-analytics apps sync" in sentence
     assert (data["labels"], data["permissions"]) == ({}, None)
-    assert {(f["name"], f["owner"], f["contact"]) for f in data["findings"]} == {("", "", "")}
+    assert {(f["name"], f["owner"], *f["about"]) for f in data["findings"]} == {("", "")}
     assert render_markdown(data).count(sentence) == 1
     assert render_html(data).count(sentence) == 1
     assert "ermission nobody" not in render_html(data)

@@ -138,6 +138,7 @@ def make_finding(  # noqa: PLR0917 - one row of the table in make_report
         "name": "Payroll bot",
         "owner": "Li Na",
         "contact": "#payroll",
+        "about": ["Its owner has left the company."],
         "kind": kind,
         "title": title,
         "sentence": (
@@ -373,6 +374,12 @@ def make_report() -> dict[str, Any]:
             "working_days": [],
             "text": "Weekdays taken as days off: 2026-11-18.",
         },
+        "origins": {
+            "type": "DBIP-ASN",
+            "built_at": "2026-11-01",
+            "description": "CC BY 4.0",
+            "text": "Where addresses are from: DBIP-ASN of 2026-11-01 (CC BY 4.0).",
+        },
         "inventory": {
             "as_of": "2026-11-22T01:00:00Z",
             "apps_count": 3,
@@ -399,6 +406,10 @@ def make_report() -> dict[str, Any]:
             "resolved": [
                 {"app_id": names[0], "scope": "im:chat", "how": how}
                 for how in ("used", "withdrawn")
+            ],
+            "unexplained": [
+                {"app_id": name, "api": f"GET/{name}", "calls_count": 3, "last_at": START}
+                for name in names[:12]
             ],
             "text": "Observed for 35 complete days.",
         },
@@ -468,6 +479,7 @@ def make_report() -> dict[str, Any]:
                 "expires": "2026-12-31",
                 "finding": "f-00000000aaaa",
                 "status": "active",
+                "is_new": True,
                 "hits_count": 1,
                 "last_hit_at": START,
             }
@@ -833,6 +845,7 @@ def make_hostile_report() -> dict[str, Any]:
     for finding, name in zip(report["findings"], names, strict=True):
         finding["title"] = finding["unit"] = name
         finding["name"] = finding["owner"] = finding["contact"] = name
+        finding["about"] = [name]
         finding["reasons"][0] |= {"text": name, "detector": name}
         finding["contributors"] = _contributors(name, name)
         for kind in ("apps", "apis", "ips", "codes"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -22,8 +22,9 @@ from audit_analytics.inventory import (
     Version,
     find_inventory,
     judge_scopes,
+    list_unexplained,
 )
-from audit_analytics.inventory.snapshots import read_latest, write_snapshot
+from audit_analytics.inventory.snapshots import read_history, read_latest, write_snapshot
 from audit_analytics.inventory.wire import read_app, read_versions
 from audit_analytics.rollup import rollup
 from audit_analytics.settings import Settings
@@ -235,6 +236,32 @@ def test_used_perhaps_unused_unknown():
     refused = judge([idle, narrow], [(LIST, 230002)])
     assert refused.loc[narrow, "usage"] in {"unused", "unknown"}
     assert judge(["nobody:knows:this"], []).iloc[0]["usage"] == "unknown"
+
+
+def test_calls_that_no_grant_explains_are_listed_where_nothing_else_may_explain_them(tmp_path):
+    narrow = scopes_of(LIST)[0]
+    at = datetime(2026, 10, 1, 12, tzinfo=UTC)
+    items = [
+        {"id": api, "event_time": int(at.timestamp()), "app_id": "cli_1", "api_key": api}
+        | {"log_detail": {"response": '{"code":0}', "status_code": 200}}
+        for api in (LIST, CREATE, "GET/open-apis/nobody/knows")
+    ]
+    by_api = rollup(read_log(items).events).by_api
+
+    def unexplained(*looks):
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for hours, scopes in looks:
+            app = App(app_id="cli_1", grants=tuple(map(Grant, scopes)))
+            write_snapshot_of(folder, app, at=at + timedelta(hours=hours))
+        return list_unexplained(by_api, read_history(folder))["api"].tolist()
+
+    assert unexplained((-1, [narrow]), (1, [narrow])) == [CREATE]
+    assert unexplained((-1, [narrow])) == [], "the apps were read before the call"
+    assert unexplained((1, [narrow])) == [], "it may have been withdrawn since"
+    assert unexplained((-2, ["im:chat"]), (-1, [narrow]), (1, [narrow])) == [], "it had it once"
+    assert unexplained((-1, [narrow, "no:such"]), (1, [narrow])) == [], "who knows what that opens"
+    assert list_unexplained(by_api, Inventory.of([BOT])).empty
 
 
 def test_nothing_is_unused_on_less_than_28_days_or_if_it_serves_more():

@@ -52,6 +52,26 @@ def test_how_foreign_a_network_is(ip, foreign):
     assert score.sum() == score[0, 2]
 
 
+@pytest.mark.parametrize(
+    ("usual", "new", "foreign"),
+    [("alpha/sh-1", "alpha/sh-1", 1), ("alpha/sh-1", "alpha/sh-2", 2), ("", "alpha/sh-1", 2)],
+)
+def test_the_provider_and_region_an_app_uses_anyway_are_less_foreign(usual, new, foreign):
+    panel, _, by_ip = build(calls("cli_0", [NOON], ip="203.0.113.9"))
+    names = {"10.0.0.0/24": usual, "203.0.113.0/24": new, "10.0.1.0/24": "alpha/sh-2"}
+    found = find_new_networks(panel, by_ip, places={k: v for k, v in names.items() if v})
+    pairs = found.pairs[["foreignness", "at_home"]]
+    assert pairs.to_numpy().tolist() == [[foreign, foreign == 1]], "another app's is no home"
+
+
+@pytest.mark.parametrize("ip", ["10.0.3.9", "10.0.99.9"])
+def test_a_move_within_a_cloud_near_what_the_tenant_knows_is_no_news(ip):
+    panel, _, by_ip = build(calls("cli_0", [NOON], ip=ip))
+    cloud = dict.fromkeys(("10.0.0.0/24", "10.0.3.0/24", "10.0.99.0/24"), "alpha/sh-1")
+    assert len(find_new_networks(panel, by_ip).pairs) == 1
+    assert find_new_networks(panel, by_ip, places=cloud).pairs.empty
+
+
 @pytest.mark.parametrize("ip", ["", "platform"])
 def test_no_network_is_no_new_network(ip):
     _, novelty, score = networks(calls("cli_0", [NOON], ip=ip))

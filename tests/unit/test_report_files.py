@@ -268,10 +268,20 @@ def test_a_finding_with_a_life_shows_it():
         finding |= {"status": "continuing", "since_week": "2026-W45"}
     report["findings"][1] |= {"status": "new", "since_week": "2026-W47"}
     report["resolved"] = [{"title": "Error burst", "entity": "cli_<b>", "severity": "low"}]
-    report["suppressions"] = [{"entity": "cli_x", "owner": "ops", "reason": "known job"}]
+    report["suppressions"] = [
+        {"entity": "cli_x", "owner": "ops", "reason": "known job", "is_new": True}
+        | {"suppression_id": "s-0000cafe", "expires": "2026-12-31"}
+    ]
     html = render_html(report)
     words = Page(html).words
-    for text in ("since week 2026-W45", "New 1", "Continuing ", "cli_<b>", "known job"):
+    for text in (
+        "since week 2026-W45",
+        "New 1",
+        "Continuing ",
+        "cli_<b>",
+        "known job",
+        "cli_x New",
+    ):
         assert text in words, text
     assert "<b>" not in html
     text = render_markdown(report)
@@ -376,7 +386,7 @@ def test_json_refuses_nan():
 def test_golden_json_of_one_finding():
     finding = fixture.make_finding(4, "cli_a9\u202e", rarity=None)
     for key in (
-        "contributors", "evidence", "reasons", "series", "known_benign", "next_steps",
+        "about", "contributors", "evidence", "reasons", "series", "known_benign", "next_steps",
         "timeline", "objects", "other_days",
     ):  # fmt: skip
         del finding[key]

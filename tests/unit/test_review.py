@@ -195,15 +195,19 @@ def test_a_suppressed_finding_is_told_apart_and_does_not_become_usual(log, tmp_p
     assert "<li>Suppressed <strong>" in render_html(first.data)
     (told,) = first.data["suppressions"]
     assert (told["status"], told["hits_count"] >= 1) == ("active", True)
-
+    assert told["is_new"]
+    later = Suppression(expires=date(2026, 12, 31), entity="cli_new", owner="Eve", reason="hush")
     first.write(tmp_path / "reports" / LAST.iso)
+    append_suppression(path, later)
     data = analyze(log, WEEK, tmp_path / "reports", suppressions=path).data
     shown = row_of(data["findings"])  # the entry is over, and the network did not become usual
     assert (shown["status"], shown["since_week"]) == ("continuing", LAST.iso)
     assert shown["previous"]["suppressed"]
-    (told,) = data["suppressions"]
+    told, new = data["suppressions"]
     assert (told["status"], told["hits_count"]) == ("expired", 0)
+    assert (told["is_new"], new["is_new"]) == (False, True)
     notes = " ".join(aa.Report(data, pd.DataFrame()).notes())
+    assert f"{new['suppression_id']} is new, Eve wrote it and it lasts until 2026-12-31" in notes
     assert f"{entry.suppression_id} expired on 2026-11-08 and covers nothing" in notes
     assert told["last_hit_at"] == first.data["suppressions"][0]["last_hit_at"]
     assert row_of(data["resolved"]) is None

@@ -176,6 +176,10 @@ def test_every_entry_tells_its_hits_and_when_it_last_hit():
     rows = list_suppressions(entries, split, week=WEEK, before=before)
     assert [row["status"] for row in rows] == ["expired", "active", "active"]
     assert [row["hits_count"] for row in rows] == [0, 2, 0]
+    assert [row["is_new"] for row in rows] == [True, True, False], "whatever day it names"
+    dated = [entry(), entry(created=date(2026, 11, 8)), entry(created=date(2026, 11, 9))]
+    alone = list_suppressions(dated, split, week=WEEK)
+    assert [row["is_new"] for row in alone] == [False, False, True]
     assert [row["last_hit_at"] for row in rows] == [
         None,
         "2026-11-11T05:00:00Z",

@@ -49,6 +49,7 @@ def _explain(
         facts={
             "networks": list(names),
             "foreign": int(pairs["foreignness"].max()),
+            "at_home": bool(pairs["at_home"].all()),
             "gap_seconds": _find_beat(pairs),
         },
         where={"app_id": (app_id,), "network": names},
@@ -85,7 +86,13 @@ def _say(hit: Hit, who: str, zone: str) -> str:
             **values,
         ),
     )
-    return say_beat(sentences[hit.facts["foreign"]], hit.facts.get("gap_seconds"))
+    at_home = _(
+        "{entity} called from {networks}, of the provider and region it uses anyway, for the first "
+        "time {when}: {calls} within 24 hours.",
+        **values,
+    )
+    said = at_home if hit.facts.get("at_home") else sentences[hit.facts["foreign"]]
+    return say_beat(said, hit.facts.get("gap_seconds"))
 
 
 NEWNET = PairGroup(
