@@ -13,14 +13,6 @@ settings.load_profile("audit_analytics")
 collect_ignore = ["conftest.py", "browser/conftest.py"]
 
 
-def pytest_collection_modifyitems(items):
-    """Share what a module has made among its tests, and the long tests among the workers."""
-    for item in items:
-        alone = item.get_closest_marker("slow") is not None
-        group = item.nodeid if alone else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 
 

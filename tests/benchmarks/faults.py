@@ -21,7 +21,7 @@ def main() -> None:
         f"{'stored':>7}  said"
     )
     for case in CASES:
-        out = run_case(case)
+        out = run_case(case, watched=True)
         print(
             f"{case.name:<28}{out.seconds:>7.1f}{out.fake_seconds:>9.0f}{out.requests:>9}"
             f"{out.peak_mb:>8.1f}{out.served:>7}{out.stored:>7}  {out.said[:150]}",

@@ -83,7 +83,8 @@ class Case:
     server_jumps: float = 0.0
     heals_clock: bool = False
     requests_max: int = 30
-    peak_mb_max: float = 40.0
+    peak_mb_max: float | None = None
+    """Watched where the answer is large: watching takes three times as long."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ class _Words(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-def run_case(case: Case) -> Outcome:
+def run_case(case: Case, *, watched: bool = False) -> Outcome:
     """Sync once with the fault; a wrong clock is put right afterwards, and synced with again."""
     # A wrong clock is met in the middle of the log, where rows are still to come.
     at = NOON - 3 * HOUR if case.heals_clock else NOW
@@ -261,7 +262,8 @@ def run_case(case: Case) -> Outcome:
     log.addHandler(words)
     date_ahead = [case.server_ahead]
     began, fake_began = time.monotonic(), clock.time()
-    tracemalloc.start()
+    if watched or case.peak_mb_max:
+        tracemalloc.start()
     try:
         with (
             tempfile.TemporaryDirectory() as name,
@@ -303,7 +305,7 @@ def run_case(case: Case) -> Outcome:
                 for path in folder.glob("store/day=*/*.parquet")
                 for one in pq.read_table(path, columns=["id"])["id"].to_pylist()
             ]
-        peak = tracemalloc.get_traced_memory()[1] / 1e6
+        peak = tracemalloc.get_traced_memory()[1] / 1e6  # 0 where it is not watched
     finally:
         tracemalloc.stop()
         log.removeHandler(words)

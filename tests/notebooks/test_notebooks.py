@@ -31,7 +31,6 @@ def test_there_are_notebooks():
     assert NOTEBOOKS[0].name == "01_quickstart.ipynb"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path):
     notebook = nbformat.read(path, as_version=4)

@@ -125,7 +125,6 @@ def test_point_7_denied_on_sunday_night_and_let_in_on_monday():
     assert (hit.observed, hit.start_at) == (6, night)
 
 
-@pytest.mark.slow
 def test_point_7_a_week_depends_on_nothing_after_its_end():
     log, then = build_town(), build_town(3)
     then = then[then["at"] >= WEEK.start_at]
