@@ -17,7 +17,7 @@ from audit_analytics.findings.contributors import list_contributors, say_success
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.identity import list_threads, make_id, make_key
 from audit_analytics.findings.order import order_reasons
-from audit_analytics.findings.ranking import rank_findings
+from audit_analytics.findings.ranking import find_severity, rank_findings
 from audit_analytics.findings.shown import list_objects, show_event
 from audit_analytics.findings.techniques import list_seen
 from audit_analytics.findings.through import Beside
@@ -261,12 +261,12 @@ def _merge(
 ) -> Finding:
     first = hits[0]
     # a case outside the budget is known, but did not speak
-    case = case if any(hit.p is not None for hit in hits) else None
+    ordinary = case is not None and all(hit.p is None for hit in hits)
+    case = None if ordinary else case
     rarity = (
         next(name for limit, name in RARITY if case.expected_per_week < limit) if case else None
     )
-    severities = [hit.severity for hit in hits if hit.severity and hit.alone]
-    severity = max([*severities, rarity or "low"], key=schema.SEVERITIES.index)
+    severity = find_severity(hits, rarity or "low", ordinary=ordinary)
     evidence = source.fetch(
         [*hits, *through],
         start=week.start_at,

@@ -12,12 +12,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
+from audit_analytics.detect import find_detector
 from audit_analytics.language import _
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
-    from audit_analytics.cases import Case
+    from audit_analytics.cases import Case, Hit
     from audit_analytics.findings.finding import Finding
 
 MOST_NEW: Final = 3
@@ -28,6 +29,31 @@ UNKNOWN: Final = 1.0
 ORDINARY: Final = 5.0
 """E in the place of what a rule alone says: of an entity that nothing could be compared with, and
 of one whose week is no case within the budget."""
+
+
+def find_severity(hits: Sequence[Hit], rarity: str, *, ordinary: bool) -> str:
+    """Return the higher of how rare it is and how bad the rules call it.
+
+    Parameters
+    ----------
+    hits : sequence of Hit
+        Reasons of one finding; those that only support do not count.
+    rarity : str
+        Severity by E.
+    ordinary : bool
+        Whether the entity's week was compared and is no case within the budget.
+
+    Returns
+    -------
+    str
+        One of :data:`audit_analytics.schema.SEVERITIES`.
+    """
+    named = [rarity]
+    for hit in hits:
+        if hit.severity and hit.alone:
+            relative = ordinary and getattr(find_detector(hit.detector), "relative", False)
+            named.append("medium" if relative and hit.severity != "low" else hit.severity)
+    return max(named, key=schema.SEVERITIES.index)
 
 
 def rank_findings(

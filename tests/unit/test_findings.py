@@ -186,6 +186,14 @@ def test_a_rule_alone_says_less_of_an_app_whose_week_was_ordinary():
     assert [f.entity for f in found] == ["cli_new", "cli_a", "cli_c", "cli_b"]
 
 
+def test_a_chain_of_an_app_whose_week_was_ordinary_is_medium():
+    chain = replace(PROBING, detector="rule:chain", facts={"apis": [READ] * 3, "hours": 1})
+    assert merge([chain], [case(60)])[0].severity == "medium"
+    assert merge([chain], [])[0].severity == "high"
+    assert merge([chain, AUTH], [case(3)])[0].severity == "high"
+    assert merge([PROBING], [case(60)])[0].severity == "high"
+
+
 def test_the_id_depends_on_entity_and_week_alone():
     first, again = merge([VOLUME], [case(0.5)])[0], merge([PROBING, AUTH], [case(3)])[0]
     assert first.finding_id == again.finding_id

@@ -41,10 +41,14 @@ class Rule(Detector):
         How bad it is by policy: ``low`` to ``critical``.
     thresholds : type of Thresholds
         Its thresholds; those of all rules together are ``Settings.rules``.
+    relative : bool, default=False
+        Whether what it names is harmless where the app's week is: alone, of an app whose week was
+        found ordinary, it is of medium severity at most.
     """
 
     find: Callable[[RuleInput], Iterable[Hit]]
     severity: str
+    relative: bool = False
     thresholds: type[Thresholds] = field(default=Thresholds)
     method: str = METHOD
 

@@ -98,7 +98,8 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     name="rule:chain",
     title=mark("Discovered, collected, sent"),
     kind="sensitive_api",
-    severity="medium",
+    severity="high",
+    relative=True,
     sentence=_say,
     techniques=("T1526", "T1213", "T1567"),
     benign=(
