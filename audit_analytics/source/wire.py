@@ -169,7 +169,10 @@ def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | st
         return f"error page {code.decode()}" if is_known else "error page"
     data = fields.get("data", msgspec.Raw(text))
     try:
-        items = _FIELDS.decode(data).get("items", msgspec.Raw(b"null"))
+        page = _FIELDS.decode(data)
+        if "items" not in page and any(bytes(value)[:1] == b"[" for value in page.values()):
+            return "page without a list of items"  # whose name is damaged: rows are lost here
+        items = page.get("items", msgspec.Raw(b"null"))
         return [] if items == msgspec.Raw(b"null") else [bytes(p) for p in _PARTS.decode(items)]
     except msgspec.MsgspecError:
         return [] if bytes(data) == b"null" else "page without a list of items"

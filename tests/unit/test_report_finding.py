@@ -230,7 +230,8 @@ def test_a_verdict_is_the_entry_the_command_line_writes(decided, tmp_path, confi
     entry = read_verdicts(tmp_path / "verdicts.toml")[finding.finding_id]
     assert made.entry == entry
     assert (entry.verdict, entry.note, entry.owner) == (kept, "asked the owner", "soc")
-    assert f"{finding.finding_id} is {kept}; its calls" in repr(made)
+    said = {"true": "confirmed", "benign": "harmless"}[kept]
+    assert f"{finding.finding_id} is {said}; its calls" in repr(made)
     assert entry.calls
     with pytest.raises(ConfigError, match="give True if it was confirmed, False if"):
         decided.verdict(1, "true")

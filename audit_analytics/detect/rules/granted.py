@@ -1,6 +1,24 @@
 """Rule: find apps that collect within days of a new grant, with the very scope they gained.
 
 Needs an inventory; a release that asks for a scope and uses it does the same, but seldom as much.
+
+Examples
+--------
+>>> from datetime import UTC, datetime
+>>> from audit_analytics import load
+>>> from audit_analytics.detect import RuleInput
+>>> from audit_analytics.inventory import App, Grant, Inventory, Version
+>>> had, gained = "im:chat:readonly", "im:message.history:readonly"
+>>> first = Version("1", datetime(2026, 1, 1, tzinfo=UTC), (had,))
+>>> second = Version("2", datetime(2026, 11, 10, tzinfo=UTC), (had, gained))
+>>> grants = Grant(had), Grant(gained)
+>>> app = App(app_id="cli_a", grants=grants, versions=(first, second))
+>>> call = {"event_time": 1794369600, "app_id": "cli_a", "log_detail": {"status_code": 200}}
+>>> call["api_key"] = "GET/open-apis/im/v1/messages"
+>>> events = load([call | {"id": str(n)} for n in range(30)])
+>>> data = RuleInput.from_events(events, inventory=Inventory.of([app]))
+>>> [(hit.entity, hit.facts["scopes"]) for hit in find_granted(data)]
+[('cli_a', ['im:message.history:readonly'])]
 """
 
 from __future__ import annotations

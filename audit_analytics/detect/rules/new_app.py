@@ -1,6 +1,22 @@
 """Rule: find apps that are new to the tenant; it stands alone where one read or did what is sensitive.
 
 Needs an inventory: an app that merely calls for the first time may have been there for years.
+
+Examples
+--------
+>>> from datetime import UTC, datetime
+>>> from audit_analytics import load
+>>> from audit_analytics.detect import RuleInput
+>>> from audit_analytics.inventory import App, Inventory, Version
+>>> first = Version("1", datetime(2026, 11, 10, tzinfo=UTC), ())
+>>> app = App(app_id="cli_a", versions=(first,), owner="Li Na")
+>>> call = {"event_time": 1794369600, "app_id": "cli_a", "log_detail": {"status_code": 200}}
+>>> call["api_key"] = "GET/open-apis/im/v1/messages"
+>>> old = [call | {"id": f"b{h}", "app_id": "cli_b", "event_time": 1794369600 - h * 3600} for h in range(600)]
+>>> events = load([*old, *(call | {"id": str(n)} for n in range(3))])
+>>> data = RuleInput.from_events(events, week="2026-W46", inventory=Inventory.of([app]))
+>>> [(hit.entity, hit.observed) for hit in find_new_app(data)]
+[('cli_a', 3.0)]
 """
 
 from __future__ import annotations

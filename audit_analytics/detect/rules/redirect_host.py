@@ -1,6 +1,28 @@
 """Rule: find apps that gained a redirect host of a domain that no other app of the tenant has.
 
 Needs an inventory. Who signs in is sent there with a code that opens what the app may see.
+
+Examples
+--------
+>>> from datetime import UTC, datetime
+>>> from pathlib import Path
+>>> from tempfile import TemporaryDirectory
+>>> from audit_analytics import load
+>>> from audit_analytics.detect import RuleInput
+>>> from audit_analytics.inventory import App, Inventory
+>>> from audit_analytics.inventory.snapshots import read_history, write_snapshot
+>>> with TemporaryDirectory() as folder:
+...     for day, value in ((1, ("a.example.com",)), (10, ("login.example.net",))):
+...         apps = [App(app_id="cli_a", hosts=value), App(app_id="cli_b", hosts=("b.example.com",))]
+...         at = datetime(2026, 11, day, tzinfo=UTC)
+...         _ = write_snapshot(Path(folder), Inventory.of(apps, at))
+...     inventory = read_history(Path(folder))
+>>> call = {"event_time": 1794369600, "app_id": "cli_a", "log_detail": {"status_code": 200}}
+>>> call["api_key"] = "GET/open-apis/im/v1/messages"
+>>> events = load([call | {"id": str(n)} for n in range(3)])
+>>> data = RuleInput.from_events(events, inventory=inventory)
+>>> [(hit.entity, hit.facts["hosts"]) for hit in find_redirect_host(data)]
+[('cli_a', ['login.example.net'])]
 """
 
 from __future__ import annotations

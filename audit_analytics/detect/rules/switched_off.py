@@ -1,6 +1,28 @@
 """Rule: find apps that are answered though they are switched off or not installed any more.
 
 Needs an inventory. What an app was before and after the days on which it was seen off is unknown.
+
+Examples
+--------
+>>> from datetime import UTC, datetime
+>>> from pathlib import Path
+>>> from tempfile import TemporaryDirectory
+>>> from audit_analytics import load
+>>> from audit_analytics.detect import RuleInput
+>>> from audit_analytics.inventory import App, Inventory
+>>> from audit_analytics.inventory.snapshots import read_history, write_snapshot
+>>> with TemporaryDirectory() as folder:
+...     for day, value in ((1, "on"), (10, "off")):
+...         apps = [App(app_id="cli_a", status=value)]
+...         at = datetime(2026, 11, day, tzinfo=UTC)
+...         _ = write_snapshot(Path(folder), Inventory.of(apps, at))
+...     inventory = read_history(Path(folder))
+>>> call = {"event_time": 1794369600, "app_id": "cli_a", "log_detail": {"status_code": 200}}
+>>> call["api_key"] = "GET/open-apis/im/v1/messages"
+>>> events = load([call | {"id": str(n)} for n in range(3)])
+>>> data = RuleInput.from_events(events, inventory=inventory)
+>>> [(hit.entity, hit.observed) for hit in find_switched_off(data)]
+[('cli_a', 3.0)]
 """
 
 from __future__ import annotations
