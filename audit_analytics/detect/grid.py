@@ -304,7 +304,7 @@ def find_whole_days(
     starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
     first, last = (hours[at].tz_convert(zone) for at in (0, -1))
     whole = ~np.logical_or.reduceat(gap, starts)
-    whole[0] &= first == first.normalize()
+    whole[0] &= (first - pd.Timedelta(hours=1)).date() < first.date()
     whole[-1] &= (last + pd.Timedelta(hours=1)).date() > last.date()
     return hours[starts][whole]
 

@@ -163,7 +163,11 @@ def first_seen_timeline(
     counts = counts.sort_values(["size", "name"], ascending=[False, True]).head(limit)
     ax = get_axes(ax, 760, 70 + 26 * max(len(counts), 1))
     day = pd.Timedelta(days=1)
-    begin = start.normalize() if len(at) or since is not None else pd.Timestamp(0, tz=zone)
+    begin = pd.Timestamp(0, tz=zone)
+    if len(at) or since is not None:
+        midnight = start.tz_localize(None).normalize()
+        # where clocks change at midnight there is a day that has none, or two
+        begin = midnight.tz_localize(zone, nonexistent="shift_forward", ambiguous=True)
     for i, name in enumerate(counts["name"]):
         ax.axhline(i, color=COLOURS["grid"], linewidth=0.8, zorder=0)
         moments = ((at[lane == name] - begin) / day).to_numpy()

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tenant import calls, make_events
 
+import audit_analytics as aa
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.dates.buckets import end_bucket, floor_at, floor_hour, list_buckets
 from audit_analytics.dates.weeks import parse_week
+from audit_analytics.detect import RuleInput
+from audit_analytics.detect.rules.failing import find_failing
 from audit_analytics.rollup import rollup
 from audit_analytics.store import (
     Manifest,
@@ -159,3 +162,18 @@ def test_a_window_counts_the_hours_it_reaches_into_and_no_other(store, zone):
     rollups.refresh_window(new)
     assert_exact(store, zone)
     assert rollups.remove_days(store.list_starts()) == 0
+
+
+def test_a_day_without_a_midnight_is_a_day():
+    # in Chile the clocks go from 24:00 to 01:00
+    at = range(1788667200, 1788667200 + 21 * 86400, 300)
+    call = {"api_key": "GET/open-apis/im/v1/chats", "log_detail": {"status_code": 404}}
+    log = [call | {"id": str(n), "event_time": n, "app_id": "cli_a"} for n in at]
+    report = aa.analyze(log, tenant_zone="America/Santiago")
+    assert report.data["week"]["iso"] == "2026-W38"
+    events = aa.load(log)
+    data = RuleInput.from_events(events, week="2026-W36", zone="America/Santiago")
+    [hit] = find_failing(data)
+    assert hit.start_at == pd.Timestamp("2026-09-06T04:00Z")
+    assert hit.end_at == pd.Timestamp("2026-09-07T03:00Z")
+    aa.plots.first_seen_timeline(aa.features.first_seen(events)["apis"], zone="America/Santiago")

@@ -112,6 +112,10 @@ def test_point_13_weeks_in_which_clocks_change_tell_the_same(zone, week):
         rare, as_rare = one["expected_per_week"], other["expected_per_week"]
         assert rare == (as_rare and pytest.approx(as_rare, rel=0.05))
     for name in ("gaps", "week_status", "week_events_count", "history_days", "first_at", "last_at"):
-        assert here["coverage"][name] == there["coverage"][name]
+        # told with one decimal, and half an hour is one where clocks change by so much
+        other = there["coverage"][name]
+        assert here["coverage"][name] == (
+            pytest.approx(other, abs=0.11) if name == "history_days" else other
+        )
     for name in ("assessed", "totals", "changes", "heatmap", "error_bursts", "unusual_ips"):
         assert here[name] == there[name]

@@ -22,7 +22,7 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
 from audit_analytics.detect.rhythm import find_beat
-from audit_analytics.detect.rule_input import DAY, HOUR
+from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_beat, say_calls, say_errors, say_when
@@ -74,7 +74,7 @@ def find_failing(data: RuleInput) -> Iterator[Hit]:
     """Find apps whose calls fail all day, more than they ever did."""
     thresholds = data.thresholds(FailingThresholds)
     days = _count_days(data.by_api, data.week.zone)
-    before = days["day"] < data.week.start_at.tz_convert(data.week.zone)
+    before = days["day"] < data.week.start_at.tz_convert(data.week.zone).tz_localize(None)
     usual = days["app_id"].map(days[before].groupby("app_id")["weight"].max())
     usual = usual.astype("float64").fillna(0.0)  # of no app at all it would be text
     failing = (days["weight"] >= thresholds.failing_calls) & ~before
@@ -83,7 +83,7 @@ def find_failing(data: RuleInput) -> Iterator[Hit]:
     worst = days[failing].sort_values(["weight", "day"], ascending=[False, True], kind="stable")
     for row in worst.drop_duplicates("app_id").sort_values("app_id").itertuples():
         own = data.by_api[data.by_api["app_id"] == row.app_id]
-        own = own[own["bucket_at"].between(row.day, row.day + DAY - HOUR)]
+        own = own[_list_days(own, data.week.zone) == row.day]
         faults = own[[f"{name}_count" for name in CALLERS_FAULTS]].sum()
         outcome = str(faults.idxmax()).removesuffix("_count")
         gap = find_beat(own)
@@ -107,9 +107,13 @@ def find_failing(data: RuleInput) -> Iterator[Hit]:
 def _count_days(by_api: pd.DataFrame, zone: str) -> pd.DataFrame:
     """Count calls, errors and errors x their share by app and local day."""
     named = by_api[by_api["app_id"] != ""]
-    day = named["bucket_at"].dt.tz_convert(zone).dt.normalize()
     errors = named[[f"{name}_count" for name in CALLERS_FAULTS]].sum(axis=1)
-    keys = {"app_id": named["app_id"].astype("str"), "day": day}
+    keys = {"app_id": named["app_id"].astype("str"), "day": _list_days(named, zone)}
     table = named[[]].assign(**keys, calls=named["calls_count"], errors=errors)
     days = table.groupby(["app_id", "day"], as_index=False).sum()
     return days.assign(weight=days["errors"] ** 2 / days["calls"].clip(lower=1))
+
+
+def _list_days(by_api: pd.DataFrame, zone: str) -> pd.Series:
+    # without a zone: where clocks change at midnight there is a day that has none
+    return by_api["bucket_at"].dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()
