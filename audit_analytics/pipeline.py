@@ -302,7 +302,7 @@ def _detect(
         detector=detector,
         seed=settings.seed,
         since=week.since_at,
-        places=origins.list_places(judged.by_ip["network"].astype("str").unique()),
+        places=origins.list_places(judged.by_ip["network"]),
     )
     return detection if week.since_at is None else limit_days(detection, week.since_at)
 

@@ -21,6 +21,7 @@ __all__ = [
     "CALLS_BY_IP",
     "ERROR_OUTCOMES",
     "EVENTS",
+    "NO_PLACE",
     "OUTCOMES",
     "REJECTS",
     "SENSITIVE",
@@ -51,6 +52,9 @@ ERROR_OUTCOMES: Final = OUTCOMES[1:-1]
 
 SEVERITIES: Final = ("none", "low", "medium", "high", "critical")
 """Policy severity of an API, rising; ``unknown`` stands for an API outside the catalogue."""
+
+NO_PLACE: Final = ("", "platform")
+"""Networks and addresses that say nothing about who calls: none, and the platform's own."""
 
 SENSITIVE: Final = ("high", "critical")
 """The policy severities that make an API sensitive."""

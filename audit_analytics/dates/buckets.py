@@ -173,11 +173,28 @@ def slot_of(
     >>> slot_of(pd.DatetimeIndex(["2026-11-13T01:00Z", "2026-11-14T01:00Z"]), zone="Asia/Shanghai")
     array([ 9, 33])
     """
-    local = hours.tz_convert(zone)
-    days = local.tz_localize(None).normalize()
+    days = local_days(hours, zone=zone)
     off = (days.day_of_week >= 5) | days.isin(pd.to_datetime(sorted(holidays)))
     off &= ~days.isin(pd.to_datetime(sorted(working_days)))
-    return np.asarray(local.hour + HOURS_PER_DAY * off, dtype=np.intp)
+    return np.asarray(hours.tz_convert(zone).hour + HOURS_PER_DAY * off, dtype=np.intp)
+
+
+def local_days(at: pd.DatetimeIndex, *, zone: str) -> pd.DatetimeIndex:
+    """Return the day each instant falls on.
+
+    Parameters
+    ----------
+    at : pandas.DatetimeIndex of shape (n,)
+        Instants, UTC.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    pandas.DatetimeIndex of shape (n,)
+        Without a zone: where clocks change at midnight there is a day that has none.
+    """
+    return at.tz_convert(zone).tz_localize(None).normalize()
 
 
 def day_of(hours: pd.DatetimeIndex, *, zone: str) -> NDArray[np.intp]:
@@ -195,7 +212,7 @@ def day_of(hours: pd.DatetimeIndex, *, zone: str) -> NDArray[np.intp]:
     numpy.ndarray of shape (n,)
         Days since the first hour's day.
     """
-    days = hours.tz_convert(zone).tz_localize(None).normalize()
+    days = local_days(hours, zone=zone)
     return np.asarray((days - days[0]).days, dtype=np.intp)
 
 

@@ -15,6 +15,7 @@ from audit_analytics.dates.buckets import (
     floor_at,
     list_buckets,
     load_zone,
+    local_days,
     read_clocks,
 )
 from audit_analytics.errors import ConfigError
@@ -233,7 +234,7 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     '2026-W46'
     """
     hours = pd.DatetimeIndex(floor_at(at, "1h", zone=zone).unique()).sort_values()
-    days = hours.tz_convert(zone).tz_localize(None).normalize()
+    days = local_days(hours, zone=zone)
     mondays = days - pd.to_timedelta(days.day_of_week, unit="D")
     hours_in = mondays.value_counts().sort_index()
     days_in = pd.Series(mondays, index=days).groupby(level=0).first().value_counts().sort_index()

@@ -98,6 +98,9 @@ class Detector:
         belong to them.
     first_use : bool, default=False
         Whether the APIs of its hits are used for the first time.
+    relative : bool, default=False
+        Whether what it names is harmless where the app's week is: alone, of an app whose week was
+        found ordinary, it is of medium severity at most.
     """
 
     name: str
@@ -112,6 +115,7 @@ class Detector:
     place: int = LATE
     begins: bool = False
     first_use: bool = False
+    relative: bool = False
 
     def __init_subclass__(cls) -> None:
         """Add the parameters that a kind of detector inherits to those its docstring names."""

@@ -364,7 +364,7 @@ def _make_cases(detection: Detection) -> list[Case]:
     least = days.groupby(["family", "entity"]).agg(p=("p", "min"), far=("far", "max"))
     least["q"] = adjust_q(least["p"].to_numpy(dtype=float))
     share = share_budget(detection.units)
-    chances = {**detection.units, "newborn": detection.units["newborn"] / max(newborns.rate, TINY)}
+    chances = {**detection.units, "newborn": newborns.chances}
     cases = [
         Case(
             entity_type="app" if family == "newborn" else family,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from audit_analytics import schema
 from audit_analytics.dates.buckets import SLOTS_COUNT
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import by_day
@@ -178,7 +179,7 @@ def _count_apis(panel: Panel, rows: pd.DataFrame) -> NDArray[np.float64]:
 def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
     """Count the calls of each day from networks of which no other app had called before it."""
     grid = panel.grid
-    known = by_ip[~by_ip["network"].isin(["", "platform"])]
+    known = by_ip[~by_ip["network"].isin(schema.NO_PLACE)]
     hour = grid.locate(known["bucket_at"])
     table = pd.DataFrame(
         {

@@ -132,6 +132,17 @@ class Newborns:
         """
         return self.units / max(self.apps_count, 1) if self.weeks_past else 1.0
 
+    @property
+    def chances(self) -> float:
+        """Return among how many apps a day as rare as its p-value times `rate` may be found.
+
+        Returns
+        -------
+        float
+            `units` / `rate`.
+        """
+        return float(self.apps_count) if self.weeks_past else self.units
+
     def list_cases(self) -> NDArray[np.bool_]:
         """Return which days can make a case.
 

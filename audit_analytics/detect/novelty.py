@@ -105,7 +105,7 @@ def find_new_networks(
         provider and region before (``at_home``). Both together are no news: a move within a cloud
         is an everyday one, though whoever rents there, too, is somebody else.
     """
-    known = by_ip[~by_ip["network"].isin(["", "platform"])]
+    known = by_ip[~by_ip["network"].isin(schema.NO_PLACE)]
     pairs = _first_days(known, "network", panel)
     wider = pairs["name"].map({name: _widen(name) for name in pairs["name"].unique()})
     in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]

@@ -29,9 +29,6 @@ HOUR: Final = pd.Timedelta(hours=1)
 DAY: Final = pd.Timedelta(days=1)
 SECOND: Final = pd.Timedelta(seconds=1)
 
-NO_PLACE: Final = ("", "platform")
-"""Networks that say nothing about who calls: no address, and the platform's own."""
-
 
 @dataclass(frozen=True)
 class RuleInput:

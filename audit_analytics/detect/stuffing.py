@@ -11,6 +11,7 @@ from __future__ import annotations
 import pandas as pd
 from pydantic import Field
 
+from audit_analytics import schema
 from audit_analytics.detect.detector import Thresholds
 
 
@@ -63,7 +64,7 @@ def find_stuffing(by_ip: pd.DataFrame, thresholds: StuffingThresholds) -> pd.Dat
         return tried_apps / thresholds.auth_failure_apps + unnamed / thresholds.auth_failure_calls
 
     foreign = strange & (weigh(strange, "network") >= 1)
-    here = ~failing["ip"].isin(["", "platform"]) & (weigh(named, "ip") >= 1)
+    here = ~failing["ip"].isin(schema.NO_PLACE) & (weigh(named, "ip") >= 1)
     return failing[foreign | (here & ~_fails_elsewhere(by_ip, failing))]
 
 

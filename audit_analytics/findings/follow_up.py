@@ -165,12 +165,7 @@ def place_findings(
         before = next(
             (row for row in rows if threads & list_threads(row["reasons"], row["untold"])), None
         )
-        if past.status != "compared":
-            status, since = "unknown", None
-        elif before is None:
-            status, since = "new", week.iso
-        else:
-            status, since = "continuing", before["since_week"] or past.week
+        status, since = tell_status(before, past, week)
         last = before or next(iter(rows), None)
         verdict = verdicts.get(finding.finding_id)
         placed.append(
@@ -265,3 +260,31 @@ def count_past_weeks(
         count = table.count(scope) if known else None
         rows.append({"week": week.shifted(-back).iso, "calls_count": count})
     return rows
+
+
+def tell_status(
+    before: Mapping[str, Any] | None, past: PastReports, week: Week
+) -> tuple[str, str | None]:
+    """Tell whether something goes on, and since when.
+
+    Parameters
+    ----------
+    before : mapping of str to Any or None
+        What it was in the report of the week before.
+    past : PastReports
+        What earlier reports say.
+    week : Week
+        The report week.
+
+    Returns
+    -------
+    status : str
+        ``new``, ``continuing``, or ``unknown`` without a report to compare with.
+    since_week : str or None
+        ISO week in which it began.
+    """
+    if past.status != "compared":
+        return "unknown", None
+    if before is None:
+        return "new", week.iso
+    return "continuing", before["since_week"] or past.week

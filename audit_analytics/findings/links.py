@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pandas as pd
 
+from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.findings.objects import HIDDEN, mask_object
 
@@ -221,7 +222,7 @@ def _find_places(by_ip: pd.DataFrame, week: Week) -> pd.DataFrame:
     known = past.groupby("network")["app_id"].nunique()
     usual = pd.MultiIndex.from_frame(past)
     places = places[
-        ~places["network"].isin(["", "platform"])
+        ~places["network"].isin(schema.NO_PLACE)
         & ~places["network"].isin(known[known > MAX_KNOWN].index)
         & ~pd.MultiIndex.from_frame(places[["app_id", "network"]]).isin(usual)
     ]

@@ -51,7 +51,7 @@ def find_severity(hits: Sequence[Hit], rarity: str, *, ordinary: bool) -> str:
     named = [rarity]
     for hit in hits:
         if hit.severity and hit.alone:
-            relative = ordinary and getattr(find_detector(hit.detector), "relative", False)
+            relative = ordinary and find_detector(hit.detector).relative
             named.append("medium" if relative and hit.severity != "low" else hit.severity)
     return max(named, key=schema.SEVERITIES.index)
 

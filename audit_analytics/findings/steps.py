@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect.attack import TACTICS
 from audit_analytics.findings.techniques import list_seen
-from audit_analytics.findings.timeline import PAUSE
+from audit_analytics.findings.timeline import number_steps
 
 MAX_STEPS: Final = 20
 MAX_APIS: Final = 3
@@ -89,9 +90,7 @@ def list_steps(groups: pd.DataFrame, zone: str) -> tuple[list[dict[str, Any]], i
     rows["ok_count"] = rows["calls_count"].where(rows["outcome"] == "ok", 0)
     keys = ["app_id", "ip", "technique"]
     rows = rows.sort_values([*keys, "first_at", "api"], kind="stable")
-    pause = rows["first_at"] - rows.groupby(keys)["last_at"].cummax().shift() > PAUSE
-    rows["run"] = (pause | (rows[keys] != rows[keys].shift()).any(axis=1)).cumsum()
-    steps = [_join(own, zone) for _, own in rows.groupby("run")]
+    steps = [_join(own, zone) for _, own in rows.groupby(np.array(number_steps(rows, keys)))]
     steps.sort(key=lambda step: (step["start_at"], step["end_at"]))
     order = sorted(steps, key=lambda step: (not step["technique"], -step["ok_count"]))
     kept = [id(step) for step in order[:MAX_STEPS]]

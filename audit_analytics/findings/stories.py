@@ -17,6 +17,7 @@ from audit_analytics import schema
 from audit_analytics.cases import name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings.follow_up import tell_status
 from audit_analytics.findings.identity import make_story_id
 from audit_analytics.findings.links import Links, Touch, is_near
 from audit_analytics.findings.steps import list_steps
@@ -293,12 +294,7 @@ def _tell(
         min((*group, *context), key=lambda f: (f.start_at, f.finding_id)).finding_id
     )
     before = _find_before(group, past)
-    if past.status != "compared":
-        status, since = "unknown", None
-    elif before is None:
-        status, since = "new", week.iso
-    else:
-        status, since = "continuing", before["since_week"] or past.week
+    status, since = tell_status(before, past, week)
     return Story(
         story_id=story_id,
         key=before["key"] if before else story_id,

@@ -108,12 +108,37 @@ def _join(table: pd.DataFrame, coarsen: Callable[[pd.DataFrame], pd.DataFrame]) 
     )
     steps: list[_Step] = []
     # a finding has some dozen rows: pandas would take longer to group them than to join them
-    for row in rows.sort_values([*keys, "first_at"]).itertuples(index=False):
+    rows = rows.sort_values([*keys, "first_at"])
+    for number, row in zip(number_steps(rows, keys), rows.itertuples(index=False), strict=True):
         key, (first, last, calls), real = row[:5], row[5:8], row[8:]
-        if not steps or steps[-1].key != key or first - steps[-1].last > PAUSE:
+        if number == len(steps):
             steps.append(_Step(key, first, last))
-        steps[-1].add(last, calls, real)
+        steps[number].add(last, calls, real)
     return pd.DataFrame([step.tell() for step in steps])
+
+
+def number_steps(rows: pd.DataFrame, keys: list[str]) -> list[int]:
+    """Return to which step each row belongs: like calls, until a long pause.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame of shape (n_rows, n_columns)
+        ``first_at``, ``last_at`` and the columns `keys`, in the order of `keys` and ``first_at``.
+    keys : list of str
+        What like calls share.
+
+    Returns
+    -------
+    list of int of length n_rows
+        From 0, rising by 1.
+    """
+    numbers: list[int] = []
+    before, until = None, pd.NaT
+    for *key, first, last in rows[[*keys, "first_at", "last_at"]].itertuples(index=False):
+        goes_on = key == before and first - until <= PAUSE
+        numbers.append(numbers[-1] + (not goes_on) if numbers else 0)
+        before, until = key, max(until, last) if goes_on else last
+    return numbers
 
 
 class _Step:

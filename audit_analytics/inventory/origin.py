@@ -14,8 +14,10 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    import pandas as pd
 
 _PROVIDER: Final = (
     "autonomous_system_organization",
@@ -120,20 +122,22 @@ class Origins:
             self._known[entity] = self._look_up(entity)
         return self._known[entity]
 
-    def list_places(self, networks: Iterable[str]) -> dict[str, str]:
+    def list_places(self, networks: pd.Series) -> dict[str, str]:
         """List the provider and region of networks.
 
         Parameters
         ----------
-        networks : iterable of str
-            As the log has them.
+        networks : pandas.Series of str
+            As the log has them, each as often as it likes.
 
         Returns
         -------
         dict of str to str
             Of those whose whole the file tells; none without a file.
         """
-        found = {network: self.find(network) for network in networks} if self else {}
+        # without a file the log's networks, a million perhaps, are not even looked at
+        names = networks.astype("str").unique() if self else ()
+        found = {network: self.find(network) for network in names}
         return {
             network: origin.place for network, origin in found.items() if origin and origin.place
         }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics import schema
 from audit_analytics.language import _, say_date
 from audit_analytics.plots._style import (
     COLOURS,
@@ -97,7 +98,7 @@ def new_networks(
 
 
 def _count_contacts(pairs: pd.DataFrame, zone: str) -> dict[str, Any]:
-    pairs = pairs[~pairs["network"].isin(["", "platform"])].sort_values("first_at", kind="stable")
+    pairs = pairs[~pairs["network"].isin(schema.NO_PLACE)].sort_values("first_at", kind="stable")
     day = pairs["first_at"].dt.tz_convert(zone).dt.strftime("%Y-%m-%d")
     if day.empty:
         return {"days": [], "tenant": [], "app": []}

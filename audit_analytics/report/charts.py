@@ -55,7 +55,7 @@ def _count_errors(data: ReportInput) -> dict[str, Any]:
 def _count_networks(data: ReportInput) -> dict[str, Any]:
     """Count first contacts a day: with networks new to the tenant, and new to an app only."""
     week, by_ip = data.week, data.calls.by_ip
-    by_ip = by_ip[~by_ip["network"].isin(["", "platform"])]
+    by_ip = by_ip[~by_ip["network"].isin(schema.NO_PLACE)]
     pairs = by_ip.groupby(["app_id", "network"], observed=True)["first_at"].min().reset_index()
     pairs["network"] = pairs["network"].astype("str")
     tenant = pairs.groupby("network")["first_at"].transform("min") == pairs["first_at"]
@@ -83,7 +83,7 @@ def _per_day(day: pd.Series, days: pd.Index) -> list[int]:
 def _count_shared(data: ReportInput) -> list[dict[str, Any]]:
     """Count calls by address and app, for the addresses that most apps of the week share."""
     week = data.in_week(data.calls.by_ip, "bucket_at")
-    week = week[~week["network"].isin(["", "platform"])]
+    week = week[~week["network"].isin(schema.NO_PLACE)]
     keys = [week[name].astype("str") for name in ("ip", "app_id")]
     calls = week.groupby(keys)["calls_count"].sum().reset_index()
     order = calls.groupby("ip").agg(apps=("app_id", "size"), calls=("calls_count", "sum"))

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 import pandas as pd
 
+from audit_analytics import schema
 from audit_analytics.redact import MASK, hash_objects, hash_personal, mask_text
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _PERSONAL: Final = re.compile(
     r"|(?<![\w+-])(?:\+\d{7,15}|(?:86)?1[3-9]\d{9})(?![\w-])"  # a phone number
 )
 _STRICTNESS: Final = {"path": ("masked", "template"), "ip": ("full", "hashed")}
-_PLATFORM: Final = ("platform", "")
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ class Redaction:
         return hashed
 
     def _hash_address(self, address: str) -> str:
-        return address if address in _PLATFORM else hash_personal(address, self.key)[:16]
+        return address if address in schema.NO_PLACE else hash_personal(address, self.key)[:16]
 
 
 def _map_words(column: pd.Series, function: Callable[[str], str]) -> pd.Series:

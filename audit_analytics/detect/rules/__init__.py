@@ -39,16 +39,12 @@ class Rule(Detector):
         severity) is filled in from the rule.
     severity : str
         How bad it is by policy: ``low`` to ``critical``.
-    relative : bool, default=False
-        Whether what it names is harmless where the app's week is: alone, of an app whose week was
-        found ordinary, it is of medium severity at most.
     thresholds : type of Thresholds
         Its thresholds; those of all rules together are ``Settings.rules``.
     """
 
     find: Callable[[RuleInput], Iterable[Hit]]
     severity: str
-    relative: bool = False
     thresholds: type[Thresholds] = field(default=Thresholds)
     method: str = METHOD
 

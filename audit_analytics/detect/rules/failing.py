@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from pydantic import Field
 
 from audit_analytics.cases import Hit
+from audit_analytics.dates.buckets import local_days
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
 from audit_analytics.detect.rhythm import find_beat
@@ -29,8 +31,6 @@ from audit_analytics.language.wording import say_beat, say_calls, say_errors, sa
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pandas as pd
 
     from audit_analytics.detect.rule_input import RuleInput
 
@@ -83,7 +83,7 @@ def find_failing(data: RuleInput) -> Iterator[Hit]:
     worst = days[failing].sort_values(["weight", "day"], ascending=[False, True], kind="stable")
     for row in worst.drop_duplicates("app_id").sort_values("app_id").itertuples():
         own = data.by_api[data.by_api["app_id"] == row.app_id]
-        own = own[_list_days(own, data.week.zone) == row.day]
+        own = own[local_days(pd.DatetimeIndex(own["bucket_at"]), zone=data.week.zone) == row.day]
         faults = own[[f"{name}_count" for name in CALLERS_FAULTS]].sum()
         outcome = str(faults.idxmax()).removesuffix("_count")
         gap = find_beat(own)
@@ -108,12 +108,10 @@ def _count_days(by_api: pd.DataFrame, zone: str) -> pd.DataFrame:
     """Count calls, errors and errors x their share by app and local day."""
     named = by_api[by_api["app_id"] != ""]
     errors = named[[f"{name}_count" for name in CALLERS_FAULTS]].sum(axis=1)
-    keys = {"app_id": named["app_id"].astype("str"), "day": _list_days(named, zone)}
+    keys = {
+        "app_id": named["app_id"].astype("str"),
+        "day": local_days(pd.DatetimeIndex(named["bucket_at"]), zone=zone),
+    }
     table = named[[]].assign(**keys, calls=named["calls_count"], errors=errors)
     days = table.groupby(["app_id", "day"], as_index=False).sum()
     return days.assign(weight=days["errors"] ** 2 / days["calls"].clip(lower=1))
-
-
-def _list_days(by_api: pd.DataFrame, zone: str) -> pd.Series:
-    # without a zone: where clocks change at midnight there is a day that has none
-    return by_api["bucket_at"].dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import end_bucket
 from audit_analytics.detect.detector import Thresholds
@@ -24,7 +25,6 @@ from audit_analytics.detect.guidance import (
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.detect.rule_input import NO_PLACE
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext, say_number
@@ -65,7 +65,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 )
 def find_many_networks(data: RuleInput) -> Iterator[Hit]:
     """Find apps that call from more networks within an hour than they ever did."""
-    real = data.by_ip[~data.by_ip["network"].isin(NO_PLACE)]
+    real = data.by_ip[~data.by_ip["network"].isin(schema.NO_PLACE)]
     # who tries wrong secrets of an app is elsewhere, the app is not
     real = real[real["calls_count"] > real["auth_count"]]
     counts = real.groupby(["app_id", "bucket_at"], observed=True)["network"].nunique().reset_index()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rule_input import NO_PLACE, SECOND
+from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
 from audit_analytics.language import _, mark
@@ -103,7 +103,7 @@ def _find_other_apis(data: RuleInput) -> Iterator[Hit]:
 
 
 def _find_new_networks(data: RuleInput) -> Iterator[Hit]:
-    calls = data.own_by_ip[~data.own_by_ip["network"].isin(NO_PLACE)]
+    calls = data.own_by_ip[~data.own_by_ip["network"].isin(schema.NO_PLACE)]
     past = data.before_week(calls)
     week = data.in_week(calls)
     # an app that is itself new has no network that it was not seen on before

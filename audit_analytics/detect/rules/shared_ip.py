@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import (
@@ -30,7 +31,7 @@ from audit_analytics.detect.guidance import (
     SHARED_TITLE,
 )
 from audit_analytics.detect.places import count_places
-from audit_analytics.detect.rule_input import NO_PLACE, SECOND
+from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
 from audit_analytics.language import _, mark
@@ -73,7 +74,7 @@ def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
     if not data.has_history:
         return
     week, past = data.in_week(data.by_ip), data.before_week(data.by_ip)
-    fresh = week[~is_known(week, past, ["network"]) & ~week["network"].isin(NO_PLACE)]
+    fresh = week[~is_known(week, past, ["network"]) & ~week["network"].isin(schema.NO_PLACE)]
     apps = fresh.groupby("ip", observed=True)["app_id"].nunique()
     shared = fresh[
         fresh["ip"].isin(apps.index[apps >= data.thresholds(SharedIpThresholds).shared_ip_apps])
