@@ -148,10 +148,10 @@ def render_diagnosis(diagnosis: dict[str, Any]) -> str:
     """
     app = diagnosis["app_id"] or _("(none)")
     lines = [_("{url}, app {app_id}", url=diagnosis["base_url"], app_id=app), ""]
-    lines += [
-        f"  {pad(_(_MARKS[c['state']]), 4)}  {pad(_(_NAMES[c['name']]), 12)} {c['detail']}"
-        for c in diagnosis["checks"]
-    ]
+    for check in diagnosis["checks"]:
+        # looked up before: a text within the call would be taken for one to translate
+        mark_text, name = _MARKS[check["state"]], _NAMES[check["name"]]
+        lines.append(f"  {pad(_(mark_text), 4)}  {pad(_(name), 12)} {check['detail']}")
     measured = diagnosis["measured"]
     if measured:
         text = _(
