@@ -289,6 +289,24 @@ def test_an_every_hour_app_falls_silent():
     ]
 
 
+def test_a_silence_like_those_of_every_week_is_told_only_if_it_is_longer():
+    every = hourly(FIRST, WEEK.end_at)
+
+    def fall_silent(app, *spans):
+        kept = np.ones(len(every), dtype=bool)
+        for start, hours in spans:
+            kept &= (every < start) | (every >= start + hours * HOUR)
+        return calls(app, every[kept])
+
+    usual = [
+        fall_silent(f"cli_{app}", (NOON - (7 + app % 21) * DAY + app * HOUR, 5))
+        for app in range(12)
+    ]
+    alike, longer = fall_silent("cli_alike", (NOON, 5)), fall_silent("cli_longer", (NOON, 9))
+    assert {h.entity for h in run(find_silence, alike, longer)} == {"cli_alike", "cli_longer"}
+    assert {h.entity for h in run(find_silence, alike, longer, *usual)} == {"cli_longer"}
+
+
 def test_silence_of_the_whole_log_is_no_silence_of_an_app():
     every = hourly(FIRST, WEEK.end_at)
     gap = (every >= NOON) & (every < NOON + 10 * HOUR)

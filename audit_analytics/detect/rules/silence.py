@@ -1,7 +1,8 @@
 """Rule: find every-hour apps that stop calling while the log goes on.
 
 The silence has to be twice as long as any of the app's history: a nightly maintenance is
-none.
+none. Among hundreds of apps some fall silent like that every week; those are told only where
+the weeks before hold at most one such silence each.
 
 Examples
 --------
@@ -19,7 +20,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from pydantic import Field
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from audit_analytics.detect.grid import Grid
     from audit_analytics.detect.rule_input import RuleInput
+
+MOST_A_WEEK: Final = 1.0
+"""Silences at least as long for their app that a week of the history may hold."""
 
 
 class SilenceThresholds(Thresholds):
@@ -77,14 +82,20 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
     week = week[week <= logged[-1]] if len(logged) else week[:0]
     hours = history.sum(axis=1)
     busy = ((calls > 0) & history).sum(axis=1) >= 0.95 * np.maximum(hours, 1)
+    shortest = data.thresholds(SilenceThresholds).silence_hours
+    found: list[tuple[float, Hit]] = []
+    usual: dict[int, float] = {}
     for app in np.flatnonzero(data.panel.assessed(0) & busy):
         past = calls[app, history[app]]
         silent = week[(calls[app, week] == 0) & ~grid.gap[week]]
         start, length = _longest_run(silent)
         longest = _longest_run(np.flatnonzero(past == 0))[1]
-        if length >= max(data.thresholds(SilenceThresholds).silence_hours, 2 * longest):
+        for since, share in _list_earlier(grid, history[app] & (calls[app] == 0), shortest):
+            # apps that fell silent in the same hour did so for one cause
+            usual[since] = max(share, usual.get(since, 0.0))
+        if length >= max(shortest, 2 * longest):
             app_id = str(data.panel.apps[app])
-            yield Hit(
+            hit = Hit(
                 entity_type="app",
                 entity=app_id,
                 start_at=grid.hours[start],
@@ -95,6 +106,21 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
                 facts={"hours": length, "longest_before": longest},
                 where={"app_id": (app_id,)},
             )
+            found.append((length / max(shortest, 2 * longest), hit))
+    for share, hit in found:
+        if sum(earlier >= share for earlier in usual.values()) <= MOST_A_WEEK * len(grid.weeks):
+            yield hit
+
+
+def _list_earlier(
+    grid: Grid, silent: NDArray[np.bool_], shortest: int
+) -> Iterator[tuple[int, float]]:
+    """List what the rule would have found of an app in each week of its history."""
+    runs = {week: _longest_run(np.flatnonzero(silent & (grid.week == week))) for week in grid.weeks}
+    for week, (start, length) in runs.items():
+        longest = max((run[1] for other, run in runs.items() if other != week), default=0)
+        if length >= max(shortest, 2 * longest):
+            yield start, length / max(shortest, 2 * longest)
 
 
 def _longest_run(hours: NDArray[np.intp]) -> tuple[int, int]:
