@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from audit_analytics.detect.grid import Grid
 
-ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server")
-"""The error outcomes that are tested; ``param`` and ``other`` are a caller's own mistakes."""
+ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server", "param")
+"""The error outcomes that are tested; ``other`` is too many things to be compared with itself."""
 
 COUNTS: Final = ("calls", "sensitive", "token", "objects", *ERROR_CLASSES)
 """What is counted of every app and hour."""

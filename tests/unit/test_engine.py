@@ -254,6 +254,15 @@ def test_the_number_of_threads_changes_no_byte(injected_events):
     assert '"findings": [' in written[0]
 
 
+def test_a_burst_of_wrong_parameters_is_told():
+    # an app that guesses the parameters of an API fails like one that guesses its objects
+    burst = calls("cli_05", spread(NOON, 30), ip="10.0.5.1", outcome="param")
+    found = analyse(make_events(quiet_tenant(), burst))["findings"]
+    assert found[0]["entity"] == "cli_05"
+    assert found[0]["expected_per_week"] < 1
+    assert "ERR" in found[0]["detectors"]
+
+
 def test_an_outage_of_the_platform_is_one_finding():
     at = local("2026-11-11 14:00")
     fails = [

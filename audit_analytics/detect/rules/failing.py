@@ -23,6 +23,7 @@ from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import local_days
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
+from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rhythm import find_beat
 from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
@@ -98,7 +99,7 @@ def find_failing(data: RuleInput) -> Iterator[Hit]:
                 "outcome": outcome,
                 "calls": int(row.calls),
                 **({"gap_seconds": gap} if gap else {}),
-                **({"metric": outcome} if outcome not in ("param", "other") else {}),
+                **({"metric": outcome} if outcome in ERROR_CLASSES else {}),
             },
             where={"app_id": (str(row.app_id),), "outcome": (outcome,)},
         )
