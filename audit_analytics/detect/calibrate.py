@@ -237,10 +237,34 @@ class Rows:
         >>> Rows(np.array([7, 7, 8]), np.array([-1, -1, -1])).worst(np.array([2.0, 5.0, 1.0]))
         array([5., 1.])
         """
-        _, cell = np.unique(np.stack([self.entity, self.week]), axis=1, return_inverse=True)
+        cell = self._number_weeks()
         worst = np.full(int(cell.max(initial=-1)) + 1, -np.inf)
-        np.maximum.at(worst, cell.ravel(), scores)
+        np.maximum.at(worst, cell, scores)
         return worst
+
+    def add_up(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the sum of the scores of each entity and week.
+
+        Parameters
+        ----------
+        scores : numpy.ndarray of shape (n_rows,)
+            A score a row.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_weeks_of_entities,)
+            In the order of :meth:`worst`.
+
+        Examples
+        --------
+        >>> Rows(np.array([7, 7, 8]), np.array([-1, -1, -1])).add_up(np.array([2.0, 5.0, 1.0]))
+        array([7., 1.])
+        """
+        return np.asarray(np.bincount(self._number_weeks(), scores), dtype=float)
+
+    def _number_weeks(self) -> NDArray[np.intp]:
+        _, cell = np.unique(np.stack([self.entity, self.week]), axis=1, return_inverse=True)
+        return cell.ravel()
 
     def count_entities(self) -> list[int]:
         """Return how many entities each week has.

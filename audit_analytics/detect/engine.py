@@ -1,15 +1,14 @@
-"""From surprises to cases: calibrate, join two voters, spend the alarm budget.
+"""From surprises to cases: score, calibrate, let the voters speak, spend the alarm budget.
 
-Voter (a) takes the least calibrated p-value over the groups, voter (b) an isolation forest over
-all of them. Both, and the lesser of the two, are calibrated on the same past weeks, so that E, the
-number of cases this extreme an ordinary week brings, means the same for every entity and is the
-only gate.
+Everything is calibrated on the same past weeks, see :mod:`audit_analytics.detect.voters`, so that
+E, the number of cases this extreme an ordinary week brings, means the same for every entity and is
+the only gate.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,14 +16,7 @@ import pandas as pd
 from audit_analytics.cases import Case
 from audit_analytics.detect.api_days import ApiDays, judge_api_days
 from audit_analytics.detect.budget import count_units, share_budget
-from audit_analytics.detect.calibrate import (
-    TINY,
-    Calibrator,
-    Rows,
-    adjust_q,
-    rate_groups,
-    rate_weeks,
-)
+from audit_analytics.detect.calibrate import TINY, adjust_q
 from audit_analytics.detect.days_out import KNOWN_DAYS, is_short, judge_days_out
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import AppGroup
@@ -36,6 +28,7 @@ from audit_analytics.detect.novelty import (
     find_new_networks,
 )
 from audit_analytics.detect.scores import AppDays, count_windows, score_apps
+from audit_analytics.detect.voters import vote
 from audit_analytics.detect.windows import choose_windows, rate_windows
 
 if TYPE_CHECKING:
@@ -47,14 +40,6 @@ if TYPE_CHECKING:
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
     from audit_analytics.detect.surprise import Surprise
-
-
-FOREST_WEIGHT: Final = 0.2
-"""How much voter (b) counts. It insures against what no single group sees, and pays for that with
-false cases: at equal weight recall at 5 false cases a week falls by 0.04 (seeds 100-105)."""
-
-ATTRIBUTED_P: Final = 0.05
-"""Days that are less unusual to the forest need no reasons from it."""
 
 
 @dataclass(frozen=True)
@@ -275,69 +260,17 @@ def _judge_apps(
     rated = rate_windows(scored, count_windows(groups, windows), weighed=windows.keys())
     past, current = rated.past, rated.current
     calibrated = not np.isnan(past).any(axis=1).all()
-    shape, rows = current.shape[:2], current.reshape(-1, len(groups))
     names = [group.name for group in groups]
-    p, far, attribution = _judge(names, past, rated.rows, rows, detector=detector, seed=seed)
+    votes = vote(names, past, rated.rows, current, detector=detector, seed=seed)
     return AppDays(
         surprises=choose_windows(windows, rated.z),
-        p={name: values.reshape(shape) for name, values in p.items()},
-        far={name: values.reshape(shape) for name, values in far.items()},
-        attribution=attribution.reshape(current.shape),
+        p=votes.p,
+        far=votes.far,
+        attribution=votes.attribution,
         common=rated.common,
         tested=np.asarray(~np.isnan(current).all(axis=2) & calibrated),
         past_tested=rated.rows.count_entities() * calibrated,
     )
-
-
-def _judge(
-    names: list[str],
-    past: NDArray[np.float64],
-    past_rows: Rows,
-    rows: NDArray[np.float64],
-    *,
-    detector: OutlierDetector | None,
-    seed: int,
-) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-    """Calibrate groups and voters; rows of NaN come out with p = 1.
-
-    Returned are p-values, how far out each is (not cut off), and the forest's attribution.
-    """
-    past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
-    past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
-    past_b, p_b = np.ones(len(past)), np.ones(len(rows))
-    attribution = np.zeros(rows.shape)
-    if len(past):
-        # scikit-learn takes 1.5 s to import, so only a run that judges pays for it
-        from audit_analytics.detect.forest import SurpriseForest  # noqa: PLC0415
-
-        forest = SurpriseForest(detector, random_state=seed).fit(np.nan_to_num(past))
-        filled = np.nan_to_num(rows)
-        past_b, p_b = _calibrate(-forest.reference_scores_, -forest.score_samples(filled))
-        odd = p_b <= ATTRIBUTED_P
-        if odd.any():
-            attribution[odd] = forest.attribute(filled[odd])
-    # the voters mostly agree: what their least p is worth, the past weeks say as well
-    past_either, either = (
-        -np.log10(np.minimum(a, np.minimum(b / FOREST_WEIGHT, 1.0)))
-        for a, b in ((past_a, past_b), (p_a, p_b))
-    )
-    by_week = Calibrator.of_weeks(past_either, past_rows)
-    found = np.column_stack([p, p_a, p_b, by_week.extrapolate(either)])
-    found[np.isnan(rows).all(axis=1)] = 1.0
-    # nothing may claim to be rarer than so long a past can speak of
-    shown = np.maximum(found, Calibrator(past_either).floor)
-    shown[:, -1] = np.maximum(found[:, -1], by_week.floor)
-    kinds = [*names, "a", "b", "joint"]
-    far = dict(zip(kinds, -np.log10(found).T, strict=True))
-    return dict(zip(kinds, shown.T, strict=True)), far, attribution
-
-
-def _calibrate(
-    past: NDArray[np.float64], now: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what the past says of past and present scores, to be calibrated again."""
-    calibrator = Calibrator(past)
-    return calibrator.extrapolate(past), calibrator.extrapolate(now)
 
 
 def _make_cases(detection: Detection) -> list[Case]:
