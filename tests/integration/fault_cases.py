@@ -281,8 +281,8 @@ def run_case(case: Case, *, watched: bool = False) -> Outcome:
                     limiter=limiter,
                     clock=clock.time,
                     sleep=clock.sleep,
-                    timeout_seconds=0.4 if "trickle" in case.name else 10,
-                    attempts=3 if "trickle" in case.name else 8,
+                    timeout_seconds=1 if "trickle" in case.name else 10,
+                    attempts=2 if "trickle" in case.name else 8,
                 ) as client:
                     result = sync(
                         Settings(),
