@@ -51,7 +51,7 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
     for coarsen in (_keep, _join_failures, _join_harmless, _join_all):
         coarse = coarsen(table)
         # a crowd is not joined to steps by the ten thousand, only to find that they are too many
-        too_many = len(set(zip(*(coarse[key] for key in _KEYS), strict=True))) > MAX_STEPS
+        too_many = any(coarse[key].nunique() > MAX_STEPS for key in _KEYS)
         if too_many and coarsen is not _join_all:
             continue
         steps = _join(table, coarse)
