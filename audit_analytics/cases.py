@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EVIDENCE_GROUPS",
+    "RARITY",
     "Case",
     "Evidence",
     "EvidenceSource",
@@ -77,6 +78,10 @@ class Hit:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
+"""What an E below some limit is called."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Case:
     """How unusual one entity's week was, all its surprises taken together.
@@ -102,6 +107,17 @@ class Case:
     expected_per_week: float
     q: float
     far: float = 0.0
+
+    @property
+    def rarity(self) -> str:
+        """Return how rare it is, in a word.
+
+        Returns
+        -------
+        str
+            ``critical`` to ``low``, by E.
+        """
+        return next(name for limit, name in RARITY if self.expected_per_week < limit)
 
 
 def name_entity(one: Hit | Case) -> tuple[str, str]:

@@ -46,6 +46,7 @@ def drill(
     from audit_analytics.dates.weeks import parse_week
     from audit_analytics.drill import drill as run_drill
     from audit_analytics.drill import render_drill
+    from audit_analytics.files import write_private
     from audit_analytics.intake import load
     from audit_analytics.inventory import find_inventory
     from audit_analytics.report.escape import csv_cell
@@ -68,6 +69,6 @@ def drill(
     )
     if csv_path:
         escaped = table.assign(entity=table["entity"].map(csv_cell))
-        escaped.to_csv(csv_path, index=False)
+        write_private(csv_path, escaped.to_csv(index=False).encode())
         click.echo(f"Table: {csv_path}", err=True)
     click.echo(render_drill(table))

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.deliver.app_bot import AppBot
 from audit_analytics.deliver.bot import CustomBot
 from audit_analytics.deliver.channel import Parcel
-from audit_analytics.deliver.folder import read_report
 from audit_analytics.deliver.mail import Mail
 from audit_analytics.deliver.message import build_message
 from audit_analytics.deliver.state import read_state, write_state
@@ -29,6 +28,7 @@ from audit_analytics.errors import (
 from audit_analytics.feishu.auth import Credentials
 from audit_analytics.files import lock_folder
 from audit_analytics.report.escape import json_text
+from audit_analytics.review.reports import FILE, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -110,7 +110,7 @@ def deliver_report(
     InputError
         The folder holds no report.
     """
-    report = read_report(folder)
+    report = read_report(folder / FILE)
     sought = channels or [name for name in CHANNELS if _is_set_up(name, settings)]
     if not sought:
         raise ConfigError(

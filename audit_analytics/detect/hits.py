@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from audit_analytics.cases import Case, Hit
+from audit_analytics.detect.alike import part_alike
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import (
     ApiGroup,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from audit_analytics.detect.engine import Detection
-
 
 MOST_BUDGETS: Final = 3
 """So many times the alarm budget is told case by case; more cases are a week's, not an app's."""
@@ -50,10 +50,10 @@ def find_hits(
         the finding's reasons of them.
     """
     rare = [case for case in detection.cases if is_rare(case, budget=budget)]
-    told = rare[: round(MOST_BUDGETS * budget)]
-    hits = [hit for case in told for hit in explain_case(detection, case, severity_of_api)]
+    explained = [(case, [*explain_case(detection, case, severity_of_api)]) for case in rare]
+    hits, left = part_alike(explained, most=round(MOST_BUDGETS * budget))
     for group in list_detectors(WeekGroup):
-        hits += group.explained(detection, len(rare) - len(told))
+        hits += group.explained(detection, left)
     return hits
 
 

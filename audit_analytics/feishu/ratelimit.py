@@ -10,9 +10,7 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, cast
-
-from pyrate_limiter import Rate, RateItem, SQLiteBucket
+from typing import TYPE_CHECKING, Final, Self
 
 from audit_analytics.errors import ConfigError
 
@@ -36,11 +34,8 @@ TOLD_FROM_SECONDS: Final = 10.0
 """A wait that is longer is said."""
 
 _BUSY_MS = 60_000
-_KEPT_PERIODS = 2
-_TABLE = "sent"
 _SCHEMA = (
-    f"CREATE TABLE IF NOT EXISTS {_TABLE} (name VARCHAR, item_timestamp INTEGER)",
-    f"CREATE INDEX IF NOT EXISTS idx_{_TABLE}_rate_item_timestamp ON {_TABLE} (item_timestamp)",
+    "CREATE TABLE IF NOT EXISTS request (at REAL)",
     "CREATE TABLE IF NOT EXISTS pause (ends_at REAL)",
 )
 
@@ -104,7 +99,7 @@ class SharedLimiter:
         self._sleep = sleep
         self._turn = threading.Lock()
         self._lock = threading.Lock()
-        remembered_ms = int((period_seconds + margin_seconds) * 1000)
+        self._remembered_seconds = period_seconds + margin_seconds
         try:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -112,7 +107,6 @@ class SharedLimiter:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
-        self._bucket = SQLiteBucket([Rate(limit, remembered_ms)], self._connection, _TABLE)
         try:
             self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             # A crash of the machine may lose the last minute's record, which is then over anyway.
@@ -204,18 +198,13 @@ class SharedLimiter:
             now = self._clock()
             if (ends_at := self._pause_ends_at()) > now:
                 return ends_at - now
-            newest = self._bucket.peek(0)
-            if newest is not None and newest.timestamp > int(now * 1000):
-                self._bucket.flush()  # The clock was set back; those times mean nothing now.
-                return 1e-3
-            item = RateItem("list_data", int(now * 1000))
-            if not self._bucket.put(item):
-                return max(cast("int", self._bucket.waiting(item)), 1) / 1000
-            is_stale = self._bucket.count() > _KEPT_PERIODS * self._limit
-        if is_stale:
-            # The bucket commits after each step, so clearing out takes a transaction of its own.
-            with self._transaction():
-                self._bucket.leak(item.timestamp)
+            run, since = self._connection.execute, now - self._remembered_seconds
+            # a time to come was noted by a clock that has been set back since, and means nothing
+            run("DELETE FROM request WHERE at <= ? OR at > ?", (since, now))
+            count, first_at = run("SELECT count(*), min(at) FROM request").fetchone()
+            if count >= self._limit:
+                return max(float(first_at) - since, 1e-3)
+            run("INSERT INTO request VALUES (?)", (now,))
         return 0.0
 
     def _pause_ends_at(self) -> float:
@@ -230,8 +219,7 @@ class SharedLimiter:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield
-                if self._connection.in_transaction:
-                    self._connection.execute("COMMIT")
+                self._connection.execute("COMMIT")
             except sqlite3.Error as error:
                 raise self._unusable(error) from error
 

@@ -94,4 +94,7 @@ def _put_first(rows: pd.DataFrame, first: Hit, rows_max: int) -> pd.DataFrame:
             "id": rows["id"],
         }
     )
-    return rows.loc[order.sort_values(list(order.columns)).index[:rows_max]]
+    chosen = rows.loc[order.sort_values(list(order.columns)).index[:rows_max]]
+    # a crowd's names by the ten thousand would be carried along by every one of its rows
+    words = {c: chosen[c].cat.remove_unused_categories() for c in chosen.select_dtypes("category")}
+    return chosen.assign(**words)

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 MAX_EVIDENCE: Final = 20
 MIN_EXPECTED: Final = 0.5
-RARITY: Final = ((0.1, "critical"), (1.0, "high"), (5.0, "medium"), (float("inf"), "low"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,9 +262,7 @@ def _merge(
     # a case outside the budget is known, but did not speak
     ordinary = case is not None and all(hit.p is None for hit in hits)
     case = None if ordinary else case
-    rarity = (
-        next(name for limit, name in RARITY if case.expected_per_week < limit) if case else None
-    )
+    rarity = case.rarity if case else None
     severity = find_severity(hits, rarity or "low", ordinary=ordinary)
     evidence = source.fetch(
         [*hits, *through],

@@ -39,7 +39,7 @@ def find_severity(hits: Sequence[Hit], rarity: str, *, ordinary: bool) -> str:
     hits : sequence of Hit
         Reasons of one finding; those that only support do not count.
     rarity : str
-        Severity by E.
+        Severity by E; one of a crowd is of medium severity at most by it.
     ordinary : bool
         Whether the entity's week was compared and is no case within the budget.
 
@@ -48,7 +48,8 @@ def find_severity(hits: Sequence[Hit], rarity: str, *, ordinary: bool) -> str:
     str
         One of :data:`audit_analytics.schema.SEVERITIES`.
     """
-    named = [rarity]
+    crowd = [hit for hit in hits if hit.p is not None and "crowd" in hit.facts]
+    named = ["medium" if crowd and rarity in schema.SENSITIVE else rarity]
     for hit in hits:
         if hit.severity and hit.alone:
             relative = ordinary and find_detector(hit.detector).relative

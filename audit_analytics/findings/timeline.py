@@ -11,8 +11,6 @@ from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from audit_analytics.cases import Hit
 
 MAX_STEPS: Final = 12
@@ -20,6 +18,7 @@ PAUSE: Final = pd.Timedelta(hours=4)
 """After a pause this long the same calls are another step."""
 
 _ANY: Final = ""
+_KEYS: Final = ["told", "app_id", "ip", "api", "outcome"]
 
 
 def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str, Any]:
@@ -49,13 +48,16 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
     table = groups.assign(told=told)
     for name in ("app_id", "ip", "api", "outcome", "severity"):
         table[name] = table[name].astype("str")
-    steps = _join(table, _keep)
-    for join in (_join_failures, _join_harmless, _join_all):
+    for coarsen in (_keep, _join_failures, _join_harmless, _join_all):
+        coarse = coarsen(table)
+        # a crowd is not joined to steps by the ten thousand, only to find that they are too many
+        too_many = any(coarse[key].nunique() > MAX_STEPS for key in _KEYS)
+        if too_many and coarsen is not _join_all:
+            continue
+        steps = _join(table, coarse)
         if len(steps) <= MAX_STEPS:
             break
-        steps = _join(table, join)
     ok = groups["calls_count"].where(groups["outcome"] == "ok", 0)
-    # a crowd has steps by the ten thousand: only those shown are named
     order = steps.assign(below=~steps["told"], failed=steps["outcome"] != "ok")
     order = order.sort_values(["below", "failed"], kind="stable").index
     shown = steps.loc[order[:MAX_STEPS]].sort_values(["first_at", "last_at"], kind="stable")
@@ -99,17 +101,15 @@ def _join_all(table: pd.DataFrame) -> pd.DataFrame:
     return _join_harmless(table).assign(app_id=_ANY, ip=_ANY)
 
 
-def _join(table: pd.DataFrame, coarsen: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
+def _join(table: pd.DataFrame, coarse: pd.DataFrame) -> pd.DataFrame:
     """Join hours of like calls to steps; a long pause begins another one."""
-    coarse = coarsen(table)
-    keys = ["told", "app_id", "ip", "api", "outcome"]
-    rows = coarse[[*keys, "first_at", "last_at", "calls_count"]].assign(
+    rows = coarse[[*_KEYS, "first_at", "last_at", "calls_count"]].assign(
         real_app=table["app_id"], real_ip=table["ip"], real_api=table["api"]
     )
     steps: list[_Step] = []
     # a finding has some dozen rows: pandas would take longer to group them than to join them
-    rows = rows.sort_values([*keys, "first_at"])
-    for number, row in zip(number_steps(rows, keys), rows.itertuples(index=False), strict=True):
+    rows = rows.sort_values([*_KEYS, "first_at"])
+    for number, row in zip(number_steps(rows, _KEYS), rows.itertuples(index=False), strict=True):
         key, (first, last, calls), real = row[:5], row[5:8], row[8:]
         if number == len(steps):
             steps.append(_Step(key, first, last))

@@ -82,8 +82,8 @@ def _compare(
     week = data.in_week(table, "bucket_at")
     before = data.in_week(table, "bucket_at", back=1)
     now, last = (_summarise(rows, column) for rows in (week, before))
-    known = set(names[table["bucket_at"] < data.week.start_at])
-    fresh = now[~now.index.isin(known)] if known else now.iloc[:0]
+    known = names[table["bucket_at"] < data.week.start_at].unique()
+    fresh = now[~now.index.isin(known)] if len(known) else now.iloc[:0]
     gone = last[~last.index.isin(now.index)]
     return _list(fresh, "first_at"), _list(gone, "last_at")
 

@@ -87,10 +87,9 @@ def _read_folder(folder: Path, verdicts: Mapping[str, Verdict]) -> dict[str, Any
         try:
             report = read_report(path)
             rows.append(_sum_up(report, path.parent.name))
-        except (InputError, KeyError, TypeError, ValueError) as error:
+        except InputError as error:
             # whatever lies there instead of a report, the others are told
-            reason = error if isinstance(error, InputError) else f"{path}: is no report"
-            rows.append({"name": path.parent.name, "broken": str(reason)})
+            rows.append({"name": path.parent.name, "broken": str(error)})
             continue
         newest = sum("broken" not in row for row in rows) == 1
         for row in report["findings"]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import pandas as pd
 
 from audit_analytics.cases import Hit
 from audit_analytics.errors import InputError
-from audit_analytics.language import LANGUAGES
+from audit_analytics.review.model import decode_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,35 +22,6 @@ ID_LENGTH: Final = 4
 
 WEEK_LENGTH: Final = len("2026-W46")
 FILE: Final = "findings.json"
-_NEEDED: Final = (
-    "finding_id",
-    "key",
-    "entity_type",
-    "entity",
-    "kind",
-    "title",
-    "sentence",
-    "severity",
-    "rank",
-    "reasons",
-    "since_week",
-    "expected_per_week",
-    "status",
-    "through",
-    "untold",
-)
-_NEEDED_OF_REASONS: Final = (
-    "detector",
-    "kind",
-    "start_at",
-    "end_at",
-    "scope",
-    "alone",
-    "observed",
-    "unit",
-    "p",
-    "text",
-)
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -72,29 +43,18 @@ def read_report(path: Path) -> dict[str, Any]:
         The file cannot be read, or is no report of this version.
     """
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        return decode_report(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check the path") from None
-    except ValueError:
-        raise InputError(f"{path}: is no JSON; remove it, or write the report anew") from None
-    try:
-        rows = [*report["findings"], *report["suppressed"]]
-        complete = (
-            all(name in row for row in rows for name in _NEEDED)
-            and all(n in r for row in rows for r in row["reasons"] for n in _NEEDED_OF_REASONS)
-            and {"week_status"} <= report["coverage"].keys()
-            and {"iso"} <= report["week"].keys()
-            and {"lang", "tenant_zone", "suppressions", "watch", "budget_per_week"} <= report.keys()
-            and report["lang"] in LANGUAGES
-        )
-    except (KeyError, TypeError, AttributeError):
-        complete = False
-    if not complete:
         raise InputError(
-            f"{path}: is no report of this version; write it anew with: audit-analytics weekly, "
-            "--week and --out"
-        )
-    return dict(report)
+            f"{path}: cannot be read ({error.strerror}); give what weekly wrote, such as "
+            "reports/2026-W46"
+        ) from None
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{path}: is no report of this version ({error}); run weekly again, with --week and --out"
+        ) from None
+    except ValueError:
+        raise InputError(f"{path}: is no JSON; remove it, or run weekly again") from None
 
 
 def list_reports(folder: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.errors import ConfigError
+from audit_analytics.files import write_private
 from audit_analytics.simulate.directory import APPS_PATH
 from audit_analytics.simulate.grants import make_directory
 
@@ -65,14 +66,14 @@ def write_pages(
             msgspec.json.encode(page) + b"\n" for page in _paginate(items, count, rows_per_page)
         )
         content = b"".join(lines)
-        path.write_bytes(gzip.compress(content, 9, mtime=0) if compress else content)
+        write_private(path, gzip.compress(content, 9, mtime=0) if compress else content)
         written.append(path)
     labels, about = out_dir / "labels.csv", out_dir / "company.json"
-    labels.write_text(write_labels(company.labels), encoding="utf-8", newline="")
-    about.write_bytes(msgspec.json.format(msgspec.json.encode(_describe(company))) + b"\n")
+    write_private(labels, write_labels(company.labels).encode())
+    write_private(about, msgspec.json.format(msgspec.json.encode(_describe(company))) + b"\n")
     apps = out_dir / f"apps.json{'.gz' if compress else ''}"
     content = b"".join(msgspec.json.encode(page) + b"\n" for page in _list_apps(company))
-    apps.write_bytes(gzip.compress(content, 9, mtime=0) if compress else content)
+    write_private(apps, gzip.compress(content, 9, mtime=0) if compress else content)
     return [*written, labels, about, apps]
 
 

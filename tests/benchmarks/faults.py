@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
-from fault_cases import CASES, run_case
+from fault_cases import CASES, MORE, run_case
 
 
 def main() -> None:
@@ -20,7 +20,7 @@ def main() -> None:
         f"{'fault':<28}{'real s':>7}{'fake s':>9}{'requests':>9}{'peak MB':>8}{'served':>7}"
         f"{'stored':>7}  said"
     )
-    for case in CASES:
+    for case in (*CASES, *MORE):
         out = run_case(case, watched=True)
         print(
             f"{case.name:<28}{out.seconds:>7.1f}{out.fake_seconds:>9.0f}{out.requests:>9}"

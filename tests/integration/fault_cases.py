@@ -82,6 +82,9 @@ class Case:
     client_jumps: float = 0.0
     server_jumps: float = 0.0
     heals_clock: bool = False
+    extra: int = 0
+    """Rows the bad window has besides."""
+
     requests_max: int = 30
     peak_mb_max: float | None = None
     """Watched where the answer is large: watching takes three times as long."""
@@ -207,6 +210,33 @@ CASES = [
     ],
 ]  # fmt: skip
 
+MORE = [
+    Case("gzip that is none", always(text(b"{}", Content_Encoding="gzip")), True, "usable answer"),
+    Case("two documents", lambda items, *_: text(body_of(items) * 2), True, "not an answer"),
+    Case("rest after the document", lambda items, *_: text(body_of(items) + b"\n<!-- proxy -->"), True, "not an answer"),
+    Case("UTF-16", lambda items, *_: text(body_of(items).decode().encode("utf-16")), True, "not an answer"),
+    Case("key twice", lambda items, *_: text(body_of(items).replace(b'"code": 0', b'"code": 7, "code": 0'))),
+    Case("code is null", always(json_reply(200, {"code": None})), True, "not an answer"),
+    Case("code as a float", lambda items, *_: page(items, code=0.0), True, "not an answer"),
+    Case("nothing at all with 204", first(text(b"", 204), 2)),
+    Case("401", first(json_reply(401, {"code": 99991663}))),
+    Case("408", first(text(b"timeout", 408), 2)),
+    Case("pause without a length", first(json_reply(429, {"code": 99991400}))),
+    Case("pause as a date", first(json_reply(429, {"code": 99991400}, {"Retry-After": "Mon, 02 Mar 2026 15:00:40 GMT"}))),
+    Case("endless pause", first(json_reply(429, {"code": 99991400}, {"Retry-After": "1e300"})), said="waiting 3600 s"),
+    Case("negative pause", first(json_reply(429, {"code": 99991400}, {"Retry-After": "-5"}))),
+    Case("pause that is no number", first(json_reply(429, {"code": 99991400}, {"Retry-After": "nan"}))),
+    Case("limited with HTTP 200", first(json_reply(200, {"code": 99991400}, {"x-ogw-ratelimit-reset": "7"}))),
+    Case("token of a megabyte", lambda items, n, _: page(items[:5], "t" * 10**6) if n == 0 else page(items[5:])),
+    Case("token that is a number", lambda items, *_: json_reply(200, {"code": 0, "data": {"items": items, "has_more": True, "page_token": 7}}), True, "no page_token"),
+    Case("header of 100 KB", first(text(b"{}", X_Long="a" * 100_000), 2)),
+    Case("cookies and a log id that acts", lambda items, *_: page(items)._replace(headers={"Set-Cookie": "a=b", "X-Tt-Logid": "<script>"})),
+    Case("times as text and in ms", lambda items, *_: page([{**i, "event_time": [str(i["event_time"]), i["event_time"] * 1000][n % 2]} for n, i in enumerate(items)])),
+    Case("one id with two contents", lambda items, *_: page([*items, {**items[0], "app_id": "cli_2"}])),
+    Case("half a character in an id", lambda items, *_: page([*items, {**items[0], "id": "\ud800"}]), extra=1),
+]  # fmt: skip
+"""Run by ``tests/benchmarks/faults.py`` and ``pytest -m benchmark``."""
+
 
 @contextmanager
 def serving(case: Case, clock: FakeClock, date_ahead: list[float]) -> Any:
@@ -281,8 +311,8 @@ def run_case(case: Case, *, watched: bool = False) -> Outcome:
                     limiter=limiter,
                     clock=clock.time,
                     sleep=clock.sleep,
-                    timeout_seconds=0.4 if "trickle" in case.name else 10,
-                    attempts=3 if "trickle" in case.name else 8,
+                    timeout_seconds=1 if "trickle" in case.name else 10,
+                    attempts=2 if "trickle" in case.name else 8,
                 ) as client:
                     result = sync(
                         Settings(),

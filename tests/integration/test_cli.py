@@ -20,7 +20,7 @@ def run(*arguments, cwd=None):
         text=True,
         check=False,
         cwd=cwd,
-        timeout=300,
+        timeout=900,
     )
 
 

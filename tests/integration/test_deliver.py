@@ -558,7 +558,7 @@ def run(*arguments, cwd, **environment):
         check=False,
         cwd=cwd,
         env={"PATH": "/usr/bin:/bin", "HOME": str(cwd), **environment},
-        timeout=300,
+        timeout=900,
     )
 
 

@@ -35,7 +35,7 @@ def test_there_are_notebooks():
 def test_notebook_runs(path):
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(STRICT))
-    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": path.parent}})
+    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": path.parent}})
     client.execute()
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert all(cell.get("execution_count") for cell in code)

@@ -1,14 +1,20 @@
 """A week that differs as a whole is one story."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tenant import HOUR, SEND, WEEK, calls, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
-from audit_analytics.cases import Case
+from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import hits as hits_module
+from audit_analytics.detect.alike import part_alike
+from audit_analytics.detect.groups.common import COMMON
 from audit_analytics.detect.hits import find_hits
 
 NOON = local("2026-11-11 12:00")
@@ -55,23 +61,81 @@ def test_the_page_and_the_other_files_can_show_it(report, tmp_path):
     assert any("differs as a whole" in p.read_text() for p in tmp_path.rglob("*.html"))
 
 
-def test_never_more_than_three_budgets_one_by_one(monkeypatch):
-    rare = [
-        Case(entity_type="app", entity=f"cli_{n}", p=1e-6, expected_per_week=0.01, q=0.01)
-        for n in range(50)
+def name(n, expected=0.01):
+    return Case(entity_type="app", entity=f"cli_{n}", p=1e-6, expected_per_week=expected, q=0.01)
+
+
+def speak(case, api="", kind="volume"):
+    where = {"app_id": (case.entity,)} | ({"api": (api,)} if api else {})
+    at = pd.Timestamp(NOON)
+    return [
+        Hit(
+            detector="VOL",
+            kind=kind,
+            entity_type="app",
+            entity=case.entity,
+            start_at=at,
+            end_at=at,
+            observed=9.0,
+            unit="calls",
+            p=1e-6,
+            where=where,
+        )
     ]
-    told, untold = [], []
+
+
+def test_never_more_than_three_budgets_one_by_one(monkeypatch):
+    rare = [name(n) for n in range(50)]
+    untold = []
 
     def explain(_found, case, _severity):
-        told.append(case)
-        return []
+        return speak(case, api=case.entity)
 
-    def count(_found, more):
-        untold.append(more)
+    def count(_found, left):
+        untold.extend(left)
         return []
 
     monkeypatch.setattr(hits_module, "explain_case", explain)
     monkeypatch.setattr(hits_module, "list_detectors", lambda _: [SimpleNamespace(explained=count)])
-    find_hits(SimpleNamespace(cases=rare), budget=10, severity_of_api={})
-    assert told == rare[:30]
-    assert untold == [20]
+    hits = find_hits(SimpleNamespace(cases=rare), budget=10, severity_of_api={})
+    assert [hit.entity for hit in hits] == [case.entity for case in rare[:30]]
+    assert untold == rare[30:]
+    assert not any("crowd" in hit.facts for hit in hits)
+
+
+@given(
+    st.lists(st.integers(0, 12), max_size=60),
+    st.integers(1, 40),
+)
+def test_every_story_has_a_place_before_another_has_its_second(stories, most):
+    cases = [(name(n), speak(name(n), api=f"api {story}")) for n, story in enumerate(stories)]
+    hits, left = part_alike(cases, most=most)
+    told = {hit.entity for hit in hits}
+    assert told.isdisjoint(case.entity for case in left)
+    assert len(told) + len(left) == len(cases)
+    if len(cases) <= most:
+        assert hits == [hit for _, own in cases for hit in own]
+        return
+    assert len(told) <= most
+    sizes = Counter(stories)
+    first = {story: f"cli_{stories.index(story)}" for story in sizes}
+    # of as many stories as there are places nobody's is missing
+    assert sum(entity in told for entity in first.values()) == min(len(sizes), most)
+    for story, number in sizes.items():
+        own = [hit for hit in hits if hit.where["api"] == (f"api {story}",)]
+        assert len(own) <= (3 if number > 8 else number)
+        assert all(("crowd" in hit.facts) == (number > 8) for hit in own)
+
+
+def test_a_thousand_alike_leave_the_others_their_places_and_are_one_row_with_names():
+    crowd = [(name(n, 0.5), speak(name(n, 0.5))) for n in range(1000)]
+    own = [(name(f"own{n}", 2.0), speak(name(f"own{n}", 2.0), api=f"api {n}")) for n in range(6)]
+    hits, left = part_alike([*crowd, *own], most=30)
+    assert [hit.entity for hit in hits] == ["cli_0", "cli_1", "cli_2", *(c.entity for c, _ in own)]
+    grid = SimpleNamespace(days=lambda _: [0], day_span=lambda _: (NOON, NOON + HOUR))
+    detection = SimpleNamespace(common=[], panel=SimpleNamespace(grid=grid))
+    (row,) = COMMON.explained(detection, left)
+    assert row.severity == "high"
+    assert len(row.where["app_id"]) == 997
+    assert "997 more cases" in COMMON.sentence(row, "", "UTC")
+    assert "cli_3, cli_4, cli_5 and 994 more" in COMMON.sentence(row, "", "UTC")

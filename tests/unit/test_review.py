@@ -19,9 +19,11 @@ from tenant import (
 from test_engine import Distance
 
 import audit_analytics as aa
+from audit_analytics.deliver import deliver_report
 from audit_analytics.errors import InputError
 from audit_analytics.report.html import render_html
 from audit_analytics.report.markdown import render_markdown
+from audit_analytics.report.overview import write_overview
 from audit_analytics.review.past import read_past
 from audit_analytics.review.reports import find_finding, read_report
 from audit_analytics.review.suppression import Suppression, append_suppression
@@ -277,6 +279,41 @@ def test_an_ambiguous_prefix_names_both(reports, found, tmp_path):
     (tmp_path / LAST.iso / "findings.json").write_text(json.dumps(report), encoding="utf-8")
     with pytest.raises(InputError, match=f"{found['finding_id']} or|or {found['finding_id']}"):
         find_finding(tmp_path, found["finding_id"][:8])
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "says"),
+    [
+        (("findings", 0, "reasons", 0, "observed"), "many", r"findings\[0\].reasons\[0\].observed"),
+        (("findings", 0, "entity"), None, r"findings\[0\].entity"),
+        (("week", "iso"), "../../etc", "week.iso"),
+        (("schema_version",), "2.0", "schema_version"),
+        (("lang",), "xx", "lang"),
+        (("totals", "calls_count"), [], "totals.calls_count"),
+        (("suppressed",), None, "suppressed"),
+    ],
+)
+def test_one_model_says_what_is_wrong_with_a_report(reports, tmp_path, where, value, says):
+    """Whoever opens it: review, the overview, a delivery."""
+    report = read_report(reports / LAST.iso / "findings.json")
+    spot = report
+    for step in where[:-1]:
+        spot = spot[step]
+    spot[where[-1]] = value
+    folder = tmp_path / LAST.iso
+    folder.mkdir()
+    (folder / "findings.json").write_text(json.dumps(report), encoding="utf-8")
+    for read in (
+        lambda: read_past(tmp_path, WEEK, weeks=4),
+        lambda: deliver_report(folder, aa.Settings()),
+    ):
+        with pytest.raises(
+            InputError, match=f"no report of this version.*{says}.*run weekly again"
+        ):
+            read()
+    assert "is no report of this version" in write_overview(
+        tmp_path, lang="en", zone="UTC"
+    ).read_text("utf-8")
 
 
 @pytest.mark.parametrize(

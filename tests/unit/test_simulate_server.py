@@ -265,7 +265,7 @@ def test_serve_runs_until_it_is_interrupted(session):
         url = process.stdout.readline().strip()
         assert session.post(url + "/x").status_code == 404
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(300) == 0
 
 
 # Webhook and messages

@@ -29,7 +29,7 @@ def run(*arguments, cwd, **environment):
         check=False,
         cwd=cwd,
         env=os.environ | environment,
-        timeout=120,
+        timeout=900,
     )
 
 

@@ -18,7 +18,7 @@ from audit_analytics.detect.surprise import score_counts
 from audit_analytics.language import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -314,11 +314,11 @@ class WeekGroup(Detector):
     Parameters
     ----------
     explained : callable
-        ``explained(detection, untold) -> iterator of Hit``; `untold` is how many cases within the
-        budget are too many to be told one by one.
+        ``explained(detection, untold) -> iterator of Hit``; `untold` are the cases within the
+        budget that are not told one by one, there being too many of them.
     """
 
-    explained: Callable[[Detection, int], Iterator[Hit]]
+    explained: Callable[[Detection, Sequence[Case]], Iterator[Hit]]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

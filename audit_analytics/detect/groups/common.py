@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import WeekGroup
 from audit_analytics.language import _, label_entity, mark, ngettext
 from audit_analytics.language.wording import list_names, say_when
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from audit_analytics.cases import Case
     from audit_analytics.detect.engine import Detection
 
 
-def _explain(detection: Detection, untold: int) -> Iterator[Hit]:
+def _explain(detection: Detection, untold: Sequence[Case]) -> Iterator[Hit]:
     grid = detection.panel.grid
     for common in detection.common:
         day = grid.days(0)[common.day]
@@ -40,6 +42,7 @@ def _explain(detection: Detection, untold: int) -> Iterator[Hit]:
         )
     if untold:
         days = grid.days(0)
+        apps = [case.entity for case in untold if case.entity_type == "app"]
         yield Hit(
             detector="COMMON",
             kind="mixture",
@@ -47,10 +50,11 @@ def _explain(detection: Detection, untold: int) -> Iterator[Hit]:
             entity="apps",
             start_at=grid.day_span(days[0])[0],
             end_at=grid.day_span(days[-1])[1],
-            observed=float(untold),
+            observed=float(len(untold)),
             unit=mark("cases that are not told one by one"),
-            severity="medium",
-            facts={"untold": untold},
+            severity=max(("medium", *(c.rarity for c in untold)), key=schema.SEVERITIES.index),
+            facts={"untold": [(case.entity, case.entity_type) for case in untold]},
+            where={"app_id": tuple(apps)} if apps else {},
         )
 
 
@@ -58,10 +62,11 @@ def _say(hit: Hit, who: str, zone: str) -> str:  # noqa: ARG001 - a change of al
     if "untold" in hit.facts:
         return ngettext(
             "This week differs as a whole: {n} more case was as rare as those told one by one; it "
-            "is counted here, not told.",
+            "is counted here, not told ({names}).",
             "This week differs as a whole: {n} more cases were as rare as those told one by one; "
-            "they are counted here, not told.",
-            hit.facts["untold"],
+            "they are counted here, not told ({names}).",
+            len(hit.facts["untold"]),
+            names=list_names([label_entity(*entity) for entity in hit.facts["untold"]]),
         )
     way: str = hit.facts["way"]
     return _(
