@@ -225,3 +225,36 @@ class EvidenceSource(Protocol):
             Rows and counts.
         """
         ...
+
+    def fetch_shared(
+        self,
+        hits: Sequence[Hit],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        span: pd.Timedelta,
+        apps_max: int,
+        rows_max: int,
+    ) -> pd.DataFrame:
+        """Fetch the calls of rare objects that several apps opened, and none of them for long.
+
+        Parameters
+        ----------
+        hits : sequence of Hit
+            One of them opened the object.
+        start, end : pandas.Timestamp
+            Only rows in ``[start, end)``.
+        span : pandas.Timedelta
+            An app that opened it over a longer time has a habit, and its calls are left out.
+        apps_max : int
+            How many apps may have opened it in all.
+        rows_max : int
+            How many rows to return.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of objects that
+            two or more apps opened so, by time.
+        """
+        ...

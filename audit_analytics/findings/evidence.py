@@ -67,6 +67,50 @@ class FrameEvidence:
             ok_objects_count=own.loc[own["outcome"] == "ok", "object"].nunique(),
         )
 
+    def fetch_shared(
+        self,
+        hits: Sequence[Hit],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        span: pd.Timedelta,
+        apps_max: int,
+        rows_max: int,
+    ) -> pd.DataFrame:
+        """Fetch the calls of rare objects that several apps opened, and none of them for long.
+
+        Parameters
+        ----------
+        hits : sequence of Hit
+            One of them opened the object.
+        start, end : pandas.Timestamp
+            Only rows in ``[start, end)``.
+        span : pandas.Timedelta
+            An app that opened it over a longer time has a habit, and its calls are left out.
+        apps_max : int
+            How many apps may have opened it in all.
+        rows_max : int
+            How many rows to return.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of objects that
+            two or more apps opened so, by time.
+        """
+        found = self._join(hits, start, end)
+        found = found.loc[found["outcome"] == "ok", "object"].dropna().unique()
+        first, last = self.events["at"].searchsorted([start, end])
+        rows = self.events.iloc[first:last]
+        rows = rows[(rows["outcome"] == "ok") & rows["object"].isin(found)]
+        pairs = rows.groupby(["object", "app_id"], observed=True)["at"].agg(["min", "max"])
+        once = pairs["max"] - pairs["min"] <= span
+        objects = once.groupby("object").agg(["size", "sum"])
+        shared = objects.index[(objects["size"] <= apps_max) & (objects["sum"] > 1)]
+        once = once[once & once.index.get_level_values("object").isin(shared)]
+        own = pd.MultiIndex.from_frame(rows[["object", "app_id"]]).isin(once.index)
+        return rows[own].sort_values(["at", "id"])[:rows_max]
+
     def _join(self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         matched = [self._select(hit, start, end) for hit in hits]
         rows = pd.concat([self.events.iloc[:0], *matched])

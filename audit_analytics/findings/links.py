@@ -5,7 +5,8 @@ What many have in common says nothing, so a thing counts here only where it is r
 - a **place**: an app was answered from a network that it had never used before, that at most one
   app of the tenant had, and that few apps use now; such a place also makes its app shared between
   an address and others. What was refused touches nothing: anybody can try any app.
-- an **object** that few apps touched that week, among the calls shown that succeeded;
+- an **object** that few apps opened that week, none of them for more than a day; who opens everything
+  shares with anybody, so a finding that rests on many objects shares none;
 - a **scope** that few apps were granted lately.
 """
 
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import Hit
-from audit_analytics.findings.objects import HIDDEN, mask_object
+from audit_analytics.cases import Hit, find_covered
+from audit_analytics.findings.objects import mask_object
+from audit_analytics.findings.shown import name_of_row
+from audit_analytics.review.reports import read_hits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +40,16 @@ MAX_KNOWN: Final = 1
 FEW: Final = 3
 """Apps that may share a thing this week, if they are not a fifth of all."""
 
+OPENED: Final = pd.Timedelta(days=1)
+"""Who opens an object for longer has a habit."""
+
+MAX_OBJECTS: Final = 200
+"""Who opens more is after all objects, not after one."""
+
 MAX_PLACES: Final = 50
 
 MAX_ROWS: Final = 500
-"""Calls of objects that are looked at; what is called more often is not rare."""
+"""Calls of objects that are looked at."""
 
 
 class Touch(NamedTuple):
@@ -91,7 +100,7 @@ class Links:
     places : pandas.DataFrame
         ``app_id``, ``ip``, ``network``, ``first_at`` and ``last_at``.
     objects : dict of str to list of Touch
-        By finding id.
+        By finding id, and by app.
     grants : dict of str to list of Touch
         By app.
     """
@@ -162,7 +171,7 @@ class Links:
             for row in rows.itertuples()
             for kind, name in (("network", str(row.network)), ("app", str(row.app_id)))
         ]
-        found += self.objects.get(finding_id, [])
+        found += self.objects.get(finding_id or entity, [])
         found += self.grants.get(entity, []) if entity_type == "app" else []
         return [
             touch
@@ -233,39 +242,42 @@ def _find_places(by_ip: pd.DataFrame, week: Week) -> pd.DataFrame:
 def _find_objects(
     findings: Sequence[Finding], evidence: EvidenceSource, week: Week
 ) -> dict[str, list[Touch]]:
-    """Find the rare objects that the calls of several apps share; of those shown alone."""
-    shown = [
-        (row["object_name"], finding.finding_id, row)
+    """Find the rare objects that several apps opened, and whose findings rest on that."""
+    hits = {
+        finding.finding_id: read_hits(vars(finding))
         for finding in findings
-        for row in finding.evidence["rows"]
-        if row["object_name"] and HIDDEN not in row["object_name"] and row["outcome"] == "ok"
-    ]
-    apps: dict[str, set[str]] = {}
-    for name, _finding_id, row in shown:
-        apps.setdefault(name, set()).add(row["app_id"])
-    shown = [one for one in shown if len(apps[one[0]]) > 1]
-    if not shown:
+        if 0 < finding.objects["ok_count"] <= MAX_OBJECTS
+    }
+    if len(hits) < 2:
         return {}
-    named = _fetch(evidence, week, "id", tuple({row["id"] for *_, row in shown}))
-    numbers = dict(zip(named["id"].astype("str"), named["object"], strict=True))
-    wanted = tuple(int(number) for number in set(numbers.values()) if not pd.isna(number))
-    rows = _fetch(evidence, week, "object", wanted) if wanted else named[:0]
-    users = rows.groupby("object")["app_id"].nunique() if len(rows) < MAX_ROWS else {}
-    found: dict[str, list[Touch]] = {}
-    for name, finding_id, row in shown:
-        number = numbers.get(row["id"])
-        if not pd.isna(number) and 1 < users.get(number, 0) <= FEW:
-            at = pd.Timestamp(row["at"])
-            touch = Touch("object", str(number), at, at, mask_object(name))
-            found.setdefault(finding_id, []).append(touch)
+    rows = evidence.fetch_shared(
+        [hit for own in hits.values() for hit in own],
+        start=week.start_at,
+        end=week.end_at,
+        span=OPENED,
+        apps_max=FEW,
+        rows_max=MAX_ROWS,
+    )
+    # where the catalogue does not know an API, its placeholders are guesses
+    calls = rows[rows["severity"] != "unknown"]
+    calls = calls.assign(calls_count=1, first_at=calls["at"], last_at=calls["at"])
+    found = {str(app): _touch(own) for app, own in calls.groupby("app_id", observed=True)}
+    for finding_id, own in hits.items():
+        found[finding_id] = _touch(calls[find_covered(own, calls)])
     return found
 
 
-def _fetch(
-    evidence: EvidenceSource, week: Week, column: str, values: tuple[object, ...]
-) -> pd.DataFrame:
-    hit = _ask(week.start_at, week.end_at, {column: values})
-    return evidence.fetch([hit], start=week.start_at, end=week.end_at, rows_max=MAX_ROWS).rows
+def _touch(calls: pd.DataFrame) -> list[Touch]:
+    return [
+        Touch(
+            "object",
+            str(number),
+            own["at"].min(),
+            own["at"].max(),
+            mask_object(name_of_row(own.iloc[0])),
+        )
+        for number, own in calls.groupby("object")
+    ]
 
 
 def _ask(start: pd.Timestamp, end: pd.Timestamp, where: dict[str, Any]) -> Hit:

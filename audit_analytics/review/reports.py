@@ -51,6 +51,7 @@ _NEEDED_OF_REASONS: Final = (
     "p",
     "text",
 )
+_OF_WATCHED: Final = ("entity_type", "entity", "p", "parts")
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def read_report(path: Path) -> dict[str, Any]:
         complete = (
             all(name in row for row in rows for name in _NEEDED)
             and all(n in r for row in rows for r in row["reasons"] for n in _NEEDED_OF_REASONS)
+            and all(len(row) == len(_OF_WATCHED) for row in report["watch"]["cases"])
             and {"week_status"} <= report["coverage"].keys()
             and {"iso"} <= report["week"].keys()
             and {"lang", "tenant_zone", "suppressions", "watch", "budget_per_week"} <= report.keys()

@@ -84,7 +84,11 @@ def build(parts, hits, *, suppressed=(), past=ABSENT, cases=(), inventory=None, 
     findings = merge_findings(list(hits), [], evidence, **merge)
     hidden = merge_findings(list(suppressed), [], evidence, **merge)
     links = find_links(
-        findings, rollup(events, zone=ZONE).by_ip, evidence, inventory or Inventory(), week=WEEK
+        [*hidden, *findings],
+        rollup(events, zone=ZONE).by_ip,
+        evidence,
+        inventory or Inventory(),
+        week=WEEK,
     )
     return build_stories(
         findings,
@@ -169,28 +173,47 @@ def test_weak_signals_and_what_is_suppressed_join_and_never_make_one():
     assert all_told.story_id == story.story_id
 
 
-def test_a_rare_object_joins_and_one_that_many_open_does_not():
-    def opens(app, **columns):
-        return calls(app, spread(NOON, 3), severity="high", object=7, **columns)
+def opens(app, times=None, number=7):
+    return calls(app, spread(NOON, 3) if times is None else times, object=number)
 
-    def name(events, ids):
-        path = events["path"].mask(events["object"].eq(7).fillna(value=False), f"/{ids}")
-        return events.assign(path=path)
 
-    events = name(
-        make_events(*USUAL, opens("cli_00"), opens("cli_01")), "open-apis/contact/v3/users/ou_77"
+BUSY = [calls(app, spread(NOON, 60), severity="critical") for app in APPS[:2]]
+"""More sensitive calls than evidence shows, so that the object is in none of the rows shown."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "joined"),
+    [
+        ([*BUSY, opens("cli_00"), opens("cli_01")], True),
+        ([opens(app) for app in APPS], False),  # many open it
+        ([opens("cli_00"), opens("cli_01", [NOON - 25 * HOUR, NOON])], False),  # a habit
+        ([opens("cli_00"), opens("cli_01", [NOON + 9 * HOUR])], False),  # not what it is about
+        (
+            [*(opens("cli_00", [NOON], number) for number in range(300)), opens("cli_01")],
+            False,
+        ),  # all objects, not one
+        ([opens("cli_00"), opens("cli_01").assign(outcome="permission")], False),
+    ],
+    ids=["beyond the rows shown", "many", "habit", "beside", "sweep", "refused"],
+)
+def test_a_rare_object_that_two_opened_joins_them(parts, joined):
+    stories, _ = build(parts, [hit("cli_00"), hit("cli_01")])
+    links = [(link["kind"], link["object_name"]) for story in stories for link in story.links]
+    assert links == ([("object", "…")] if joined else [])
+
+
+def test_what_is_suppressed_and_what_is_weak_join_by_their_object():
+    weak = [Case(entity_type="app", entity="cli_03", p=0.1, expected_per_week=20, q=1)]
+    there = [*STOLEN, *(opens(app) for app in ("cli_01", "cli_03"))]
+    assert build(there, TWO, cases=weak)[0][0].weak == []
+    at_the_same_time = [TWO[0], hit("cli_01")]
+    (story,), _ = build([*there, opens("cli_00")], at_the_same_time, cases=weak)
+    assert [row["entity"] for row in story.weak] == ["cli_03"]
+    (story,), _ = build(
+        [*there, opens("cli_00")], at_the_same_time, suppressed=[hit("cli_03")], cases=weak
     )
-    found = merge_findings(
-        [hit("cli_00"), hit("cli_01")], [], FrameEvidence(events), week=WEEK, history_days={}
-    )
-    many = name(
-        make_events(*USUAL, *(opens(app) for app in APPS)), "open-apis/contact/v3/users/ou_77"
-    )
-    empty = rollup(events, zone=ZONE).by_ip
-    for log, count in ((events, 2), (many, 0)):
-        links = find_links(found, empty, FrameEvidence(log), Inventory(), week=WEEK)
-        assert len(links.objects) == count
-        assert all(touch.shown == "…" for own in links.objects.values() for touch in own)
+    assert len(story.suppressed_ids) == 1
+    assert story.weak == []
 
 
 def test_a_scope_that_two_apps_were_granted_together_joins_them():
