@@ -11,7 +11,7 @@ from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
 from audit_analytics.schema import rank_severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from audit_analytics.cases import Hit
 
@@ -69,47 +69,45 @@ class FrameEvidence:
 
     def fetch_shared(
         self,
-        hits: Sequence[Hit],
+        apps: Collection[str],
         *,
         start: pd.Timestamp,
         end: pd.Timestamp,
-        span: pd.Timedelta,
         apps_max: int,
+        objects_max: int,
         rows_max: int,
     ) -> pd.DataFrame:
-        """Fetch the calls of rare objects that several apps opened, and none of them for long.
+        """Fetch the calls of objects that some apps share with each other and few others.
 
         Parameters
         ----------
-        hits : sequence of Hit
-            One of them opened the object.
+        apps : collection of str
+            Two of them, or more, opened the object.
         start, end : pandas.Timestamp
             Only rows in ``[start, end)``.
-        span : pandas.Timedelta
-            An app that opened it over a longer time has a habit, and its calls are left out.
         apps_max : int
             How many apps may have opened it in all.
+        objects_max : int
+            How many objects to return of those that the same apps opened.
         rows_max : int
             How many rows to return.
 
         Returns
         -------
         pandas.DataFrame
-            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of objects that
-            two or more apps opened so, by time.
+            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of any app, by time.
         """
-        found = self._join(hits, start, end)
-        found = found.loc[found["outcome"] == "ok", "object"].dropna().unique()
         first, last = self.events["at"].searchsorted([start, end])
         rows = self.events.iloc[first:last]
-        rows = rows[(rows["outcome"] == "ok") & rows["object"].isin(found)]
-        pairs = rows.groupby(["object", "app_id"], observed=True)["at"].agg(["min", "max"])
-        once = pairs["max"] - pairs["min"] <= span
-        objects = once.groupby("object").agg(["size", "sum"])
-        shared = objects.index[(objects["size"] <= apps_max) & (objects["sum"] > 1)]
-        once = once[once & once.index.get_level_values("object").isin(shared)]
-        own = pd.MultiIndex.from_frame(rows[["object", "app_id"]]).isin(once.index)
-        return rows[own].sort_values(["at", "id"])[:rows_max]
+        rows = rows[(rows["outcome"] == "ok") & rows["object"].notna()]
+        mine = rows.loc[rows["app_id"].isin(apps), ["object", "app_id"]].drop_duplicates()
+        rows = rows[rows["object"].isin(mine.loc[mine["object"].duplicated(), "object"])]
+        users = (
+            rows["app_id"].astype("str").groupby(rows["object"]).agg(lambda own: (*sorted({*own}),))
+        )
+        users = users[users.map(len) <= apps_max].sort_index()
+        chosen = users.groupby(users).head(objects_max).index
+        return rows[rows["object"].isin(chosen)].sort_values(["at", "id"])[:rows_max]
 
     def _join(self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         matched = [self._select(hit, start, end) for hit in hits]

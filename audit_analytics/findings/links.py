@@ -5,8 +5,9 @@ What many have in common says nothing, so a thing counts here only where it is r
 - a **place**: an app was answered from a network that it had never used before, that at most one
   app of the tenant had, and that few apps use now; such a place also makes its app shared between
   an address and others. What was refused touches nothing: anybody can try any app.
-- an **object** that few apps opened that week, none of them for more than a day; who opens everything
-  shares with anybody, so a finding that rests on many objects shares none;
+- an **object** that few apps opened in the week, as what their findings are about: who shares more
+  with each other besides has work in common. Who opens everything shares with anybody, so a finding
+  that rests on many objects shares none;
 - a **scope** that few apps were granted lately.
 """
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
@@ -25,6 +27,8 @@ from audit_analytics.review.reports import read_hits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from audit_analytics.cases import EvidenceSource
     from audit_analytics.dates.weeks import Week
@@ -40,16 +44,16 @@ MAX_KNOWN: Final = 1
 FEW: Final = 3
 """Apps that may share a thing this week, if they are not a fifth of all."""
 
-OPENED: Final = pd.Timedelta(days=1)
-"""Who opens an object for longer has a habit."""
-
 MAX_OBJECTS: Final = 200
 """Who opens more is after all objects, not after one."""
 
 MAX_PLACES: Final = 50
 
-MAX_ROWS: Final = 500
-"""Calls of objects that are looked at."""
+MAX_SHARED: Final = 20
+"""Objects of the same apps that are looked at."""
+
+MAX_ROWS: Final = 5000
+"""Their calls."""
 
 
 class Touch(NamedTuple):
@@ -242,29 +246,38 @@ def _find_places(by_ip: pd.DataFrame, week: Week) -> pd.DataFrame:
 def _find_objects(
     findings: Sequence[Finding], evidence: EvidenceSource, week: Week
 ) -> dict[str, list[Touch]]:
-    """Find the rare objects that several apps opened, and whose findings rest on that."""
-    hits = {
-        finding.finding_id: read_hits(vars(finding))
-        for finding in findings
-        if 0 < finding.objects["ok_count"] <= MAX_OBJECTS
-    }
-    if len(hits) < 2:
+    """Find the objects that several apps share in what their findings are about, and not besides."""
+    about = [f for f in findings if 0 < f.objects["ok_count"] <= MAX_OBJECTS]
+    apps = {f.entity for f in about if f.entity_type == "app"}
+    apps |= {row["name"] for f in about for row in f.contributors["apps"]}
+    if len(about) < 2 or len(apps) < 2:
         return {}
     rows = evidence.fetch_shared(
-        [hit for own in hits.values() for hit in own],
+        apps,
         start=week.start_at,
         end=week.end_at,
-        span=OPENED,
         apps_max=FEW,
+        objects_max=MAX_SHARED,
         rows_max=MAX_ROWS,
     )
     # where the catalogue does not know an API, its placeholders are guesses
-    calls = rows[rows["severity"] != "unknown"]
+    calls = rows[rows["severity"] != "unknown"].astype({"app_id": "str"})
     calls = calls.assign(calls_count=1, first_at=calls["at"], last_at=calls["at"])
-    found = {str(app): _touch(own) for app, own in calls.groupby("app_id", observed=True)}
-    for finding_id, own in hits.items():
-        found[finding_id] = _touch(calls[find_covered(own, calls)])
+    covered = {f.finding_id: find_covered(read_hits(vars(f)), calls) for f in about}
+    calls = calls[_list_rare(calls, np.logical_or.reduce([*covered.values()]))]
+    found = {app: _touch(own) for app, own in calls.groupby("app_id")}
+    for finding_id, own in covered.items():
+        found[finding_id] = _touch(calls[own[calls.index]])
     return found
+
+
+def _list_rare(calls: pd.DataFrame, covered: NDArray[np.bool_]) -> pd.Series:
+    """Tell which calls are of objects that the same apps share as findings more than otherwise."""
+    whole = pd.Series(covered, calls.index).groupby([calls["object"], calls["app_id"]]).all()
+    objects = whole.groupby("object").sum() > 1
+    apps = calls.groupby("object")["app_id"].agg(lambda own: (*sorted({*own}),))
+    rare = objects & (objects.groupby(apps).transform("mean") > 1 / 2)
+    return calls["object"].isin(rare.index[rare])
 
 
 def _touch(calls: pd.DataFrame) -> list[Touch]:

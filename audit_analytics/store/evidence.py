@@ -21,7 +21,7 @@ from audit_analytics.store.window_file import WindowGone, WindowUnreadable, chec
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from audit_analytics.cases import Hit
@@ -38,13 +38,13 @@ _OBJECTS: Final = "SELECT COUNT(DISTINCT object) AS every, COUNT(DISTINCT object
 _SHOW: Final = f"SELECT {', '.join(f'events.{name}' for name in EVENTS.names)} FROM events WHERE "  # noqa: S608 - as above
 _SHARED: Final = f"""
 WITH opened AS (SELECT * FROM events WHERE events.at >= ? AND events.at < ? AND outcome = 'ok'
-    AND object IN (SELECT object FROM events WHERE ({{}}) AND outcome = 'ok')),
-pairs AS (SELECT object, app_id, MAX(opened.at) - MIN(opened.at) <= ? AS once FROM opened GROUP BY object, app_id),
-shared AS (SELECT * FROM pairs QUALIFY COUNT(*) OVER (PARTITION BY object) <= ?
-    AND COUNT(*) FILTER (once) OVER (PARTITION BY object) > 1)
-SELECT {", ".join(f"opened.{name}" for name in EVENTS.names)} FROM opened JOIN shared
-ON opened.object = shared.object AND opened.app_id = shared.app_id AND once
-ORDER BY opened.at, opened.id LIMIT ?"""  # noqa: S608 - names from our own tables
+    AND object IS NOT NULL),
+shared AS (SELECT object, list_sort(list(DISTINCT app_id)) AS apps FROM opened GROUP BY object
+    HAVING len(apps) <= ? AND COUNT(DISTINCT app_id) FILTER (app_id IN (SELECT unnest(?))) > 1),
+chosen AS (SELECT object FROM shared
+    QUALIFY row_number() OVER (PARTITION BY apps ORDER BY object) <= ?)
+SELECT {", ".join(f"opened.{name}" for name in EVENTS.names)} FROM opened
+WHERE object IN (SELECT object FROM chosen) ORDER BY opened.at, opened.id LIMIT ?"""  # noqa: S608 - names from our own tables
 _ORDER: Final = (
     "events.at < ? OR events.at >= ?, outcome IS DISTINCT FROM 'ok', "
     f"-coalesce(list_position({list(SEVERITIES)}, severity), {SEVERITIES.index('medium') + 1}), "
@@ -127,48 +127,43 @@ class StoreEvidence:
 
     def fetch_shared(
         self,
-        hits: Sequence[Hit],
+        apps: Collection[str],
         *,
         start: pd.Timestamp,
         end: pd.Timestamp,
-        span: pd.Timedelta,
         apps_max: int,
+        objects_max: int,
         rows_max: int,
     ) -> pd.DataFrame:
-        """Fetch the calls of rare objects that several apps opened, and none of them for long.
+        """Fetch the calls of objects that some apps share with each other and few others.
 
         Parameters
         ----------
-        hits : sequence of Hit
-            One of them opened the object.
+        apps : collection of str
+            Two of them, or more, opened the object.
         start, end : pandas.Timestamp
             Only rows in ``[start, end)``.
-        span : pandas.Timedelta
-            An app that opened it over a longer time has a habit, and its calls are left out.
         apps_max : int
             How many apps may have opened it in all.
+        objects_max : int
+            How many objects to return of those that the same apps opened.
         rows_max : int
             How many rows to return.
 
         Returns
         -------
         pandas.DataFrame
-            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of objects that
-            two or more apps opened so, by time.
+            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of any app, by time.
 
         Raises
         ------
         WindowGone
             Other processes replace windows faster than they can be read.
         """
-        tests = [_test(hit, max(hit.start_at, start), min(hit.end_at, end)) for hit in hits]
-        own, values = _join_tests(tests)
-        week = [start.to_pydatetime(), end.to_pydatetime()]
-        values = [*week, *values, span.to_pytimedelta(), apps_max, rows_max]
+        values = [start.to_pydatetime(), end.to_pydatetime(), apps_max, [*apps]]
+        values += [objects_max, rows_max]
         found = self._retry(
-            lambda: self._query(
-                _SHARED.format(own), values, self._find_sound([(start, end)]), SCHEMA
-            )
+            lambda: self._query(_SHARED, values, self._find_sound([(start, end)]), SCHEMA)
         )
         return EVENTS.coerce(found.to_pandas())
 

@@ -4,8 +4,9 @@ Run from the project root: ``PYTHONPATH=. python tests/benchmarks/verdicts.py --
 are judged one after the other, each with the reports before it, once with a verdict on every finding
 (true where an attack was laid, benign elsewhere) and once without any. Some honest apps have a habit
 that looks odd: in each of these weeks, at another time and of another size, they work through a
-backlog, by day or at night, or have a call fail for some hours. A harmless finding is a repeated one
-if an earlier week told of the same app or address with one of the same detectors.
+backlog, by day or at night, or have a call fail for some hours. One of the two attacks of each week
+is made on such an app. A harmless finding is a repeated one if an earlier week told of the same app
+or address, by one of the same detectors, and of the same names (API, error class, network).
 """
 
 from __future__ import annotations
@@ -76,32 +77,33 @@ def add_habits(company: Company, seed: int, *, each: int) -> tuple[Company, set[
 def make_log(seed: int, apps: int, *, harsh: bool, habits: int):
     """Return a log with two attacks in each of its last weeks, and who is attacked when."""
     company = simulate_company(seed=seed, apps=apps, weeks=WEEKS + 4, attacks=[], harsh=harsh)
-    company, taken = add_habits(company, seed, each=habits)
+    company, chosen = add_habits(company, seed, each=habits)
     events = read_log(list(company.items())).events
     last = parse_week(LAST, zone=company.zone)
     attacks, victims = [], {}
     for number in range(WEEKS):
         week = last.shifted(number + 1 - WEEKS)
-        kinds = [KINDS[(2 * number + n + seed) % len(KINDS)] for n in range(2)]
-        plans = plan_attacks(
-            kinds, profile_apps(events, week), week, end_at=week.end_at, avoid=taken, seed=seed
-        )
-        # whoever was attacked once is not attacked again: that would be no new attack
-        taken |= {plan.target.app_id for plan in plans.values()}
-        made = make_attacks(plans.values(), events, size=1.0, end_at=week.end_at)
-        victims[week.iso] = [{name for _kind, name in attack.entities} for attack in made]
-        attacks += made
+        targets = profile_apps(events, week)
+        odd = {target.app_id for target in targets} & chosen
+        victims[week.iso] = []
+        for n, avoid in enumerate(({target.app_id for target in targets} - odd, odd)):
+            kind = KINDS[(2 * number + n + seed) % len(KINDS)]
+            plans = plan_attacks(
+                [kind], targets, week, end_at=week.end_at, avoid=avoid, seed=seed + number
+            )
+            made = make_attacks(plans.values(), events, size=1.0, end_at=week.end_at)
+            victims[week.iso] += [{name for _kind, name in attack.entities} for attack in made]
+            attacks += made
     return lay_over(events, attacks), victims
 
 
 def judge_weeks(log, victims, folder: Path, *, settings: Settings, decide: bool):
     """Judge the weeks; yield the findings of each, and the attacks that were found."""
-    hostile: set[str] = set()
     for iso, attacked in victims.items():
         report = build_report(judge_week(log, week=iso, settings=settings, previous=folder))
         (folder / iso).mkdir()
         (folder / iso / "findings.json").write_text(render_json(report), encoding="utf-8")
-        hostile |= set().union(*attacked)
+        hostile = set().union(*attacked)
         week = parse_week(iso, zone=settings.tenant_zone)
         told = {row["entity"] for row in report["findings"]}
         for row in report["findings"] if decide else ():
@@ -115,10 +117,13 @@ def judge_weeks(log, victims, folder: Path, *, settings: Settings, decide: bool)
 
 def count_repeated(weeks) -> list[int]:
     """Count, week by week, the harmless findings of which something like them was told before."""
-    known: set[tuple[str, str]] = set()
+    known: set[tuple[str, str, str]] = set()
     counts = []
     for harmless in weeks:
-        own = [{(row["entity"], r["detector"]) for r in row["reasons"]} for row in harmless]
+        own = [
+            {(row["entity"], r["detector"], str(r["scope"])) for r in row["reasons"]}
+            for row in harmless
+        ]
         counts.append(sum(bool(names & known) for names in own))
         known |= set().union(*own)
     return counts

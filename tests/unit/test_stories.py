@@ -1,5 +1,7 @@
 """Findings that share what is rare for the tenant are one story; nothing else is."""
 
+import csv
+import io
 import json
 import re
 from dataclasses import replace
@@ -32,6 +34,7 @@ from audit_analytics.findings import FrameEvidence, build_stories, find_links, m
 from audit_analytics.findings.links import WINDOW
 from audit_analytics.findings.steps import name_technique
 from audit_analytics.inventory import App, Grant, Inventory, Version
+from audit_analytics.report.csv_file import render_csv
 from audit_analytics.report.html import render_html, render_notebook
 from audit_analytics.report.listing import list_findings
 from audit_analytics.report.markdown import render_markdown
@@ -177,6 +180,7 @@ def opens(app, times=None, number=7):
     return calls(app, spread(NOON, 3) if times is None else times, object=number)
 
 
+LATER = [NOON + 9 * HOUR, NOON + 10 * HOUR]
 BUSY = [calls(app, spread(NOON, 60), severity="critical") for app in APPS[:2]]
 """More sensitive calls than evidence shows, so that the object is in none of the rows shown."""
 
@@ -187,6 +191,10 @@ BUSY = [calls(app, spread(NOON, 60), severity="critical") for app in APPS[:2]]
         ([*BUSY, opens("cli_00"), opens("cli_01")], True),
         ([opens(app) for app in APPS], False),  # many open it
         ([opens("cli_00"), opens("cli_01", [NOON - 25 * HOUR, NOON])], False),  # a habit
+        (
+            [*(opens(app, [at], n) for app in APPS[:2] for n, at in enumerate([NOON, *LATER]))],
+            False,
+        ),  # they share more besides
         ([opens("cli_00"), opens("cli_01", [NOON + 9 * HOUR])], False),  # not what it is about
         (
             [*(opens("cli_00", [NOON], number) for number in range(300)), opens("cli_01")],
@@ -194,7 +202,7 @@ BUSY = [calls(app, spread(NOON, 60), severity="critical") for app in APPS[:2]]
         ),  # all objects, not one
         ([opens("cli_00"), opens("cli_01").assign(outcome="permission")], False),
     ],
-    ids=["beyond the rows shown", "many", "habit", "beside", "sweep", "refused"],
+    ids=["beyond the rows shown", "many", "habit", "common work", "beside", "sweep", "refused"],
 )
 def test_a_rare_object_that_two_opened_joins_them(parts, joined):
     stories, _ = build(parts, [hit("cli_00"), hit("cli_01")])
@@ -268,6 +276,8 @@ def test_every_output_tells_a_story_once_with_its_findings_inside():
     lines = list_findings(report)
     assert "1 to 2 are one story" in lines[0]
     assert len(lines) == len(report["findings"]) + 1
+    rows = csv.DictReader(io.StringIO(render_csv(report), newline=""))
+    assert [row["story_id"] for row in rows][:3] == ["s-00000000000a", "s-00000000000a", ""]
     events = [json.loads(line) for line in render_ocsf(report).splitlines()]
     related = [
         [e["uid"] for e in event["finding_info"].get("related_events", [])] for event in events
@@ -319,3 +329,17 @@ def test_explain_tells_a_story_by_its_id(tmp_path, monkeypatch):
     missed = CliRunner().invoke(main, ["explain", "s-ffff"])
     assert missed.exit_code == 2
     assert "in no report" in missed.stderr
+
+
+def test_what_is_open_names_the_story_while_any_of_its_findings_is(tmp_path, monkeypatch):
+    Report(fixture.make_story_report(), pd.DataFrame()).write(tmp_path / "reports" / "2026-W47")
+    monkeypatch.chdir(tmp_path)
+    decided = CliRunner().invoke(main, ["verdict", "1", "benign", "--note", "backfill"])
+    assert decided.exit_code == 0, decided.output
+    shown = CliRunner().invoke(main, ["findings"]).stdout.splitlines()
+    assert ["1 to 2 are one story" in line for line in shown].count(True) == 1
+    assert "s-00000000000a" in shown[0]
+    assert "f-000000000002" in "".join(shown)
+    assert "f-000000000001" not in "".join(shown)
+    rows = json.loads(CliRunner().invoke(main, ["findings", "--json"]).stdout)
+    assert rows[0]["story_id"] == "s-00000000000a"

@@ -130,7 +130,7 @@ def test_a_harmless_verdict_lowers_what_is_like_it():
     [
         decide(detector="VOL"),  # something else was harmless
         decide(detector=""),  # written before verdicts said what spoke
-        decide(observed=4.0),  # this is more than twice as great
+        decide(observed=2.9),  # this is more than three times as great
         decide(scope={"app_id": ("cli_a",), "category": ("token_issuance",), "ip": ("10.0.0.1",)}),
         decide(week=WEEK),  # it is this week that is to be judged
         decide("true"),
