@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10)
     parser.add_argument("--first", type=int, default=700)
     parser.add_argument("--apps", type=int, default=60)
-    parser.add_argument("--sizes", type=float, nargs="*", default=[1.0, 0.5, 0.25])
+    parser.add_argument("--sizes", type=float, nargs="*", default=[2.0, 1.0, 0.5, 0.25])
     parser.add_argument("--budget", type=float, default=3.0)
     parser.add_argument("--kinds", nargs="*", default=list(KINDS))
     asked = parser.parse_args()
