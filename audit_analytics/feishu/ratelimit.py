@@ -112,6 +112,7 @@ class SharedLimiter:
             self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
+        self._remembered_ms = remembered_ms
         self._bucket = SQLiteBucket([Rate(limit, remembered_ms)], self._connection, _TABLE)
         try:
             self._connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
@@ -172,15 +173,22 @@ class SharedLimiter:
                 self._tell(wait_seconds)
                 self._sleep(wait_seconds)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, *, limit: int | None = None) -> None:
         """Let nobody's request leave for a while, as the platform asked.
 
         Parameters
         ----------
         seconds : float
             How long, in seconds.
+        limit : int, optional
+            How many requests it allows; fewer than were thought are what this process keeps to.
         """
         with self._transaction():
+            if limit is not None and limit < self._limit:
+                _log.warning("the platform allows %d requests a minute, not %d", limit, self._limit)
+                self._limit = limit
+                rate = Rate(limit, self._remembered_ms)
+                self._bucket = SQLiteBucket([rate], self._connection, _TABLE)
             ends_at = max(self._pause_ends_at(), self._clock() + seconds)
             self._connection.execute("DELETE FROM pause")
             self._connection.execute("INSERT INTO pause VALUES (?)", (ends_at,))
