@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
@@ -239,5 +239,37 @@ class EvidenceSource(Protocol):
         -------
         Evidence
             Rows and counts.
+        """
+        ...
+
+    def fetch_shared(
+        self,
+        apps: Collection[str],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        apps_max: int,
+        objects_max: int,
+        rows_max: int,
+    ) -> pd.DataFrame:
+        """Fetch the calls of objects that some apps share with each other and few others.
+
+        Parameters
+        ----------
+        apps : collection of str
+            Two of them, or more, opened the object.
+        start, end : pandas.Timestamp
+            Only rows in ``[start, end)``.
+        apps_max : int
+            How many apps may have opened it in all.
+        objects_max : int
+            How many objects to return of those that the same apps opened.
+        rows_max : int
+            How many rows to return.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of any app, by time.
         """
         ...

@@ -8,10 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from audit_analytics.dates.weeks import (
-    Week,
-    list_years,
-)
+from audit_analytics.dates.weeks import Week, list_years
 from audit_analytics.detect import (
     Detection,
     Limits,
@@ -24,6 +21,7 @@ from audit_analytics.detect import (
     lay_out,
     limit_days,
     list_known,
+    list_parts,
     run_rules,
     use_detectors,
 )
@@ -236,10 +234,11 @@ def judge_week(
         week=report_week,
         weeks=settings.history_weeks,
     )
+    every = [*life.suppressed, *life.findings]
     stories, findings = build_stories(
         life.findings,
         life.suppressed,
-        find_links(life.findings, judged.by_ip, log.evidence, log.inventory, week=report_week),
+        find_links(every, judged.by_ip, log.evidence, log.inventory, week=report_week),
         cases=detection.cases,
         explain=explain,
         evidence=log.evidence,
@@ -265,10 +264,11 @@ def judge_week(
         watch=build_watch(
             # part of a week says nothing about how unusual the week was
             detection.cases if report_week.since_at is None else (),
-            {(f.entity_type, f.entity) for f in (*life.findings, *life.suppressed)},
+            {(f.entity_type, f.entity) for f in every},
             review.past.watched,
             week=report_week.iso,
             zone=report_week.zone,
+            parts=list_parts(detection),
             explain=explain,
         ),
     )

@@ -195,16 +195,27 @@ def serve(
     SOURCE is a folder of pages as audit-analytics simulate writes them; without it a company is simulated whose
     log ends today.
     """
+    from audit_analytics.feishu.query import PAGE_SIZE_MAX
+    from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
     from audit_analytics.simulate.directory import Directory
     from audit_analytics.simulate.faults import KINDS, Faults
     from audit_analytics.simulate.grants import make_directory
     from audit_analytics.simulate.server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
     from audit_analytics.simulate.server import serve as run
+    from audit_analytics.simulate.targets import HOURS_OF_WEEK
 
     shares: dict[str, Any] = dict(_read_fault(text, KINDS) for text in faults)
 
     def announce(server: StandIn) -> None:
-        click.echo(f"Serving {len(server.ledger.ids):,} rows at {server.url} until Ctrl-C. Try:\n")
+        rows = len(server.ledger.ids)
+        click.echo(f"Serving {rows:,} rows at {server.url} until Ctrl-C.")
+        # a window of an hour asks once at least, and whoever asks keeps to the platform's limit
+        allowed = min(limit, REQUESTS_PER_PERIOD)
+        minutes = (rows / PAGE_SIZE_MAX + weeks * HOURS_OF_WEEK) / allowed
+        click.echo(
+            f"At {allowed} requests a minute a first sync takes about {minutes:.0f} minutes; "
+            "for a short one serve a smaller company: --apps 10 --weeks 2. Try:\n"
+        )
         click.echo(f"export AUDIT_ANALYTICS_BASE_URL={server.url}")
         click.echo(f"export AUDIT_ANALYTICS_APP_ID={APP_ID}")
         click.echo(f"export AUDIT_ANALYTICS_APP_SECRET={APP_SECRET}")

@@ -77,14 +77,14 @@ def findings(
     A finding is open until it is found harmless, or confirmed and then closed.
     """
     from audit_analytics.cli.screen import paint, screen_width
-    from audit_analytics.report.listing import list_finding, tell_watched
+    from audit_analytics.report.listing import list_findings, tell_watched
     from audit_analytics.review.reports import list_open, list_reports, read_report
     from audit_analytics.review.verdicts import read_verdicts
     from audit_analytics.settings import load_settings
 
     settings = load_settings(config)
+    report = next(map(read_report, list_reports(reports)), None)
     if is_watch:
-        report = read_report(list_reports(reports)[0]) if list_reports(reports) else None
         shown = report["watch"]["rows"] if report else []
         with use_language(settings.lang):
             lines = json.dumps(shown, indent=2) if as_json else "\n".join(map(tell_watched, shown))
@@ -96,8 +96,10 @@ def findings(
         click.echo(json.dumps(rows, indent=2))
         return
     with use_language(settings.lang):
-        for row in rows:
-            click.echo(list_finding(row, screen_width(), paint))
+        # a story is told where any of its findings is open
+        told = {"findings": rows, "stories": report.get("stories", []) if report else []}
+        for line in list_findings(told, screen_width(), paint):
+            click.echo(line)
         if not rows:
             click.echo(_("Nothing is open."))
 

@@ -56,6 +56,10 @@ def main(context: click.Context, *, no_color: bool) -> None:
     audit-analytics weekly data/sample     the last whole week, into reports/
     audit-analytics open                   the newest report in a browser
     audit-analytics explain 1              the whole story of its first finding
+
+    \b
+    Completion of commands, findings and scenarios, in ~/.bashrc (or zsh_source, fish_source):
+    eval "$(_AUDIT_ANALYTICS_COMPLETE=bash_source audit-analytics)"
     """
     if no_color or os.environ.get("NO_COLOR"):
         context.color = False

@@ -15,7 +15,7 @@ from audit_analytics.detect.detectors import (
 )
 from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
-from audit_analytics.detect.hits import explain_case, find_hits
+from audit_analytics.detect.hits import explain_case, find_hits, list_parts
 from audit_analytics.detect.layout import lay_out
 from audit_analytics.detect.limit import Limits, limit_hits
 from audit_analytics.detect.metric import Metric, add_metrics
@@ -53,6 +53,7 @@ __all__ = [
     "limit_hits",
     "list_detectors",
     "list_known",
+    "list_parts",
     "load_detector",
     "rule",
     "run_rules",

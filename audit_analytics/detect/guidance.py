@@ -17,7 +17,7 @@ ASK_NAMED: Final = mark(
     "Ask {owner} in the developer console whether a release or a backfill ran then."
 )
 CONTAIN: Final = mark(
-    "To stop the app, after asking: admin console > Workplace > App management > Disable, or {call} "
+    "To stop the app, after asking: an administrator switches it off in the admin console, or {call} "
     "(scope admin:app.enable:write)."
 )
 ROTATE: Final = mark(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 MOST_BUDGETS: Final = 3
 """So many times the alarm budget is told case by case; more cases are a week's, not an app's."""
 
+RARER: Final = 0.5
+"""Than every other week."""
+
 
 def find_hits(
     detection: Detection, *, budget: float, severity_of_api: Mapping[str, str]
@@ -55,6 +58,29 @@ def find_hits(
     for group in list_detectors(WeekGroup):
         hits += group.explained(detection, left)
     return hits
+
+
+def list_parts(detection: Detection) -> dict[str, dict[str, float]]:
+    """List how rare each app's week is to every detector by itself.
+
+    Parameters
+    ----------
+    detection : Detection
+        What the engine found.
+
+    Returns
+    -------
+    dict of str to dict
+        By app and detector, how probable a week is that holds a day like its worst; what is no
+        rarer than every other week is left out.
+    """
+    days = detection.tested.sum(axis=1)
+    found: dict[str, dict[str, float]] = {str(app): {} for app in detection.panel.apps}
+    for group in detection.groups:
+        weekly = 1 - (1 - detection.app_p[group.name].min(axis=1)) ** days
+        for app in np.flatnonzero((weekly < RARER) & (days > 0)):
+            found[str(detection.panel.apps[app])][group.name] = float(weekly[app])
+    return found
 
 
 def explain_case(

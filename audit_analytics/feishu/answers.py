@@ -62,11 +62,14 @@ class RateLimited(Unavailable):
         What happened.
     pause_seconds : float
         How long to send nothing.
+    limit : int or None, default None
+        How many requests a minute it allows, if it says so.
     """
 
-    def __init__(self, message: str, pause_seconds: float) -> None:
+    def __init__(self, message: str, pause_seconds: float, limit: int | None = None) -> None:
         super().__init__(message)
         self.pause_seconds = pause_seconds
+        self.limit = limit
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,9 @@ def read_answer(response: requests.Response) -> Answer:
     is_limited = status == requests.codes.too_many_requests and code != QUOTA_SPENT
     if is_limited or code == RATE_LIMITED:
         pause = _pause_seconds(response.headers, served_at)
-        raise RateLimited(f"{label}: rate limited, wait {pause:.0f} s", pause)
+        stated = re.fullmatch(r"[1-9]\d{0,4}", response.headers.get("x-ogw-ratelimit-limit", ""))
+        limit = int(stated.group()) if stated else None
+        raise RateLimited(f"{label}: rate limited, wait {pause:.0f} s", pause, limit)
     if status >= requests.codes.internal_server_error or code == SERVER_FAILED:
         raise Unavailable(f"{label}: the server failed")
     if requests.codes.multiple_choices <= status < requests.codes.bad_request:

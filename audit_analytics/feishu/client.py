@@ -362,7 +362,7 @@ class AuditLogClient:
             try:
                 return send()
             except RateLimited as error:
-                limiter.pause(error.pause_seconds)
+                limiter.pause(error.pause_seconds, limit=error.limit)
                 self._count({"rate_limited": 1})
                 raise
             except Unavailable:

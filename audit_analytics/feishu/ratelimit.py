@@ -166,15 +166,20 @@ class SharedLimiter:
                 self._tell(wait_seconds)
                 self._sleep(wait_seconds)
 
-    def pause(self, seconds: float) -> None:
+    def pause(self, seconds: float, *, limit: int | None = None) -> None:
         """Let nobody's request leave for a while, as the platform asked.
 
         Parameters
         ----------
         seconds : float
             How long, in seconds.
+        limit : int, optional
+            How many requests it allows; fewer than were thought are what this process keeps to.
         """
         with self._transaction():
+            if limit is not None and limit < self._limit:
+                _log.warning("the platform allows %d requests a minute, not %d", limit, self._limit)
+                self._limit = limit
             ends_at = max(self._pause_ends_at(), self._clock() + seconds)
             self._connection.execute("DELETE FROM pause")
             self._connection.execute("INSERT INTO pause VALUES (?)", (ends_at,))

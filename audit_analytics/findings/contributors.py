@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_CONTRIBUTORS: Final = 5
+MAX_SUCCEEDED: Final = 20
+"""APIs that are listed if they succeeded: whoever decides has to know all of them."""
+
 MAX_APPS: Final = 50
 """Apps of an address that are listed: all of them, but in a flood."""
 
@@ -44,13 +47,15 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
         row["succeeded"] = [name for name, _count in list_successes(mine)]
     return {
         "apps": apps,
-        "apis": _count(counted, "api", MAX_CONTRIBUTORS),
+        "apis": _count(counted, "api", MAX_CONTRIBUTORS, of_ok=MAX_SUCCEEDED),
         "ips": _count(counted, "ip", MAX_CONTRIBUTORS),
         "codes": _count_codes(groups),
     }
 
 
-def _count(counted: pd.DataFrame, column: str, most: int) -> list[dict[str, Any]]:
+def _count(
+    counted: pd.DataFrame, column: str, most: int, *, of_ok: int = 0
+) -> list[dict[str, Any]]:
     # a finding has some dozen rows: pandas would take longer to group them than to count them
     counts: dict[str, list[int]] = {}
     columns = ["calls_count", "ok_count", "errors_count", "grade"]
@@ -66,7 +71,7 @@ def _count(counted: pd.DataFrame, column: str, most: int) -> list[dict[str, Any]
     )
     return [
         {"name": name} | dict(zip(columns[:3], map(int, own), strict=False))
-        for name, own in ranked[:most]
+        for name, own in ranked[: max(most, min(of_ok, sum(own[1] > 0 for own in counts.values())))]
     ]
 
 

@@ -11,7 +11,7 @@ from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
 from audit_analytics.schema import rank_severity
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from audit_analytics.cases import Hit
 
@@ -66,6 +66,48 @@ class FrameEvidence:
             objects_count=own["object"].nunique(),
             ok_objects_count=own.loc[own["outcome"] == "ok", "object"].nunique(),
         )
+
+    def fetch_shared(
+        self,
+        apps: Collection[str],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        apps_max: int,
+        objects_max: int,
+        rows_max: int,
+    ) -> pd.DataFrame:
+        """Fetch the calls of objects that some apps share with each other and few others.
+
+        Parameters
+        ----------
+        apps : collection of str
+            Two of them, or more, opened the object.
+        start, end : pandas.Timestamp
+            Only rows in ``[start, end)``.
+        apps_max : int
+            How many apps may have opened it in all.
+        objects_max : int
+            How many objects to return of those that the same apps opened.
+        rows_max : int
+            How many rows to return.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of any app, by time.
+        """
+        first, last = self.events["at"].searchsorted([start, end])
+        rows = self.events.iloc[first:last]
+        rows = rows[(rows["outcome"] == "ok") & rows["object"].notna()]
+        mine = rows.loc[rows["app_id"].isin(apps), ["object", "app_id"]].drop_duplicates()
+        rows = rows[rows["object"].isin(mine.loc[mine["object"].duplicated(), "object"])]
+        users = (
+            rows["app_id"].astype("str").groupby(rows["object"]).agg(lambda own: (*sorted({*own}),))
+        )
+        users = users[users.map(len) <= apps_max].sort_index()
+        chosen = users.groupby(users).head(objects_max).index
+        return rows[rows["object"].isin(chosen)].sort_values(["at", "id"])[:rows_max]
 
     def _join(self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         matched = [self._select(hit, start, end) for hit in hits]

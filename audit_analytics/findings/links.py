@@ -5,7 +5,9 @@ What many have in common says nothing, so a thing counts here only where it is r
 - a **place**: an app was answered from a network that it had never used before, that at most one
   app of the tenant had, and that few apps use now; such a place also makes its app shared between
   an address and others. What was refused touches nothing: anybody can try any app.
-- an **object** that few apps touched that week, among the calls shown that succeeded;
+- an **object** that few apps opened in the week, as what their findings are about: who shares more
+  with each other besides has work in common. Who opens everything shares with anybody, so a finding
+  that rests on many objects shares none;
 - a **scope** that few apps were granted lately.
 """
 
@@ -14,14 +16,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import Hit
-from audit_analytics.findings.objects import HIDDEN, mask_object
+from audit_analytics.cases import Hit, find_covered
+from audit_analytics.findings.objects import mask_object
+from audit_analytics.findings.shown import name_of_row
+from audit_analytics.review.reports import read_hits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from audit_analytics.cases import EvidenceSource
     from audit_analytics.dates.weeks import Week
@@ -37,10 +44,16 @@ MAX_KNOWN: Final = 1
 FEW: Final = 3
 """Apps that may share a thing this week, if they are not a fifth of all."""
 
+MAX_OBJECTS: Final = 200
+"""Who opens more is after all objects, not after one."""
+
 MAX_PLACES: Final = 50
 
-MAX_ROWS: Final = 500
-"""Calls of objects that are looked at; what is called more often is not rare."""
+MAX_SHARED: Final = 20
+"""Objects of the same apps that are looked at."""
+
+MAX_ROWS: Final = 5000
+"""Their calls."""
 
 
 class Touch(NamedTuple):
@@ -91,7 +104,7 @@ class Links:
     places : pandas.DataFrame
         ``app_id``, ``ip``, ``network``, ``first_at`` and ``last_at``.
     objects : dict of str to list of Touch
-        By finding id.
+        By finding id, and by app.
     grants : dict of str to list of Touch
         By app.
     """
@@ -162,7 +175,7 @@ class Links:
             for row in rows.itertuples()
             for kind, name in (("network", str(row.network)), ("app", str(row.app_id)))
         ]
-        found += self.objects.get(finding_id, [])
+        found += self.objects.get(finding_id or entity, [])
         found += self.grants.get(entity, []) if entity_type == "app" else []
         return [
             touch
@@ -233,39 +246,51 @@ def _find_places(by_ip: pd.DataFrame, week: Week) -> pd.DataFrame:
 def _find_objects(
     findings: Sequence[Finding], evidence: EvidenceSource, week: Week
 ) -> dict[str, list[Touch]]:
-    """Find the rare objects that the calls of several apps share; of those shown alone."""
-    shown = [
-        (row["object_name"], finding.finding_id, row)
-        for finding in findings
-        for row in finding.evidence["rows"]
-        if row["object_name"] and HIDDEN not in row["object_name"] and row["outcome"] == "ok"
-    ]
-    apps: dict[str, set[str]] = {}
-    for name, _finding_id, row in shown:
-        apps.setdefault(name, set()).add(row["app_id"])
-    shown = [one for one in shown if len(apps[one[0]]) > 1]
-    if not shown:
+    """Find the objects that several apps share in what their findings are about, and not besides."""
+    about = [f for f in findings if 0 < f.objects["ok_count"] <= MAX_OBJECTS]
+    apps = {f.entity for f in about if f.entity_type == "app"}
+    apps |= {row["name"] for f in about for row in f.contributors["apps"]}
+    if len(about) < 2 or len(apps) < 2:
         return {}
-    named = _fetch(evidence, week, "id", tuple({row["id"] for *_, row in shown}))
-    numbers = dict(zip(named["id"].astype("str"), named["object"], strict=True))
-    wanted = tuple(int(number) for number in set(numbers.values()) if not pd.isna(number))
-    rows = _fetch(evidence, week, "object", wanted) if wanted else named[:0]
-    users = rows.groupby("object")["app_id"].nunique() if len(rows) < MAX_ROWS else {}
-    found: dict[str, list[Touch]] = {}
-    for name, finding_id, row in shown:
-        number = numbers.get(row["id"])
-        if not pd.isna(number) and 1 < users.get(number, 0) <= FEW:
-            at = pd.Timestamp(row["at"])
-            touch = Touch("object", str(number), at, at, mask_object(name))
-            found.setdefault(finding_id, []).append(touch)
+    rows = evidence.fetch_shared(
+        apps,
+        start=week.start_at,
+        end=week.end_at,
+        apps_max=FEW,
+        objects_max=MAX_SHARED,
+        rows_max=MAX_ROWS,
+    )
+    # where the catalogue does not know an API, its placeholders are guesses
+    calls = rows[rows["severity"] != "unknown"].astype({"app_id": "str"})
+    calls = calls.assign(calls_count=1, first_at=calls["at"], last_at=calls["at"])
+    covered = {f.finding_id: find_covered(read_hits(vars(f)), calls) for f in about}
+    calls = calls[_list_rare(calls, np.logical_or.reduce([*covered.values()]))]
+    found = {app: _touch(own) for app, own in calls.groupby("app_id")}
+    for finding_id, own in covered.items():
+        found[finding_id] = _touch(calls[own[calls.index]])
     return found
 
 
-def _fetch(
-    evidence: EvidenceSource, week: Week, column: str, values: tuple[object, ...]
-) -> pd.DataFrame:
-    hit = _ask(week.start_at, week.end_at, {column: values})
-    return evidence.fetch([hit], start=week.start_at, end=week.end_at, rows_max=MAX_ROWS).rows
+def _list_rare(calls: pd.DataFrame, covered: NDArray[np.bool_]) -> pd.Series:
+    """Tell which calls are of objects that the same apps share as findings more than otherwise."""
+    whole = pd.Series(covered, calls.index).groupby([calls["object"], calls["app_id"]]).all()
+    objects = whole.groupby("object").sum() > 1
+    apps = calls.groupby("object")["app_id"].agg(lambda own: (*sorted({*own}),))
+    rare = objects & (objects.groupby(apps).transform("mean") > 1 / 2)
+    return calls["object"].isin(rare.index[rare])
+
+
+def _touch(calls: pd.DataFrame) -> list[Touch]:
+    return [
+        Touch(
+            "object",
+            str(number),
+            own["at"].min(),
+            own["at"].max(),
+            mask_object(name_of_row(own.iloc[0])),
+        )
+        for number, own in calls.groupby("object")
+    ]
 
 
 def _ask(start: pd.Timestamp, end: pd.Timestamp, where: dict[str, Any]) -> Hit:

@@ -37,11 +37,23 @@ def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
         "http_status": None if pd.isna(row["http_status"]) else int(row["http_status"]),
         "response_code": None if pd.isna(row["response_code"]) else int(row["response_code"]),
         "outcome": str(row["outcome"]),
-        "object_name": _name_object(row),
+        "object_name": name_of_row(row),
     }
 
 
-def _name_object(row: pd.Series) -> str:
+def name_of_row(row: pd.Series) -> str:
+    """Return the object a row of the log names.
+
+    Parameters
+    ----------
+    row : pandas.Series
+        Row of table :data:`audit_analytics.schema.EVENTS`.
+
+    Returns
+    -------
+    str
+        As :func:`audit_analytics.findings.objects.name_object` has it.
+    """
     # where the catalogue does not know an API, its placeholders are guesses: any word, any secret
     if pd.isna(row["path"]) or row["severity"] == "unknown":
         return ""

@@ -1,8 +1,10 @@
 """The watch list: what was a little unusual, week after week, and never enough for a finding.
 
 An attack that is spread over weeks stays below the budget in each of them. The p-values of an
-entity over the last weeks are taken together (Fisher's method), and the least stand on a list. It
-is no alarm: it is in no count, and nothing sends it.
+entity over the last weeks are taken together (Fisher's method), and the least stand on a list: those
+of its weeks as a whole, and those of each detector, for who does a little of the same every week is
+hardly unusual in any, and always in the same way. It is no alarm: it is in no count, and nothing
+sends it.
 """
 
 from __future__ import annotations
@@ -27,6 +29,10 @@ MAX_KEPT: Final = 200
 UNUSUAL: Final = 0.2
 """Weeks taken together that are more probable than this are no news."""
 
+INDEPENDENT: Final = 3
+"""As many independent chances to be unusual do an app's detectors give: of 204 simulated apps that
+nobody attacked, the least of its detectors' p-values over four weeks was below 0.036 for a tenth."""
+
 
 def build_watch(
     cases: Sequence[Case],
@@ -35,6 +41,7 @@ def build_watch(
     *,
     week: str,
     zone: str,
+    parts: Mapping[str, Mapping[str, float]],
     explain: Callable[[Case], Iterable[Hit]],
 ) -> dict[str, Any]:
     """List what was a little unusual over the last weeks and is no finding.
@@ -51,6 +58,8 @@ def build_watch(
         ISO week of the report.
     zone : str
         IANA name of the tenant's zone.
+    parts : mapping of str to mapping
+        By app, how rare its week is to each detector that found it rarer than every other week.
     explain : callable
         Says what speaks for a case.
 
@@ -62,22 +71,20 @@ def build_watch(
         ``cases`` for the reports to come.
     """
     quiet = [case for case in cases if name_entity(case) not in told]
-    earlier = {iso: {(kind, name): p for kind, name, p in rows} for iso, rows in past.items()}
+    earlier = {
+        iso: {(kind, name): (p, own) for kind, name, p, own in rows} for iso, rows in past.items()
+    }
     rows = []
     for case in quiet:
-        entity = name_entity(case)
-        before = [
-            {"week": iso, "p": known[entity]}
-            for iso, known in sorted(earlier.items())
-            if entity in known
-        ]
-        # a week in which it was as usual counts as one: else a single bad week would do
-        together = [case.p, *(row["p"] for row in before)]
-        score = -2 * float(np.log(np.maximum(together, 1e-12)).sum())
-        combined = float(scipy.stats.chi2.sf(score, 2 * (1 + len(earlier))))
+        entity, own = name_entity(case), _take_parts(case, parts)
+        before = {iso: known[entity] for iso, known in sorted(earlier.items()) if entity in known}
+        combined, detector = _combine(
+            [(case.p, own), *before.values()], weeks_count=1 + len(earlier)
+        )
         if combined < UNUSUAL:
-            least = min((row["p"] for row in before), default=1.0)
-            rows.append((combined, case, before, bool(earlier) and case.p < least))
+            least = min((p for p, _parts in before.values()), default=1.0)
+            weeks = [{"week": iso, "p": p} for iso, (p, _parts) in before.items()]
+            rows.append((combined, case, weeks, bool(earlier) and case.p < least, detector))
     rows.sort(key=lambda row: (row[0], row[1].p, name_entity(row[1])))
     return {
         "rows": [
@@ -89,16 +96,43 @@ def build_watch(
                 "combined_p": _round(combined),
                 "weeks": [*before, {"week": week, "p": _round(case.p)}],
                 "rose": rose,
-                "text": next((explain_hit(hit, zone) for hit in explain(case)), ""),
+                "text": _tell(explain(case), detector, zone),
             }
-            for combined, case, before, rose in rows[:MAX_ROWS]
+            for combined, case, before, rose, detector in rows[:MAX_ROWS]
         ],
         "cases": [
-            [case.entity_type, case.entity, _round(case.p)]
+            [case.entity_type, case.entity, _round(case.p), _take_parts(case, parts)]
             for case in sorted(quiet, key=lambda case: (case.p, name_entity(case)))[:MAX_KEPT]
             if case.p < 1
         ],
     }
+
+
+def _take_parts(case: Case, parts: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    known = parts.get(case.entity, {}) if case.entity_type == "app" else {}
+    return {name: _round(p) for name, p in known.items()}
+
+
+def _combine(
+    weeks: Sequence[tuple[float, Mapping[str, float]]], *, weeks_count: int
+) -> tuple[float, str]:
+    """Return how probable weeks are together, and the detector that says so, if it is one."""
+    series = {"": [p for p, _parts in weeks]}
+    for _p, parts in weeks:
+        for name, p in parts.items():
+            series.setdefault(name, []).append(p)
+    found = []
+    for name, values in series.items():
+        # a week in which it was as usual counts as one: else a single bad week would do
+        score = -2 * float(np.log(np.maximum(values, 1e-12)).sum())
+        p = float(scipy.stats.chi2.sf(score, 2 * weeks_count))
+        found.append((min(p * INDEPENDENT, 1.0) if name else p, name))
+    return min(found)
+
+
+def _tell(hits: Iterable[Hit], detector: str, zone: str) -> str:
+    found = sorted(hits, key=lambda hit: hit.detector != detector)  # stable: else the first
+    return explain_hit(found[0], zone) if found else ""
 
 
 def _round(value: float) -> float:

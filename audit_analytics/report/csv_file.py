@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics.report import escape
+from audit_analytics.review.reports import name_stories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,8 +44,9 @@ COLUMNS: Final = (
     "detectors",
     "attack",
     "sentence",
+    "story_id",
 )
-"""Columns of findings.csv, named as in findings.json."""
+"""Columns of findings.csv, named as in findings.json; `story_id` is the story it is part of."""
 
 EVIDENCE_COLUMNS: Final = (
     "finding_id",
@@ -82,7 +84,7 @@ def render_csv(report: dict[str, Any]) -> str:
     >>> render_csv({"findings": []}).startswith('"rank","finding_id"')
     True
     """
-    rows = ([_cell(finding, name) for name in COLUMNS] for finding in report["findings"])
+    rows = ([_cell(finding, name) for name in COLUMNS] for finding in name_stories(report))
     return _write(COLUMNS, rows)
 
 

@@ -59,7 +59,7 @@ def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Parameters
     ----------
     findings : sequence of mapping
-        As they stand in findings.json.
+        As they stand in findings.json, with their ``story_id``.
 
     Returns
     -------

@@ -12,6 +12,7 @@ from audit_analytics.report import wording
 from audit_analytics.report.columns import fill, pad, wrap
 from audit_analytics.report.escape import NAME_LIMIT, terminal
 from audit_analytics.report.names import DECISIONS, say_code
+from audit_analytics.review.reports import name_stories
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,10 +79,10 @@ def list_findings(
     list of str
         One entry a story and a finding, by rank.
     """
-    begins = {story["finding_ids"][0]: story for story in report.get("stories", [])}
+    untold = {story["story_id"]: story for story in report.get("stories", [])}
     lines = []
-    for finding in report["findings"]:
-        if story := begins.get(finding["finding_id"]):
+    for finding in name_stories(report):
+        if story := untold.pop(finding["story_id"], None):
             last = story["rank"] + len(story["finding_ids"]) - 1
             row = {"finding_id": story["story_id"], "rank": "", "verdict": None}
             told = _(

@@ -96,7 +96,8 @@ def _read_folder(folder: Path, verdicts: Mapping[str, Verdict]) -> dict[str, Any
             verdict = find_verdict(row, verdicts)
             if is_open(verdict, is_newest=newest):
                 decided = verdict["verdict"] if verdict else ""
-                found.setdefault(row["finding_id"], _name(row, path.parent.name, decided))
+                own = _name(row, path.parent.name, decided, report.get("labels", {}))
+                found.setdefault(row["finding_id"], own)
     opened = sorted(found.values(), key=lambda row: (row["decided"] != "true", row["rank"]))
     return {"reports": rows, "open": opened[:MAX_OPEN], "open_count": len(opened)}
 
@@ -125,6 +126,13 @@ def _sum_up(report: Mapping[str, Any], name: str) -> dict[str, Any]:
     }
 
 
-def _name(row: Mapping[str, Any], folder: str, decided: str) -> dict[str, Any]:
-    names = ("finding_id", "rank", "severity", "title", "entity", "entity_type", "start_local")
-    return {name: row[name] for name in names} | {"folder": folder, "decided": decided}
+def _name(
+    row: Mapping[str, Any], folder: str, decided: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    names = ("finding_id", "rank", "severity", "title", "entity_type", "start_local")
+    return {name: row[name] for name in names} | {
+        "entity": labels.get(row["entity"], row["entity"]),
+        "owner": row.get("owner", ""),
+        "folder": folder,
+        "decided": decided,
+    }

@@ -16,6 +16,7 @@ from audit_analytics.report.finding import Finding
 from audit_analytics.report.frames import tabulate_evidence, tabulate_findings, tabulate_stories
 from audit_analytics.report.listing import list_findings
 from audit_analytics.report.notes import say_notes
+from audit_analytics.review.reports import name_stories
 from audit_analytics.settings import find_beside, load_settings
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Report:
             One row per finding by rank, with the columns of findings.csv; ``start_at`` and
             ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (technique ids) lists.
         """
-        return tabulate_findings(self.data["findings"])
+        return tabulate_findings(name_stories(self.data))
 
     @cached_property
     def stories(self) -> pd.DataFrame:

@@ -71,6 +71,12 @@ class _Finding(msgspec.Struct):
 
 class _Story(msgspec.Struct):
     story_id: str
+    finding_ids: list[str]
+
+
+class _Watch(msgspec.Struct):
+    # entity type, entity, p, and p of its parts
+    cases: list[tuple[str, str, float, Any]]
 
 
 class _Report(msgspec.Struct):
@@ -86,7 +92,7 @@ class _Report(msgspec.Struct):
     suppressed: list[_Finding]
     stories: list[_Story]
     suppressions: list[dict[str, Any]]
-    watch: dict[str, Any]
+    watch: _Watch
 
 
 def decode_report(content: bytes) -> dict[str, Any]:

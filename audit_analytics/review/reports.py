@@ -160,6 +160,34 @@ def find_story(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]
     raise InputError(f"story {text!r}: is in no report of {folder}; ids stand in findings.json")
 
 
+def name_stories(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the findings of a report with the stories they are part of.
+
+    Parameters
+    ----------
+    report : mapping of str to Any
+        The report dict.
+
+    Returns
+    -------
+    list of dict
+        As they stand in findings.json, with a ``story_id``, empty where there is no story.
+
+    Examples
+    --------
+    >>> story = {"story_id": "s-1", "finding_ids": ["f-2"]}
+    >>> rows = [{"finding_id": "f-1"}, {"finding_id": "f-2"}]
+    >>> [row["story_id"] for row in name_stories({"findings": rows, "stories": [story]})]
+    ['', 's-1']
+    """
+    known = {
+        name: story["story_id"]
+        for story in report.get("stories", [])
+        for name in story["finding_ids"]
+    }
+    return [row | {"story_id": known.get(row["finding_id"], "")} for row in report["findings"]]
+
+
 def list_open(
     folder: Path, verdicts: Mapping[str, Verdict], *, is_all: bool = False
 ) -> list[dict[str, Any]]:
@@ -177,7 +205,8 @@ def list_open(
     Returns
     -------
     list of dict
-        As they stand in findings.json, with the last verdict and the ``week`` of their report.
+        As they stand in findings.json, with the last verdict, the ``week`` of their report and the
+        ``story_id`` they have in it.
 
     Raises
     ------
@@ -190,7 +219,7 @@ def list_open(
         if path != paths[0] and not any(v.verdict == "true" for v in verdicts.values()):
             break
         report = read_report(path)
-        for row in report["findings"]:
+        for row in name_stories(report):
             verdict, newest = find_verdict(row, verdicts), path == paths[0]
             if is_open(verdict, is_newest=newest) or (is_all and newest):
                 own = row | {"verdict": verdict, "week": report["week"]["iso"]}

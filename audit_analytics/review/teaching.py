@@ -1,8 +1,8 @@
 """What verdicts teach: what was found harmless speaks less loudly when it comes again.
 
 The rule: a hit is like one that was found harmless if it is of the same entity and detector, names
-nothing but what that one named, and is not more than twice as great. For each such verdict of an
-earlier week its p-value, and so E, is three times as high, and the severity of a rule one lower. A
+nothing but what that one named, and is not more than three times as great. For each such verdict of
+an earlier week its p-value, and so E, is ten times as high, and the severity of a rule one lower. A
 later verdict that the same was confirmed undoes that.
 """
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from audit_analytics.dates.weeks import Week
     from audit_analytics.review.verdicts import Verdict
 
-FACTOR: Final = 3.0
-MOST: Final = 2.0
+FACTOR: Final = 10.0
+MOST: Final = 3.0
 """How many times as great as what was harmless a hit may be, and still be like it."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import duckdb
 import pandas as pd
@@ -21,7 +21,7 @@ from audit_analytics.store.window_file import WindowGone, WindowUnreadable, chec
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from audit_analytics.cases import Hit
@@ -29,11 +29,22 @@ if TYPE_CHECKING:
     from audit_analytics.store.folder import Store
     from audit_analytics.store.manifest import Manifest
 
+Read = TypeVar("Read")
+
 _QUARTER: Final = "time_bucket(INTERVAL 15 MINUTES, events.at) AS quarter_at"
 _GROUPS: Final = ", ".join(f"events.{name}" for name in EVIDENCE_GROUPS[1:])
 _COUNT: Final = f"SELECT {_QUARTER}, {_GROUPS}, COUNT(*) AS calls_count, MIN(events.at) AS first_at, MAX(events.at) AS last_at FROM events WHERE "  # noqa: S608 - names from our own tables
 _OBJECTS: Final = "SELECT COUNT(DISTINCT object) AS every, COUNT(DISTINCT object) FILTER (outcome = 'ok') AS ok FROM events WHERE "
 _SHOW: Final = f"SELECT {', '.join(f'events.{name}' for name in EVENTS.names)} FROM events WHERE "  # noqa: S608 - as above
+_SHARED: Final = f"""
+WITH opened AS (SELECT * FROM events WHERE events.at >= ? AND events.at < ? AND outcome = 'ok'
+    AND object IS NOT NULL),
+shared AS (SELECT object, list_sort(list(DISTINCT app_id)) AS apps FROM opened GROUP BY object
+    HAVING len(apps) <= ? AND COUNT(DISTINCT app_id) FILTER (app_id IN (SELECT unnest(?))) > 1),
+chosen AS (SELECT object FROM shared
+    QUALIFY row_number() OVER (PARTITION BY apps ORDER BY object) <= ?)
+SELECT {", ".join(f"opened.{name}" for name in EVENTS.names)} FROM opened
+WHERE object IN (SELECT object FROM chosen) ORDER BY opened.at, opened.id LIMIT ?"""  # noqa: S608 - names from our own tables
 _ORDER: Final = (
     "events.at < ? OR events.at >= ?, outcome IS DISTINCT FROM 'ok', "
     f"-coalesce(list_position({list(SEVERITIES)}, severity), {SEVERITIES.index('medium') + 1}), "
@@ -110,13 +121,60 @@ class StoreEvidence:
         WindowGone
             Other processes replace windows faster than they can be read.
         """
+        return self._retry(
+            lambda: self._fetch(hits, beside, start=start, end=end, rows_max=rows_max)
+        )
+
+    def fetch_shared(
+        self,
+        apps: Collection[str],
+        *,
+        start: pd.Timestamp,
+        end: pd.Timestamp,
+        apps_max: int,
+        objects_max: int,
+        rows_max: int,
+    ) -> pd.DataFrame:
+        """Fetch the calls of objects that some apps share with each other and few others.
+
+        Parameters
+        ----------
+        apps : collection of str
+            Two of them, or more, opened the object.
+        start, end : pandas.Timestamp
+            Only rows in ``[start, end)``.
+        apps_max : int
+            How many apps may have opened it in all.
+        objects_max : int
+            How many objects to return of those that the same apps opened.
+        rows_max : int
+            How many rows to return.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of any app, by time.
+
+        Raises
+        ------
+        WindowGone
+            Other processes replace windows faster than they can be read.
+        """
+        values = [start.to_pydatetime(), end.to_pydatetime(), apps_max, [*apps]]
+        values += [objects_max, rows_max]
+        found = self._retry(
+            lambda: self._query(_SHARED, values, self._find_sound([(start, end)]), SCHEMA)
+        )
+        return EVENTS.coerce(found.to_pandas())
+
+    def _retry(self, read: Callable[[], Read]) -> Read:
         for _ in range(RETRIES):
             try:
-                return self._fetch(hits, beside, start=start, end=end, rows_max=rows_max)
+                return read()
             except WindowGone:
                 # joined or read again meanwhile: the rows are in other files now
                 self.windows[:] = self.store.scan().manifests
-        return self._fetch(hits, beside, start=start, end=end, rows_max=rows_max)
+        return read()
 
     def _fetch(
         self,

@@ -430,3 +430,22 @@ def test_no_secret_reaches_a_log_an_exception_or_a_repr(tmp_path, monkeypatch, c
         assert not [text for text in shown if secret in text]
     for file in tmp_path.iterdir():
         assert not any(secret.encode() in file.read_bytes() for secret in PLANTED)
+
+
+def test_the_limit_that_the_server_states_is_kept_to(tmp_path):
+    stated, waits, told = [{"x-ogw-ratelimit-limit": "2"}], [], []
+    clock = SimpleNamespace(time=lambda: 1000.0 + sum(waits), sleep=waits.append)
+
+    def answer(_path, _headers, _body):
+        if stated:
+            return json_reply(429, {"code": 99991400, "msg": ""}, stated.pop())
+        told.append(clock.time())
+        return json_reply(200, {"code": 0, "data": {"items": [], "has_more": False}})
+
+    with scripted(answer) as server:
+        server.clock = clock
+        with client_of(server, tmp_path, limit=100) as client:
+            for _ in range(6):
+                read(client)
+    assert len(told) == 6
+    assert all(later - first >= 60 for first, later in zip(told, told[2:], strict=False))

@@ -433,7 +433,7 @@ def make_report() -> dict[str, Any]:
                     "text": "cli_a0slow1122334455 called 41 times on Tue; 12 to 38 were expected.",
                 }
             ],
-            "cases": [["app", "cli_a0slow1122334455", 0.06]],
+            "cases": [["app", "cli_a0slow1122334455", 0.06, {"VOL": 0.02}]],
         },
         "still_open": [
             {

@@ -46,6 +46,16 @@ ATTEMPTS = calls(
 GOT = calls("cli_a", [NOON + 30 * MINUTE], api=EXPORT, ip="10.0.0.7", severity="critical")
 
 
+def test_every_api_that_succeeded_is_named_and_of_the_others_a_few():
+    opened = [f"GET/open-apis/x/v1/open{n}" for n in range(9)]
+    worked = calls("cli_a", over_time(NOON, 9), api=opened, severity="high")
+    everything = hit({"app_id": ("cli_a",)})
+    found = merge([everything], make_events(BEFORE, ATTEMPTS, worked)).contributors["apis"]
+    assert {row["name"] for row in found} == {*opened}
+    found = merge([everything], make_events(BEFORE, ATTEMPTS)).contributors["apis"]
+    assert len(found) == 5
+
+
 def test_what_got_through_is_said_and_shown_before_what_was_denied():
     usual = calls("cli_a", [NOON + MINUTE], api=READ, ip="10.0.0.7")  # as ever, and no part of it
     elsewhere = calls("cli_a", [NOON + 2 * MINUTE], api=EXPORT, ip="10.9.0.1")  # another address

@@ -85,6 +85,19 @@ def test_what_is_open_is_the_latest_reports_and_what_was_confirmed(reports):
     assert f"f-c{ids[0]}" in {row["finding_id"] for row in everything}
 
 
+def test_an_app_stands_with_its_name_and_owner(tmp_path):
+    report = fixture.make_report()
+    entity = report["findings"][0]["entity"]
+    report["findings"][0]["owner"] = "Li <Na>"
+    report["labels"] = {entity: "HR export (cli_\N{HORIZONTAL ELLIPSIS}1)"}
+    path = tmp_path / "2026-W47" / "findings.json"
+    path.parent.mkdir()
+    path.write_text(render_json(report), encoding="utf-8")
+    words = read(tmp_path).words
+    assert "HR export (cli_\N{HORIZONTAL ELLIPSIS}1)" in words
+    assert "Li <Na>" in words
+
+
 def test_a_broken_report_is_told_and_hides_no_other(reports):
     (reports / "2026-W46" / "findings.json").write_text("{")
     page = read(reports)

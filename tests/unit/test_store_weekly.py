@@ -158,6 +158,21 @@ def test_evidence_of_a_store_is_that_of_a_frame(store, events, name, catalogue):
     assert counts[0] == counts[1]
 
 
+@pytest.mark.parametrize(
+    ("apps_max", "objects_max", "count"), [(99, 99, 30), (99, 4, 12), (2, 99, 0)]
+)
+def test_shared_objects_of_a_store_are_those_of_a_frame(
+    store, events, apps_max, objects_max, count
+):
+    asked = {"apps": ["cli_02", "cli_03"], "start": WEEK.start_at, "end": WEEK.end_at}
+    found, expected = (
+        source.fetch_shared(**asked, apps_max=apps_max, objects_max=objects_max, rows_max=500)
+        for source in (StoreEvidence(store, store.scan().manifests, SHIPPED), FrameEvidence(events))
+    )
+    assert found["id"].tolist() == expected["id"].tolist()
+    assert found["object"].nunique() == count
+
+
 def test_objects_are_found_by_the_number_that_the_store_gives_them(store, events):
     source = StoreEvidence(store, store.scan().manifests, SHIPPED)
     numbers = tuple(int(number) for number in events["object"].dropna().unique()[:9])

@@ -1,5 +1,7 @@
 """Findings that share what is rare for the tenant are one story; nothing else is."""
 
+import csv
+import io
 import json
 import re
 from dataclasses import replace
@@ -32,6 +34,7 @@ from audit_analytics.findings import FrameEvidence, build_stories, find_links, m
 from audit_analytics.findings.links import WINDOW
 from audit_analytics.findings.steps import name_technique
 from audit_analytics.inventory import App, Grant, Inventory, Version
+from audit_analytics.report.csv_file import render_csv
 from audit_analytics.report.html import render_html, render_notebook
 from audit_analytics.report.listing import list_findings
 from audit_analytics.report.markdown import render_markdown
@@ -84,7 +87,11 @@ def build(parts, hits, *, suppressed=(), past=ABSENT, cases=(), inventory=None, 
     findings = merge_findings(list(hits), [], evidence, **merge)
     hidden = merge_findings(list(suppressed), [], evidence, **merge)
     links = find_links(
-        findings, rollup(events, zone=ZONE).by_ip, evidence, inventory or Inventory(), week=WEEK
+        [*hidden, *findings],
+        rollup(events, zone=ZONE).by_ip,
+        evidence,
+        inventory or Inventory(),
+        week=WEEK,
     )
     return build_stories(
         findings,
@@ -169,28 +176,52 @@ def test_weak_signals_and_what_is_suppressed_join_and_never_make_one():
     assert all_told.story_id == story.story_id
 
 
-def test_a_rare_object_joins_and_one_that_many_open_does_not():
-    def opens(app, **columns):
-        return calls(app, spread(NOON, 3), severity="high", object=7, **columns)
+def opens(app, times=None, number=7):
+    return calls(app, spread(NOON, 3) if times is None else times, object=number)
 
-    def name(events, ids):
-        path = events["path"].mask(events["object"].eq(7).fillna(value=False), f"/{ids}")
-        return events.assign(path=path)
 
-    events = name(
-        make_events(*USUAL, opens("cli_00"), opens("cli_01")), "open-apis/contact/v3/users/ou_77"
+LATER = [NOON + 9 * HOUR, NOON + 10 * HOUR]
+BUSY = [calls(app, spread(NOON, 60), severity="critical") for app in APPS[:2]]
+"""More sensitive calls than evidence shows, so that the object is in none of the rows shown."""
+
+
+@pytest.mark.parametrize(
+    ("parts", "joined"),
+    [
+        ([*BUSY, opens("cli_00"), opens("cli_01")], True),
+        ([opens(app) for app in APPS], False),  # many open it
+        ([opens("cli_00"), opens("cli_01", [NOON - 25 * HOUR, NOON])], False),  # a habit
+        (
+            [*(opens(app, [at], n) for app in APPS[:2] for n, at in enumerate([NOON, *LATER]))],
+            False,
+        ),  # they share more besides
+        ([opens("cli_00"), opens("cli_01", [NOON + 9 * HOUR])], False),  # not what it is about
+        (
+            [*(opens("cli_00", [NOON], number) for number in range(300)), opens("cli_01")],
+            False,
+        ),  # all objects, not one
+        ([opens("cli_00"), opens("cli_01").assign(outcome="permission")], False),
+    ],
+    ids=["beyond the rows shown", "many", "habit", "common work", "beside", "sweep", "refused"],
+)
+def test_a_rare_object_that_two_opened_joins_them(parts, joined):
+    stories, _ = build(parts, [hit("cli_00"), hit("cli_01")])
+    links = [(link["kind"], link["object_name"]) for story in stories for link in story.links]
+    assert links == ([("object", "…")] if joined else [])
+
+
+def test_what_is_suppressed_and_what_is_weak_join_by_their_object():
+    weak = [Case(entity_type="app", entity="cli_03", p=0.1, expected_per_week=20, q=1)]
+    there = [*STOLEN, *(opens(app) for app in ("cli_01", "cli_03"))]
+    assert build(there, TWO, cases=weak)[0][0].weak == []
+    at_the_same_time = [TWO[0], hit("cli_01")]
+    (story,), _ = build([*there, opens("cli_00")], at_the_same_time, cases=weak)
+    assert [row["entity"] for row in story.weak] == ["cli_03"]
+    (story,), _ = build(
+        [*there, opens("cli_00")], at_the_same_time, suppressed=[hit("cli_03")], cases=weak
     )
-    found = merge_findings(
-        [hit("cli_00"), hit("cli_01")], [], FrameEvidence(events), week=WEEK, history_days={}
-    )
-    many = name(
-        make_events(*USUAL, *(opens(app) for app in APPS)), "open-apis/contact/v3/users/ou_77"
-    )
-    empty = rollup(events, zone=ZONE).by_ip
-    for log, count in ((events, 2), (many, 0)):
-        links = find_links(found, empty, FrameEvidence(log), Inventory(), week=WEEK)
-        assert len(links.objects) == count
-        assert all(touch.shown == "…" for own in links.objects.values() for touch in own)
+    assert len(story.suppressed_ids) == 1
+    assert story.weak == []
 
 
 def test_a_scope_that_two_apps_were_granted_together_joins_them():
@@ -245,6 +276,8 @@ def test_every_output_tells_a_story_once_with_its_findings_inside():
     lines = list_findings(report)
     assert "1 to 2 are one story" in lines[0]
     assert len(lines) == len(report["findings"]) + 1
+    rows = csv.DictReader(io.StringIO(render_csv(report), newline=""))
+    assert [row["story_id"] for row in rows][:3] == ["s-00000000000a", "s-00000000000a", ""]
     events = [json.loads(line) for line in render_ocsf(report).splitlines()]
     related = [
         [e["uid"] for e in event["finding_info"].get("related_events", [])] for event in events
@@ -296,3 +329,17 @@ def test_explain_tells_a_story_by_its_id(tmp_path, monkeypatch):
     missed = CliRunner().invoke(main, ["explain", "s-ffff"])
     assert missed.exit_code == 2
     assert "in no report" in missed.stderr
+
+
+def test_what_is_open_names_the_story_while_any_of_its_findings_is(tmp_path, monkeypatch):
+    Report(fixture.make_story_report(), pd.DataFrame()).write(tmp_path / "reports" / "2026-W47")
+    monkeypatch.chdir(tmp_path)
+    decided = CliRunner().invoke(main, ["verdict", "1", "benign", "--note", "backfill"])
+    assert decided.exit_code == 0, decided.output
+    shown = CliRunner().invoke(main, ["findings"]).stdout.splitlines()
+    assert ["1 to 2 are one story" in line for line in shown].count(True) == 1
+    assert "s-00000000000a" in shown[0]
+    assert "f-000000000002" in "".join(shown)
+    assert "f-000000000001" not in "".join(shown)
+    rows = json.loads(CliRunner().invoke(main, ["findings", "--json"]).stdout)
+    assert rows[0]["story_id"] == "s-00000000000a"

@@ -22,8 +22,10 @@ def case(name, p):
     return Case(entity_type="app", entity=name, p=p, expected_per_week=60 * p, q=1.0)
 
 
-def watch(cases, past=None, told=()):
-    return build_watch(cases, told, past or {}, week=WEEK.iso, zone=ZONE, explain=lambda _case: [])
+def watch(cases, past=None, told=(), parts=None, explain=lambda _case: []):
+    return build_watch(
+        cases, told, past or {}, week=WEEK.iso, zone=ZONE, parts=parts or {}, explain=explain
+    )
 
 
 def find_spread(seed):
@@ -51,12 +53,32 @@ def test_a_finding_is_not_on_the_list_and_one_bad_week_does_not_stay():
     rows = watch(cases, told={("app", "cli_told")})["rows"]
     assert [row["entity"] for row in rows] == ["cli_a"]
     assert not rows[0]["rose"]  # nothing is known about before
-    past = {BEFORE.iso: [["app", "cli_a", 0.15]], WEEK.shifted(-2).iso: []}
+    past = {BEFORE.iso: [["app", "cli_a", 0.15, {}]], WEEK.shifted(-2).iso: []}
     (row,) = watch([case("cli_a", 0.02)], past)["rows"]
     assert row["rose"]
     assert row["combined_p"] > 0.02  # a week without it counts as an ordinary one
     quiet = {WEEK.shifted(-n).iso: [] for n in range(1, 5)}
     assert watch([case("cli_a", 0.15)], quiet)["rows"] == []
+
+
+def test_what_is_repeated_in_the_same_way_stands_before_what_is_as_unusual_in_changing_ways():
+    cases = [case("cli_a", 0.3), case("cli_b", 0.3)]
+    weeks = [WEEK.shifted(-n).iso for n in range(1, 4)]
+    kinds = ("TOK", "ERR", "API")
+    past = {
+        iso: [["app", "cli_a", 0.3, {"OBJ": 0.05}], ["app", "cli_b", 0.3, {other: 0.05}]]
+        for iso, other in zip(weeks, kinds, strict=True)
+    }
+    hits = [HIT, replace(HIT, detector="OBJ", observed=41.0, facts={"hours": 1})]
+    found = watch(
+        cases,
+        past,
+        parts={"cli_a": {"OBJ": 0.05}, "cli_b": {"VOL": 0.05}},
+        explain=lambda _case: hits,
+    )
+    assert [row["entity"] for row in found["rows"]] == ["cli_a"]
+    assert "41" in found["rows"][0]["text"]  # of what it repeats, not of what stands first
+    assert found["cases"][0] == ["app", "cli_a", 0.3, {"OBJ": 0.05}]
 
 
 HIT = Hit(
@@ -108,7 +130,7 @@ def test_a_harmless_verdict_lowers_what_is_like_it():
     [
         decide(detector="VOL"),  # something else was harmless
         decide(detector=""),  # written before verdicts said what spoke
-        decide(observed=4.0),  # this is more than twice as great
+        decide(observed=2.9),  # this is more than three times as great
         decide(scope={"app_id": ("cli_a",), "category": ("token_issuance",), "ip": ("10.0.0.1",)}),
         decide(week=WEEK),  # it is this week that is to be judged
         decide("true"),
