@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import unicodedata
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -77,6 +78,12 @@ _FONTS: Final = (
     "PingFang SC",
     "Microsoft YaHei",
     "WenQuanYi Micro Hei",
+)
+
+
+# many a Chinese font has one weight: its titles are drawn in it, which is no news for a terminal
+logging.getLogger("matplotlib.font_manager").addFilter(
+    lambda record: "font weight" not in record.getMessage()
 )
 
 

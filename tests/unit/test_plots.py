@@ -1,3 +1,4 @@
+import logging
 import re
 import subprocess
 import sys
@@ -385,3 +386,10 @@ assert dict(mpl.rcParams) == before
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
     assert mpl.rcParams["svg.fonttype"] == mpl.rcParamsDefault["svg.fonttype"]
+
+
+def test_a_font_without_bold_letters_is_no_news_for_a_terminal(caplog):
+    logger = logging.getLogger("matplotlib.font_manager")
+    logger.warning("findfont: Failed to find font weight bold for WenQuanYi, now using 400.")
+    logger.warning("findfont: Font family 'Nobody Sans' not found.")
+    assert [record.getMessage()[:21] for record in caplog.records] == ["findfont: Font family"]
