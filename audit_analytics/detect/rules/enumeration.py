@@ -27,7 +27,6 @@ from pydantic import Field
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rule_input import HOUR, SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import top_rows
@@ -126,8 +125,4 @@ def _sum_two_hours(table: pd.DataFrame, failed: str) -> pd.DataFrame:
 def _draw(row: Any) -> dict[str, str]:  # noqa: ANN401 - a row of itertuples
     """Say what a plot of the finding shows: the answers that refused the objects."""
     refused = {name: getattr(row, f"{name}_count") for name in REFUSALS}
-    most = max(refused, key=lambda name: refused[name])
-    # wrong parameters are not counted by the hour, calls of the API are
-    return (
-        {"metric": most} if most in ERROR_CLASSES else {"metric": "calls", "narrow": str(row.api)}
-    )
+    return {"metric": max(refused, key=lambda name: refused[name])}
