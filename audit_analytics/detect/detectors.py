@@ -71,6 +71,7 @@ _MODULES: Final = (
     "rules.switched_off",
     "rules.new_app",
     "rules.redirect_host",
+    "rules.owner_left",
 )
 
 _chosen: ContextVar[dict[str, Detector] | None] = ContextVar("detectors", default=None)

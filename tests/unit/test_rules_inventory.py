@@ -11,6 +11,7 @@ from tenant import FIRST, READ, WEEK, build_input, calls, clock, local, make_eve
 from audit_analytics.catalogue import load_scopes
 from audit_analytics.detect.rules.granted import find_granted
 from audit_analytics.detect.rules.new_app import find_new_app
+from audit_analytics.detect.rules.owner_left import find_owner_left
 from audit_analytics.detect.rules.redirect_host import find_redirect_host
 from audit_analytics.detect.rules.switched_off import find_switched_off
 from audit_analytics.inventory import App, Grant, Inventory, Labels, Version
@@ -145,3 +146,21 @@ def test_a_redirect_host_of_a_domain_that_no_other_app_has(tmp_path):
     assert (hit.entity, hit.facts["hosts"], hit.alone) == ("cli_a", ["login.evil.com.cn"], True)
     assert find("own", "new.corp.com.cn") == []
     assert find("earlier", "login.evil.com.cn", at=NOON - 8 * DAY) == []
+
+
+def test_an_app_that_goes_on_when_its_owner_has_left(tmp_path):
+    def find(name, *statuses, at=NOON, **more):
+        days = [at - (len(statuses) - 1 - n) * DAY for n in range(len(statuses))]
+        states = [(day, [app(owner_status=s)]) for day, s in zip(days, statuses, strict=True)]
+        inventory = keep(tmp_path / name, *states)
+        return run(find_owner_left, inventory, calls("cli_a", spread(NOON + DAY / 2, 4), **more))
+
+    [hit] = find("left", "", "resigned")
+    assert (hit.entity, hit.observed, hit.severity) == ("cli_a", 4, "low")
+    assert hit.facts["seen_at"] == NOON
+    [hit] = find("sensitive", "", "exited", **READS)
+    assert hit.severity == "medium"
+    assert find("frozen", "", "frozen") == [], "an account that is frozen comes back"
+    assert find("before", "resigned", "resigned") == [], "it was told when it happened"
+    assert find("earlier", "", "resigned", at=NOON - 8 * DAY) == []
+    assert find("later", "", "resigned", at=NOON + DAY) == [], "nothing was called since"
