@@ -106,7 +106,7 @@ class Calls:
     Attributes
     ----------
     skew : Skew or None
-        What the last answer with a date told.
+        What the answer with a date told that was asked for last.
     time : callable
         `clock`.
     """
@@ -114,7 +114,7 @@ class Calls:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.skew: Skew | None = None
         self.time = clock
-        self._noted_at = -math.inf
+        self._noted_at = self._noted_of = -math.inf
         self._lock = threading.Lock()
         self._open: set[_Call] = set()
         self._is_stopped = False
@@ -176,9 +176,13 @@ class Calls:
         date : float or None
             The platform's time, cut to its second; None if the answer has none.
         """
-        if date is not None:
-            self.skew = Skew(asked_at - date - 1.0, self.time() - date)
-            self._noted_at = time.monotonic()
+        call = getattr(_running, "call", None)
+        began_at = call.began_at if call else time.monotonic()
+        with self._lock:
+            # threads report in any order: who asked last knows the clocks as they are now
+            if date is not None and began_at >= self._noted_of:
+                self.skew = Skew(asked_at - date - 1.0, self.time() - date)
+                self._noted_of, self._noted_at = began_at, time.monotonic()
 
     def is_recent(self, seconds: float) -> bool:
         """Tell whether the clocks were compared a short while ago.
@@ -200,6 +204,7 @@ class _Call:
     """A running request."""
 
     def __init__(self) -> None:
+        self.began_at = time.monotonic()
         self.is_over = False
         self._lock = threading.Lock()
         self._sockets: dict[int, socket.socket] = {}

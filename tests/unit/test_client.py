@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu.answers import Answer, RateLimited, Unavailable, read_answer
-from audit_analytics.feishu.calls import Stopped
+from audit_analytics.feishu.calls import Calls, Stopped
 from audit_analytics.feishu.connect import open_client
 from audit_analytics.feishu.pages import (
     IDLE_MAX,
@@ -450,3 +450,18 @@ def test_pages_that_a_filter_empties_may_cost_an_hour_of_the_quota():
 
     assert count([()]) == 600
     assert count([("GET/a",), ("GET/b",), ("GET/c",), ("GET/d",)]) == 6000
+
+
+def test_an_answer_that_is_noted_late_does_not_undo_what_a_later_one_told():
+    calls = Calls(clock=lambda: 1000.0)
+
+    def ask_later():
+        with calls.begin(9):
+            calls.note_date(1000.0, 5000.0)
+
+    with calls.begin(9):
+        thread = threading.Thread(target=ask_later)
+        thread.start()
+        thread.join()
+        calls.note_date(1000.0, 1000.0)
+    assert calls.skew.certain_seconds == -4000.0
