@@ -11,6 +11,7 @@ Technometrics 29(3), 339-349).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -237,9 +238,8 @@ class Rows:
         >>> Rows(np.array([7, 7, 8]), np.array([-1, -1, -1])).worst(np.array([2.0, 5.0, 1.0]))
         array([5., 1.])
         """
-        cell = self._number_weeks()
-        worst = np.full(int(cell.max(initial=-1)) + 1, -np.inf)
-        np.maximum.at(worst, cell, scores)
+        worst = np.full(int(self._cell.max(initial=-1)) + 1, -np.inf)
+        np.maximum.at(worst, self._cell, scores)
         return worst
 
     def add_up(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -260,9 +260,10 @@ class Rows:
         >>> Rows(np.array([7, 7, 8]), np.array([-1, -1, -1])).add_up(np.array([2.0, 5.0, 1.0]))
         array([7., 1.])
         """
-        return np.asarray(np.bincount(self._number_weeks(), scores), dtype=float)
+        return np.asarray(np.bincount(self._cell, scores), dtype=float)
 
-    def _number_weeks(self) -> NDArray[np.intp]:
+    @cached_property
+    def _cell(self) -> NDArray[np.intp]:
         _, cell = np.unique(np.stack([self.entity, self.week]), axis=1, return_inverse=True)
         return cell.ravel()
 

@@ -89,7 +89,6 @@ def vote(
         What was not tested has p = 1.
     """
     shape, rows = current.shape[:2], current.reshape(-1, len(names))
-    untested = np.isnan(rows).all(axis=1)
     past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
     past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
@@ -101,6 +100,8 @@ def vote(
         forest = SurpriseForest(detector, random_state=seed).fit(np.nan_to_num(past))
         filled = np.nan_to_num(rows)
         past_b, p_b = _calibrate(-forest.reference_scores_, -forest.score_samples(filled))
+        # the groups have no say about what was not tested; to the forest it was filled in
+        p_b[np.isnan(rows).all(axis=1)] = 1.0
         odd = p_b <= ATTRIBUTED_P
         if odd.any():
             attribution[odd] = forest.attribute(filled[odd])
@@ -109,13 +110,10 @@ def vote(
         -np.log10(np.minimum(a, np.minimum(b / FOREST_WEIGHT, 1.0)))
         for a, b in ((past_a, past_b), (p_a, p_b))
     )
-    either[untested] = 0.0
     by_week = Calibrator.of_weeks(past_either, past_rows)
     joint = by_week.extrapolate(either).reshape(shape)
-    joint[untested.reshape(shape)] = 1.0
     joint = _add_up(joint, either.reshape(shape), past_either, past_rows)
     found = np.column_stack([p, p_a, p_b])
-    found[untested] = 1.0
     # nothing may claim to be rarer than so long a past can speak of
     shown = np.maximum(found, Calibrator(past_either).floor)
     kinds = [*names, "a", "b"]

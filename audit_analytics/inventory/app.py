@@ -103,6 +103,17 @@ class App:
     grants: tuple[Grant, ...] = ()
     versions: tuple[Version, ...] = ()
 
+    @property
+    def owner_left(self) -> bool:
+        """Return whether who answers for it has left the company.
+
+        Returns
+        -------
+        bool
+            Not if the account is frozen: it may come back.
+        """
+        return self.owner_status in ("resigned", "exited")
+
     def granted_at(self, scope: str) -> datetime | None:
         """Return since when the app has had a scope without a break.
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 SUPER: Final = 3
 """Level of a super-sensitive permission."""
 
-LEFT: Final = ("resigned", "exited")
-
 MAX_ROWS: Final = 200
 """Unused permissions told; the rest is counted."""
 
@@ -180,7 +178,7 @@ def describe_app(data: ReportInput, app_id: str) -> list[str]:
                 sensitive=len(opened & sensitive),
             )
         )
-    if app.owner_status in LEFT:
+    if app.owner_left:
         said.append(_("Its owner has left the company."))
     elif app.kind == "custom" and not (app.owner or app.owner_id):
         said.append(_("Nobody is named as its owner."))

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Hit
     from audit_analytics.detect.rule_input import RuleInput
-
-LEFT: Final = frozenset({"resigned", "exited"})
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -77,8 +75,8 @@ def find_owner_left(data: RuleInput) -> Iterator[Hit]:
         seen_at = pd.Timestamp(after.taken_at)
         if not data.week.start_at <= seen_at < data.week.end_at:
             continue
-        stayed = {name for name, app in before.apps.items() if app.owner_status not in LEFT}
-        left = [n for n, app in after.apps.items() if n in stayed and app.owner_status in LEFT]
+        stayed = {name for name, app in before.apps.items() if not app.owner_left}
+        left = [name for name, app in after.apps.items() if name in stayed and app.owner_left]
         rows = answered[answered["app_id"].isin(left) & (answered["first_at"] >= seen_at)]
         sensitive = {*rows.loc[rows["severity"].isin(schema.SENSITIVE), "app_id"].astype("str")}
         for hit in data.hits(rows, unit=mark("calls in the week")):

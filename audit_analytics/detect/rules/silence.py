@@ -83,17 +83,15 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
     hours = history.sum(axis=1)
     busy = ((calls > 0) & history).sum(axis=1) >= 0.95 * np.maximum(hours, 1)
     shortest = data.thresholds(SilenceThresholds).silence_hours
+    apps = np.flatnonzero(data.panel.assessed(0) & busy)
     found: list[tuple[float, Hit]] = []
-    usual: dict[int, float] = {}
-    for app in np.flatnonzero(data.panel.assessed(0) & busy):
+    for app in apps:
         past = calls[app, history[app]]
         silent = week[(calls[app, week] == 0) & ~grid.gap[week]]
         start, length = _longest_run(silent)
         longest = _longest_run(np.flatnonzero(past == 0))[1]
-        for since, share in _list_earlier(grid, history[app] & (calls[app] == 0), shortest):
-            # apps that fell silent in the same hour did so for one cause
-            usual[since] = max(share, usual.get(since, 0.0))
-        if length >= max(shortest, 2 * longest):
+        excess = _exceed(length, longest, shortest)
+        if excess >= 1:
             app_id = str(data.panel.apps[app])
             hit = Hit(
                 entity_type="app",
@@ -106,10 +104,20 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
                 facts={"hours": length, "longest_before": longest},
                 where={"app_id": (app_id,)},
             )
-            found.append((length / max(shortest, 2 * longest), hit))
-    for share, hit in found:
-        if sum(earlier >= share for earlier in usual.values()) <= MOST_A_WEEK * len(grid.weeks):
+            found.append((excess, hit))
+    # apps that fell silent in the same hour did so for one cause
+    usual: dict[int, float] = {}
+    for app in apps if found else ():
+        for since, excess in _list_earlier(grid, history[app] & (calls[app] == 0), shortest):
+            usual[since] = max(excess, usual.get(since, 0.0))
+    for excess, hit in found:
+        if sum(earlier >= excess for earlier in usual.values()) <= MOST_A_WEEK * len(grid.weeks):
             yield hit
+
+
+def _exceed(length: int, longest: int, shortest: int) -> float:
+    """Return how many times as long as it must be to be told a silence is."""
+    return length / max(shortest, 2 * longest)
 
 
 def _list_earlier(
@@ -119,8 +127,9 @@ def _list_earlier(
     runs = {week: _longest_run(np.flatnonzero(silent & (grid.week == week))) for week in grid.weeks}
     for week, (start, length) in runs.items():
         longest = max((run[1] for other, run in runs.items() if other != week), default=0)
-        if length >= max(shortest, 2 * longest):
-            yield start, length / max(shortest, 2 * longest)
+        excess = _exceed(length, longest, shortest)
+        if excess >= 1:
+            yield start, excess
 
 
 def _longest_run(hours: NDArray[np.intp]) -> tuple[int, int]:
