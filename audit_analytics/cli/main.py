@@ -50,7 +50,7 @@ DAMAGED_SHOWN = 5
 @click.option("--no-color", is_flag=True, help="No colours; NO_COLOR=1 does the same.")
 @click.pass_context
 def main(context: click.Context, *, no_color: bool) -> None:
-    r"""Find what is unusual in a Feishu/Lark OpenAPI audit log.
+    """Find what is unusual in a Feishu/Lark OpenAPI audit log.
 
     \b
     audit-analytics weekly data/sample     the last whole week, into reports/
@@ -60,7 +60,7 @@ def main(context: click.Context, *, no_color: bool) -> None:
     \b
     Completion of commands, findings and scenarios, in ~/.bashrc (or zsh_source, fish_source):
     eval "$(_AUDIT_ANALYTICS_COMPLETE=bash_source audit-analytics)"
-    """
+    """  # noqa: D301 - click wants the character
     if no_color or os.environ.get("NO_COLOR"):
         context.color = False
 

@@ -15,10 +15,12 @@ import numpy as np
 import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 from audit_analytics.cases import name_entity
+from audit_analytics.detect import find_detector
 from audit_analytics.findings.explain import explain_hit
+from audit_analytics.language import _
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from audit_analytics.cases import Case, Hit
 
@@ -27,7 +29,7 @@ MAX_KEPT: Final = 200
 """Cases kept for the weeks to come; the others were as usual."""
 
 UNUSUAL: Final = 0.2
-"""Weeks taken together that are more probable than this are no news."""
+"""A week, or weeks taken together, that are more probable than this are no news."""
 
 INDEPENDENT: Final = 3
 """As many independent chances to be unusual do an app's detectors give: of 204 simulated apps that
@@ -78,13 +80,14 @@ def build_watch(
     for case in quiet:
         entity, own = name_entity(case), _take_parts(case, parts)
         before = {iso: known[entity] for iso, known in sorted(earlier.items()) if entity in known}
-        combined, detector = _combine(
+        combined, detector, again = _combine(
             [(case.p, own), *before.values()], weeks_count=1 + len(earlier)
         )
         if combined < UNUSUAL:
             least = min((p for p, _parts in before.values()), default=1.0)
             weeks = [{"week": iso, "p": p} for iso, (p, _parts) in before.items()]
-            rows.append((combined, case, weeks, bool(earlier) and case.p < least, detector))
+            rose = bool(earlier) and case.p < least
+            rows.append((combined, case, weeks, rose, detector, again))
     rows.sort(key=lambda row: (row[0], row[1].p, name_entity(row[1])))
     return {
         "rows": [
@@ -96,9 +99,14 @@ def build_watch(
                 "combined_p": _round(combined),
                 "weeks": [*before, {"week": week, "p": _round(case.p)}],
                 "rose": rose,
-                "text": _tell(explain(case), detector, zone),
+                "text": " ".join(
+                    [
+                        *_tell(explain(case), detector, zone),
+                        *_tell_again(detector, again, 1 + len(earlier)),
+                    ]
+                ),
             }
-            for combined, case, before, rose, detector in rows[:MAX_ROWS]
+            for combined, case, before, rose, detector, again in rows[:MAX_ROWS]
         ],
         "cases": [
             [case.entity_type, case.entity, _round(case.p), _take_parts(case, parts)]
@@ -115,8 +123,11 @@ def _take_parts(case: Case, parts: Mapping[str, Mapping[str, float]]) -> dict[st
 
 def _combine(
     weeks: Sequence[tuple[float, Mapping[str, float]]], *, weeks_count: int
-) -> tuple[float, str]:
-    """Return how probable weeks are together, and the detector that says so, if it is one."""
+) -> tuple[float, str, int]:
+    """Return how probable weeks are together, what says so, and how many of them are unusual.
+
+    What says so is a detector, or nothing if it is all of them.
+    """
     series = {"": [p for p, _parts in weeks]}
     for _p, parts in weeks:
         for name, p in parts.items():
@@ -126,13 +137,22 @@ def _combine(
         # a week in which it was as usual counts as one: else a single bad week would do
         score = -2 * float(np.log(np.maximum(values, 1e-12)).sum())
         p = float(scipy.stats.chi2.sf(score, 2 * weeks_count))
-        found.append((min(p * INDEPENDENT, 1.0) if name else p, name))
+        again = sum(value < UNUSUAL for value in values)
+        found.append((min(p * INDEPENDENT, 1.0) if name else p, name, again))
     return min(found)
 
 
-def _tell(hits: Iterable[Hit], detector: str, zone: str) -> str:
+def _tell(hits: Iterable[Hit], detector: str, zone: str) -> Iterator[str]:
     found = sorted(hits, key=lambda hit: hit.detector != detector)  # stable: else the first
-    return explain_hit(found[0], zone) if found else ""
+    if found:
+        yield explain_hit(found[0], zone)
+
+
+def _tell_again(detector: str, again: int, weeks: int) -> Iterator[str]:
+    """Say what it is that repeats, and how often."""
+    if again > 1:
+        title = _(find_detector(detector).title) if detector else _("A little unusual")
+        yield _("{title} in {count} of {weeks} weeks.", title=title, count=again, weeks=weeks)
 
 
 def _round(value: float) -> float:

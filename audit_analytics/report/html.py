@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""
 
+LONG_WORD: Final = 20
+"""Characters; a column may be too narrow for a longer word."""
+
 
 class Detail(NamedTuple):
     """How much of each finding the page shows.
@@ -214,6 +217,7 @@ def _environment() -> Environment:
         "outcome": name_outcome,
         "path": _break_path,
         "percent": wording.percent,
+        "prose": _break_words,
         "rarity": wording.rarity,
         "response": name_response,
         "runs": find_runs,
@@ -248,8 +252,19 @@ def _name(text: str, limit: int = escape.NAME_LIMIT) -> str:
 
 def _break_path(text: str, limit: int = escape.NAME_LIMIT) -> Markup:
     """Write an API the way people do, with places to break a line at."""
-    name = markup_escape(escape.clean(show_api(text), limit) or escape.EMPTY)
-    return Markup(re.sub("([/_.])(?=.)", r"\1<wbr>", str(name)))  # noqa: S704 - escaped above
+    return _break_at(escape.clean(show_api(text), limit) or escape.EMPTY, r"\S+")
+
+
+def _break_words(text: str) -> Markup:
+    """Write a sentence, with places to break the APIs it names at."""
+    return _break_at(escape.clean(text, escape.TEXT_LIMIT), rf"\S{{{LONG_WORD},}}")
+
+
+def _break_at(text: str, words: str) -> Markup:
+    escaped = str(markup_escape(text))
+    return Markup(  # noqa: S704 - escaped above
+        re.sub(words, lambda found: re.sub("([/_.])(?=.)", r"\1<wbr>", found[0]), escaped)
+    )
 
 
 def _draw_bar(step: Mapping[str, Any], timeline: Mapping[str, Any]) -> Markup:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,18 @@ PARTS = 4
 LAST = "2026-W46"
 
 
+@lru_cache(maxsize=1)
+def make_company(seed: int, apps: int):
+    """Return the log of a company that nobody attacks, and its zone."""
+    company = simulate_company(seed=seed, apps=apps, weeks=PARTS + 4, attacks=[])
+    return read_log(list(company.items())).events, company.zone
+
+
 def make_log(seed: int, apps: int, size: float, kinds: list[str]):
     """Return a log with split attacks, and who is attacked by kind."""
-    company = simulate_company(seed=seed, apps=apps, weeks=PARTS + 4, attacks=[])
-    events = read_log(list(company.items())).events
+    events, zone = make_company(seed, apps)
     end_at = events["at"].max()
-    last = parse_week(LAST, zone=company.zone)
+    last = parse_week(LAST, zone=zone)
     first = last.shifted(1 - PARTS)
     plans = plan_attacks(kinds, profile_apps(events, first), first, end_at=end_at, seed=seed)
     rng = np.random.default_rng(seed)
@@ -62,8 +69,11 @@ def make_log(seed: int, apps: int, size: float, kinds: list[str]):
     return lay_over(events, parts), {kind: plan.target.app_id for kind, plan in plans.items()}
 
 
-def judge_weeks(events, folder: Path, *, budget: float):
-    """Judge the weeks one after the other, each with the reports of those before it."""
+def judge_weeks(events, folder: Path, victims: set[str], *, budget: float):
+    """Judge the weeks one after the other, each with the reports of those before it.
+
+    The weeks after all victims have had a finding are not looked at.
+    """
     settings = Settings(budget_per_week=budget)
     log = count_log(events, settings)
     zone = settings.tenant_zone
@@ -76,6 +86,9 @@ def judge_weeks(events, folder: Path, *, budget: float):
         (folder / week.iso).mkdir()
         (folder / week.iso / "findings.json").write_text(render_json(report), encoding="utf-8")
         reports.append((report, {c.entity: c for c in judged.detection.cases}))
+        victims = victims - {f["entity"] for f in (*report["findings"], *report["suppressed"])}
+        if not victims:
+            break
     return reports
 
 
@@ -94,7 +107,7 @@ def main() -> None:
         for size in asked.sizes:
             events, victims = make_log(seed, asked.apps, size, kinds)
             with tempfile.TemporaryDirectory() as folder:
-                weeks = judge_weeks(events, Path(folder), budget=asked.budget)
+                weeks = judge_weeks(events, Path(folder), {*victims.values()}, budget=asked.budget)
             told = [{f["entity"] for f in (*r["findings"], *r["suppressed"])} for r, _ in weeks]
             watch = [row["entity"] for row in weeks[-1][0]["watch"]["rows"]]
             for kind, app in victims.items():

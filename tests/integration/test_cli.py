@@ -85,6 +85,7 @@ def test_version_and_help_load_nothing_heavy():
     )
     assert result.returncode == 0, result.stderr
     assert "weekly" in result.stdout
+    assert "\n  audit-analytics open " in result.stdout  # an example a line
     assert run("--version").stdout.startswith("audit-analytics, version 0.")
 
 

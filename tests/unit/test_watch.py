@@ -56,6 +56,7 @@ def test_a_finding_is_not_on_the_list_and_one_bad_week_does_not_stay():
     past = {BEFORE.iso: [["app", "cli_a", 0.15, {}]], WEEK.shifted(-2).iso: []}
     (row,) = watch([case("cli_a", 0.02)], past)["rows"]
     assert row["rose"]
+    assert row["text"] == "A little unusual in 2 of 3 weeks."
     assert row["combined_p"] > 0.02  # a week without it counts as an ordinary one
     quiet = {WEEK.shifted(-n).iso: [] for n in range(1, 5)}
     assert watch([case("cli_a", 0.15)], quiet)["rows"] == []
@@ -77,7 +78,9 @@ def test_what_is_repeated_in_the_same_way_stands_before_what_is_as_unusual_in_ch
         explain=lambda _case: hits,
     )
     assert [row["entity"] for row in found["rows"]] == ["cli_a"]
-    assert "41" in found["rows"][0]["text"]  # of what it repeats, not of what stands first
+    text = found["rows"][0]["text"]
+    assert "41" in text  # of what it repeats, not of what stands first
+    assert text.endswith("Unusual number of objects in 4 of 4 weeks.")
     assert found["cases"][0] == ["app", "cli_a", 0.3, {"OBJ": 0.05}]
 
 
