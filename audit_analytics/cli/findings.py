@@ -96,8 +96,14 @@ def findings(
         click.echo(json.dumps(rows, indent=2))
         return
     with use_language(settings.lang):
-        # a story is told where any of its findings is open
-        told = {"findings": rows, "stories": report.get("stories", []) if report else []}
+        newest = {row["finding_id"] for row in report["findings"]} if report else set()
+        # a rank is one of the latest report; a story is told where any of its findings is open
+        told = {
+            "findings": [
+                row if row["finding_id"] in newest else row | {"rank": ""} for row in rows
+            ],
+            "stories": report.get("stories", []) if report else [],
+        }
         for line in list_findings(told, screen_width(), paint):
             click.echo(line)
         if not rows:

@@ -17,7 +17,7 @@ import scipy  # not scipy.stats: who reads settings alone need not wait for it
 from audit_analytics.cases import name_entity
 from audit_analytics.detect import find_detector
 from audit_analytics.findings.explain import explain_hit
-from audit_analytics.language import _
+from audit_analytics.language import _, join_sentences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -99,7 +99,7 @@ def build_watch(
                 "combined_p": _round(combined),
                 "weeks": [*before, {"week": week, "p": _round(case.p)}],
                 "rose": rose,
-                "text": " ".join(
+                "text": join_sentences(
                     [
                         *_tell(explain(case), detector, zone),
                         *_tell_again(detector, again, 1 + len(earlier)),

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""
 
+_DATE: Final = re.compile("(?:[0-9]{4}年)?[0-9]{1,2}月[0-9]{1,2}日(?:周.)?")
+"""A line may end after any character of a Chinese date."""
+
 LONG_WORD: Final = 20
 """Characters; a column may be too narrow for a longer word."""
 
@@ -200,6 +203,7 @@ def _environment() -> Environment:
         finalize=_clean,
     )
     environment.filters |= {
+        "amount": lambda pair: wording.amount(*pair),
         "api": show_api,
         "bar": _draw_bar,
         "brief_span": lambda window: wording.brief_span(*window),
@@ -256,8 +260,9 @@ def _break_path(text: str, limit: int = escape.NAME_LIMIT) -> Markup:
 
 
 def _break_words(text: str) -> Markup:
-    """Write a sentence, with places to break the APIs it names at."""
-    return _break_at(escape.clean(text, escape.TEXT_LIMIT), rf"\S{{{LONG_WORD},}}")
+    """Write a sentence, with places to break the APIs it names at, and its dates in one piece."""
+    broken = _break_at(escape.clean(text, escape.TEXT_LIMIT), rf"\S{{{LONG_WORD},}}")
+    return Markup(_DATE.sub(r'<span class="one">\g<0></span>', str(broken)))  # noqa: S704 - escaped above
 
 
 def _break_at(text: str, words: str) -> Markup:

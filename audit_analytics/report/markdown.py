@@ -61,6 +61,7 @@ def _environment() -> Environment:
         finalize=_escape,
     )
     environment.filters |= {
+        "amount": lambda pair: wording.amount(*pair),
         "api": show_api,
         "brief_span": lambda window: wording.brief_span(*window),
         "code": _code,

@@ -190,10 +190,7 @@ def _list_facts(finding: Mapping[str, Any], zone: str) -> list[tuple[str, str]]:
         *([(_("The app"), join_sentences(finding["about"]))] if finding.get("about") else []),
         (_("Rarity"), _rarity(finding)),
         (_("Policy"), say_code(finding["policy_severity"])),
-        (
-            _("Observed"),
-            _("{count} {unit}", count=wording.number(finding["observed"]), unit=finding["unit"]),
-        ),
+        (_("Observed"), wording.amount(finding["observed"], finding["unit"])),
         (_("Expected"), _expected(finding)),
         (_("Week by week"), _past_weeks(finding["past_weeks"])),
         (_("Status"), _status(finding)),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from audit_analytics.language import _, mark, say_date, say_moment
+from audit_analytics.language import _, mark, ngettext, say_date, say_moment
 
 _MIDNIGHT: Final = " 00:00"
 _LONG_DAY: Final = mark("EEE d MMM y")
@@ -101,6 +101,31 @@ def expected(value: float | None) -> str:
     if value is not None and value < NEXT_TO_NOTHING:
         return _("none")
     return number(value)
+
+
+def amount(value: float, unit: str) -> str:
+    """Write how many of what there were.
+
+    Parameters
+    ----------
+    value : float
+        How many.
+    unit : str
+        Of what, in the plural.
+
+    Returns
+    -------
+    str
+        The number before its unit; one, which is no plural, after it.
+
+    Examples
+    --------
+    >>> amount(25, "networks in an hour"), amount(1, "networks in an hour")
+    ('25 networks in an hour', 'networks in an hour: 1')
+    """
+    # a part of one is no singular
+    whole = value if value == round(value) else 2
+    return ngettext("{unit}: {count}", "{count} {unit}", whole, count=number(value), unit=unit)
 
 
 def percent(share: float | None) -> str:

@@ -2,7 +2,9 @@
 
 Run from the project root: ``python tests/benchmarks/card_check.py --seeds 1 2 3 4 5``. What the
 cards of ``data/sample`` and of simulated companies say is counted again from the raw rows, with
-pandas alone: this package writes the report and is not asked.
+pandas alone: this package writes the report and is not asked. An app goes on with its own work while
+it is attacked: of the rows of that time a card may leave out as many as are not the attack's, and
+only calls such as the app made before.
 """
 
 from __future__ import annotations
@@ -74,6 +76,14 @@ def check_card(finding: dict[str, Any], attack: Any, raw: pd.DataFrame) -> dict[
     named = {row["name"] for row in finding["contributors"]["apis"]}
     named |= {step["api"] for step in told if step["outcome"] == "ok" and step["api"]}
     late = pd.Timestamp(finding["start_at"]) - start
+    before = raw[(raw["app_id"].isin(mine["app_id"].unique())) & (raw["at"] < start)]
+    usual = {_level(api) for api in before["api"].unique()}
+    left = mine[~covered]
+    unnamed = [
+        api
+        for api in set(succeeded["api"])
+        if not re.fullmatch("|".join(map(_match, named)), api) and _level(api) not in usual
+    ]
     return {
         "scenario": attack.scenario,
         "rank": finding["rank"],
@@ -86,16 +96,21 @@ def check_card(finding: dict[str, Any], attack: Any, raw: pd.DataFrame) -> dict[
         "succeeded_in_steps": round(float(covered[succeeded.index].mean()), 3)
         if len(succeeded)
         else 1.0,
-        "apis_unnamed": len(
-            [
-                api
-                for api in set(succeeded["api"])
-                if not re.fullmatch("|".join(map(_match, named)), api)
-            ]
-        ),
+        "apis_unnamed": len(unnamed),
         "wrong_steps": len(wrong),
         "next": bool(finding["next_steps"]),
+        "holds": not (unnamed or wrong)
+        and bool(finding["next_steps"])
+        and pd.Timestamp(finding["start_at"]) <= end
+        and pd.Timestamp(finding["end_at"]) >= start
+        and len(left) <= len(mine) - attack.rows_count
+        and {_level(api) for api in left["api"]} <= usual,
     }
+
+
+def _level(api: str) -> str:
+    """Return an API without the ids in its path."""
+    return re.sub(r"/[^/]*[0-9][^/]*(?=/|$)", "/:id", re.sub(r"/v[0-9]+/", "/v/", api))
 
 
 def _match(api: str) -> str:
@@ -125,7 +140,7 @@ def check_report(report: dict[str, Any], raw: pd.DataFrame, labels: pd.DataFrame
     for attack in labels.itertuples():
         finding = cards.get((attack.entity_type, attack.entity))
         if finding is None:
-            rows.append({"scenario": attack.scenario})
+            rows.append({"scenario": attack.scenario, "holds": False})
         else:
             rows.append(check_card(finding, attack, raw))
     return pd.DataFrame(rows)
@@ -144,7 +159,9 @@ def main() -> None:
             write_pages(company, Path(scratch))
             report = aa.analyze(scratch, settings=aa.Settings()).data
             tables[f"seed {seed}"] = check_report(report, read_raw(Path(scratch)), company.labels)
-    print(pd.concat(tables).to_string())
+    table = pd.concat(tables)
+    print(table.to_string())
+    print(f"{int(table['holds'].sum())} of {len(table)} cards say it all")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,18 @@
 import json
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 import report_fixture as fixture
+from click.testing import CliRunner
 from test_report_files import Page
 
+from audit_analytics.cli.main import main
 from audit_analytics.report.json_file import render_json
 from audit_analytics.report.overview import write_overview
 from audit_analytics.review.reports import find_finding, list_open, list_reports
-from audit_analytics.review.verdicts import Verdict
+from audit_analytics.review.verdicts import Verdict, append_verdict
 
 CONTROL = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
 
@@ -83,6 +86,18 @@ def test_what_is_open_is_the_latest_reports_and_what_was_confirmed(reports):
     assert {row["finding_id"] for row in list_open(reports, verdicts)} == shown
     everything = list_open(reports, verdicts, is_all=True)
     assert f"f-c{ids[0]}" in {row["finding_id"] for row in everything}
+
+
+def test_a_rank_is_one_of_the_latest_report(reports, monkeypatch):
+    monkeypatch.chdir(reports)
+    name = fixture.make_report()["findings"][0]["finding_id"][3:]
+    append_verdict(Path("verdicts.toml"), decide(f"f-a{name}", "true"))
+    lines = CliRunner().invoke(main, ["findings", "--reports", str(reports)]).output.splitlines()
+    own = {
+        line.split("f-")[1].split()[0]: line.partition("f-")[0] for line in lines if "f-" in line
+    }
+    assert own[f"c{name}"].strip() == "1"
+    assert not own[f"a{name}"].strip()
 
 
 def test_an_app_stands_with_its_name_and_owner(tmp_path):

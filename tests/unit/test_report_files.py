@@ -210,6 +210,24 @@ def test_a_finding_says_what_an_analyst_needs(pages):
         assert text in words, text
 
 
+def test_a_line_ends_where_a_reader_expects_it():
+    report = fixture.make_report()
+    sentence = "11月15日周日 <b>x called GET contact/v3/users/find_by_department twice"
+    report["findings"][0]["sentence"] = sentence
+    text = render_html(report)
+    broken = "contact/<wbr>v3/<wbr>users/<wbr>find_<wbr>by_<wbr>department twice"
+    date = '<span class="one">11月15日周日</span>'
+    assert f"{date} &lt;b&gt;x called GET {broken}" in text
+
+
+def test_one_of_a_kind_is_no_plural():
+    report = fixture.make_report()
+    report["findings"][0] |= {"observed": 1, "unit": "networks in an hour"}
+    for text in (render_html(report), render_markdown(report)):
+        assert "networks in an hour: 1" in text
+        assert "1 networks" not in text
+
+
 def test_rejects_and_duplicates_add_up_in_the_page():
     coverage = fixture.make_report()["coverage"]
     parts = ("events_count", "duplicates_count", "rejects_count")
