@@ -297,7 +297,7 @@ def _actors(step: Mapping[str, Any], entity_type: str) -> list[str]:
 
 
 def _contributors(contributors: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    rows = [(row["name"], row) for row in contributors["apps"]]
+    rows = [(label_entity(row["name"]), row) for row in contributors["apps"]]
     rows += [(show_api(row["name"]), row) for row in contributors["apis"]]
     rows += [(label_entity(row["name"]), row) for row in contributors["ips"]]
     lines = []
