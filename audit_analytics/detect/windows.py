@@ -24,18 +24,15 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.detect.calibrate import Rows, rate_groups, stack_weeks
+from audit_analytics.detect.calibrate import Rows, stack_weeks
 from audit_analytics.detect.common import Common, find_common, rate_against_each_other
+from audit_analytics.detect.peers import rate_by_peers
 from audit_analytics.detect.surprise import Surprise
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-FOLDS: Final = 5
-"""An entity is compared with those of the other folds; its own past is weighed apart. A tenant with
-fewer than two entities a fold is too small for that: the others may never do what this one does."""
 
 PRIOR_DAYS: Final = 10.0
 """k: how many days of the tenant an entity's own days are weighed against."""
@@ -102,13 +99,13 @@ def rate_windows(
     now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.tile(own, shape[0]))
     z_past, z = past.copy(), now.copy()
     counted = np.repeat([name in weighed for name in widths], [*widths.values()])
-    z_past[:, counted], z[:, counted] = _rate_by_others(
-        past[:, counted], rows, now[:, counted], now_rows
-    )
     every = Rows(
         *(np.concatenate([getattr(r, n) for r in (rows, now_rows)]) for n in ("entity", "week"))
     )
     taught = np.repeat([True, own_weeks is None], [len(past), len(now)])
+    z_past[:, counted], z[:, counted] = rate_by_peers(
+        past[:, counted], rows, now[:, counted], now_rows, taught
+    )
     for column in np.flatnonzero(counted):
         # a past week is compared with as many others as the report week is, or it would look rarer
         both = np.concatenate([z_past[:, column], z[:, column]])
@@ -137,22 +134,6 @@ def rate_windows(
             for name, part in zip(widths, np.split(z, edges, axis=1), strict=True)
         },
     )
-
-
-def _rate_by_others(
-    past: NDArray[np.float64], past_rows: Rows, now: NDArray[np.float64], now_rows: Rows
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return -log10 p of every score among the past days of other entities."""
-    many = len(np.unique(past_rows.entity)) >= 2 * FOLDS
-    folds = FOLDS if many else 1
-    z_past, z = np.full(past.shape, np.nan), np.full(now.shape, np.nan)
-    for fold in range(folds):
-        own_past, own = (rows.entity % folds == fold for rows in (past_rows, now_rows))
-        others = past[~own_past] if folds > 1 else past
-        rated = -np.log10(rate_groups(others, np.concatenate([past[own_past], now[own]])))
-        z_past[own_past], z[own] = np.split(rated, [own_past.sum()])
-    z_past[np.isnan(past)], z[np.isnan(now)] = np.nan, np.nan
-    return z_past, z
 
 
 def _greatest(z: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,162 @@
+"""Whose past a score is compared with: that of entities which are as restless as this one.
+
+The same score means different things. A job that polls every minute brings, in a year, no score
+that a job at irregular hours does not bring every week; among all apps of a tenant the irregular
+ones make the tail, and twice as many calls of a poller drown in it. So the reference is divided
+into classes (Mondrian conformal prediction: Vovk, Lindsay, Nouretdinov and Gammerman 2003, Working
+Paper 4 of the On-line Compression Modelling Project; Vovk, Gammerman and Shafer 2005, Algorithmic
+Learning in a Random World, section 4.5), which keeps every probability honest within its class.
+
+An entity's class in a week is known from its other weeks alone, the one that brought most left out
+(what happened once is an incident, perhaps the one that is still going on): seldom heard, or else
+by the greatest score of those weeks, in as many classes as there is reference for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from audit_analytics.detect.calibrate import Rows, rate_groups
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FOLDS: Final = 5
+"""An entity is compared with those of the other folds; its own past is weighed apart. A tenant with
+fewer than two entities a fold is too small for that: the others may never do what this one does."""
+
+CLASSES: Final = 4
+"""Classes of those that are heard on most days."""
+
+HEARD: Final = 0.5
+"""On fewer of its days an entity is seldom heard: mostly at 0, and far out whenever it is not."""
+
+MIN_ROWS: Final = 400
+MIN_CLASS: Final = 200
+"""Scores of past days that a division needs, and each class."""
+
+SELDOM: Final = 0
+EVERY: Final = -1
+"""Class of those that nothing is known of: compared with all."""
+
+
+def rate_by_peers(
+    past: NDArray[np.float64],
+    past_rows: Rows,
+    now: NDArray[np.float64],
+    now_rows: Rows,
+    taught: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rate every score among the past days of other entities of its class.
+
+    Parameters
+    ----------
+    past, now : numpy.ndarray of shape (n_past, n_windows) and (n_now, n_windows)
+        Scores of past days and of those to be judged; NaN where not tested.
+    past_rows, now_rows : Rows
+        Whose they are.
+    taught : numpy.ndarray of bool of shape (n_past + n_now,)
+        Which rows tell of an entity's class: all, unless the days that are judged are among the
+        past as well.
+
+    Returns
+    -------
+    z_past, z : numpy.ndarray
+        -log10 of a probability, of the shapes of `past` and `now`.
+    """
+    rows = Rows(*(np.concatenate([getattr(r, n) for r in (past_rows, now_rows)]) for n in _FIELDS))
+    scores = np.concatenate([past, now])
+    is_past = np.arange(len(scores)) < len(past)
+    many = len(np.unique(past_rows.entity)) >= 2 * FOLDS
+    fold = rows.entity % FOLDS if many else np.zeros(len(scores), dtype=np.intp)
+    z = np.full(scores.shape, np.nan)
+    for column in range(scores.shape[1]):
+        score = scores[:, column]
+        known = ~np.isnan(score)
+        classes = find_classes(score, rows, is_past, taught)
+        for one in np.unique(classes[known]):
+            peers = known & is_past & ((classes == one) | (one == EVERY))
+            for part in np.unique(fold):
+                mine = known & (classes == one) & (fold == part)
+                others = peers & (fold != part) if many else peers
+                p = rate_groups(score[others, None], score[mine, None])
+                z[mine, column] = -np.log10(p[:, 0])
+    return z[: len(past)], z[len(past) :]
+
+
+def find_classes(
+    score: NDArray[np.float64],
+    rows: Rows,
+    is_past: NDArray[np.bool_],
+    taught: NDArray[np.bool_],
+) -> NDArray[np.intp]:
+    """Return the class of each row by what the entity's other weeks brought.
+
+    Parameters
+    ----------
+    score : numpy.ndarray of shape (n_rows,)
+        A score a row; NaN where not tested.
+    rows : Rows
+        Whose they are.
+    is_past : numpy.ndarray of bool of shape (n_rows,)
+        Rows that the classes are drawn from.
+    taught : numpy.ndarray of bool of shape (n_rows,)
+        Rows that tell of an entity.
+
+    Returns
+    -------
+    numpy.ndarray of int of shape (n_rows,)
+        ``EVERY`` where there are fewer than two other weeks, or too few rows to divide.
+
+    Examples
+    --------
+    >>> calm, restless = np.tile([1.0, 1.1], 400), np.tile([5.0, 9.0], 400)
+    >>> rows = Rows(np.repeat(np.arange(200), 8), np.tile(np.repeat([-4, -3, -2, -1], 2), 200))
+    >>> every = np.ones(1600, dtype=bool)
+    >>> classes = find_classes(np.concatenate([calm, restless]), rows, every, every)
+    >>> np.unique(classes[:800]), np.unique(classes[800:])
+    (array([1]), array([3]))
+    """
+    known = ~np.isnan(score)
+    classes = np.full(len(score), EVERY, dtype=np.intp)
+    unrest, heard = _recall(score, rows, known & taught)
+    usable = known & is_past & ~np.isnan(unrest)
+    if usable.sum() < MIN_ROWS:
+        return classes
+    seldom = ~np.isnan(unrest) & (heard < HEARD)
+    often = ~np.isnan(unrest) & ~seldom
+    classes[seldom] = SELDOM
+    drawn = unrest[often & is_past & known]
+    if len(drawn):
+        edges = np.unique(np.quantile(drawn, np.arange(1, CLASSES) / CLASSES))
+        classes[often] = 1 + np.searchsorted(edges, unrest[often], side="left")
+    counts = np.bincount(classes[usable], minlength=CLASSES + 1)
+    classes[(classes >= 0) & (counts[classes] < MIN_CLASS)] = EVERY
+    return classes
+
+
+def _recall(
+    score: NDArray[np.float64], rows: Rows, taught: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the greatest score of other weeks but one, and the share of their days above 0."""
+    weeks, week = np.unique(rows.week, return_inverse=True)
+    shape = (int(rows.entity.max(initial=-1)) + 1, len(weeks))
+    cell = rows.entity * len(weeks) + week
+    days = np.bincount(cell[taught], minlength=shape[0] * shape[1]).reshape(shape)
+    above = np.bincount(cell[taught & (np.nan_to_num(score) > 0)], minlength=days.size)
+    greatest = np.full(days.size, -np.inf)
+    np.maximum.at(greatest, cell[taught], score[taught])
+    other = greatest.reshape(shape)[rows.entity]
+    np.put_along_axis(other, week[:, None], -np.inf, axis=1)
+    if len(weeks) < 3:
+        return np.full(len(score), np.nan), np.zeros(len(score))
+    unrest = np.partition(other, -2, axis=1)[:, -2]
+    own = (rows.entity, week)
+    others = days.sum(axis=1)[rows.entity] - days[own]
+    heard = above.reshape(shape).sum(axis=1)[rows.entity] - above.reshape(shape)[own]
+    return np.where(np.isinf(unrest), np.nan, unrest), heard / np.maximum(others, 1)
+
+
+_FIELDS: Final = ("entity", "week")
