@@ -53,9 +53,13 @@ def rate_by_peers(
 
     Parameters
     ----------
-    past, now : numpy.ndarray of shape (n_past, n_windows) and (n_now, n_windows)
-        Scores of past days and of those to be judged; NaN where not tested.
-    past_rows, now_rows : Rows
+    past : numpy.ndarray of shape (n_past, n_windows)
+        Scores of past days; NaN where not tested.
+    past_rows : Rows
+        Whose they are.
+    now : numpy.ndarray of shape (n_now, n_windows)
+        Scores of the days that are judged.
+    now_rows : Rows
         Whose they are.
     taught : numpy.ndarray of bool of shape (n_past + n_now,)
         Which rows tell of an entity's class: all, unless the days that are judged are among the
