@@ -262,6 +262,28 @@ class Rows:
         """
         return np.asarray(np.bincount(self._cell, scores), dtype=float)
 
+    def and_then(self, other: Rows) -> Rows:
+        """Return these rows and others below them.
+
+        Parameters
+        ----------
+        other : Rows
+            Further rows.
+
+        Returns
+        -------
+        Rows
+            Of all.
+
+        Examples
+        --------
+        >>> Rows(np.array([7]), np.array([-1])).and_then(Rows(np.array([8]), np.array([0]))).week
+        array([-1,  0])
+        """
+        return Rows(
+            np.concatenate([self.entity, other.entity]), np.concatenate([self.week, other.week])
+        )
+
     @cached_property
     def _cell(self) -> NDArray[np.intp]:
         _, cell = np.unique(np.stack([self.entity, self.week]), axis=1, return_inverse=True)

@@ -14,6 +14,7 @@ by the greatest score of those weeks, in as many classes as there is reference f
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -47,7 +48,8 @@ def rate_by_peers(
     past_rows: Rows,
     now: NDArray[np.float64],
     now_rows: Rows,
-    taught: NDArray[np.bool_],
+    *,
+    divided: bool,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rate every score among the past days of other entities of its class.
 
@@ -61,16 +63,15 @@ def rate_by_peers(
         Scores of the days that are judged.
     now_rows : Rows
         Whose they are.
-    taught : numpy.ndarray of bool of shape (n_past + n_now,)
-        Which rows tell of an entity's class: all, unless the days that are judged are among the
-        past as well.
+    divided : bool
+        Whether there are classes: days that are compared with single other days have none.
 
     Returns
     -------
     z_past, z : numpy.ndarray
         -log10 of a probability, of the shapes of `past` and `now`.
     """
-    rows = Rows(*(np.concatenate([getattr(r, n) for r in (past_rows, now_rows)]) for n in _FIELDS))
+    rows = past_rows.and_then(now_rows)
     scores = np.concatenate([past, now])
     is_past = np.arange(len(scores)) < len(past)
     many = len(np.unique(past_rows.entity)) >= 2 * FOLDS
@@ -79,22 +80,17 @@ def rate_by_peers(
     for column in range(scores.shape[1]):
         score = scores[:, column]
         known = ~np.isnan(score)
-        classes = find_classes(score, rows, is_past, taught)
-        for one in np.unique(classes[known]):
+        classes = find_classes(score, rows, is_past) if divided else np.full(len(score), EVERY)
+        for one, part in product(np.unique(classes[known]), np.unique(fold)):
+            mine = known & (classes == one) & (fold == part)
             peers = known & is_past & ((classes == one) | (one == EVERY))
-            for part in np.unique(fold):
-                mine = known & (classes == one) & (fold == part)
-                others = peers & (fold != part) if many else peers
-                p = rate_groups(score[others, None], score[mine, None])
-                z[mine, column] = -np.log10(p[:, 0])
+            peers &= (fold != part) | (not many)
+            z[mine, column] = -np.log10(rate_groups(score[peers, None], score[mine, None])[:, 0])
     return z[: len(past)], z[len(past) :]
 
 
 def find_classes(
-    score: NDArray[np.float64],
-    rows: Rows,
-    is_past: NDArray[np.bool_],
-    taught: NDArray[np.bool_],
+    score: NDArray[np.float64], rows: Rows, is_past: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
     """Return the class of each row by what the entity's other weeks brought.
 
@@ -106,8 +102,6 @@ def find_classes(
         Whose they are.
     is_past : numpy.ndarray of bool of shape (n_rows,)
         Rows that the classes are drawn from.
-    taught : numpy.ndarray of bool of shape (n_rows,)
-        Rows that tell of an entity.
 
     Returns
     -------
@@ -119,13 +113,13 @@ def find_classes(
     >>> calm, restless = np.tile([1.0, 1.1], 400), np.tile([5.0, 9.0], 400)
     >>> rows = Rows(np.repeat(np.arange(200), 8), np.tile(np.repeat([-4, -3, -2, -1], 2), 200))
     >>> every = np.ones(1600, dtype=bool)
-    >>> classes = find_classes(np.concatenate([calm, restless]), rows, every, every)
+    >>> classes = find_classes(np.concatenate([calm, restless]), rows, every)
     >>> np.unique(classes[:800]), np.unique(classes[800:])
     (array([1]), array([3]))
     """
     known = ~np.isnan(score)
     classes = np.full(len(score), EVERY, dtype=np.intp)
-    unrest, heard = _recall(score, rows, known & taught)
+    unrest, heard = _recall(score, rows, known)
     usable = known & is_past & ~np.isnan(unrest)
     if usable.sum() < MIN_ROWS:
         return classes
@@ -142,25 +136,23 @@ def find_classes(
 
 
 def _recall(
-    score: NDArray[np.float64], rows: Rows, taught: NDArray[np.bool_]
+    score: NDArray[np.float64], rows: Rows, known: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the greatest score of other weeks but one, and the share of their days above 0."""
     weeks, week = np.unique(rows.week, return_inverse=True)
-    shape = (int(rows.entity.max(initial=-1)) + 1, len(weeks))
-    cell = rows.entity * len(weeks) + week
-    days = np.bincount(cell[taught], minlength=shape[0] * shape[1]).reshape(shape)
-    above = np.bincount(cell[taught & (np.nan_to_num(score) > 0)], minlength=days.size)
-    greatest = np.full(days.size, -np.inf)
-    np.maximum.at(greatest, cell[taught], score[taught])
-    other = greatest.reshape(shape)[rows.entity]
-    np.put_along_axis(other, week[:, None], -np.inf, axis=1)
     if len(weeks) < 3:
         return np.full(len(score), np.nan), np.zeros(len(score))
-    unrest = np.partition(other, -2, axis=1)[:, -2]
-    own = (rows.entity, week)
-    others = days.sum(axis=1)[rows.entity] - days[own]
-    heard = above.reshape(shape).sum(axis=1)[rows.entity] - above.reshape(shape)[own]
-    return np.where(np.isinf(unrest), np.nan, unrest), heard / np.maximum(others, 1)
+    shape = (int(rows.entity.max(initial=-1)) + 1, len(weeks))
+    cell, own = rows.entity * len(weeks) + week, (rows.entity, week)
 
+    def count_others(which: NDArray[np.bool_]) -> NDArray[np.intp]:
+        days = np.bincount(cell[which], minlength=shape[0] * shape[1]).reshape(shape)
+        return np.asarray(days.sum(axis=1)[rows.entity] - days[own])
 
-_FIELDS: Final = ("entity", "week")
+    greatest = np.full(shape[0] * shape[1], -np.inf)
+    np.maximum.at(greatest, cell[known], score[known])
+    others = greatest.reshape(shape)[rows.entity]
+    np.put_along_axis(others, week[:, None], -np.inf, axis=1)
+    unrest = np.partition(others, -2, axis=1)[:, -2]
+    heard = count_others(known & (np.nan_to_num(score) > 0)) / np.maximum(count_others(known), 1)
+    return np.where(np.isinf(unrest), np.nan, unrest), heard

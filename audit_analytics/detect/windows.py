@@ -99,12 +99,10 @@ def rate_windows(
     now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.tile(own, shape[0]))
     z_past, z = past.copy(), now.copy()
     counted = np.repeat([name in weighed for name in widths], [*widths.values()])
-    every = Rows(
-        *(np.concatenate([getattr(r, n) for r in (rows, now_rows)]) for n in ("entity", "week"))
-    )
+    every = rows.and_then(now_rows)
     taught = np.repeat([True, own_weeks is None], [len(past), len(now)])
     z_past[:, counted], z[:, counted] = rate_by_peers(
-        past[:, counted], rows, now[:, counted], now_rows, taught
+        past[:, counted], rows, now[:, counted], now_rows, divided=own_weeks is None
     )
     for column in np.flatnonzero(counted):
         # a past week is compared with as many others as the report week is, or it would look rarer

@@ -279,7 +279,8 @@ def _merge(
     days = _list_days(groups["quarter_at"], week.zone)
     main = told & days.isin(_list_days(about["quarter_at"], week.zone).unique())
     counted = groups[main] if main.any() else groups[told]
-    start, end = find_activity(first, groups)
+    begun = [hit.start_at for hit in hits if find_detector(hit.detector).begins]
+    start, end = find_activity(first, groups, begun)
     is_told = not about.empty and "more" not in first.facts
     success = say_success(about) if is_told else ""
     guidance = find_detector(first.detector)

@@ -11,11 +11,15 @@ from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from audit_analytics.cases import Hit
 
 MAX_STEPS: Final = 12
 PAUSE: Final = pd.Timedelta(hours=4)
 """After a pause this long the same calls are another step."""
+BEFORE: Final = pd.Timedelta(hours=1)
+"""How far back an activity is followed beyond its bucket."""
 
 _ANY: Final = ""
 _KEYS: Final = ["told", "app_id", "ip", "api", "outcome"]
@@ -171,7 +175,9 @@ def _name_step(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def find_activity(first: Hit, groups: pd.DataFrame) -> tuple[pd.Timestamp, pd.Timestamp]:
+def find_activity(
+    first: Hit, groups: pd.DataFrame, begun: Sequence[pd.Timestamp]
+) -> tuple[pd.Timestamp, pd.Timestamp]:
     """Return when the calls of a reason were made: midnight is when nothing happened.
 
     Parameters
@@ -180,14 +186,18 @@ def find_activity(first: Hit, groups: pd.DataFrame) -> tuple[pd.Timestamp, pd.Ti
         The reason.
     groups : pandas.DataFrame
         The finding's calls as :meth:`audit_analytics.cases.EvidenceSource.fetch` groups them.
+    begun : sequence of pandas.Timestamp
+        When something began that other reasons tell of, UTC. A bucket begins at the full hour, and
+        what began in the hour before it is the same activity.
 
     Returns
     -------
     start, end : pandas.Timestamp
-        Within the reason's span, UTC.
+        Within the reason's span, and up to an hour before it, UTC.
     """
     own = groups[find_covered([first], groups)]
     if own.empty:
         return first.start_at, first.end_at
     start, end = own["first_at"].min(), own["last_at"].max() + pd.Timedelta(seconds=1)
-    return max(start, first.start_at), min(end, first.end_at)
+    start, end = max(start, first.start_at), min(end, first.end_at)
+    return min([start, *(at for at in begun if first.start_at - BEFORE <= at)]), end
