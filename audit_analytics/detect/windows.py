@@ -3,7 +3,8 @@
 The scores of windows of different width have different scales: a day adds up more noise than an
 hour, an hour meets more chances than a day. Their raw maximum is mostly the noisiest window's
 word, and what only a quiet window sees drowns in it. So each window is calibrated on its own past
-first, on that of other entities, and the group says the least probable of them.
+first, on that of other entities as restless as this one (:mod:`audit_analytics.detect.peers`), and
+the group says the least probable of them.
 
 An entity has its own noise as well. A job that runs at irregular hours is as surprising to its
 slots every time it runs, and no less regular for that. A calibrated score z, -log10 of a

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from audit_analytics.detect.calibrate import stack_weeks
 from audit_analytics.detect.common import find_common, rate_against_each_other
+from audit_analytics.detect.peers import rate_by_peers
 from audit_analytics.detect.surprise import Surprise
 from audit_analytics.detect.windows import Rows, choose_windows, rate_windows, weigh_by_own
 
@@ -78,6 +80,54 @@ def test_a_past_week_is_compared_with_as_many_others_as_the_report_week():
     again = rate_windows(turned, {"VOL": 1}, weighed={"VOL"})
     loud = [float((table[..., 0] > 1.0).mean()) for table in (rated.current, again.current)]
     assert np.mean(loud) == pytest.approx((rated.past > 1.0).mean(), rel=0.25)
+
+
+def tenant_of_two_kinds():
+    """Scores of jobs that poll and of jobs at irregular hours, as many of each."""
+    weeks = (-4, -3, -2, -1, 0)
+    calm = np.arange(APPS)[:, None] % 2 == 0
+    return {w: np.where(calm, 1 + noise(0.1, -w), noise(4.0, 30 - w))[..., None] for w in weeks}
+
+
+def test_a_calm_job_does_not_drown_among_restless_ones():
+    scored = tenant_of_two_kinds()
+    assert np.quantile(scored[-1], 0.9) > 7.0
+    scored[0][[10, 11], 3, 0] = 7.0
+    z = rate_windows(scored, {"VOL": 1}, weighed={"VOL"}).current[..., 0]
+    assert z[10, 3] > 3.0  # the calm one never came near it
+    assert z[11, 3] < 1.0  # to the restless one it is a day like others
+
+
+def test_a_probability_is_honest_in_every_class():
+    """What is as rare as one day in ten is brought by one day in ten, of calm and restless ones."""
+    scored = tenant_of_two_kinds()
+    past, rows = stack_weeks({week: scored[week] for week in (-4, -3, -2, -1)}, 1)
+    now = scored[0].reshape(-1, 1)
+    now_rows = Rows(np.repeat(np.arange(APPS), DAYS), np.zeros(len(now), dtype=np.intp))
+    z = rate_by_peers(past, rows, now, now_rows, divided=True)[1].reshape(APPS, DAYS)
+    together = rate_by_peers(past, rows, now, now_rows, divided=False)[1].reshape(APPS, DAYS)
+    for kind in (0, 1):
+        assert np.mean(z[kind::2] >= 1.0) == pytest.approx(0.1, abs=0.06)
+    assert np.mean(together[::2] >= 1.0) == 0.0  # to the tenant, no calm day is rare
+
+
+def test_what_happened_in_one_week_changes_no_class():
+    scored = tenant_of_two_kinds()
+    scored[-1][10] = 9.0  # the attack that began last week
+    scored[0][10, 3, 0] = 7.0
+    assert rate_windows(scored, {"VOL": 1}, weighed={"VOL"}).current[10, 3, 0] > 2.5
+
+
+def test_a_seldom_heard_job_is_compared_with_its_like():
+    """It is at 0, and far out whenever it is heard: no news for one of them."""
+    scored = tenant_of_two_kinds()
+    for app in range(0, APPS, 2):
+        for week in (-4, -3, -2, -1):
+            scored[week][app] = 0.0
+            scored[week][app, (app + week) % DAYS] = 8.0
+    scored[0][10] = 0.0
+    scored[0][10, 3, 0] = 8.0
+    assert rate_windows(scored, {"VOL": 1}, weighed={"VOL"}).current[10, 3, 0] < 1.2
 
 
 def common_week(loud_apps):
