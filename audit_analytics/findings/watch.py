@@ -15,7 +15,7 @@ import numpy as np
 import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 from audit_analytics.cases import name_entity
-from audit_analytics.detect import find_detector
+from audit_analytics.detect import Detector, find_detector, list_detectors
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.language import _, join_sentences
 
@@ -73,8 +73,14 @@ def build_watch(
         ``cases`` for the reports to come.
     """
     quiet = [case for case in cases if name_entity(case) not in told]
+    in_use = {found.name for found in list_detectors(Detector)}
+    # what a detector said that is in use no more, this week can neither repeat nor tell
     earlier = {
-        iso: {(kind, name): (p, own) for kind, name, p, own in rows} for iso, rows in past.items()
+        iso: {
+            (kind, name): (p, {group: part for group, part in own.items() if group in in_use})
+            for kind, name, p, own in rows
+        }
+        for iso, rows in past.items()
     }
     rows = []
     for case in quiet:

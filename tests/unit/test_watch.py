@@ -84,6 +84,11 @@ def test_what_is_repeated_in_the_same_way_stands_before_what_is_as_unusual_in_ch
     assert found["cases"][0] == ["app", "cli_a", 0.3, {"OBJ": 0.05}]
 
 
+def test_a_detector_that_is_in_use_no_more_says_nothing():
+    past = {WEEK.shifted(-n).iso: [["app", "cli_a", 0.5, {"SHOP": 0.001}]] for n in (1, 2)}
+    assert watch([case("cli_a", 0.5)], past)["rows"] == []
+
+
 HIT = Hit(
     detector="TOK",
     entity_type="app",
