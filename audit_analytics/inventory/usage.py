@@ -154,14 +154,16 @@ def _judge_app(
     openers = {
         api: [name for name, scope in scopes.items() if api in scope.apis] for api in used["api"]
     }
+    # an app has many grants and few APIs: pandas would take longer to choose rows than to add them
+    calls = list(zip(used["api"], used["calls_count"], used["last_at"], strict=True))
     rows = []
     for grant in app.grants:
         scope = scopes.get(grant.scope)
-        called = used.loc[[grant.scope in openers[api] for api in used["api"]]]
+        called = [call for call in calls if grant.scope in openers[call[0]]]
         granted_at = app.granted_at(grant.scope)
         observed = len(days if granted_at is None else days[days >= granted_at])
-        alone = any(openers[api] == [grant.scope] for api in called["api"])
-        usage, why = _judge(scope, observed, alone=alone, is_called=not called.empty)
+        alone = any(openers[api] == [grant.scope] for api, *_ in called)
+        usage, why = _judge(scope, observed, alone=alone, is_called=bool(called))
         apis = scope.apis if scope else frozenset()
         rows.append(
             {
@@ -174,11 +176,11 @@ def _judge_app(
                 "level": grant.level,
                 "severity": max((severity.get(a, "unknown") for a in apis), key=_grade, default=""),
                 "apis_count": len(apis),
-                "calls_count": int(called["calls_count"].sum()),
-                "last_used_at": called["last_at"].max() if len(called) else pd.NaT,
+                "calls_count": sum(count for _, count, _ in called),
+                "last_used_at": max((last_at for *_, last_at in called), default=pd.NaT),
                 "days_observed": observed,
                 "granted_at": granted_at,
-                "narrower": _find_narrower(grant, set(called["api"]), scopes)
+                "narrower": _find_narrower(grant, {api for api, *_ in called}, scopes)
                 if usage == "perhaps"
                 else "",
             }

@@ -54,7 +54,8 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(c if _is_plain(c) else c.encode("unicode_escape").decode() for c in text)
+    odd = {ord(c): c.encode("unicode_escape").decode() for c in set(text) if not _is_plain(c)}
+    return text.translate(odd) if odd else text
 
 
 def shorten(text: str, limit: int = NAME_LIMIT) -> str:
@@ -261,9 +262,8 @@ def json_text(text: str) -> str:
     >>> print(json_text('{"name": "a\u202eb"}'))
     {"name": "a\u202eb"}
     """
-    if text.isascii():
-        return text.replace("\x7f", "\\u007f")
-    return "".join(c if c == "\n" or _is_plain(c) else _json_escape(c) for c in text)
+    odd = {ord(c): _json_escape(c) for c in set(text) if c != "\n" and not _is_plain(c)}
+    return text.translate(odd) if odd else text
 
 
 def _json_escape(char: str) -> str:
