@@ -20,3 +20,11 @@ SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 def sample_report():
     """Return the report on the sample log, made once."""
     return aa.analyze(SAMPLE, settings=aa.Settings())
+
+
+@pytest.fixture(scope="session")
+def sample_reports(sample_report, tmp_path_factory):
+    """Return a folder with the report on the sample log, written once, as the commands read it."""
+    folder = tmp_path_factory.mktemp("written") / "reports"
+    sample_report.write(folder / sample_report.data["week"]["iso"])
+    return folder

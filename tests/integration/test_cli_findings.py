@@ -14,17 +14,10 @@ from audit_analytics.review.verdicts import read_verdicts
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 
 
-@pytest.fixture(scope="module")
-def written(sample_report, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("written")
-    sample_report.write(folder / sample_report.data["week"]["iso"])
-    return folder
-
-
 @pytest.fixture
-def folder(written, tmp_path, monkeypatch):
+def folder(sample_reports, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(written, tmp_path / "reports")
+    shutil.copytree(sample_reports, tmp_path / "reports")
     return tmp_path
 
 

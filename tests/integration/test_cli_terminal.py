@@ -25,16 +25,9 @@ def run(*arguments, **options):
     return CliRunner().invoke(main, list(map(str, arguments)), **options)
 
 
-@pytest.fixture(scope="module")
-def written(sample_report, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("written")
-    sample_report.write(folder / "reports" / sample_report.data["week"]["iso"])
-    return folder
-
-
 @pytest.fixture
-def folder(written, tmp_path, monkeypatch):
-    shutil.copytree(written / "reports", tmp_path / "reports")
+def folder(sample_reports, tmp_path, monkeypatch):
+    shutil.copytree(sample_reports, tmp_path / "reports")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

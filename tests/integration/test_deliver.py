@@ -1,5 +1,6 @@
 """Deliveries over real sockets: the stand-in's webhook and chats, and a mail server on loopback."""
 
+import contextlib
 import email
 import email.policy
 import json
@@ -14,6 +15,7 @@ import pytest
 import trustme
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
+from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from report_fixture import make_gaps_report, make_hostile_report, make_report
@@ -551,6 +553,7 @@ def test_a_folder_without_a_report_and_settings_without_a_way_out(folder, tmp_pa
 
 
 def run(*arguments, cwd, **environment):
+    """Run a command in a process of its own, which shows what it logs and raises."""
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "audit_analytics", *map(str, arguments)],
         capture_output=True,
@@ -560,6 +563,14 @@ def run(*arguments, cwd, **environment):
         env={"PATH": "/usr/bin:/bin", "HOME": str(cwd), **environment},
         timeout=900,
     )
+
+
+def invoke(*arguments, cwd, **environment):
+    """Run a command here, where nothing has to be imported first."""
+    with contextlib.chdir(cwd):
+        return CliRunner().invoke(
+            main, list(map(str, arguments)), env={"HOME": str(cwd), **environment}
+        )
 
 
 SECRETS = ("standin-hook", HOOK_SECRET + "-long", "standin-secret", SMTP_PASSWORD)
@@ -613,17 +624,17 @@ def test_a_failed_delivery_shows_no_secret_even_with_its_traceback_and_its_log(f
 def test_the_command_says_what_it_sent(folder):
     with StandIn([], hook_secret="") as server:
         environment = {"AUDIT_ANALYTICS_DELIVER__WEBHOOK_URL": server.hook_url}
-        first = run("deliver", folder, cwd=folder, **environment)
-        second = run("deliver", folder, cwd=folder, **environment)
-    assert (first.returncode, first.stdout) == (0, "bot: sent\n")
-    assert (second.returncode, second.stdout) == (0, "bot: already sent\n")
+        first = invoke("deliver", folder, cwd=folder, **environment)
+        second = invoke("deliver", folder, cwd=folder, **environment)
+    assert (first.exit_code, first.stdout) == (0, "bot: sent\n")
+    assert (second.exit_code, second.stdout) == (0, "bot: already sent\n")
 
 
 def test_secrets_come_from_files_and_never_from_the_command_line(folder, tmp_path):
     with StandIn([]) as server:
         for name, value in (("url", server.hook_url), ("secret", HOOK_SECRET)):
             (tmp_path / name).write_text(value + "\n")
-        result = run(
+        result = invoke(
             "deliver",
             folder,
             cwd=folder,
@@ -631,7 +642,7 @@ def test_secrets_come_from_files_and_never_from_the_command_line(folder, tmp_pat
             AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET_FILE=str(tmp_path / "secret"),
         )
         assert len(server.inbox.delivered) == 1
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     options = {name for option in main.commands["deliver"].params for name in option.opts}
     assert options == {"report", "--to", "--dry-run", "--again", "--config", "-v", "--verbose"}
 
@@ -652,7 +663,7 @@ def short_log(tmp_path_factory):
 @pytest.mark.parametrize("secret", [HOOK_SECRET, "wrong"], ids=["delivered", "failed"])
 def test_weekly_delivers_and_keeps_its_exit_code_whatever_comes_of_it(short_log, tmp_path, secret):
     with StandIn([]) as server:
-        result = run(
+        result = invoke(
             "weekly",
             short_log,
             "--out",
@@ -663,8 +674,7 @@ def test_weekly_delivers_and_keeps_its_exit_code_whatever_comes_of_it(short_log,
             AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET=secret,
         )
         count = len(server.inbox.delivered)
-    assert result.returncode == 0, result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.exit_code == 0, result.stderr
     assert len(list((tmp_path / "reports").glob("*/report.html"))) == 1
     assert result.stdout.count("\n") >= 2
     if secret == HOOK_SECRET:
@@ -680,7 +690,7 @@ def test_weekly_tells_the_chat_when_the_log_does_not_cover_the_week(short_log, t
     lines = short_log.read_text().splitlines()
     source.write_text("\n".join(lines[:-200] + lines[-150:]))
     with StandIn([], hook_secret="") as server:
-        result = run(
+        result = invoke(
             "weekly",
             source,
             "--out",
@@ -690,14 +700,14 @@ def test_weekly_tells_the_chat_when_the_log_does_not_cover_the_week(short_log, t
             AUDIT_ANALYTICS_DELIVER__WEBHOOK_URL=server.hook_url,
         )
         (sent,) = server.inbox.delivered
-    assert result.returncode == 3
+    assert result.exit_code == 3
     assert "data incomplete" in sent["card"]["header"]["title"]["content"]
     assert sent["card"]["elements"][0]["text"]["content"].startswith("DATA INCOMPLETE")
 
 
 def test_weekly_with_a_broken_setup_still_writes_the_report(short_log, tmp_path):
-    result = run("weekly", short_log, "--out", tmp_path / "reports", "--deliver", cwd=tmp_path)
-    assert result.returncode == 0, result.stderr
+    result = invoke("weekly", short_log, "--out", tmp_path / "reports", "--deliver", cwd=tmp_path)
+    assert result.exit_code == 0, result.stderr
     assert "Delivery failed" in result.stderr
     assert "deliver.webhook_url" in result.stderr
     assert list((tmp_path / "reports").glob("*/report.html"))

@@ -34,7 +34,8 @@ def log():
 @pytest.fixture(scope="module")
 def result(log):
     before = log.copy(deep=True)
-    table = drill(log, settings=Settings(), scenarios=[*LOUD, "token_spike"], sizes=[1.0])
+    names = [*LOUD, "token_spike", "granted_collects"]
+    table = drill(log, settings=Settings(), scenarios=names, sizes=[1.0])
     pd.testing.assert_frame_equal(log, before)
     return table
 
@@ -46,15 +47,15 @@ def attacks_on(log, names, *, size=1.0):
 
 
 def test_finds_loud_attacks_and_says_where_they_stand(result):
-    assert result["scenario"].tolist() == [*LOUD, "token_spike"]
+    assert result["scenario"].tolist() == [*LOUD, "token_spike", "granted_collects"]
     assert result["found"].all()
     assert result["rank"].ge(1).all()
     assert result["budget_needed"].le(10).all()
-    said = ["rule:enumeration", "rule:probing", "rule:auth_failures", "TOK"]
+    said = ["rule:enumeration", "rule:probing", "rule:auth_failures", "TOK", "rule:granted"]
     assert result["detector"].tolist() == said
     assert result["hours_to_detect"].between(0, 24).all()
     assert result["start_at"].between(WEEK.start_at, WEEK.end_at).all()
-    assert result["entity_type"].tolist() == ["app", "app", "ip", "app"]
+    assert result["entity_type"].tolist() == ["app", "app", "ip", "app", "app"]
 
 
 def test_attacks_only_what_was_quiet_before(log, result):
@@ -63,11 +64,7 @@ def test_attacks_only_what_was_quiet_before(log, result):
     assert own.isdisjoint(result["entity"])
 
 
-def test_what_was_granted_first_is_found_by_its_grant(log):
-    table = drill(log, settings=Settings(), scenarios=["granted_collects"], sizes=[1.0])
-    [row] = table.to_dict("records")
-    assert row["detector"] == "rule:granted"
-    assert row["rank"] <= 3
+def test_what_is_granted_first_is_granted_before_it_collects(log):
     (attack,) = attacks_on(log, ["granted_collects"])
     known = Inventory.of([App(app_id=attack.plan.target.app_id, grants=(Grant("im:chat"),))])
     app = grant_scopes(known, [attack]).apps[attack.plan.target.app_id]

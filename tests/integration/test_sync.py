@@ -302,19 +302,19 @@ def test_late_rows_are_found_when_the_hour_is_read_again(tmp_path):
 
 
 def test_old_windows_are_removed_when_asked(tmp_path):
-    items = make_items(300, start=NOON - 3 * DAY)
+    items = make_items(300, start=NOON - 2 * DAY)
     folder = tmp_path / "store"
     with (
         StandIn(items, limit=UNLIMITED) as server,
         client_of(server.url, server.clock, tmp_path) as client,
     ):
-        fetch(client, folder, since=NOON - 3 * DAY)
-        two_days = Settings(sync={"keep_days": 2})
-        result = fetch(client, folder, since=LATER - DAY, settings=two_days)
+        fetch(client, folder, since=NOON - 2 * DAY)
+        one_day = Settings(sync={"keep_days": 1})
+        result = fetch(client, folder, since=LATER - DAY / 2, settings=one_day)
         with pytest.raises(ConfigError, match="begin later, or keep more"):
-            fetch(client, folder, since=NOON - 5 * DAY, settings=two_days)
+            fetch(client, folder, since=NOON - 5 * DAY, settings=one_day)
     assert result.removed_count == 27
-    assert Store(folder).list_starts()[0] == LATER - 2 * DAY
+    assert Store(folder).list_starts()[0] == LATER - DAY
 
 
 # Scope

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from audit_analytics.detect import (
     build_panel,
     set_aside_stuffing,
 )
+from audit_analytics.report.json_file import render_json
+from audit_analytics.report.result import Report
 from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings
 
@@ -163,3 +166,9 @@ def build_tenant(
         calls_at=counted.by_api["bucket_at"],
     )
     return build_panel(by_api, grid), by_api, by_ip
+
+
+def keep(report: Report, folder: Path) -> None:
+    """Write of a report what later ones read; drawing its page would take longest."""
+    folder.mkdir(parents=True)
+    (folder / "findings.json").write_text(render_json(report.data), encoding="utf-8")

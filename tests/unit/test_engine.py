@@ -22,8 +22,6 @@ from tenant import (
 
 import audit_analytics as aa
 from audit_analytics.detect import detect_week
-from audit_analytics.detect.forest import SurpriseForest
-from audit_analytics.report.json_file import render_json
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-11 12:00")
@@ -235,23 +233,6 @@ def test_any_scikit_learn_detector_may_vote(injected_events, detector):
     report = aa.analyze(injected_events, week=WEEK.iso, settings=settings, detector=detector)
     first = {finding["entity"] for finding in report.data["findings"][:3]}
     assert first == {"cli_02", "cli_05", "cli_08"}
-
-
-def test_the_number_of_threads_changes_no_byte(injected_events):
-    settings = aa.Settings()
-    written = [
-        render_json(
-            aa.analyze(
-                injected_events,
-                week=WEEK.iso,
-                settings=settings,
-                detector=SurpriseForest(n_jobs=jobs),
-            ).data
-        )
-        for jobs in (1, 2)
-    ]
-    assert written[0] == written[1]
-    assert '"findings": [' in written[0]
 
 
 def test_a_burst_of_wrong_parameters_is_told():

@@ -196,11 +196,11 @@ def test_a_technique_is_named_only_where_it_follows(technique, outcome, category
     )
 )
 def test_the_steps_are_all_calls_in_order(rows):
-    parts = [
-        calls("cli_a", [WEEK.start_at + n * MINUTE], ip=ip, api=api, outcome=how, severity=grade)
-        for n, ip, api, how, grade in rows
-    ]
-    events = make_events(*parts)
+    minutes, ips, apis, outcomes, grades = zip(*rows, strict=True)
+    at = [WEEK.start_at + n * MINUTE for n in minutes]
+    events = make_events(
+        calls("cli_a", at, ip=ips, api=apis, outcome=outcomes, severity=grades),
+    )
     asked = hit({"app_id": ("cli_a",)}, WEEK.start_at, WEEK.end_at)
     groups = (
         FrameEvidence(events)

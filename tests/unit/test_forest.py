@@ -38,6 +38,8 @@ def test_the_score_is_put_down_to_what_is_odd(forest):
 def test_the_same_seed_gives_the_same_scores_however_many_threads(forest):
     again = SurpriseForest(n_jobs=2).fit(PAST)
     np.testing.assert_array_equal(forest.reference_scores_, again.reference_scores_)
+    np.testing.assert_array_equal(forest.score_samples(PAST[:50]), again.score_samples(PAST[:50]))
+    np.testing.assert_array_equal(forest.attribute(PAST[:50]), again.attribute(PAST[:50]))
     other = SurpriseForest(random_state=1).fit(PAST)
     assert (other.reference_scores_ != forest.reference_scores_).any()
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
-from tenant import DAY, EXPORT, HOUR, WEEK, calls, make_events, quiet_tenant, spread
+from tenant import DAY, EXPORT, HOUR, WEEK, calls, keep, make_events, quiet_tenant, spread
 from test_engine import Distance
 
 import audit_analytics as aa
@@ -61,7 +61,7 @@ def attack(tmp_path_factory):
     log = make_events(quiet_tenant(weeks=8), *parts)
     folder = tmp_path_factory.mktemp("reports")
     for week in WEEKS[:2]:
-        analyze(log, week, folder).write(folder / week.iso)
+        keep(analyze(log, week, folder), folder / week.iso)
     return log, folder
 
 
@@ -97,7 +97,7 @@ def test_point_1_a_benign_verdict_is_about_its_own_network_and_no_other(tmp_path
         *visit(WEEK, SIX[:1], ELSEWHERE),
     )
     for week in WEEKS[:2]:
-        analyze(log, week, tmp_path).write(tmp_path / week.iso)
+        keep(analyze(log, week, tmp_path), tmp_path / week.iso)
     verdicts = tmp_path / "verdicts.toml"
     decide(verdicts, about(read(tmp_path, WEEKS[0])["findings"], SIX[0])[0], "benign", WEEKS[0])
     [found] = about(analyze(log, WEEK, tmp_path, verdicts=verdicts).data["findings"], SIX[0])

@@ -1,5 +1,6 @@
 """A user's own rules and metrics, and a detector that is taken away."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -8,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tenant import DAY, EXPORT, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
+from audit_analytics.cli.main import main
 from audit_analytics.detect import find_detector, use_detectors
 from audit_analytics.errors import ConfigError
 from audit_analytics.review.suppression import Suppression
@@ -130,8 +133,9 @@ def test_the_command_line_takes_detectors_by_name(tmp_path):
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / "reports" / WEEK.iso / "findings.json").read_text())
     assert "rule:noon_exports" in {name for f in data["findings"] for name in f["detectors"]}
-    wrong = run(tmp_path, *words, "--detectors", "my_module:nothing", path=package)
-    assert wrong.returncode == 2
+    with contextlib.chdir(tmp_path):
+        wrong = CliRunner().invoke(main, [*words[2:], "--detectors", "my_module:nothing"])
+    assert wrong.exit_code == 2
     assert "detector my_module:nothing: cannot be loaded" in wrong.stderr
 
 

@@ -12,6 +12,7 @@ from tenant import (
     WEEK,
     build_tenant,
     calls,
+    keep,
     make_events,
     quiet_tenant,
     spread,
@@ -57,7 +58,7 @@ def analyze(log, week, previous=None, **files):
 @pytest.fixture(scope="module")
 def reports(log, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
-    analyze(log, LAST).write(folder / LAST.iso)
+    keep(analyze(log, LAST), folder / LAST.iso)
     return folder
 
 
@@ -199,7 +200,7 @@ def test_a_suppressed_finding_is_told_apart_and_does_not_become_usual(log, tmp_p
     assert (told["status"], told["hits_count"] >= 1) == ("active", True)
     assert told["is_new"]
     later = Suppression(expires=date(2026, 12, 31), entity="cli_new", owner="Eve", reason="hush")
-    first.write(tmp_path / "reports" / LAST.iso)
+    keep(first, tmp_path / "reports" / LAST.iso)
     append_suppression(path, later)
     data = analyze(log, WEEK, tmp_path / "reports", suppressions=path).data
     shown = row_of(data["findings"])  # the entry is over, and the network did not become usual

@@ -197,7 +197,7 @@ BUSY = [calls(app, spread(NOON, 60), severity="critical") for app in APPS[:2]]
         ),  # they share more besides
         ([opens("cli_00"), opens("cli_01", [NOON + 9 * HOUR])], False),  # not what it is about
         (
-            [*(opens("cli_00", [NOON], number) for number in range(300)), opens("cli_01")],
+            [opens("cli_00", [NOON] * 300, range(300)), opens("cli_01")],
             False,
         ),  # all objects, not one
         ([opens("cli_00"), opens("cli_01").assign(outcome="permission")], False),
