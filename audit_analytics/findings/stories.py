@@ -50,7 +50,7 @@ class Story:
     rank : int
         That of its first finding; the others follow it.
     severity : str
-        That of its most severe finding.
+        That of its most severe finding; critical if two are high.
     title, sentence : str
         How many findings it is, and who did what, and when.
     start_at, end_at : str
@@ -256,7 +256,11 @@ def _tell_weak(case: Case, hits: Iterable[Hit], zone: str) -> dict[str, Any]:
 
 
 def _grade(unit: Sequence[Finding]) -> int:
-    return max(schema.SEVERITIES.index(f.severity) for f in unit)
+    """Return the severity of what belongs together."""
+    found = [finding.severity for finding in unit]
+    # a rare thing in common says more of each: either may be chance, not both
+    least = "critical" if found.count("high") > 1 else "none"
+    return max(map(schema.SEVERITIES.index, [*found, least]))
 
 
 def _name_links(

@@ -160,6 +160,13 @@ def test_a_story_stands_before_all_else_of_its_severity_and_ranks_stay_whole():
     assert (story.rank, story.severity) == (2, "high")
 
 
+def test_two_high_findings_that_belong_together_stand_before_a_critical_one():
+    two = [hit("cli_00"), hit("cli_01", NOON + 20 * HOUR)]
+    (story,), findings = build(STOLEN, [*two, hit("cli_05", severity="critical")])
+    assert (story.rank, story.severity) == (1, "critical")
+    assert [finding.severity for finding in findings] == ["high", "high", "critical"]
+
+
 def test_weak_signals_and_what_is_suppressed_join_and_never_make_one():
     weak = [
         Case(entity_type="app", entity=app, p=p, expected_per_week=20, q=1)
