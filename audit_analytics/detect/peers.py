@@ -44,37 +44,27 @@ EVERY: Final = -1
 
 
 def rate_by_peers(
-    past: NDArray[np.float64],
-    past_rows: Rows,
-    now: NDArray[np.float64],
-    now_rows: Rows,
-    *,
-    divided: bool,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scores: NDArray[np.float64], rows: Rows, is_past: NDArray[np.bool_], *, divided: bool
+) -> NDArray[np.float64]:
     """Rate every score among the past days of other entities of its class.
 
     Parameters
     ----------
-    past : numpy.ndarray of shape (n_past, n_windows)
-        Scores of past days; NaN where not tested.
-    past_rows : Rows
+    scores : numpy.ndarray of shape (n_rows, n_windows)
+        Scores of past days and of those that are judged; NaN where not tested.
+    rows : Rows
         Whose they are.
-    now : numpy.ndarray of shape (n_now, n_windows)
-        Scores of the days that are judged.
-    now_rows : Rows
-        Whose they are.
+    is_past : numpy.ndarray of bool of shape (n_rows,)
+        Rows to compare with.
     divided : bool
         Whether there are classes: days that are compared with single other days have none.
 
     Returns
     -------
-    z_past, z : numpy.ndarray
-        -log10 of a probability, of the shapes of `past` and `now`.
+    numpy.ndarray of shape (n_rows, n_windows)
+        -log10 of a probability.
     """
-    rows = past_rows.and_then(now_rows)
-    scores = np.concatenate([past, now])
-    is_past = np.arange(len(scores)) < len(past)
-    many = len(np.unique(past_rows.entity)) >= 2 * FOLDS
+    many = len(np.unique(rows.entity[is_past])) >= 2 * FOLDS
     fold = rows.entity % FOLDS if many else np.zeros(len(scores), dtype=np.intp)
     z = np.full(scores.shape, np.nan)
     for column in range(scores.shape[1]):
@@ -86,7 +76,7 @@ def rate_by_peers(
             peers = known & is_past & ((classes == one) | (one == EVERY))
             peers &= (fold != part) | (not many)
             z[mine, column] = -np.log10(rate_groups(score[peers, None], score[mine, None])[:, 0])
-    return z[: len(past)], z[len(past) :]
+    return z
 
 
 def find_classes(
@@ -123,10 +113,9 @@ def find_classes(
     usable = known & is_past & ~np.isnan(unrest)
     if usable.sum() < MIN_ROWS:
         return classes
-    seldom = ~np.isnan(unrest) & (heard < HEARD)
-    often = ~np.isnan(unrest) & ~seldom
-    classes[seldom] = SELDOM
-    drawn = unrest[often & is_past & known]
+    often = ~np.isnan(unrest) & (heard >= HEARD)
+    classes[~np.isnan(unrest) & ~often] = SELDOM
+    drawn = unrest[often & usable]
     if len(drawn):
         edges = np.unique(np.quantile(drawn, np.arange(1, CLASSES) / CLASSES))
         classes[often] = 1 + np.searchsorted(edges, unrest[often], side="left")

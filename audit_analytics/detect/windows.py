@@ -98,17 +98,17 @@ def rate_windows(
     now = scored[0].reshape(-1, shape[2])
     own = np.zeros(shape[1], dtype=np.intp) if own_weeks is None else np.array(own_weeks)
     now_rows = Rows(np.repeat(np.arange(shape[0]), shape[1]), np.tile(own, shape[0]))
-    z_past, z = past.copy(), now.copy()
     counted = np.repeat([name in weighed for name in widths], [*widths.values()])
-    every = rows.and_then(now_rows)
-    taught = np.repeat([True, own_weeks is None], [len(past), len(now)])
-    z_past[:, counted], z[:, counted] = rate_by_peers(
-        past[:, counted], rows, now[:, counted], now_rows, divided=own_weeks is None
+    every, joined = rows.and_then(now_rows), np.concatenate([past, now])
+    is_past = np.arange(len(joined)) < len(past)
+    joined[:, counted] = rate_by_peers(
+        joined[:, counted], every, is_past, divided=own_weeks is None
     )
+    taught = is_past | (own_weeks is None)
     for column in np.flatnonzero(counted):
         # a past week is compared with as many others as the report week is, or it would look rarer
-        both = np.concatenate([z_past[:, column], z[:, column]])
-        z_past[:, column], z[:, column] = np.split(weigh_by_own(both, every, taught), [len(past)])
+        joined[:, column] = weigh_by_own(joined[:, column], every, taught)
+    z_past, z = np.split(joined, [len(past)])
     edges = np.cumsum([*widths.values()])[:-1]
     best_past, best = (
         np.column_stack([_greatest(part) for part in np.split(table, edges, axis=1)])

@@ -102,10 +102,15 @@ def test_a_probability_is_honest_in_every_class():
     """What is as rare as one day in ten is brought by one day in ten, of calm and restless ones."""
     scored = tenant_of_two_kinds()
     past, rows = stack_weeks({week: scored[week] for week in (-4, -3, -2, -1)}, 1)
-    now = scored[0].reshape(-1, 1)
-    now_rows = Rows(np.repeat(np.arange(APPS), DAYS), np.zeros(len(now), dtype=np.intp))
-    z = rate_by_peers(past, rows, now, now_rows, divided=True)[1].reshape(APPS, DAYS)
-    together = rate_by_peers(past, rows, now, now_rows, divided=False)[1].reshape(APPS, DAYS)
+    scores, every = (
+        np.concatenate([past, scored[0].reshape(-1, 1)]),
+        rows.and_then(rows_of([0], APPS)),
+    )
+    is_past = every.week < 0
+    z, together = (
+        rate_by_peers(scores, every, is_past, divided=divided)[~is_past].reshape(APPS, DAYS)
+        for divided in (True, False)
+    )
     for kind in (0, 1):
         assert np.mean(z[kind::2] >= 1.0) == pytest.approx(0.1, abs=0.06)
     assert np.mean(together[::2] >= 1.0) == 0.0  # to the tenant, no calm day is rare
