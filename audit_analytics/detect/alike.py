@@ -2,8 +2,9 @@
 
 A thousand apps that burst in turn are a thousand cases as rare as a real attack, and would take
 every place of the report. They have one story. So where there are more cases than places, every
-story has its first place before another has its second; a crowd has three, stands behind those
-about whom there is a story of their own, and keeps its severity once, in the row that counts it.
+story has its first three places, the rarest case first, before another has its fourth; a crowd has
+no fourth, stands behind those about whom there is a story of their own, and keeps its severity
+once, in the row that counts it.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def part_alike(
     Returns
     -------
     told : list of Hit
-        What speaks for all of them, if they are no more than that. Else for the first of each
-        story, then for the second of each, and so on; in their order. Of a story that is that of
-        more than :data:`~audit_analytics.detect.limit.MANY_NEW` cases three are told, and say in
+        What speaks for all of them, if they are no more than that. Else for the first three of each
+        story, then for the others, the most unusual first; in their order. Of a story that is that
+        of more than :data:`~audit_analytics.detect.limit.MANY_NEW` cases three are told, and say in
         their facts that they are some of a crowd.
     left : list of Case
         The others.
@@ -53,7 +54,7 @@ def part_alike(
         seen[story] += 1
     crowd = [sizes[story] > MANY_NEW for story in stories]
     places = [n for n in range(len(cases)) if not crowd[n] or turns[n] < TOLD_NEW]
-    chosen = set(sorted(places, key=lambda n: (turns[n], n))[:most])
+    chosen = set(sorted(places, key=lambda n: (turns[n] >= TOLD_NEW, n))[:most])
     told = [
         replace(hit, facts={**hit.facts, "crowd": True}) if crowd[n] else hit
         for n in sorted(chosen)

@@ -57,6 +57,9 @@ PRIOR_WITHIN: Final = 0.25
 MOST_HOURS: Final = 6
 """A birth later in the day makes a first day that says little of the second one."""
 
+SURGE_SDS: Final = 3.0
+"""So many standard deviations above what is usual, and one birth, chance brings."""
+
 INTERVAL_SDS: Final = 1.96
 
 ORDINARY: Final = 0.3
@@ -113,13 +116,17 @@ class Newborns:
         float
             Where no past week can speak of births, as many as there are. Otherwise the births of
             the past weeks and, as a rate may rise, of this one, a week; one birth in one week more
-            stands for the doubt that few weeks leave.
+            stands for the doubt that few weeks leave. Where more were born than chance brings, the
+            geometric mean of both: a new pace has begun, or somebody makes up ids to hide among.
         """
         tested = int(self.tested.any(axis=1).sum())
         if not self.weeks_past or not tested:
             return float(tested)
-        births = self.births_past + int(self.this_week.sum()) + 1.0
-        return min(float(tested), births / (self.weeks_past + 2.0))
+        born = float(self.this_week.sum())
+        usual = (self.births_past + born + 1.0) / (self.weeks_past + 2.0)
+        if born > usual + SURGE_SDS * np.sqrt(usual) + 1.0:
+            usual = float(np.sqrt(usual * born))
+        return min(float(tested), usual)
 
     @property
     def rate(self) -> float:

@@ -244,8 +244,19 @@ class RuleInput:
         pandas.Series of datetime64[us, UTC]
             By app id; apps that never called before are left out.
         """
-        table = self.by_api if self.every_api is None else self.every_api
-        return self.before_week(table).groupby("app_id", observed=True)["last_at"].max()
+        past = self.before_week(self.all_calls)
+        return past.groupby("app_id", observed=True)["last_at"].max()
+
+    @property
+    def all_calls(self) -> pd.DataFrame:
+        """Return all that was called, whether it teaches anything or not.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `every_api`, or `by_api` where nothing was left out.
+        """
+        return self.by_api if self.every_api is None else self.every_api
 
     def is_known_since(self, first_at: pd.Timestamp) -> bool:
         """Return whether something was first seen long enough before the report week.

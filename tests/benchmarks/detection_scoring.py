@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 BUDGETS = (5, 10, 20)
 _READS = {"SENS", "NEWAPI", "API", "VOL", "OBJ", "rule:first_sensitive"}
-_FAILS = {"ERR", "rule:error_burst", "API"}
+_FAILS = {"ERR", "rule:error_burst", "rule:failing", "API"}
 RIGHT = {
     "stolen_credential": {"NEWNET", "NEWAPI"},
-    "error_burst": {"ERR", "rule:error_burst"},
+    "error_burst": {"ERR", "rule:error_burst", "rule:failing"},
     # where a probe got through, the write it made is what to tell first
     "permission_probing": {"rule:probing", "ERR", "NEWAPI", "rule:high_impact_write"},
     "id_enumeration": {"rule:enumeration", "ERR", "API", "VOL", "OBJ", "SENS", "NEWAPI"},
@@ -40,11 +40,12 @@ RIGHT = {
     "nightly_calls": {"NEWAPI", "API", "VOL", "OBJ", "SLOW"},
     "answered_flood": {"VOL", "API", "OBJ", "SENS"},
     "denied_one_api": {*_FAILS, "rule:probing", "NEWAPI", "SENS"},
-    "denied_for_days": {*_FAILS, "SLOW", "VOL"},
+    "denied_for_days": {*_FAILS, "rule:probing", "SLOW", "VOL"},
     "clockwork_failures": {*_FAILS, "SLOW", "VOL", "BEACON", "rule:beacon"},
     "real_takeover": {*_FAILS, "NEWAPI", "VOL", "OBJ", "rule:probing"},
     "real_role_abuse": {"NEWAPPS", "NEWAPI", "API", "VOL", "OBJ", "ERR", "NEWNET"},
-    "ghost_routes": {*_FAILS, "rule:enumeration", "NEWAPI", "VOL"},
+    # "called 2,000 routes that do not exist" is what rule:probing says of them
+    "ghost_routes": {*_FAILS, "rule:probing", "rule:enumeration", "NEWAPI", "VOL"},
 }
 """What may stand first in a finding for it to say what happened."""
 

@@ -211,6 +211,17 @@ def test_where_hardly_an_app_is_born_a_birth_is_told_and_where_many_are_it_is_no
     assert expected == sorted(expected)
 
 
+def test_in_a_week_of_many_births_each_is_less_of_a_case():
+    born = [
+        calls(f"cli_born{n:02d}", spread(local("2026-11-10 10:00"), 12), ip="10.0.1.1")
+        for n in range(24)
+    ]
+    few, many = (find_birth(*tenant(FIRST), *born[:n])[0].newborns.units for n in (2, 24))
+    assert few == pytest.approx(3 / 5)
+    # neither the 5 of a usual week, in which these count as any other, nor all of them
+    assert many == pytest.approx(np.sqrt(25 / 5 * 24))
+
+
 def test_a_new_app_on_a_network_of_its_own_is_unusual_where_the_others_share_theirs():
     def rate(ip):
         shared = [part.assign(ip="10.0.1.1") for part in tenant(FIRST)]

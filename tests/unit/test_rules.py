@@ -254,9 +254,24 @@ def test_a_dormant_app_wakes():
         calls("cli_near", [now - 29 * DAY, now]),
         calls("cli_new", [now]),
     )
-    assert about(hits) == [("cli_a", 2, True)]
+    # a sleep of two weeks is told of an app that stands out otherwise, and makes no finding itself
+    assert about(hits) == [("cli_a", 2, True), ("cli_near", 1, False)]
     assert hits[0].end_at > now + HOUR
     assert hits[0].severity == "low"  # two calls are not much of an awakening
+
+
+def test_an_app_that_always_sleeps_so_long_does_not_wake():
+    now = local("2026-11-14 12:00")
+    monthly = [now - days * DAY for days in (93, 62, 31, 0)]
+    log = make_events(
+        clock(FIRST),
+        calls("cli_monthly", monthly),
+        calls("cli_longer", [now - 51 * DAY, now - 31 * DAY, now]),
+        calls("cli_batches", [now - days * DAY for days in (39, 28, 15, 0)]),
+        calls("cli_near", [now - 13 * DAY, now]),
+    )
+    hits = list(find_dormant(build_input(log)))
+    assert [(hit.entity, hit.facts["quiet_days"]) for hit in hits] == [("cli_longer", 31)]
 
 
 def test_calls_that_teach_nothing_were_made_all_the_same():

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.grid import Grid
     from audit_analytics.detect.rule_input import RuleInput
 
-MOST_A_WEEK: Final = 1.0
+MOST_A_WEEK: Final = 0.5
 """Silences at least as long for their app that a week of the history may hold."""
 
 
