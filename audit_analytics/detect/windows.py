@@ -107,7 +107,9 @@ def rate_windows(
     taught = is_past | (own_weeks is None)
     for column in np.flatnonzero(counted):
         # a past week is compared with as many others as the report week is, or it would look rarer
-        joined[:, column] = weigh_by_own(joined[:, column], every, taught)
+        joined[:, column] = weigh_by_own(
+            joined[:, column], every, taught, earlier=own_weeks is not None
+        )
     z_past, z = np.split(joined, [len(past)])
     edges = np.cumsum([*widths.values()])[:-1]
     best_past, best = (
@@ -141,7 +143,11 @@ def _greatest(z: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def weigh_by_own(
-    z: NDArray[np.float64], rows: Rows, taught: NDArray[np.bool_] | None = None
+    z: NDArray[np.float64],
+    rows: Rows,
+    taught: NDArray[np.bool_] | None = None,
+    *,
+    earlier: bool = False,
 ) -> NDArray[np.float64]:
     """Return how rare scores are, given what the same entity's other weeks brought.
 
@@ -153,6 +159,9 @@ def weigh_by_own(
         Whose they are; days of the same week teach nothing.
     taught : numpy.ndarray of bool of shape (n,), optional
         Which of them teach anything; all if not given.
+    earlier : bool, default=False
+        Whether the weeks are days, numbered -1, -2, ... from the first one: the later ones teach
+        nothing then, or an attack of several nights would be a habit by its last.
 
     Returns
     -------
@@ -170,7 +179,9 @@ def weigh_by_own(
     filled = np.full((len(counts), int(counts.max(initial=1))), -np.inf)
     filled[cells[order], place] = z[known][order]
     own = filled.reshape(entities, len(weeks), filled.shape[1])
-    days = np.where(weeks == rows.week[:, None], 0, counts.reshape(own.shape[:2])[rows.entity])
+    after = weeks - rows.week[:, None]
+    silent = after <= 0 if earlier else after == 0
+    days = np.where(silent, 0, counts.reshape(own.shape[:2])[rows.entity])
     heard = np.zeros(days.shape)
     for number in range(len(weeks)):
         heard[:, number] = np.minimum(10.0 ** (own[rows.entity, number] - z[:, None]), 1.0).sum(

@@ -68,6 +68,19 @@ def test_an_incident_of_one_week_is_no_habit():
     assert weigh(past, weeks, 4.0)[0] > 3.5
 
 
+def test_in_a_short_log_an_attack_of_several_nights_is_no_habit_by_its_last():
+    numbers = np.arange(-1, -11, -1)  # ten days, numbered from the first
+    z = np.full(10, 0.3)
+    z[6:] = 4.0
+    rows = Rows(np.zeros(10, dtype=np.intp), numbers)
+    weighed = weigh_by_own(z, rows, earlier=True)
+    assert weighed[6] == pytest.approx(4.0, abs=0.3)
+    assert weigh_by_own(z, rows)[6] < 1.0
+    # what came again and again before is one, whatever comes later
+    often = np.where(np.arange(10) % 2, 4.0, 0.3)
+    assert weigh_by_own(often, rows, earlier=True)[9] < 1.0
+
+
 def test_an_entity_without_a_past_is_rated_as_the_tenant_is():
     assert weigh(np.full(7, 0.3), [-1], 4.0, entity=1) == pytest.approx(4.0)
 

@@ -93,8 +93,6 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
     if top.empty:
         return  # nothing can be joined to nothing
     before = windows["bucket_at"] + HOUR < data.week.start_at
-    if top.empty:
-        return
     usual = windows[before].groupby(keys, observed=True)[failed].max()
     top = top.join(usual.rename("usual"), on=keys)
     for row in top[top[failed] > 3 * top["usual"].fillna(0)].itertuples():
