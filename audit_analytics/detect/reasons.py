@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.detect.detectors import find_detector
-from audit_analytics.detect.groups import AppGroup, CountGroup
+from audit_analytics.detect.groups import AppGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -112,7 +112,7 @@ def choose_reasons(
 
     How unusual an entity is was found from everything it did. Where the least probable hit is
     taken out, p and E rise to those of the next; a case that is no longer rare is not told, and
-    where nothing is left there is no case. So is a handful of what only many are worth telling of.
+    where nothing is left there is no case.
 
     Parameters
     ----------
@@ -130,7 +130,6 @@ def choose_reasons(
     Reasons
         What is told.
     """
-    hits = [hit for hit in hits if _is_worth_telling(hit)]
     before, left = _by_entity(every), _by_entity(hits)
     rated = []
     for case in cases:
@@ -163,12 +162,6 @@ def _by_entity(hits: Sequence[Hit]) -> dict[tuple[str, str], list[Hit]]:
         if hit.p is not None:
             own.setdefault(name_entity(hit), []).append(hit)
     return own
-
-
-def _is_worth_telling(hit: Hit) -> bool:
-    group = find_detector(hit.detector) if hit.p is not None else None
-    few = isinstance(group, CountGroup) and hit.observed - (hit.expected or 0.0) < group.least
-    return not few
 
 
 def _least(hits: Sequence[Hit]) -> float:

@@ -176,6 +176,14 @@ def test_a_handful_of_objects_is_no_walk():
     assert surprises(calls("cli_03", polled, object=900))[1]["SLOW"].score[3].max() == 0
 
 
+def test_a_handful_of_sensitive_calls_is_no_surprise_by_number():
+    few, many = (
+        surprises(calls("cli_03", spread(NOON, n), severity="high"))[1]["SENS"].score[3]
+        for n in (2, 12)
+    )
+    assert few.max() == 0 < many[day_of_week(NOON)]
+
+
 def test_where_calls_hardly_name_objects_none_are_missed():
     nameless = QUIET.assign(object=QUIET["object"].where(np.arange(len(QUIET)) % 100 == 0))
     panel = build(nameless, calls("cli_03", spread(NOON, 60), api=READ, object=range(900, 960)))

@@ -102,16 +102,12 @@ class CountGroup(AppGroup):
         What the label of a surprise is: an ``outcome``, an ``api``, or nothing.
     where : mapping of str to tuple of str
         Column of the event table to the values that make up what is counted.
-    least : float, default=0.0
-        How many more than expected are worth a finding. They are scored all the same: without its
-        small surprises the past could not tell how rare the large ones are.
     """
 
     units: Mapping[int, str]
     scored: Callable[[WeekFrame], list[Surprise]] | None = None
     labels: Literal["", "outcome", "api"] = ""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    least: float = 0.0
 
     def score(self, frame: WeekFrame) -> list[Surprise]:
         """Score a week.
