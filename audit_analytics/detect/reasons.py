@@ -24,7 +24,7 @@ CLEAR_P: Final = 0.005
 MAX_P: Final = 0.05
 """A day less rare than this tells nothing."""
 
-EQUALS: Final = 30.0
+EQUALS: Final = 100.0
 """A p-value at most so many times another one is its equal: far out both come from tails that were
 fitted to a few days."""
 
