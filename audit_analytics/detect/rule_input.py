@@ -236,6 +236,18 @@ class RuleInput:
         return self.is_known_since(find_begin(self.by_api["bucket_at"], zone=self.week.zone))
 
     @property
+    def known_at(self) -> pd.Timestamp:
+        """Return from when on something may be called new.
+
+        Returns
+        -------
+        pandas.Timestamp
+            The beginning of the report week, UTC; in a log that is younger, a week after its own.
+        """
+        begun = find_begin(self.by_api["bucket_at"], zone=self.week.zone)
+        return max(self.week.start_at, begun + MIN_HISTORY_DAYS * DAY)
+
+    @property
     def last_seen(self) -> pd.Series:
         """Return when each app called for the last time before the report week.
 

@@ -8,6 +8,8 @@ from audit_analytics import schema
 from audit_analytics.detect.tables import is_known
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
 
     from audit_analytics.detect.rule_input import RuleInput
@@ -57,13 +59,17 @@ def sum_uses(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     )
 
 
-def count_first_uses(data: RuleInput) -> pd.DataFrame:
+def count_first_uses(data: RuleInput, also: Collection[str] = ()) -> pd.DataFrame:
     """Count the week's calls of each sensitive API that an app was never served before.
+
+    In a log that is younger than a week, what it does in its first seven days is known.
 
     Parameters
     ----------
     data : RuleInput
         The tenant and the week.
+    also : collection of str, default=()
+        Categories of which other APIs are counted, too.
 
     Returns
     -------
@@ -71,8 +77,10 @@ def count_first_uses(data: RuleInput) -> pd.DataFrame:
         ``app_id``, ``api``, ``category``, ``severity``, ``first_at``, ``last_at``, ``calls`` and
         ``denied``.
     """
-    week = data.in_week(data.by_api)
-    used = week[week["severity"].isin(schema.SENSITIVE)]
+    week, past = data.in_week(data.by_api), data.by_api
+    week = week[week["bucket_at"] >= data.known_at]
+    past = past[past["bucket_at"] < data.known_at]
+    used = week[week["severity"].isin(schema.SENSITIVE) | week["category"].isin(also)]
     used = used.rename(columns={"calls_count": "calls", "permission_count": "denied"})
     used = sum_uses(used, [*APP_API, "category", "severity"])
-    return used[~is_known(used, find_served(data.before_week(data.by_api)), APP_API)]
+    return used[~is_known(used, find_served(past), APP_API)]

@@ -39,8 +39,9 @@ RIGHT = {
     "nightly_reader": _READS | {"SLOW"},
     "nightly_calls": {"NEWAPI", "API", "VOL", "OBJ", "SLOW"},
     "answered_flood": {"VOL", "API", "OBJ", "SENS"},
-    "denied_one_api": {*_FAILS, "rule:probing", "NEWAPI", "SENS"},
-    "denied_for_days": {*_FAILS, "rule:probing", "SLOW", "VOL"},
+    # "tried 300 distinct objects of one API in vain" is what rule:enumeration says of them
+    "denied_one_api": {*_FAILS, "rule:probing", "rule:enumeration", "NEWAPI", "SENS"},
+    "denied_for_days": {*_FAILS, "rule:probing", "rule:enumeration", "SLOW", "VOL"},
     "clockwork_failures": {*_FAILS, "SLOW", "VOL", "BEACON", "rule:beacon"},
     "real_takeover": {*_FAILS, "NEWAPI", "VOL", "OBJ", "rule:probing"},
     "real_role_abuse": {"NEWAPPS", "NEWAPI", "API", "VOL", "OBJ", "ERR", "NEWNET"},

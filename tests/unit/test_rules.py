@@ -167,6 +167,19 @@ def test_shared_ip():
     assert run(find_shared_ip, *parts, history=False) == []
 
 
+def test_where_apps_share_a_pool_of_addresses_one_more_is_told_only_if_more_apps_are_on_it():
+    def share(network, apps, weeks_ago=0):
+        at = NOON - weeks_ago * 7 * DAY
+        return [calls(f"cli_{n}", [at], ip=f"{network}.9.9") for n in range(apps)]
+
+    known = calls("cli_0", [FIRST], ip="10.1.0.1")
+    pool = [part for week in (1, 2, 3) for part in share(f"10.{week + 20}", 6, week)]
+    now = [*share("10.30", 6), *share("10.31", 8)]
+    told = {hit.entity for hit in run(find_shared_ip, known, *now)}
+    assert told == {"10.30.9.9", "10.31.9.9"}
+    assert {h.entity for h in run(find_shared_ip, known, *pool, *now)} == {"10.31.9.9"}
+
+
 def test_many_networks():
     def move(app, networks, at=NOON):
         return calls(app, spread(at, networks), ip=[f"10.{i}.0.1" for i in range(networks)])
@@ -302,6 +315,22 @@ def test_an_every_hour_app_falls_silent():
         ("cli_a", 4, 4),
         ("cli_young", 9, 9),
     ]
+
+
+def test_in_a_log_of_twelve_days_an_every_hour_app_falls_silent_too():
+    every = hourly(WEEK.start_at - 5 * DAY, WEEK.end_at)
+
+    def fall_silent(app, hours, start=NOON):
+        return calls(app, every[(every < start) | (every >= start + hours * HOUR)])
+
+    log = make_events(
+        clock(every[0]),
+        fall_silent("cli_a", 20),
+        fall_silent("cli_gone", 200, WEEK.start_at + DAY),  # six days are too few to know it
+        calls("cli_steady", every),
+        calls("cli_now", hourly(NOON, WEEK.end_at)),
+    )
+    assert [(h.entity, h.facts["hours"]) for h in find_silence(build_input(log))] == [("cli_a", 20)]
 
 
 def test_a_silence_like_those_of_every_week_is_told_only_if_it_is_longer():

@@ -55,7 +55,7 @@ AUDIT = {
 def run(rule, *parts, history=True, own_apps=(), **rules):
     start = FIRST if history else WEEK.start_at
     events = make_events(clock(start), *parts)
-    return rule(build_input(events, own_apps=own_apps, **rules))
+    return list(rule(build_input(events, own_apps=own_apps, **rules)))
 
 
 def about(hits):
@@ -81,6 +81,32 @@ def test_one_write_of_high_impact_is_enough():
     assert about(hits) == [("cli_a", 1, True), ("cli_member", 1, True)]
     assert {hit.severity for hit in hits} == {"high"}
     assert run(find_high_impact_write, calls("cli_a", [NOON], **ROLE), history=False) == []
+
+
+def test_in_a_log_of_twelve_days_a_change_is_a_first_one_after_seven():
+    start = WEEK.start_at - 5 * DAY
+    log = make_events(
+        clock(start),
+        calls("cli_a", [start + 10 * DAY], **ROLE),
+        calls("cli_early", [start + 6 * DAY], **ROLE),
+        calls("cli_known", [start + 6 * DAY, start + 10 * DAY], **ROLE),
+    )
+    assert [hit.entity for hit in find_high_impact_write(build_input(log))] == ["cli_a"]
+
+
+def test_shaping_the_organisation_is_told_where_nobody_does():
+    department = {"category": "org_structure_write", "severity": "medium"}
+    api = "DELETE/open-apis/contact/v3/departments/:department_id"
+    write = calls("cli_a", [NOON], api=api, **department)
+    hits = run(
+        find_high_impact_write,
+        write,
+        calls("cli_denied", [NOON], api=f"{api}/denied", outcome="permission", **department),
+        calls("cli_reads", [NOON], api="GET/open-apis/contact/v3/departments", **department),
+    )
+    assert [(hit.entity, hit.severity) for hit in hits] == [("cli_a", "medium")]
+    other = calls("cli_hr", [PAST], api=api, **department)
+    assert run(find_high_impact_write, write, other) == []
 
 
 def test_one_more_api_of_a_kind_that_the_app_is_used_for_only_supports():

@@ -26,6 +26,7 @@ from audit_analytics.detect.baseline import share_surprise
 from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.groups.one_api import score_apis
+from audit_analytics.detect.groups.volume import VOL
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.surprise import Surprise, fit_daily, fit_hourly
 from audit_analytics.rollup import rollup
@@ -182,6 +183,22 @@ def test_a_handful_of_sensitive_calls_is_no_surprise_by_number():
         for n in (2, 12)
     )
     assert few.max() == 0 < many[day_of_week(NOON)]
+
+
+def test_a_daily_job_that_wakes_is_more_of_a_surprise_than_a_batch_that_always_sleeps():
+    woken = [*(FIRST + day * DAY for day in range(9)), NOON]
+    batches = [NOON - days * DAY + n * HOUR for days in (30, 15, 0) for n in (0, 1)]
+    back = [*(FIRST + day * DAY for day in range(17)), NOON - 5 * DAY]
+    panel = build(QUIET, *(calls(f"cli_{n}", at) for n, at in enumerate((woken, batches, back))))
+    score = VOL.score(WeekFrame(panel, 0))[-1].score
+    day = day_of_week(NOON)
+    rare, usual = (score[position(panel, f"cli_{n}"), day] for n in (0, 1))
+    # nine days with a call, eight pauses of a day and one of 20: (9 / 29) ** 9
+    slept = (NOON - woken[8]) // DAY
+    assert rare == pytest.approx(9 * np.log10(1 + slept / 9))
+    assert 0 < usual < 1
+    assert score[position(panel, "cli_2")].max() == 0
+    assert (score > 0).sum() == 2
 
 
 def test_where_calls_hardly_name_objects_none_are_missed():

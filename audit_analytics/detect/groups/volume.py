@@ -8,6 +8,7 @@ from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
 from audit_analytics.detect.spans import score_spans
 from audit_analytics.detect.surprise import score_counts
+from audit_analytics.detect.waking import score_waking
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 def _score(frame: WeekFrame) -> list[Surprise]:
     whole = frame.whole
     hours = score_counts(frame, frame.panel.counts["calls"])
-    return hours + score_spans(whole, whole.panel.counts["calls"])
+    spans = score_spans(whole, whole.panel.counts["calls"])
+    return [*hours, *spans, score_waking(whole, hours[-1])]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -1,7 +1,9 @@
 """Rule: find apps that change who may do what, with an API they were never served before.
 
 Granting a role, resetting a password or handing over an app takes one call; waiting for a
-second one would be waiting for the damage.
+second one would be waiting for the damage. Deleting a department, making somebody the manager of a
+chat or subscribing to events is the business of some apps; where no app ever did it, it is told,
+and rated lower.
 
 Examples
 --------
@@ -24,7 +26,7 @@ from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import gather
-from audit_analytics.detect.uses import count_first_uses, sum_uses
+from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_apis, say_calls
 
@@ -50,6 +52,9 @@ HIGH_IMPACT: Final = frozenset(
     }
 )
 """Categories of the catalogue whose writes change who may do what: one call is enough."""
+
+SHAPING: Final = frozenset({"chat_admin", "event_subscribe", "org_structure_write"})
+"""Categories whose writes are told where nobody in the tenant was served the API before."""
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -87,10 +92,11 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 )
 def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
     """Find apps that change who may do what, with an API they were never served before."""
-    if not data.has_history:
-        return
-    new = count_first_uses(data)
-    new = new[(new["calls"] > new["denied"]) & _is_high_impact(new)]
+    new = count_first_uses(data, also=SHAPING)
+    served = find_served(data.by_api[data.by_api["bucket_at"] < data.known_at])["api"]
+    told = new["category"].isin(SHAPING) & ~new["api"].isin(served.unique())
+    told |= new["category"].isin(HIGH_IMPACT)
+    new = new[told & (new["calls"] > new["denied"]) & _is_write(new)]
     new = new.sort_values(["first_at", "api"])
     named, kinds = (gather(new, ["app_id"], column) for column in ("api", "category"))
     for use in sum_uses(new, ["app_id"]).itertuples():
@@ -102,11 +108,11 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
             end_at=use.last_at + SECOND,
             observed=float(use.calls - use.denied),
             unit=mark("calls in the week"),
+            severity="medium" if HIGH_IMPACT.isdisjoint(kinds[use.app_id]) else None,
             facts={"apis": list(apis), "categories": sorted(kinds[use.app_id])},
             where={"app_id": (str(use.app_id),), "api": apis},
         )
 
 
-def _is_high_impact(uses: pd.DataFrame) -> pd.Series:
-    write = ~uses["api"].astype("str").str.startswith("GET/")
-    return write & uses["category"].isin(HIGH_IMPACT)
+def _is_write(uses: pd.DataFrame) -> pd.Series:
+    return ~uses["api"].astype("str").str.startswith("GET/")

@@ -17,13 +17,15 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pydantic import Field
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.dates.weeks import find_begin
 from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import (
     SHARED_BENIGN,
     SHARED_STEPS,
@@ -31,7 +33,7 @@ from audit_analytics.detect.guidance import (
     SHARED_TITLE,
 )
 from audit_analytics.detect.places import count_places
-from audit_analytics.detect.rule_input import SECOND
+from audit_analytics.detect.rule_input import DAY, SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
 from audit_analytics.language import _, mark
@@ -40,7 +42,14 @@ from audit_analytics.language.wording import say_apps, say_when
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from audit_analytics.detect.rule_input import RuleInput
+
+
+MOST_A_WEEK: Final = 0.5
+"""Addresses of as many apps that a week of the history may hold: where apps share a pool of
+addresses there are some every week."""
 
 
 class SharedIpThresholds(Thresholds):
@@ -74,19 +83,41 @@ def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
     if not data.has_history:
         return
     week, past = data.in_week(data.by_ip), data.before_week(data.by_ip)
-    fresh = week[~is_known(week, past, ["network"]) & ~week["network"].isin(schema.NO_PLACE)]
-    apps = fresh.groupby("ip", observed=True)["app_id"].nunique()
-    shared = fresh[
-        fresh["ip"].isin(apps.index[apps >= data.thresholds(SharedIpThresholds).shared_ip_apps])
-    ]
-    for place in count_places(shared, "ip").itertuples():
+    needed = data.thresholds(SharedIpThresholds).shared_ip_apps
+    earlier = _list_earlier(data, past, needed)
+    for place in count_places(_find_shared(week, past, needed), "ip").itertuples():
+        apps = len(place.apps)
+        if sum(before >= apps for before in earlier) > MOST_A_WEEK * len(data.panel.grid.weeks):
+            continue
         yield Hit(
             entity_type="ip",
             entity=str(place.Index),
             start_at=place.first_at,
             end_at=place.last_at + SECOND,
-            observed=float(len(place.apps)),
+            observed=float(apps),
             unit=mark("apps on one new address"),
             facts={"apps": list(place.apps)},
             where={"ip": (str(place.Index),)},
         )
+
+
+def _find_shared(week: pd.DataFrame, past: pd.DataFrame, needed: int) -> pd.DataFrame:
+    """Return the calls of a week from addresses of new networks that so many apps call from."""
+    fresh = week[~is_known(week, past, ["network"]) & ~week["network"].isin(schema.NO_PLACE)]
+    apps = fresh.groupby("ip", observed=True)["app_id"].nunique()
+    return fresh[fresh["ip"].isin(apps.index[apps >= needed])]
+
+
+def _list_earlier(data: RuleInput, past: pd.DataFrame, needed: int) -> list[int]:
+    """List on how many apps each such address of an earlier week was.
+
+    In the log's first week every network is new, and says nothing of how often one is.
+    """
+    grid, at, found = data.panel.grid, past["bucket_at"], list[int]()
+    begun = find_begin(at, zone=data.week.zone)
+    for start in (grid.day_span(grid.days(week)[0])[0] for week in grid.weeks):
+        if start - begun >= MIN_HISTORY_DAYS * DAY:
+            week = past[(at >= start) & (at < start + MIN_HISTORY_DAYS * DAY)]
+            shared = _find_shared(week, past[at < start], needed)
+            found += shared.groupby("ip", observed=True)["app_id"].nunique().tolist()
+    return found

@@ -26,8 +26,9 @@ import numpy as np
 from pydantic import Field
 
 from audit_analytics.cases import Hit
-from audit_analytics.dates.buckets import find_runs
+from audit_analytics.dates.buckets import HOURS_PER_DAY, find_runs
 from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import ASK_OWNER
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, ngettext
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
     from audit_analytics.detect.grid import Grid
     from audit_analytics.detect.rule_input import RuleInput
 
-MOST_A_WEEK: Final = 0.5
+MOST_A_WEEK: Final = 1.0
 """Silences at least as long for their app that a week of the history may hold."""
+
+
+BUSY: Final = 0.95
+"""Share of the hours with a call that makes an every-hour app."""
 
 
 class SilenceThresholds(Thresholds):
@@ -80,15 +85,27 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
     # hours after the log's last are not silence, but not logged yet
     logged = np.flatnonzero(calls.sum(axis=0) > 0)
     week = week[week <= logged[-1]] if len(logged) else week[:0]
-    hours = history.sum(axis=1)
-    busy = ((calls > 0) & history).sum(axis=1) >= 0.95 * np.maximum(hours, 1)
     shortest = data.thresholds(SilenceThresholds).silence_hours
-    apps = np.flatnonzero(data.panel.assessed(0) & busy)
+    assessed = data.panel.assessed(0)
+    # who has no past week is compared with all of its hours but the silence itself
+    known = ~grid.gap & (np.arange(len(grid.gap)) >= data.panel.first_hour[:, None])
+    known[:, week.max(initial=-1) + 1 :] = False
+    history = np.where(assessed[:, None], history, known)
+    share = ((calls > 0) & history).sum(axis=1) / np.maximum(history.sum(axis=1), 1)
+    apps = np.flatnonzero((share >= BUSY) | (~assessed & (share > 0)))
     found: list[tuple[float, Hit]] = []
-    for app in apps:
-        past = calls[app, history[app]]
+    every_hour: list[int] = []
+    for app in apps.tolist():
         silent = week[(calls[app, week] == 0) & ~grid.gap[week]]
         start, length = _longest_run(silent)
+        if not assessed[app]:
+            history[app, start : start + length] = False
+            if history[app].sum() < MIN_HISTORY_DAYS * HOURS_PER_DAY:
+                continue
+        past = calls[app, history[app]]
+        if (past > 0).mean() < BUSY:
+            continue
+        every_hour.append(app)
         longest = _longest_run(np.flatnonzero(past == 0))[1]
         excess = _exceed(length, longest, shortest)
         if excess >= 1:
@@ -107,7 +124,7 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
             found.append((excess, hit))
     # apps that fell silent in the same hour did so for one cause
     usual: dict[int, float] = {}
-    for app in apps if found else ():
+    for app in every_hour if found else ():
         for since, excess in _list_earlier(grid, history[app] & (calls[app] == 0), shortest):
             usual[since] = max(excess, usual.get(since, 0.0))
     for excess, hit in found:
