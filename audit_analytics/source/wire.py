@@ -168,10 +168,12 @@ def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | st
         is_known = _CODE.fullmatch(code) and int(code) in load_codes()
         return f"error page {code.decode()}" if is_known else "error page"
     data = fields.get("data", msgspec.Raw(text))
+    # whose name is damaged: rows are lost here
+    suspects = (b"[",) if "data" in fields else (b"[", b"{")
     try:
         page = _FIELDS.decode(data)
-        if "items" not in page and any(bytes(value)[:1] == b"[" for value in page.values()):
-            return "page without a list of items"  # whose name is damaged: rows are lost here
+        if "items" not in page and any(bytes(value)[:1] in suspects for value in page.values()):
+            return "page without a list of items"
         items = page.get("items", msgspec.Raw(b"null"))
         return [] if items == msgspec.Raw(b"null") else [bytes(p) for p in _PARTS.decode(items)]
     except msgspec.MsgspecError:

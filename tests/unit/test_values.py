@@ -143,10 +143,11 @@ def test_damage_costs_no_row_silently(tmp_path_factory, sizes, between, how, dat
     assert counts["events"] + counts["duplicates"] >= rows - 4 or counts["rejects"]
 
 
-def test_a_page_whose_items_lost_their_name_is_said(tmp_path):
+@pytest.mark.parametrize("name", ["items", "data"])
+def test_a_page_whose_items_lost_their_name_is_said(tmp_path, name):
     whole = DUMPS["compact"](make_page([make_item(1), make_item(2)]))
     named = DUMPS["compact"](make_page([make_item(3)]))
-    log = read(tmp_path / "log", whole.replace('"items"', '"tems"') + "\n" + named)
+    log = read(tmp_path / "log", whole.replace(f'"{name}"', f'"{name[1:]}"') + "\n" + named)
     assert log.events["id"].tolist() == ["id3"]
     assert log.rejects["reason"].tolist() == ["page without a list of items"]
 
