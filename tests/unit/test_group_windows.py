@@ -169,6 +169,14 @@ def test_a_few_apps_are_no_common_change(loud_apps):
     assert find_common(common_week(loud_apps))[0] == []
 
 
+@pytest.mark.parametrize(("apps", "loud", "common"), [(200, 22, 1), (150, 19, 0), (400, 36, 0)])
+def test_where_most_apps_seldom_call_a_tenth_of_them_is_a_common_change(apps, loud, common):
+    rng = np.random.default_rng(3)
+    z = {week: rng.exponential(0.4, (apps, DAYS, 1)) for week in (-3, -2, -1, 0)}
+    z[0][:loud, 5, 0] = np.linspace(6.0, 5.0, loud)
+    assert len(find_common(z)[0]) == common
+
+
 def test_what_stands_out_of_a_common_change_still_does():
     scores = np.r_[np.full(200, 0.2), np.linspace(4.0, 5.0, 100), 40.0]
     rated = rate_against_each_other(scores)
