@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -233,19 +234,32 @@ class RuleInput:
         bool
             The log begins seven days or more before the report week.
         """
-        return self.is_known_since(find_begin(self.by_api["bucket_at"], zone=self.week.zone))
+        return self.is_known_since(self.begun_at)
 
-    @property
-    def known_at(self) -> pd.Timestamp:
-        """Return from when on something may be called new.
+    @cached_property
+    def begun_at(self) -> pd.Timestamp:
+        """Return when the log begins.
 
         Returns
         -------
         pandas.Timestamp
-            The beginning of the report week, UTC; in a log that is younger, a week after its own.
+            A whole hour, UTC; see :func:`audit_analytics.dates.weeks.find_begin`.
         """
-        begun = find_begin(self.by_api["bucket_at"], zone=self.week.zone)
-        return max(self.week.start_at, begun + MIN_HISTORY_DAYS * DAY)
+        return find_begin(self.by_api["bucket_at"], zone=self.week.zone)
+
+    def split_known(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Split the calls by API where something may begin to be called new.
+
+        That is where the report week begins; in a log that is younger, a week after its own begin.
+
+        Returns
+        -------
+        known, fresh : pandas.DataFrame
+            Rows of `by_api` before that instant, and those of the report week from it on.
+        """
+        known_at = max(self.week.start_at, self.begun_at + MIN_HISTORY_DAYS * DAY)
+        known = self.by_api["bucket_at"] < known_at
+        return self.by_api[known], self.in_week(self.by_api[~known])
 
     @property
     def last_seen(self) -> pd.Series:

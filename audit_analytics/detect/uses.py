@@ -77,10 +77,8 @@ def count_first_uses(data: RuleInput, also: Collection[str] = ()) -> pd.DataFram
         ``app_id``, ``api``, ``category``, ``severity``, ``first_at``, ``last_at``, ``calls`` and
         ``denied``.
     """
-    week, past = data.in_week(data.by_api), data.by_api
-    week = week[week["bucket_at"] >= data.known_at]
-    past = past[past["bucket_at"] < data.known_at]
-    used = week[week["severity"].isin(schema.SENSITIVE) | week["category"].isin(also)]
+    known, fresh = data.split_known()
+    used = fresh[fresh["severity"].isin(schema.SENSITIVE) | fresh["category"].isin(also)]
     used = used.rename(columns={"calls_count": "calls", "permission_count": "denied"})
     used = sum_uses(used, [*APP_API, "category", "severity"])
-    return used[~is_known(used, find_served(past), APP_API)]
+    return used[~is_known(used, find_served(known), APP_API)]

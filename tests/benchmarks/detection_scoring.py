@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 BUDGETS = (5, 10, 20)
 _READS = {"SENS", "NEWAPI", "API", "VOL", "OBJ", "rule:first_sensitive"}
 _FAILS = {"ERR", "rule:error_burst", "rule:failing", "API"}
+# "tried 300 distinct objects of one API in vain", "called 2,000 routes that do not exist"
+_TRIES = {*_FAILS, "rule:probing", "rule:enumeration"}
 RIGHT = {
     "stolen_credential": {"NEWNET", "NEWAPI"},
     "error_burst": {"ERR", "rule:error_burst", "rule:failing"},
@@ -39,14 +41,12 @@ RIGHT = {
     "nightly_reader": _READS | {"SLOW"},
     "nightly_calls": {"NEWAPI", "API", "VOL", "OBJ", "SLOW"},
     "answered_flood": {"VOL", "API", "OBJ", "SENS"},
-    # "tried 300 distinct objects of one API in vain" is what rule:enumeration says of them
-    "denied_one_api": {*_FAILS, "rule:probing", "rule:enumeration", "NEWAPI", "SENS"},
-    "denied_for_days": {*_FAILS, "rule:probing", "rule:enumeration", "SLOW", "VOL"},
+    "denied_one_api": {*_TRIES, "NEWAPI", "SENS"},
+    "denied_for_days": {*_TRIES, "SLOW", "VOL"},
     "clockwork_failures": {*_FAILS, "SLOW", "VOL", "BEACON", "rule:beacon"},
     "real_takeover": {*_FAILS, "NEWAPI", "VOL", "OBJ", "rule:probing"},
     "real_role_abuse": {"NEWAPPS", "NEWAPI", "API", "VOL", "OBJ", "ERR", "NEWNET"},
-    # "called 2,000 routes that do not exist" is what rule:probing says of them
-    "ghost_routes": {*_FAILS, "rule:probing", "rule:enumeration", "NEWAPI", "VOL"},
+    "ghost_routes": {*_TRIES, "NEWAPI", "VOL"},
 }
 """What may stand first in a finding for it to say what happened."""
 

@@ -14,6 +14,7 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.baseline import expect_interval
 from audit_analytics.detect.busy import MAX_DAY_HOURS, find_busy_hours
 from audit_analytics.detect.detector import Detector
+from audit_analytics.detect.spans import require_excess
 from audit_analytics.detect.surprise import score_counts
 from audit_analytics.language import mark
 
@@ -102,12 +103,15 @@ class CountGroup(AppGroup):
         What the label of a surprise is: an ``outcome``, an ``api``, or nothing.
     where : mapping of str to tuple of str
         Column of the event table to the values that make up what is counted.
+    least : float, default=0.0
+        How many more than expected are a surprise at all.
     """
 
     units: Mapping[int, str]
     scored: Callable[[WeekFrame], list[Surprise]] | None = None
     labels: Literal["", "outcome", "api"] = ""
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    least: float = 0.0
 
     def score(self, frame: WeekFrame) -> list[Surprise]:
         """Score a week.
@@ -123,8 +127,10 @@ class CountGroup(AppGroup):
             The most surprising bucket of each app and day, window by window.
         """
         if self.scored is not None:
-            return self.scored(frame)
-        return score_counts(frame, frame.panel.counts[self.metric])
+            windows = self.scored(frame)
+        else:
+            windows = score_counts(frame, frame.panel.counts[self.metric])
+        return [require_excess(seen, self.least) for seen in windows] if self.least else windows
 
     def name_unit(self, hours: int) -> str:
         """Return the unit of a count.

@@ -13,7 +13,7 @@ import numpy as np
 
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, BACKFILL, ROTATE
-from audit_analytics.detect.spans import name_objects, require_excess
+from audit_analytics.detect.spans import name_objects
 from audit_analytics.detect.surprise import score_counts
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
@@ -32,7 +32,7 @@ def _score(frame: WeekFrame) -> list[Surprise]:
     objects = frame.panel.counts["objects"]
     if not name_objects(frame):
         objects = np.zeros_like(objects)
-    return [require_excess(seen, MIN_OBJECTS) for seen in score_counts(frame, objects)]
+    return score_counts(frame, objects)
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -68,6 +68,7 @@ OBJ = CountGroup(
         24: mark("objects in a day, each once an hour"),
     },
     scored=_score,
+    least=MIN_OBJECTS,
     telling=7,
     supports=True,
 )

@@ -11,23 +11,14 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics import schema
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.detect.guidance import SENSITIVE_BENIGN, SENSITIVE_STEPS
-from audit_analytics.detect.spans import require_excess
-from audit_analytics.detect.surprise import score_counts
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.surprise import Surprise
 
 MIN_SENSITIVE: Final = 5
 """How many more calls than expected are worth telling."""
-
-
-def _score(frame: WeekFrame) -> list[Surprise]:
-    windows = score_counts(frame, frame.panel.counts["sensitive"])
-    return [require_excess(seen, MIN_SENSITIVE) for seen in windows]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -57,6 +48,6 @@ SENS = CountGroup(
         24: mark("calls of sensitive APIs in a day"),
     },
     where={"severity": schema.SENSITIVE},
-    scored=_score,
+    least=MIN_SENSITIVE,
     telling=4,
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.spans import name_objects, require_excess, score_spans
+from audit_analytics.detect.spans import name_objects, score_spans
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 
@@ -33,7 +33,7 @@ def _score(frame: WeekFrame) -> list[Surprise]:
     objects = frame.panel.counts["objects"]
     if not name_objects(frame):
         objects = np.zeros_like(objects)
-    return [require_excess(seen, MIN_OBJECTS) for seen in score_spans(frame, objects)]
+    return score_spans(frame, objects)
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -72,6 +72,7 @@ SLOW = CountGroup(
         168: mark("objects in a week, each once an hour"),
     },
     scored=_score,
+    least=MIN_OBJECTS,
     telling=8,
     supports=True,
 )

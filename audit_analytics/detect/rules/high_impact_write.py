@@ -93,8 +93,8 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
     """Find apps that change who may do what, with an API they were never served before."""
     new = count_first_uses(data, also=SHAPING)
-    served = find_served(data.by_api[data.by_api["bucket_at"] < data.known_at])["api"]
-    told = new["category"].isin(SHAPING) & ~new["api"].isin(served.unique())
+    served = find_served(data.split_known()[0])["api"].unique()
+    told = new["category"].isin(SHAPING) & ~new["api"].isin(served)
     told |= new["category"].isin(HIGH_IMPACT)
     new = new[told & (new["calls"] > new["denied"]) & _is_write(new)]
     new = new.sort_values(["first_at", "api"])

@@ -23,7 +23,6 @@ from pydantic import Field
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.dates.weeks import find_begin
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import (
@@ -84,8 +83,9 @@ def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
         return
     week, past = data.in_week(data.by_ip), data.before_week(data.by_ip)
     needed = data.thresholds(SharedIpThresholds).shared_ip_apps
-    earlier = _list_earlier(data, past, needed)
-    for place in count_places(_find_shared(week, past, needed), "ip").itertuples():
+    shared = _find_shared(week, past, needed)
+    earlier = [] if shared.empty else _list_earlier(data, past, needed)
+    for place in count_places(shared, "ip").itertuples():
         apps = len(place.apps)
         if sum(before >= apps for before in earlier) > MOST_A_WEEK * len(data.panel.grid.weeks):
             continue
@@ -114,10 +114,9 @@ def _list_earlier(data: RuleInput, past: pd.DataFrame, needed: int) -> list[int]
     In the log's first week every network is new, and says nothing of how often one is.
     """
     grid, at, found = data.panel.grid, past["bucket_at"], list[int]()
-    begun = find_begin(at, zone=data.week.zone)
-    for start in (grid.day_span(grid.days(week)[0])[0] for week in grid.weeks):
-        if start - begun >= MIN_HISTORY_DAYS * DAY:
-            week = past[(at >= start) & (at < start + MIN_HISTORY_DAYS * DAY)]
-            shared = _find_shared(week, past[at < start], needed)
+    for days in map(grid.days, grid.weeks):
+        start, end = grid.day_span(days[0])[0], grid.day_span(days[-1])[1]
+        if start - data.begun_at >= MIN_HISTORY_DAYS * DAY:
+            shared = _find_shared(past[(at >= start) & (at < end)], past[at < start], needed)
             found += shared.groupby("ip", observed=True)["app_id"].nunique().tolist()
     return found

@@ -49,6 +49,9 @@ MOST_A_WEEK: Final = 1.0
 BUSY: Final = 0.95
 """Share of the hours with a call that makes an every-hour app."""
 
+MIN_HOURS: Final = MIN_HISTORY_DAYS * HOURS_PER_DAY
+"""Hours beside the silence that an app without a past week needs."""
+
 
 class SilenceThresholds(Thresholds):
     """Thresholds of this rule."""
@@ -91,8 +94,10 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
     known = ~grid.gap & (np.arange(len(grid.gap)) >= data.panel.first_hour[:, None])
     known[:, week.max(initial=-1) + 1 :] = False
     history = np.where(assessed[:, None], history, known)
-    share = ((calls > 0) & history).sum(axis=1) / np.maximum(history.sum(axis=1), 1)
-    apps = np.flatnonzero((share >= BUSY) | (~assessed & (share > 0)))
+    busy = ((calls > 0) & history).sum(axis=1)
+    apps = np.flatnonzero(
+        busy >= BUSY * np.where(assessed, np.maximum(history.sum(axis=1), 1), MIN_HOURS)
+    )
     found: list[tuple[float, Hit]] = []
     every_hour: list[int] = []
     for app in apps.tolist():
@@ -100,12 +105,11 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
         start, length = _longest_run(silent)
         if not assessed[app]:
             history[app, start : start + length] = False
-            if history[app].sum() < MIN_HISTORY_DAYS * HOURS_PER_DAY:
+            hours = history[app].sum()
+            if hours < MIN_HOURS or busy[app] < BUSY * hours:
                 continue
-        past = calls[app, history[app]]
-        if (past > 0).mean() < BUSY:
-            continue
         every_hour.append(app)
+        past = calls[app, history[app]]
         longest = _longest_run(np.flatnonzero(past == 0))[1]
         excess = _exceed(length, longest, shortest)
         if excess >= 1:
