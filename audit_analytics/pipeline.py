@@ -18,6 +18,7 @@ from audit_analytics.detect import (
     detect_week,
     explain_case,
     find_hits,
+    infer_days_off,
     lay_out,
     limit_days,
     list_known,
@@ -191,7 +192,8 @@ def judge_week(
     calls, untaught = _leave_out(known, review, report_week)
     # this tool's own app reads the audit log all day, and has a rule of its own
     own, judged = calls.part(settings.own_apps())
-    days_off = settings.find_days_off(list_years(known.by_api["bucket_at"], report_week))
+    years = list_years(known.by_api["bucket_at"], report_week)
+    days_off = infer_days_off(known.by_api, settings.find_days_off(years), zone=report_week.zone)
     detection = _detect(
         judged,
         known,

@@ -29,11 +29,14 @@ class DaysOff:
         Weekend days that are worked.
     unpublished : tuple of int, default ()
         Years whose make-up days the calendar does not know yet.
+    inferred : frozenset of datetime.date, default empty
+        Those of both that no calendar knows: the tenant's apps were as on the other kind of day.
     """
 
     holidays: frozenset[date] = frozenset()
     working_days: frozenset[date] = frozenset()
     unpublished: tuple[int, ...] = ()
+    inferred: frozenset[date] = frozenset()
 
 
 def check_country(country: str) -> None:

@@ -25,6 +25,7 @@ from audit_analytics.detect.rule_input import RuleInput
 from audit_analytics.detect.rules import Rule, rule
 from audit_analytics.detect.series import expect_app, expect_week
 from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
+from audit_analytics.detect.working_days import infer_days_off
 
 __all__ = [
     "Detection",
@@ -48,6 +49,7 @@ __all__ = [
     "explain_case",
     "find_detector",
     "find_hits",
+    "infer_days_off",
     "lay_out",
     "limit_days",
     "limit_hits",

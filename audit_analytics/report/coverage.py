@@ -11,7 +11,7 @@ from audit_analytics import schema
 from audit_analytics.catalogue import Usage, propose_rating
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
-from audit_analytics.language import _, join_sentences, ngettext, say_number
+from audit_analytics.language import _, join_sentences, mark, ngettext, say_number
 from audit_analytics.report.names import count_severities
 from audit_analytics.report.wording import MAX_REJECTS_SHARE, share_of
 
@@ -126,25 +126,44 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
-        ``days_off``, ``working_days`` (ISO dates) and ``text``, empty if there was none.
+        ``days_off``, ``working_days`` (ISO dates), ``inferred`` (those of them that no calendar
+        knows) and ``text``, empty if there was none.
     """
     hours = data.detection.panel.grid.hours.tz_convert(data.week.zone)
     first, last = hours[0].date(), hours[-1].date()
     off, worked = (
-        [f"{day}" for day in sorted(days) if first <= day <= last and (day.weekday() < 5) == is_off]
+        sorted(day for day in days if first <= day <= last and (day.weekday() < 5) == is_off)
         for days, is_off in ((data.days_off.holidays, True), (data.days_off.working_days, False))
     )
-    texts = []
-    if off:
-        texts.append(_("Weekdays taken as days off: {days}.", days=_(", ").join(off)))
-    if worked:
-        texts.append(_("Weekend days taken as worked: {days}.", days=_(", ").join(worked)))
+    inferred = data.days_off.inferred
+    sentences = (
+        (set(off) - inferred, mark("Weekdays taken as days off: {days}.")),
+        (set(worked) - inferred, mark("Weekend days taken as worked: {days}.")),
+        (
+            set(off) & inferred,
+            mark("Taken as days off, for nearly all apps were as quiet as on a weekend: {days}."),
+        ),
+        (
+            set(worked) & inferred,
+            mark("Taken as worked, for nearly all apps were as busy as on a weekday: {days}."),
+        ),
+    )
+    texts = [
+        _(sentence, days=_(", ").join(f"{day}" for day in sorted(days)))
+        for days, sentence in sentences
+        if days
+    ]
     texts += [
         _("The calendar does not know yet which weekend days of {year} are worked.", year=year)
         for year in data.days_off.unpublished
         if first.year <= year <= last.year
     ]
-    return {"days_off": off, "working_days": worked, "text": join_sentences(texts)}
+    return {
+        "days_off": [f"{day}" for day in off],
+        "working_days": [f"{day}" for day in worked],
+        "inferred": [f"{day}" for day in sorted({*off, *worked} & inferred)],
+        "text": join_sentences(texts),
+    }
 
 
 def is_unread(ingest: dict[str, int]) -> bool:

@@ -372,6 +372,7 @@ def make_report() -> dict[str, Any]:
         "calendar": {
             "days_off": ["2026-11-18"],
             "working_days": [],
+            "inferred": [],
             "text": "Weekdays taken as days off: 2026-11-18.",
         },
         "origins": {

@@ -1,0 +1,115 @@
+"""Which days a tenant worked, against the calendar: its own apps know best.
+
+A public holiday that nobody told the settings about, a make-up Saturday, a company outing or a week
+that runs from Sunday to Thursday makes every app look silent or busy at once, and a day like it in
+the history teaches the wrong thing. Many apps call far less on days off. Each of them has a vote on
+every day: whether its calls were nearer to those of its working days or to those of its days off.
+Where nearly all of them are against the calendar, the calendar is wrong. A day that people or the
+country's calendar name is as they say.
+
+Who writes a log can sway the apps it has taken over, not nearly all of those with a past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+
+from audit_analytics.dates.buckets import HOURS_PER_DAY, local_days, slot_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from audit_analytics.dates.calendar import DaysOff
+
+MIN_VOTERS: Final = 5
+MIN_SHARE: Final = 0.8
+"""Of so many apps, as many as this must be against the calendar."""
+
+MIN_DAYS: Final = 2
+"""Other days of each kind that an app must have called on, or been silent on."""
+
+APART: Final = 2.0
+"""Standard deviations between both kinds of days, of an app that can tell them from each other."""
+
+MAD_SD: Final = 1.4826
+"""A median deviation times this is the standard deviation of a normal distribution."""
+
+LEAST_SD: Final = 0.3
+"""Of the logarithm of a day's calls: a few alike days do not make a third of it a difference."""
+
+ROUNDS: Final = 5
+"""In a week from Sunday to Thursday two days are wrong at first, and blur what is compared."""
+
+
+def infer_days_off(by_api: pd.DataFrame, days_off: DaysOff, *, zone: str) -> DaysOff:
+    """Find the days that a tenant worked, or did not, against its calendar.
+
+    Parameters
+    ----------
+    by_api : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_API`, until the end of the report week.
+    days_off : DaysOff
+        What the calendar knows.
+    zone : str
+        IANA name of the tenant's zone.
+
+    Returns
+    -------
+    DaysOff
+        `days_off` with the days found added, to be told from the others by their ``inferred``.
+    """
+    if by_api.empty:
+        return days_off
+    at = pd.DatetimeIndex(by_api["bucket_at"])
+    hours = at.unique()
+    days = local_days(hours, zone=zone)
+    first = days.min()
+    day = np.asarray((days - first).days)[hours.get_indexer(at)]
+    app, _ = pd.factorize(by_api["app_id"])
+    counts = np.zeros((app.max() + 1, day.max() + 1))
+    np.add.at(counts, (app, day), by_api["calls_count"].to_numpy(dtype=float))
+    every = first + pd.to_timedelta(np.arange(counts.shape[1]), unit="D")
+    noons = (every + pd.Timedelta(hours=12)).tz_localize(zone).tz_convert("UTC")
+    slot = slot_of(noons, zone=zone, holidays=days_off.holidays, working_days=days_off.working_days)
+    off = slot >= HOURS_PER_DAY
+    named = every.isin(pd.to_datetime(sorted(days_off.holidays | days_off.working_days)))
+    # the log begins and ends within a day, and is silent where it was not read
+    whole: NDArray[np.bool_] = np.asarray(counts.any(axis=0))
+    whole[[0, -1]] = False
+    found = off.copy()
+    for _round in range(ROUNDS):
+        wrong = _find_wrong(counts, found, whole) & ~named
+        if not wrong.any():
+            break
+        found ^= wrong
+    changed = found != off
+    return replace(
+        days_off,
+        holidays=days_off.holidays | {d.date() for d in every[changed & found]},
+        working_days=days_off.working_days | {d.date() for d in every[changed & ~found]},
+        inferred=frozenset(d.date() for d in every[changed]),
+    )
+
+
+def _find_wrong(
+    counts: NDArray[np.float64], off: NDArray[np.bool_], whole: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return on which days nearly all apps kept to the other kind of day."""
+    began = np.maximum.accumulate(counts > 0, axis=1) & whole
+    scale = np.where(began, np.log1p(counts), np.nan)
+    known = np.flatnonzero(
+        (began[:, off].sum(axis=1) >= MIN_DAYS) & (began[:, ~off].sum(axis=1) >= MIN_DAYS)
+    )
+    scale = scale[known]
+    working, idle = (np.nanmedian(scale[:, kind], axis=1) for kind in (~off, off))
+    spread = np.nanmedian(np.abs(scale[:, ~off] - working[:, None]), axis=1) * MAD_SD
+    tells = working - idle >= APART * np.maximum(spread, LEAST_SD)
+    scale = scale[tells]
+    limit = (working + idle)[tells, None] / 2.0
+    against = np.where(off, scale > limit, scale < limit).sum(axis=0)
+    voters = (~np.isnan(scale)).sum(axis=0)
+    return np.asarray((voters >= MIN_VOTERS) & (against >= MIN_SHARE * voters))
