@@ -165,8 +165,14 @@ def _explain_newborn(
         hit = birth.explained(detection, app)
         # its network is told once, by whoever names it
         if not found or hit.kind != "unusual_ip":
-            yield hit
-    yield from found
+            found.append(hit)
+    # where somebody calls from tells more than how much, unless most of it came from elsewhere
+    most = max(hit.observed for hit in found)
+    rarity = {place: hit.p or 0.0 for place, hit in enumerate(found)}
+    for place in order_equals(
+        rarity, lambda place, _: (found[place].observed < MIN_PART * most, place)
+    ):
+        yield found[place]
 
 
 def _explain_ip(detection: Detection, case: Case) -> Iterator[Hit]:

@@ -180,7 +180,7 @@ def test_ip_days_count_apps_failures_and_new_pairs():
     assert (row["NEWAPPS"], row["week"]) == (9, 0)
     row = table.loc["198.51.100.1"]
     # failures of a single app are that app's own news
-    assert (row["AUTHAPPS"], row["AUTHFAIL"]) == (1, 0)
+    assert (row["AUTHAPPS"], row["AUTHFAIL"]) == (0, 0)
     first_hour = panel.grid.first_hour[int(row["day"])]
     assert panel.grid.hours[first_hour] == local("2026-11-11")
 

@@ -107,6 +107,14 @@ def test_shaping_the_organisation_is_told_where_nobody_does():
     assert [(hit.entity, hit.severity) for hit in hits] == [("cli_a", "medium")]
     other = calls("cli_hr", [PAST], api=api, **department)
     assert run(find_high_impact_write, write, other) == []
+    # a tenant in which every week another app shapes it in a way of its own is growing
+    growing = [
+        calls(f"cli_{week}", [PAST - week * 7 * DAY], api=f"{api}/{week}", **department)
+        for week in range(3)
+    ]
+    assert len(run(find_high_impact_write, write, *growing[:1])) == 1
+    assert run(find_high_impact_write, write, *growing) == []
+    assert len(run(find_high_impact_write, calls("cli_a", [NOON], **ROLE), *growing)) == 1
 
 
 def test_one_more_api_of_a_kind_that_the_app_is_used_for_only_supports():

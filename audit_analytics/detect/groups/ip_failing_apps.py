@@ -11,6 +11,7 @@ from audit_analytics.detect.guidance import (
     SHARED_TECHNIQUES,
     SHARED_TITLE,
 )
+from audit_analytics.detect.ip_days import MIN_APPS
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_when
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def _score(days: pd.DataFrame) -> pd.Series:
-    return days["failing_apps_count"].astype(float)
+    # what one app alone fails at is that app's own news, and ERR tells it
+    apps = days["failing_apps_count"]
+    return apps.where(apps >= MIN_APPS, 0).astype(float)
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from audit_analytics.detect.groups import IP_METHOD, IpGroup
 from audit_analytics.detect.guidance import (
@@ -11,6 +11,7 @@ from audit_analytics.detect.guidance import (
     SHARED_TECHNIQUES,
     SHARED_TITLE,
 )
+from audit_analytics.detect.ip_days import MIN_APPS
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_apps, say_when
 
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from audit_analytics.cases import Hit
-
-
-MIN_APPS: Final = 2
 
 
 def _score(days: pd.DataFrame) -> pd.Series:

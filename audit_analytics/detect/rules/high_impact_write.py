@@ -22,8 +22,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import SECOND
+from audit_analytics.detect.rule_input import DAY, SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import gather
 from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
@@ -55,6 +56,10 @@ HIGH_IMPACT: Final = frozenset(
 
 SHAPING: Final = frozenset({"chat_admin", "event_subscribe", "org_structure_write"})
 """Categories whose writes are told where nobody in the tenant was served the API before."""
+
+MOST_A_WEEK: Final = 0.5
+"""Apps that were the tenant's first there in a week of the history: where there are more, that is
+how the tenant grows."""
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -94,7 +99,7 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
     """Find apps that change who may do what, with an API they were never served before."""
     new = count_first_uses(data, also=SHAPING)
     served = find_served(data.split_known()[0])["api"].unique()
-    told = new["category"].isin(SHAPING) & ~new["api"].isin(served)
+    told = new["category"].isin(SHAPING) & ~new["api"].isin(served) & _is_seldom(data)
     told |= new["category"].isin(HIGH_IMPACT)
     new = new[told & (new["calls"] > new["denied"]) & _is_write(new)]
     new = new.sort_values(["first_at", "api"])
@@ -112,6 +117,19 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
             facts={"apis": list(apis), "categories": sorted(kinds[use.app_id])},
             where={"app_id": (str(use.app_id),), "api": apis},
         )
+
+
+def _is_seldom(data: RuleInput) -> bool:
+    """Tell whether hardly any app shaped the organisation in a new way in the weeks before.
+
+    In the log's first week every way is new, and says nothing of how often one is.
+    """
+    past = find_served(data.before_week(data.by_api))
+    shaped = past[past["category"].isin(SHAPING) & _is_write(past)]
+    first = shaped.sort_values("first_at").drop_duplicates("api")
+    taken = first["first_at"] - data.begun_at >= MIN_HISTORY_DAYS * DAY
+    weeks = (data.week.start_at - data.begun_at) / (7 * DAY) - 1
+    return bool(first["app_id"][taken].nunique() <= MOST_A_WEEK * max(weeks, 1.0))
 
 
 def _is_write(uses: pd.DataFrame) -> pd.Series:
