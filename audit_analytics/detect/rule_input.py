@@ -30,6 +30,9 @@ HOUR: Final = pd.Timedelta(hours=1)
 DAY: Final = pd.Timedelta(days=1)
 SECOND: Final = pd.Timedelta(seconds=1)
 
+MOST_A_WEEK: Final = 0.5
+"""What ordinary weeks bring more often than every other one is no news in this one."""
+
 
 @dataclass(frozen=True)
 class RuleInput:
@@ -260,6 +263,23 @@ class RuleInput:
         known_at = max(self.week.start_at, self.begun_at + MIN_HISTORY_DAYS * DAY)
         known = self.by_api["bucket_at"] < known_at
         return self.by_api[known], self.in_week(self.by_api[~known])
+
+    def is_seldom(self, earlier: int, most_a_week: float = MOST_A_WEEK) -> bool:
+        """Return whether ordinary weeks hardly bring what a rule found.
+
+        Parameters
+        ----------
+        earlier : int
+            How many there were in the history.
+        most_a_week : float, default=0.5
+            How many a week of it may hold.
+
+        Returns
+        -------
+        bool
+            Where it is not so, it is how this tenant lives.
+        """
+        return bool(earlier <= most_a_week * len(self.panel.grid.weeks))
 
     @property
     def last_seen(self) -> pd.Series:

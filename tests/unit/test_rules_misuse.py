@@ -156,6 +156,17 @@ def test_a_chain_of_discovering_collecting_and_sending():
     assert (hits[0].facts["hours"], hits[0].facts["new_steps"]) == (2, 3)
 
 
+def test_where_apps_begin_with_chains_every_week_one_only_supports():
+    apps = [f"cli_{n}" for n in range(4)]
+    begun = [chain(app, at=PAST - n * 3 * DAY) for n, app in enumerate(apps[1:])]
+
+    def scene(*before):
+        return [*(old(app) for app in apps), *chain(apps[0]), *(c for one in before for c in one)]
+
+    assert about(run(find_chain, *scene(*begun[:2]))) == [("cli_0", 3, True)]
+    assert about(run(find_chain, *scene(*begun))) == [("cli_0", 3, False)]
+
+
 def test_from_a_new_network_one_new_api_makes_a_chain():
     def scene(ip):
         yield old("cli_a")

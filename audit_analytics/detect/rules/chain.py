@@ -26,8 +26,9 @@ from pydantic import Field
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import HOUR, SECOND
+from audit_analytics.detect.rule_input import DAY, HOUR, SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
 from audit_analytics.language import _, mark
@@ -117,7 +118,10 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     begins=True,
 )
 def find_chain(data: RuleInput) -> Iterator[Hit]:
-    """Find apps that look around, collect and send within hours, and never did so before."""
+    """Find apps that look around, collect and send within hours, and never did so before.
+
+    Where apps begin with it every week, it only supports what else is unusual about them.
+    """
     if not data.has_history:
         return
     within = data.thresholds(ChainThresholds).chain_hours * HOUR
@@ -143,6 +147,7 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     past = calls[calls["at"] < data.week.start_at].assign(new=False)
     usual = _join_steps(past, within, (False, False, False))
     chains = chains[~chains["app_id"].isin(usual["app_id"])]
+    alone = chains.empty or data.is_seldom(_count_beginners(data, usual))
     chains = chains.sort_values(["app_id", "news", "send_at"], ascending=[True, False, True])
     for chain in chains.drop_duplicates("app_id").itertuples():
         apis = [str(getattr(chain, f"{step}_api")) for step in STEPS]
@@ -153,6 +158,7 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
             end_at=chain.send_at + SECOND,
             observed=float(len(STEPS)),
             unit=mark("steps of a chain"),
+            alone=alone,
             facts={
                 "apis": apis,
                 "hours": round((chain.send_at - chain.discover_at) / HOUR, 2),
@@ -160,6 +166,15 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
             },
             where={"app_id": (str(chain.app_id),), "api": tuple(sorted(set(apis)))},
         )
+
+
+def _count_beginners(data: RuleInput, usual: pd.DataFrame) -> int:
+    """Return how many apps began to do so in the history, a week or more after their first call."""
+    begun = data.by_api[data.by_api["app_id"].isin(usual["app_id"])]
+    born = begun.groupby(begun["app_id"].astype("str"))["first_at"].min()
+    first = usual.groupby("app_id")["send_at"].min()
+    late = first - born.reindex(first.index) >= MIN_HISTORY_DAYS * DAY
+    return int((late & (first >= data.panel.grid.hours[0])).sum())
 
 
 def _list_steps(by_api: pd.DataFrame) -> pd.DataFrame:

@@ -2,8 +2,8 @@
 
 Granting a role, resetting a password or handing over an app takes one call; waiting for a
 second one would be waiting for the damage. Deleting a department, making somebody the manager of a
-chat or subscribing to events is the business of some apps; where no app ever did it, it is told,
-and rated lower.
+chat or subscribing to events is the business of some apps; where no app ever did it, and the tenant
+seldom takes to something of the kind, it is told, and rated lower.
 
 Examples
 --------
@@ -57,10 +57,6 @@ HIGH_IMPACT: Final = frozenset(
 SHAPING: Final = frozenset({"chat_admin", "event_subscribe", "org_structure_write"})
 """Categories whose writes are told where nobody in the tenant was served the API before."""
 
-MOST_A_WEEK: Final = 0.5
-"""Apps that were the tenant's first there in a week of the history: where there are more, that is
-how the tenant grows."""
-
 
 def _say(hit: Hit, who: str, zone: str) -> str:
     return _(
@@ -99,7 +95,8 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
     """Find apps that change who may do what, with an API they were never served before."""
     new = count_first_uses(data, also=SHAPING)
     served = find_served(data.split_known()[0])["api"].unique()
-    told = new["category"].isin(SHAPING) & ~new["api"].isin(served) & _is_seldom(data)
+    told = new["category"].isin(SHAPING) & ~new["api"].isin(served)
+    told &= data.is_seldom(_count_shapers(data))
     told |= new["category"].isin(HIGH_IMPACT)
     new = new[told & (new["calls"] > new["denied"]) & _is_write(new)]
     new = new.sort_values(["first_at", "api"])
@@ -119,17 +116,16 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
         )
 
 
-def _is_seldom(data: RuleInput) -> bool:
-    """Tell whether hardly any app shaped the organisation in a new way in the weeks before.
+def _count_shapers(data: RuleInput) -> int:
+    """Return how many apps of the history were the tenant's first to shape it in some way.
 
     In the log's first week every way is new, and says nothing of how often one is.
     """
     past = find_served(data.before_week(data.by_api))
     shaped = past[past["category"].isin(SHAPING) & _is_write(past)]
     first = shaped.sort_values("first_at").drop_duplicates("api")
-    taken = first["first_at"] - data.begun_at >= MIN_HISTORY_DAYS * DAY
-    weeks = (data.week.start_at - data.begun_at) / (7 * DAY) - 1
-    return bool(first["app_id"][taken].nunique() <= MOST_A_WEEK * max(weeks, 1.0))
+    since = max(data.begun_at + MIN_HISTORY_DAYS * DAY, data.panel.grid.hours[0])
+    return int(first["app_id"][first["first_at"] >= since].nunique())
 
 
 def _is_write(uses: pd.DataFrame) -> pd.Series:

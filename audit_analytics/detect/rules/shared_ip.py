@@ -17,7 +17,7 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -44,11 +44,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from audit_analytics.detect.rule_input import RuleInput
-
-
-MOST_A_WEEK: Final = 0.5
-"""Addresses of as many apps that a week of the history may hold: where apps share a pool of
-addresses there are some every week."""
 
 
 class SharedIpThresholds(Thresholds):
@@ -87,7 +82,8 @@ def find_shared_ip(data: RuleInput) -> Iterator[Hit]:
     earlier = [] if shared.empty else _list_earlier(data, past, needed)
     for place in count_places(shared, "ip").itertuples():
         apps = len(place.apps)
-        if sum(before >= apps for before in earlier) > MOST_A_WEEK * len(data.panel.grid.weeks):
+        # where apps share a pool of addresses there are some every week
+        if not data.is_seldom(sum(before >= apps for before in earlier)):
             continue
         yield Hit(
             entity_type="ip",

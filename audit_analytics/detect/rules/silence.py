@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 MOST_A_WEEK: Final = 1.0
 """Silences at least as long for their app that a week of the history may hold."""
 
-
 BUSY: Final = 0.95
 """Share of the hours with a call that makes an every-hour app."""
 
@@ -132,7 +131,7 @@ def find_silence(data: RuleInput) -> Iterator[Hit]:
         for since, excess in _list_earlier(grid, history[app] & (calls[app] == 0), shortest):
             usual[since] = max(excess, usual.get(since, 0.0))
     for excess, hit in found:
-        if sum(earlier >= excess for earlier in usual.values()) <= MOST_A_WEEK * len(grid.weeks):
+        if data.is_seldom(sum(earlier >= excess for earlier in usual.values()), MOST_A_WEEK):
             yield hit
 
 
