@@ -144,10 +144,9 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     chains = chains[chains["send_at"] >= data.week.start_at]
     moved = chains["moved_at"] <= chains["send_at"]
     chains = chains[(chains["news"] >= 2) | ((chains["news"] == 1) & moved)]
-    past = calls[calls["at"] < data.week.start_at].assign(new=False)
-    usual = _join_steps(past, within, (False, False, False))
+    usual = _find_usual(calls[calls["at"] < data.week.start_at], within)
     chains = chains[~chains["app_id"].isin(usual["app_id"])]
-    alone = chains.empty or data.is_seldom(_count_beginners(data, usual))
+    alone = chains.empty or data.is_seldom(_count_beginners(data, within))
     chains = chains.sort_values(["app_id", "news", "send_at"], ascending=[True, False, True])
     for chain in chains.drop_duplicates("app_id").itertuples():
         apis = [str(getattr(chain, f"{step}_api")) for step in STEPS]
@@ -168,12 +167,18 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
         )
 
 
-def _count_beginners(data: RuleInput, usual: pd.DataFrame) -> int:
+def _find_usual(calls: pd.DataFrame, within: pd.Timedelta) -> pd.DataFrame:
+    """Return the chains of calls that were made before the week, with whatever APIs."""
+    return _join_steps(calls.assign(new=False), within, (False,) * len(STEPS))
+
+
+def _count_beginners(data: RuleInput, within: pd.Timedelta) -> int:
     """Return how many apps began to do so in the history, a week or more after their first call."""
-    begun = data.by_api[data.by_api["app_id"].isin(usual["app_id"])]
-    born = begun.groupby(begun["app_id"].astype("str"))["first_at"].min()
+    past = data.before_week(data.by_api)
+    usual = _find_usual(_list_steps(past[past["ok_count"] > 0]), within)
     first = usual.groupby("app_id")["send_at"].min()
-    late = first - born.reindex(first.index) >= MIN_HISTORY_DAYS * DAY
+    born = past.groupby(past["app_id"].astype("str"))["first_at"].min().reindex(first.index)
+    late = first - born >= MIN_HISTORY_DAYS * DAY
     return int((late & (first >= data.panel.grid.hours[0])).sum())
 
 
