@@ -141,11 +141,11 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
         (set(worked) - inferred, mark("Weekend days taken as worked: {days}.")),
         (
             set(off) & inferred,
-            mark("Taken as days off, for nearly all apps were as quiet as on a weekend: {days}."),
+            mark("Judged as days off, as nearly every app was as quiet as on a weekend: {days}."),
         ),
         (
             set(worked) & inferred,
-            mark("Taken as worked, for nearly all apps were as busy as on a weekday: {days}."),
+            mark("Judged as worked, as nearly every app was as busy as on a weekday: {days}."),
         ),
     )
     texts = [
