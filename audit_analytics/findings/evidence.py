@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
 from audit_analytics.schema import rank_severity
@@ -13,7 +14,6 @@ from audit_analytics.schema import rank_severity
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
     from audit_analytics.cases import Hit
@@ -112,14 +112,19 @@ class FrameEvidence:
 
     def _count(self, places: NDArray[np.intp]) -> pd.DataFrame:
         at = self.events["at"].array[places]
-        keys = list(EVIDENCE_GROUPS)
-        rows = self.events[keys[1:]].iloc[places].assign(quarter_at=at.floor("15min"))[keys]
-        number = rows.groupby(keys, observed=True, dropna=False).ngroup().to_numpy()
-        # rows are in order of time: the first and the last of a group are its first and last call
-        _, first, counts = np.unique(number, return_index=True, return_counts=True)
-        last = len(number) - 1 - np.unique(number[::-1], return_index=True)[1]
-        groups = rows.iloc[first].reset_index(drop=True)
-        return groups.assign(calls_count=counts, first_at=at[first], last_at=at[last])
+        rows = self.events[list(EVIDENCE_GROUPS[1:])].iloc[places]
+        rows = rows.assign(quarter_at=at.floor("15min"))[list(EVIDENCE_GROUPS)]
+        keys = np.array([_number(rows[name]) for name in rows])
+        # stable, and rows are in order of time: so is each group from its first call to its last
+        order = np.lexsort(keys[::-1])
+        keys = keys[:, order]
+        begins = np.append([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))[: len(order)]
+        first = np.flatnonzero(begins)
+        after = np.append(first[1:], len(order))
+        groups = rows.iloc[order[first]].reset_index(drop=True)
+        return groups.assign(
+            calls_count=after - first, first_at=at[order[first]], last_at=at[order[after - 1]]
+        )
 
     def _put_first(self, places: NDArray[np.intp], first: Hit, rows_max: int) -> pd.DataFrame:
         """Return what to look at first: the time of the first hit, successes, what is sensitive."""
@@ -146,5 +151,13 @@ class FrameEvidence:
         first, last = self.events["at"].searchsorted(edges)
         mask = np.ones(max(last - first, 0), "bool")
         for column, values in hit.where.items():
-            mask &= self.events[column].iloc[first:last].isin(values).to_numpy()
+            mask &= np.asarray(self.events[column].array[first:last].isin(values))
         return np.flatnonzero(mask) + int(first)
+
+
+def _number(words: pd.Series) -> NDArray[np.int64]:
+    """Give each row the place of its word or number in their order, what is missing last."""
+    if isinstance(words.dtype, pd.CategoricalDtype):
+        codes = words.cat.codes.to_numpy("int64")
+        return np.where(codes < 0, len(words.cat.categories), codes)
+    return np.asarray(pd.factorize(words, sort=True, use_na_sentinel=False)[0])

@@ -34,7 +34,7 @@ from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when, show_api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from audit_analytics.detect.rule_input import RuleInput
 
@@ -130,18 +130,22 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     near = calls[calls["at"] >= since]
     near = near.assign(new=is_known(near, pairs, ["app_id", "api"]))
     places = data.new_pairs(data.networks, since=since).groupby("app_id")["first_at"].min()
+    # a step has to take an API that is new to the app, or takes any
+    kinds = [((True, _pick(near[near["new"]], s)), (False, _pick(near, s))) for s in STEPS]
     chains = pd.concat(
         [
-            _join_steps(near, within, news).assign(news=sum(news))
-            for news in product((True, False), repeat=len(STEPS))
+            _join_steps([rows for _new, rows in steps], within).assign(
+                news=sum(new for new, _rows in steps)
+            )
+            for steps in product(*kinds)
         ]
-    )
+    ).astype({"app_id": "str"})
     chains = chains.join(places.rename("moved_at"), on="app_id")
     chains = chains[chains["send_at"] >= data.week.start_at]
     moved = chains["moved_at"] <= chains["send_at"]
     chains = chains[(chains["news"] >= 2) | ((chains["news"] == 1) & moved)]
-    past = calls[calls["at"] < data.week.start_at].assign(new=False)
-    usual = _join_steps(past, within, (False, False, False))
+    past = calls[calls["at"] < data.week.start_at]
+    usual = _join_steps([_pick(past, step) for step in STEPS], within)
     chains = chains[~chains["app_id"].isin(usual["app_id"])]
     chains = chains.sort_values(["app_id", "news", "send_at"], ascending=[True, False, True])
     for chain in chains.drop_duplicates("app_id").itertuples():
@@ -176,20 +180,17 @@ def _list_steps(by_api: pd.DataFrame) -> pd.DataFrame:
         for column in ("first_at", "last_at")
     ]
     table = pd.concat(rows, ignore_index=True)
-    table = table.astype({"app_id": "str", "api": "str"})
+    table = table.astype({"api": "str"})
     return table.sort_values(["at", "app_id", "api", "step"], ignore_index=True)
 
 
-def _join_steps(calls: pd.DataFrame, within: pd.Timedelta, news: tuple[bool, ...]) -> pd.DataFrame:
-    """Find, to each collecting call, the last discovery before it and the next way out after it.
+def _pick(calls: pd.DataFrame, step: str) -> pd.DataFrame:
+    rows = calls.loc[calls["step"] == step, ["app_id", "api", "at"]]
+    return rows.rename(columns={"api": f"{step}_api"}).assign(**{f"{step}_at": rows["at"]})
 
-    Where `news` says so, a step has to take an API that is new to the app.
-    """
-    steps = []
-    for step, new in zip(STEPS, news, strict=True):
-        rows = calls[(calls["step"] == step) & (calls["new"] if new else True)]
-        rows = rows.rename(columns={"api": f"{step}_api"}).drop(columns=["step", "new"])
-        steps.append(rows.assign(**{f"{step}_at": rows["at"]}))
+
+def _join_steps(steps: Sequence[pd.DataFrame], within: pd.Timedelta) -> pd.DataFrame:
+    """Find, to each collecting call, the last discovery before it and the next way out after it."""
     # calls of the same second have no order
     joined = pd.merge_asof(
         steps[1], steps[0], on="at", by="app_id", allow_exact_matches=False, tolerance=within
