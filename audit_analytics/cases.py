@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import numpy as np
+import pandas as pd
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-
-    import pandas as pd
 
 __all__ = [
     "EVIDENCE_GROUPS",
@@ -200,14 +201,16 @@ def find_covered(hits: Sequence[Hit], groups: pd.DataFrame) -> pd.Series:
         True where calls of a group lie in the time of a hit and hold what it names; an id or an
         object, which they are not counted by, narrows nothing.
     """
-    covered = groups["calls_count"] < 0
+    covered = np.zeros(len(groups), "bool")
+    # arrays: a finding has some dozen rows, and a Series would take longer to make than to compare
+    first, last = groups["first_at"].array, groups["last_at"].array
     for hit in hits:
-        mine = (groups["last_at"] >= hit.start_at) & (groups["first_at"] < hit.end_at)
+        mine = np.asarray((last >= hit.start_at) & (first < hit.end_at))
         for column, values in hit.where.items():
             if column in groups:
-                mine &= groups[column].isin(values)
+                mine &= groups[column].isin(values).to_numpy()
         covered |= mine
-    return covered
+    return pd.Series(covered, groups.index)
 
 
 class EvidenceSource(Protocol):

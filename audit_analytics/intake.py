@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.dates.buckets import format_utc
@@ -143,7 +144,10 @@ def count_log(
     """
     folder = Path(source) if isinstance(source, str | Path) else None
     inventory, origins = find_inventory(folder, settings.apps), Origins(settings.origin_file)
-    return replace(_count(source, settings), inventory=inventory, origins=origins)
+    log = replace(_count(source, settings), inventory=inventory, origins=origins)
+    # what reading needed and counting no longer does: Arrow would keep it for itself
+    pa.default_memory_pool().release_unused()
+    return log
 
 
 def _count(source: Any, settings: Settings) -> CountedLog:  # noqa: ANN401 - everything read_log takes

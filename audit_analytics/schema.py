@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
@@ -79,7 +80,11 @@ def rank_severity(severities: pd.Series) -> pd.Series:
     [4, 2]
     """
     places = {name: place for place, name in enumerate(SEVERITIES)}
-    return severities.astype("str").map(places).fillna(places["medium"]).astype("int64")
+    kinds = severities.astype("category").cat
+    # what is missing has the code -1, so the last of them counts for it
+    grades = [places.get(name, places["medium"]) for name in (*kinds.categories, None)]
+    found = np.array(grades, "int64")[kinds.codes]
+    return pd.Series(found, severities.index, name=severities.name)
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ def _fetch_rows(
         )
     if counted.damaged:
         click.echo(terminal(say_damaged(log, counted.damaged)), err=True)
-    shown = [show_event(row, zone) for _index, row in evidence.rows.iterrows()]
+    shown = [show_event(row, zone) for row in evidence.rows.to_dict("records")]
     return shown, evidence.calls_count - len(shown)
 
 

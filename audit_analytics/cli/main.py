@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 a finding at or above ``--fail-on``, 2 usage, 3 data incom
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -61,6 +62,8 @@ def main(context: click.Context, *, no_color: bool) -> None:
     Completion of commands, findings and scenarios, in ~/.bashrc (or zsh_source, fish_source):
     eval "$(_AUDIT_ANALYTICS_COMPLETE=bash_source audit-analytics)"
     """  # noqa: D301 - click wants the character
+    # a run leaves few cycles behind, and looking for them takes one second in twenty
+    gc.set_threshold(50_000, 20, 20)
     if no_color or os.environ.get("NO_COLOR"):
         context.color = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -140,6 +140,22 @@ class Panel:
         hour = np.arange(len(self.grid.hours))
         known = self.first_hour[:, None] <= hour - MIN_HISTORY_DAYS * HOURS_PER_DAY
         return np.asarray(known | ~known.any(axis=0))
+
+    @cached_property
+    def settled_calls(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+        """Return the calls by API that were made in settled hours.
+
+        Returns
+        -------
+        rows : pandas.DataFrame
+            Rows of `api_calls`.
+        key : numpy.ndarray of shape (n_rows,)
+            The same number for the same API and hour.
+        """
+        rows = self.api_calls
+        rows = rows[self.settled[rows["app"], rows["hour"]]]
+        key = pd.factorize(rows["api"])[0] * len(self.grid.hours) + rows["hour"].to_numpy()
+        return rows, key
 
     def weights(self, scored: int) -> NDArray[np.float64]:
         """Return the weight of every app's hours in the baseline of one scored week.

@@ -7,7 +7,6 @@ from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
 from audit_analytics.detect.baseline import MAD_TO_SIGMA
 from audit_analytics.detect.panel import ERROR_CLASSES, Panel
@@ -16,6 +15,7 @@ from audit_analytics.detect.surprise import Surprise, fit_daily, fit_hourly, sco
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from audit_analytics.detect.frame import WeekFrame
@@ -140,14 +140,12 @@ def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]
         median excess share of errors over the settled apps that called the API in that hour,
         where five or more did and that median is above 0.03.
     """
-    panel, rows = frame.panel, frame.panel.api_calls
-    rows = rows[panel.settled[rows["app"], rows["hour"]]]
-    key = pd.factorize(rows["api"])[0] * len(panel.grid.hours) + rows["hour"].to_numpy()
+    rows, key = frame.panel.settled_calls
     failing, apps = np.unique(key[rows[name].to_numpy() > 0], return_counts=True)
     # a median above 0 needs half of five apps: far fewer pairs of API and hour are left
     kept = np.isin(key, failing[apps > API_OUTAGE_APPS // 2])
     rows, key = rows[kept], key[kept]
-    rate = usual_rate(frame, panel.counts[name])
+    rate = usual_rate(frame, frame.panel.counts[name])
     groups = (rows[name] / rows["calls_count"] - rate[rows["app"].to_numpy()]).groupby(key)
     middle, active = groups.transform("median"), groups.transform("size")
     found = (active >= API_OUTAGE_APPS) & (middle > OUTAGE_EXCESS)

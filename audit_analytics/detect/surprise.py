@@ -7,10 +7,9 @@ comes from; :mod:`audit_analytics.detect.groups` builds the surprise groups from
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 
 from audit_analytics.dates.buckets import HOURS_PER_DAY, SLOTS_COUNT
 from audit_analytics.detect.baseline import (
@@ -22,6 +21,8 @@ from audit_analytics.detect.baseline import (
 from audit_analytics.detect.panel import by_day
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from audit_analytics.detect.frame import WeekFrame
@@ -206,7 +207,7 @@ def score_hours(
         rate=rate,
         more=0.0 if extra is None else extra[app, hour],
     )
-    return pick_daily(frame, rows.assign(hour=hour, hours=1))
+    return pick_daily(frame, {**rows, "hour": hour, "hours": np.ones_like(hour)})
 
 
 def score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baseline) -> Surprise:
@@ -241,8 +242,10 @@ def score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baselin
     mean = means[0] + means[1]
     size = mean**2 / np.maximum(noise[0] + noise[1] + doubt - mean, 1e-9)
     score = count_surprise(observed, mean, size)
-    rows = {"app": app, "hour": both[0], "end": last, "score": score, "observed": observed}
-    return pick_daily(frame, pd.DataFrame({**rows, "expected": mean, "size": size, "hours": 2}))
+    rows: dict[str, NDArray[Any]]
+    rows = {"app": app, "hour": both[0], "end": last, "hours": np.full_like(last, 2)}
+    rows |= {"score": score, "observed": observed, "expected": mean, "size": size}
+    return pick_daily(frame, rows)
 
 
 def score_days(
@@ -288,7 +291,7 @@ def score_days(
     start, end = grid.first_hour[day], grid.first_hour[day] + grid.day_hours[day]
     if frame.scored == 0:
         start = np.maximum(start, frame.panel.since_hour)
-    return pick_daily(frame, rows.assign(hour=start, hours=end - start))
+    return pick_daily(frame, {**rows, "hour": start, "hours": end - start})
 
 
 def _score_rows(
@@ -299,15 +302,14 @@ def _score_rows(
     calls: NDArray[np.float64],
     rate: NDArray[np.float64] | None,
     more: NDArray[np.float64] | float,
-) -> pd.DataFrame:
+) -> dict[str, NDArray[Any]]:
     """Score buckets by the mean of their app and slot, and by the share of calls if it is known."""
     mean = base.mean[at] + more
     size = base.size(mean, *at)
     score = count_surprise(observed, mean, size)
     if rate is not None:
         score = _limit_by_share(score, observed, calls, rate[at[0]] + more / calls)
-    rows = {"app": at[0], "score": score, "observed": observed, "expected": mean, "size": size}
-    return pd.DataFrame(rows)
+    return {"app": at[0], "score": score, "observed": observed, "expected": mean, "size": size}
 
 
 def _limit_by_share(
@@ -324,16 +326,16 @@ def _limit_by_share(
     return np.minimum(score, limit)
 
 
-def pick_daily(frame: WeekFrame, rows: pd.DataFrame) -> Surprise:
+def pick_daily(frame: WeekFrame, rows: Mapping[str, NDArray[Any]]) -> Surprise:
     """Keep the most surprising of many scored buckets for each app and day.
 
     Parameters
     ----------
     frame : WeekFrame
         The scored week.
-    rows : pandas.DataFrame
-        One row per bucket: ``app`` and ``hour`` (positions), ``score``, ``observed``,
-        ``expected``, ``size``, ``hours`` and, where it has one, ``label``.
+    rows : mapping of str to numpy.ndarray of shape (n_buckets,)
+        ``app`` and ``hour`` (positions), ``score``, ``observed``, ``expected``, ``size``,
+        ``hours`` and, where a bucket has one, ``label``; ``end``, if it ends in another hour.
 
     Returns
     -------
@@ -341,9 +343,10 @@ def pick_daily(frame: WeekFrame, rows: pd.DataFrame) -> Surprise:
         Score 0 where there was no bucket.
     """
     shape = (len(frame.panel.apps), len(frame.days))
-    rows = rows.sort_values(["score", "hour"], ascending=[False, True], kind="stable")
     day = frame.panel.grid.day[rows["end" if "end" in rows else "hour"]] - frame.days[0]
-    cells, first = np.unique(rows["app"].to_numpy() * shape[1] + day, return_index=True)
+    order = np.lexsort([rows["hour"], -rows["score"]])
+    cells, first = np.unique((rows["app"] * shape[1] + day)[order], return_index=True)
+    picks = order[first]
     picked = {}
     for name, empty in EMPTY.items():
         values = np.full(shape[0] * shape[1], empty, dtype=np.asarray(empty).dtype)
@@ -352,6 +355,6 @@ def pick_daily(frame: WeekFrame, rows: pd.DataFrame) -> Surprise:
         if name == "label":
             values = values.astype(object)
         if name in rows:
-            values[cells] = rows[name].to_numpy()[first]
+            values[cells] = rows[name][picks]
         picked[name] = values.reshape(shape)
     return Surprise(**picked)

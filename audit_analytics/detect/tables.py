@@ -84,6 +84,6 @@ def is_known(table: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.Se
     """
     # most of the past is about other names
     near = known[known[keys[-1]].isin(table[keys[-1]].unique())]
-    seen = pd.MultiIndex.from_frame(near[keys].drop_duplicates().astype("str"))
-    rows = pd.MultiIndex.from_frame(table[keys].astype("str"))
-    return pd.Series(rows.isin(seen), index=table.index)
+    seen = {*near[keys].drop_duplicates().itertuples(index=False, name=None)}
+    names = table[keys].itertuples(index=False, name=None)
+    return pd.Series([row in seen for row in names], index=table.index, dtype="bool")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import Any, Final
+
+import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.language import _, ngettext
 from audit_analytics.language.wording import show_api
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MAX_CONTRIBUTORS: Final = 5
 MAX_SUCCEEDED: Final = 20
@@ -36,51 +36,47 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
     dict of str to list of dict
         ``apps``, ``apis``, ``ips`` and ``codes``; each with ``calls_count``.
     """
-    counted = groups.assign(
-        ok_count=groups["calls_count"].where(groups["outcome"] == "ok", 0),
-        errors_count=groups["calls_count"].where(groups["outcome"].isin(schema.ERROR_OUTCOMES), 0),
-        grade=schema.rank_severity(groups["severity"]),
-    )
-    apps = _count(counted, "app_id", MAX_APPS) if with_apps else []
+    apps = _count(groups, "app_id", MAX_APPS) if with_apps else []
     for row in apps:
-        mine = counted[(counted["app_id"] == row["name"]) & (counted["ok_count"] > 0)]
+        mine = groups[groups["app_id"] == row["name"]]
         row["succeeded"] = [name for name, _count in list_successes(mine)]
     return {
         "apps": apps,
-        "apis": _count(counted, "api", MAX_CONTRIBUTORS, of_ok=MAX_SUCCEEDED),
-        "ips": _count(counted, "ip", MAX_CONTRIBUTORS),
+        "apis": _count(groups, "api", MAX_CONTRIBUTORS, of_ok=MAX_SUCCEEDED),
+        "ips": _count(groups, "ip", MAX_CONTRIBUTORS),
         "codes": _count_codes(groups),
     }
 
 
-def _count(
-    counted: pd.DataFrame, column: str, most: int, *, of_ok: int = 0
-) -> list[dict[str, Any]]:
+def _count(groups: pd.DataFrame, column: str, most: int, *, of_ok: int = 0) -> list[dict[str, Any]]:
     # a finding has some dozen rows: pandas would take longer to group them than to count them
     counts: dict[str, list[int]] = {}
-    columns = ["calls_count", "ok_count", "errors_count", "grade"]
-    names = counted[column].astype("str")
-    for name, calls, ok, errors, grade in zip(
-        names, *(counted[c].tolist() for c in columns), strict=True
-    ):
-        own = counts.setdefault(name, [0, 0, 0, 0])
-        own[:3] = own[0] + calls, own[1] + ok, own[2] + errors
+    grades = schema.rank_severity(groups["severity"])
+    columns = (groups[column], groups["outcome"], groups["calls_count"], grades)
+    for name, outcome, calls, grade in zip(*(c.tolist() for c in columns), strict=True):
+        own = counts.setdefault(str(name), [0, 0, 0, 0])
+        own[0] += calls
+        own[1] += calls if outcome == "ok" else 0
+        own[2] += calls if outcome in schema.ERROR_OUTCOMES else 0
         own[3] = max(own[3], grade) if column == "api" else 0
     ranked = sorted(
         counts.items(), key=lambda row: (row[1][1] == 0, -row[1][3], -row[1][0], row[0])
     )
+    names = ("name", "calls_count", "ok_count", "errors_count")
     return [
-        {"name": name} | dict(zip(columns[:3], map(int, own), strict=False))
+        dict(zip(names, (name, *own), strict=False))
         for name, own in ranked[: max(most, min(of_ok, sum(own[1] > 0 for own in counts.values())))]
     ]
 
 
 def _count_codes(groups: pd.DataFrame) -> list[dict[str, Any]]:
-    codes = groups["response_code"].astype("str").mask(groups["response_code"].isna(), "none")
-    counts = groups["calls_count"].groupby([codes, groups["outcome"].astype("str")]).sum()
+    counts = Counter[tuple[str, str]]()
+    columns = (groups["response_code"].astype("object"), groups["outcome"], groups["calls_count"])
+    for code, outcome, calls in zip(*(c.tolist() for c in columns), strict=True):
+        counts["none" if pd.isna(code) else str(code), str(outcome)] += calls
     ranked = sorted(counts.items(), key=lambda item: (item[0][1] != "ok", -item[1], item[0]))
     return [
-        {"name": f"{code} ({outcome})", "calls_count": int(count)}
+        {"name": f"{code} ({outcome})", "calls_count": count}
         for (code, outcome), count in ranked[:MAX_CONTRIBUTORS]
     ]
 
@@ -101,11 +97,12 @@ def list_successes(groups: pd.DataFrame) -> list[tuple[str, int]]:
     ok = groups[groups["outcome"] == "ok"]
     found: dict[str, list[int]] = {}
     grades = schema.rank_severity(ok["severity"])
-    for api, grade, calls in zip(ok["api"].astype("str"), grades, ok["calls_count"], strict=True):
-        own = found.setdefault(api, [grade, 0])
+    columns = (ok["api"], grades, ok["calls_count"])
+    for api, grade, calls in zip(*(c.tolist() for c in columns), strict=True):
+        own = found.setdefault(str(api), [grade, 0])
         own[:] = max(own[0], grade), own[1] + calls
     ranked = sorted(found.items(), key=lambda row: (-row[1][0], -row[1][1], row[0]))
-    return [(api, int(calls)) for api, (_grade, calls) in ranked]
+    return [(api, calls) for api, (_grade, calls) in ranked]
 
 
 def say_success(groups: pd.DataFrame) -> str:

@@ -26,7 +26,7 @@ class FrameEvidence:
     Parameters
     ----------
     events : pandas.DataFrame
-        Table :data:`audit_analytics.schema.EVENTS`, in order of time.
+        Table :data:`audit_analytics.schema.EVENTS`, in order of time and id.
     """
 
     events: pd.DataFrame
@@ -58,16 +58,14 @@ class FrameEvidence:
         Evidence
             Rows and counts.
         """
-        own = self._join(hits, start, end)
-        every = self._join([*hits, *beside], start, end) if beside else own
-        groups = every.assign(quarter_at=every["at"].dt.floor("15min"))
-        groups = groups.groupby(list(EVIDENCE_GROUPS), observed=True, dropna=False)["at"]
-        counts = groups.agg(calls_count="size", first_at="min", last_at="max")
+        own = self._find_any(hits, start, end)
+        every = self._find_any([*hits, *beside], start, end) if beside else own
+        objects, outcomes = (self.events[name].iloc[own] for name in ("object", "outcome"))
         return Evidence(
-            rows=_put_first(own, hits[0], rows_max),
-            groups=counts.reset_index(),
-            objects_count=own["object"].nunique(),
-            ok_objects_count=own.loc[own["outcome"] == "ok", "object"].nunique(),
+            rows=self._put_first(own, hits[0], rows_max),
+            groups=self._count(every),
+            objects_count=objects.nunique(),
+            ok_objects_count=objects[outcomes == "ok"].nunique(),
         )
 
     def fetch_shared(
@@ -112,9 +110,40 @@ class FrameEvidence:
         chosen = users.groupby(users).head(objects_max).index
         return rows[rows["object"].isin(chosen)].sort_values(["at", "id"])[:rows_max]
 
-    def _join(self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    def _count(self, places: NDArray[np.intp]) -> pd.DataFrame:
+        at = self.events["at"].array[places]
+        rows = self.events[list(EVIDENCE_GROUPS[1:])].iloc[places]
+        rows = rows.assign(quarter_at=at.floor("15min"))[list(EVIDENCE_GROUPS)]
+        keys = np.array([_number(rows[name]) for name in rows])
+        # stable, and rows are in order of time: so is each group from its first call to its last
+        order = np.lexsort(keys[::-1])
+        keys = keys[:, order]
+        begins = np.append([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))[: len(order)]
+        first = np.flatnonzero(begins)
+        after = np.append(first[1:], len(order))
+        groups = rows.iloc[order[first]].reset_index(drop=True)
+        return groups.assign(
+            calls_count=after - first, first_at=at[order[first]], last_at=at[order[after - 1]]
+        )
+
+    def _put_first(self, places: NDArray[np.intp], first: Hit, rows_max: int) -> pd.DataFrame:
+        """Return what to look at first: the time of the first hit, successes, what is sensitive."""
+        at, outcome, severity = (
+            self.events[name].iloc[places] for name in ("at", "outcome", "severity")
+        )
+        beside = (at < first.start_at) | (at >= first.end_at)
+        # stable: what is alike otherwise stays in order of time
+        order = np.lexsort([-rank_severity(severity), outcome != "ok", beside])
+        chosen = self.events.iloc[places[order[:rows_max]]]
+        # a crowd's names by the ten thousand would be carried along by every one of its rows
+        words = chosen.select_dtypes("category")
+        return chosen.assign(**{c: words[c].cat.remove_unused_categories() for c in words})
+
+    def _find_any(
+        self, hits: Sequence[Hit], start: pd.Timestamp, end: pd.Timestamp
+    ) -> NDArray[np.intp]:
         places = [np.empty(0, "intp"), *(self._find(hit, start, end) for hit in hits)]
-        return self.events.iloc[np.unique(np.concatenate(places))]
+        return np.unique(np.concatenate(places))
 
     def _find(self, hit: Hit, start: pd.Timestamp, end: pd.Timestamp) -> NDArray[np.intp]:
         # a hit's time is cut out by bisection: comparing every row of the log would take longest
@@ -122,22 +151,13 @@ class FrameEvidence:
         first, last = self.events["at"].searchsorted(edges)
         mask = np.ones(max(last - first, 0), "bool")
         for column, values in hit.where.items():
-            mask &= self.events[column].iloc[first:last].isin(values).to_numpy()
+            mask &= np.asarray(self.events[column].array[first:last].isin(values))
         return np.flatnonzero(mask) + int(first)
 
 
-def _put_first(rows: pd.DataFrame, first: Hit, rows_max: int) -> pd.DataFrame:
-    """Return what to look at first: the time of the first hit, successes, what is sensitive."""
-    order = pd.DataFrame(
-        {
-            "beside": (rows["at"] < first.start_at) | (rows["at"] >= first.end_at),
-            "failed": rows["outcome"] != "ok",
-            "harmless": -rank_severity(rows["severity"]),
-            "at": rows["at"],
-            "id": rows["id"],
-        }
-    )
-    chosen = rows.loc[order.sort_values(list(order.columns)).index[:rows_max]]
-    # a crowd's names by the ten thousand would be carried along by every one of its rows
-    words = {c: chosen[c].cat.remove_unused_categories() for c in chosen.select_dtypes("category")}
-    return chosen.assign(**words)
+def _number(words: pd.Series) -> NDArray[np.int64]:
+    """Give each row the place of its word or number in their order, what is missing last."""
+    if isinstance(words.dtype, pd.CategoricalDtype):
+        codes = words.cat.codes.to_numpy("int64")
+        return np.where(codes < 0, len(words.cat.categories), codes)
+    return np.asarray(pd.factorize(words, sort=True, use_na_sentinel=False)[0])

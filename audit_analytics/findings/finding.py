@@ -289,7 +289,7 @@ def _merge(
     techniques = list_seen(
         (t for name in _telling(detectors) for t in find_detector(name).techniques), groups[told]
     )
-    rows = [show_event(row, week.zone) for _index, row in evidence.rows.iterrows()]
+    rows = [show_event(row, week.zone) for row in evidence.rows.to_dict("records")]
     with_apps = first.entity_type != "app"
     app_id = "" if with_apps else first.entity
     return Finding(
@@ -388,7 +388,7 @@ def _ratio(hit: Hit) -> float | None:
 
 
 def _policy_severity(groups: pd.DataFrame) -> str:
-    found = set(groups["severity"].astype("str"))
+    found = set(groups["severity"])
     known = [severity for severity in schema.SEVERITIES if severity in found]
     return known[-1] if known else "unknown"
 

@@ -287,7 +287,7 @@ def _touch(calls: pd.DataFrame) -> list[Touch]:
             str(number),
             own["at"].min(),
             own["at"].max(),
-            mask_object(name_of_row(own.iloc[0])),
+            mask_object(name_of_row(own.iloc[0].to_dict())),
         )
         for number, own in calls.groupby("object")
     ]

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.findings.objects import mask_object, name_object
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 MAX_OBJECTS: Final = 8
 
 
-def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
+def show_event(row: Mapping[Any, Any], zone: str) -> dict[str, Any]:
     """Write an event as evidence.
 
     Parameters
     ----------
-    row : pandas.Series
+    row : mapping
         A row of table :data:`audit_analytics.schema.EVENTS`.
     zone : str
         IANA name of the tenant's zone.
@@ -41,12 +44,12 @@ def show_event(row: pd.Series, zone: str) -> dict[str, Any]:
     }
 
 
-def name_of_row(row: pd.Series) -> str:
+def name_of_row(row: Mapping[Any, Any]) -> str:
     """Return the object a row of the log names.
 
     Parameters
     ----------
-    row : pandas.Series
+    row : mapping
         Row of table :data:`audit_analytics.schema.EVENTS`.
 
     Returns

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pandas as pd
 
@@ -11,7 +11,7 @@ from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from audit_analytics.cases import Hit
 
@@ -22,7 +22,6 @@ BEFORE: Final = pd.Timedelta(hours=1)
 """How far back an activity is followed beyond its bucket."""
 
 _ANY: Final = ""
-_KEYS: Final = ["told", "app_id", "ip", "api", "outcome"]
 
 
 def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str, Any]:
@@ -49,34 +48,59 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
         names = ("first_at", "last_at", "first_local", "last_local")
         empty = {"calls_count": 0, "ok_count": 0, "more_calls_count": 0}
         return dict.fromkeys(names) | empty | {"steps": []}
-    table = groups.assign(told=told)
-    for name in ("app_id", "ip", "api", "outcome", "severity"):
-        table[name] = table[name].astype("str")
+    rows = _list_rows(groups, told)
     for coarsen in (_keep, _join_failures, _join_harmless, _join_all):
-        coarse = coarsen(table)
+        keys = [coarsen(row) for row in rows]
         # a crowd is not joined to steps by the ten thousand, only to find that they are too many
-        too_many = any(coarse[key].nunique() > MAX_STEPS for key in _KEYS)
+        too_many = any(len(set(names)) > MAX_STEPS for names in zip(*keys, strict=True))
         if too_many and coarsen is not _join_all:
             continue
-        steps = _join(table, coarse)
+        steps = _join(rows, keys)
         if len(steps) <= MAX_STEPS:
             break
-    ok = groups["calls_count"].where(groups["outcome"] == "ok", 0)
-    order = steps.assign(below=~steps["told"], failed=steps["outcome"] != "ok")
-    order = order.sort_values(["below", "failed"], kind="stable").index
-    shown = steps.loc[order[:MAX_STEPS]].sort_values(["first_at", "last_at"], kind="stable")
+    order = sorted(steps, key=lambda step: (not step.key.told, step.key.outcome != "ok"))
+    shown = sorted(order[:MAX_STEPS], key=lambda step: (step.first, step.last))
     first, last = groups["first_at"].min(), groups["last_at"].max()
     return {
         **_say_span(first, last, ("first", "last"), zone),
-        "calls_count": int(groups["calls_count"].sum()),
-        "ok_count": int(ok.sum()),
-        "more_calls_count": int(steps.loc[order[MAX_STEPS:], "calls_count"].sum()),
+        "calls_count": sum(row.calls for row in rows),
+        "ok_count": sum(row.calls for row in rows if row.outcome == "ok"),
+        "more_calls_count": sum(step.calls for step in order[MAX_STEPS:]),
         "steps": [
-            {name: step[name] for name in step if name not in {"first_at", "last_at"}}
-            | _say_span(step["first_at"], step["last_at"], ("start", "end"), zone)
-            for step in map(_name_step, shown.to_dict("records"))
+            step.tell() | _say_span(step.first, step.last, ("start", "end"), zone) for step in shown
         ],
     }
+
+
+class _Row(NamedTuple):
+    """Like calls of a quarter of an hour."""
+
+    told: bool
+    app_id: str
+    ip: str
+    api: str
+    outcome: str
+    severity: str
+    first: pd.Timestamp
+    last: pd.Timestamp
+    calls: int
+
+
+class _Key(NamedTuple):
+    """What the calls of a step share; ``_ANY`` where they need not."""
+
+    told: bool
+    app_id: str
+    ip: str
+    api: str
+    outcome: str
+
+
+def _list_rows(groups: pd.DataFrame, told: pd.Series) -> list[_Row]:
+    # a finding has some dozen rows: pandas would take longer to group them than to join them
+    names = ("app_id", "ip", "api", "outcome", "severity", "first_at", "last_at", "calls_count")
+    columns = (groups[name].tolist() for name in names)
+    return [_Row(*row) for row in zip(told.tolist(), *columns, strict=True)]
 
 
 def _say_span(
@@ -88,57 +112,57 @@ def _say_span(
     }
 
 
-def _keep(table: pd.DataFrame) -> pd.DataFrame:
-    return table
+def _keep(row: _Row) -> _Key:
+    return _Key(*row[:5])
 
 
-def _join_failures(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(api=table["api"].mask(table["outcome"] != "ok", _ANY))
+def _join_failures(row: _Row) -> _Key:
+    return _keep(row) if row.outcome == "ok" else _keep(row)._replace(api=_ANY)
 
 
-def _join_harmless(table: pd.DataFrame) -> pd.DataFrame:
-    harmless = (table["outcome"] != "ok") | ~table["severity"].isin(SENSITIVE)
-    return table.assign(api=table["api"].mask(harmless, _ANY))
+def _join_harmless(row: _Row) -> _Key:
+    harmful = row.outcome == "ok" and row.severity in SENSITIVE
+    return _keep(row) if harmful else _keep(row)._replace(api=_ANY)
 
 
-def _join_all(table: pd.DataFrame) -> pd.DataFrame:
-    return _join_harmless(table).assign(app_id=_ANY, ip=_ANY)
+def _join_all(row: _Row) -> _Key:
+    return _join_harmless(row)._replace(app_id=_ANY, ip=_ANY)
 
 
-def _join(table: pd.DataFrame, coarse: pd.DataFrame) -> pd.DataFrame:
+def _join(rows: list[_Row], keys: list[_Key]) -> list[_Step]:
     """Join hours of like calls to steps; a long pause begins another one."""
-    rows = coarse[[*_KEYS, "first_at", "last_at", "calls_count"]].assign(
-        real_app=table["app_id"], real_ip=table["ip"], real_api=table["api"]
-    )
+    pairs = sorted(zip(keys, rows, strict=True), key=lambda pair: (pair[0], pair[1].first))
     steps: list[_Step] = []
-    # a finding has some dozen rows: pandas would take longer to group them than to join them
-    rows = rows.sort_values([*_KEYS, "first_at"])
-    for number, row in zip(number_steps(rows, _KEYS), rows.itertuples(index=False), strict=True):
-        key, (first, last, calls), real = row[:5], row[5:8], row[8:]
+    numbers = number_steps((key, row.first, row.last) for key, row in pairs)
+    for number, (key, row) in zip(numbers, pairs, strict=True):
         if number == len(steps):
-            steps.append(_Step(key, first, last))
-        steps[number].add(last, calls, real)
-    return pd.DataFrame([step.tell() for step in steps])
+            steps.append(_Step(key, row.first, row.last))
+        steps[number].add(row)
+    return steps
 
 
-def number_steps(rows: pd.DataFrame, keys: list[str]) -> list[int]:
+def number_steps(rows: Iterable[tuple[object, pd.Timestamp, pd.Timestamp]]) -> list[int]:
     """Return to which step each row belongs: like calls, until a long pause.
 
     Parameters
     ----------
-    rows : pandas.DataFrame of shape (n_rows, n_columns)
-        ``first_at``, ``last_at`` and the columns `keys`, in the order of `keys` and ``first_at``.
-    keys : list of str
-        What like calls share.
+    rows : iterable of tuple
+        What like calls share, their first call and their last one; in the order of the first two.
 
     Returns
     -------
     list of int of length n_rows
         From 0, rising by 1.
+
+    Examples
+    --------
+    >>> at = pd.Timestamp("2026-11-10T09:00Z")
+    >>> number_steps([("a", at, at), ("a", at + PAUSE, at + PAUSE), ("b", at, at)])
+    [0, 0, 1]
     """
     numbers: list[int] = []
     before, until = None, pd.NaT
-    for *key, first, last in rows[[*keys, "first_at", "last_at"]].itertuples(index=False):
+    for key, first, last in rows:
         goes_on = key == before and first - until <= PAUSE
         numbers.append(numbers[-1] + (not goes_on) if numbers else 0)
         before, until = key, max(until, last) if goes_on else last
@@ -148,31 +172,21 @@ def number_steps(rows: pd.DataFrame, keys: list[str]) -> list[int]:
 class _Step:
     """Like calls without a long pause."""
 
-    def __init__(self, key: tuple[Any, ...], first: pd.Timestamp, last: pd.Timestamp) -> None:
+    def __init__(self, key: _Key, first: pd.Timestamp, last: pd.Timestamp) -> None:
         self.key, self.first, self.last, self.calls = key, first, last, 0
         self.apps, self.ips, self.apis = dict[str, None](), dict[str, None](), dict[str, None]()
 
-    def add(self, last: pd.Timestamp, calls: int, real: tuple[str, str, str]) -> None:
-        self.last, self.calls = max(self.last, last), self.calls + calls
-        for seen, name in zip((self.apps, self.ips, self.apis), real, strict=True):
-            seen[name] = None
+    def add(self, row: _Row) -> None:
+        self.last, self.calls = max(self.last, row.last), self.calls + row.calls
+        self.apps[row.app_id] = self.ips[row.ip] = self.apis[row.api] = None
 
     def tell(self) -> dict[str, Any]:
-        told, *_coarse, outcome = self.key
-        named = {"app_id": self.apps, "ip": self.ips, "api": self.apis}
-        row: dict[str, Any] = {"told": told}
-        for name, seen in named.items():
-            row |= {name: next(iter(seen)), f"{name.removesuffix('_id')}s_count": len(seen)}
-        row |= {"outcome": outcome, "calls_count": self.calls}
-        return row | {"first_at": self.first, "last_at": self.last}
-
-
-def _name_step(row: dict[Any, Any]) -> dict[str, Any]:
-    """Name what all calls of a step share; of the rest their number is told."""
-    return {str(key): value for key, value in row.items()} | {
-        name: row[name] if row[f"{name.removesuffix('_id')}s_count"] == 1 else None
-        for name in ("app_id", "ip", "api")
-    }
+        """Name what all calls of the step share; of the rest their number is told."""
+        told: dict[str, Any] = {"told": self.key.told}
+        for name, seen in (("app_id", self.apps), ("ip", self.ips), ("api", self.apis)):
+            told[name] = next(iter(seen)) if len(seen) == 1 else None
+            told[f"{name.removesuffix('_id')}s_count"] = len(seen)
+        return told | {"outcome": self.key.outcome, "calls_count": self.calls}
 
 
 def find_activity(

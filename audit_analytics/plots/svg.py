@@ -72,7 +72,7 @@ def to_svg(figure: Figure | SubFigure, *, name: str = "plot", label: str = "") -
         flags=re.DOTALL,
     )
     used = set(re.findall(r"[#]([\w-]+)", svg))
-    svg = re.sub(r"<[^>]+>", lambda tag: _compact_tag(tag[0], used), svg)
+    svg = re.sub(r"<[^/>][^>]*>", lambda tag: _compact_tag(tag[0], used), svg)
     svg = _drop_idle(re.sub(r">\s+<", "><", svg).strip())
     view = re.search(r'viewBox="[^"]*"', svg)
     shared, body = _share_text_style(svg[svg.index(">") + 1 :])

@@ -77,19 +77,18 @@ def list_quiet_apps(data: ReportInput) -> dict[str, Any]:
 def _compare(
     data: ReportInput, table: pd.DataFrame, column: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    table = table[table[column].astype("str") != ""]
-    names = table[column].astype("str")
+    table = table[table[column] != ""]
     week = data.in_week(table, "bucket_at")
     before = data.in_week(table, "bucket_at", back=1)
     now, last = (_summarise(rows, column) for rows in (week, before))
-    known = names[table["bucket_at"] < data.week.start_at].unique()
+    known = table.loc[table["bucket_at"] < data.week.start_at, column].unique()
     fresh = now[~now.index.isin(known)] if len(known) else now.iloc[:0]
     gone = last[~last.index.isin(now.index)]
     return _list(fresh, "first_at"), _list(gone, "last_at")
 
 
 def _summarise(table: pd.DataFrame, column: str) -> pd.DataFrame:
-    groups = table.groupby(table[column].astype("str"))
+    groups = table.groupby(column, observed=True)
     found = groups.agg(
         calls_count=("calls_count", "sum"),
         first_at=("first_at", "min"),
@@ -98,7 +97,7 @@ def _summarise(table: pd.DataFrame, column: str) -> pd.DataFrame:
     )
     if column == "api":
         found["severity"] = groups["severity"].first().astype("str")
-    return pd.DataFrame(found.rename_axis("name"))
+    return found.set_axis(found.index.astype("str").rename("name"))
 
 
 def _list(table: pd.DataFrame, at: str) -> dict[str, Any]:

@@ -158,17 +158,15 @@ def build_top(data: ReportInput) -> dict[str, Any]:
     """
     by_api = data.in_week(data.calls.by_api, "bucket_at")
     by_ip = data.in_week(data.calls.by_ip, "bucket_at")
-    words = by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    words = by_api[["api", "severity"]].drop_duplicates("api").astype("str")
     severity = words.set_index("api")["severity"]
     apis = [row | {"severity": severity[row["name"]]} for row in _rank(by_api, "api")]
     return {"apps": _rank(by_api, "app_id"), "ips": _rank(by_ip, "ip"), "apis": apis}
 
 
 def _rank(week: pd.DataFrame, column: str) -> list[dict[str, Any]]:
-    counts = week[["calls_count"]].assign(
-        name=week[column].astype("str"), errors_count=_count_errors(week)
-    )
-    table = counts.groupby("name")[["calls_count", "errors_count"]].sum().reset_index()
+    counts = week[["calls_count"]].assign(name=week[column], errors_count=_count_errors(week))
+    table = counts.groupby("name", observed=True).sum().reset_index().astype({"name": "str"})
     total = table["calls_count"].sum()
     table = table.sort_values(["calls_count", "name"], ascending=[False, True])
     return [

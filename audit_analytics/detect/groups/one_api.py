@@ -78,12 +78,14 @@ def _score_shares(
 ) -> Surprise:
     usual = share.reindex(pd.MultiIndex.from_frame(table[["app", "api"]])).to_numpy()
     kept = (table["calls_count"].to_numpy() >= MIN_API_CALLS) & ~np.isnan(usual)
-    rows = table[kept].rename(columns={"calls_count": "observed", "api": "label"})
-    app, slot = rows["app"].to_numpy(), slot_of_hour[rows["hour"].to_numpy()]
+    rows = {name: table[name].to_numpy()[kept] for name in ("app", "hour", "hours")}
+    observed, label = table["calls_count"].to_numpy()[kept], table["api"].to_numpy()[kept]
+    app, slot = rows["app"], slot_of_hour[rows["hour"]]
     mean = base.mean[app, slot] * usual[kept]
     size = base.size(mean, app, slot)
-    score = count_surprise(rows["observed"].to_numpy(), mean, size)
-    return pick_daily(frame, rows.assign(score=score, expected=mean, size=size))
+    score = count_surprise(observed, mean, size)
+    rows |= {"score": score, "observed": observed, "expected": mean, "size": size}
+    return pick_daily(frame, rows | {"label": label})
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -35,7 +35,7 @@ from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when, show_api
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from audit_analytics.detect.rule_input import RuleInput
 
@@ -134,12 +134,16 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     near = calls[calls["at"] >= since]
     near = near.assign(new=is_known(near, pairs, ["app_id", "api"]))
     places = data.new_pairs(data.networks, since=since).groupby("app_id")["first_at"].min()
+    # a step has to take an API that is new to the app, or takes any
+    kinds = [((True, _pick(near[near["new"]], s)), (False, _pick(near, s))) for s in STEPS]
     chains = pd.concat(
         [
-            _join_steps(near, within, news).assign(news=sum(news))
-            for news in product((True, False), repeat=len(STEPS))
+            _join_steps([rows for _new, rows in steps], within).assign(
+                news=sum(new for new, _rows in steps)
+            )
+            for steps in product(*kinds)
         ]
-    )
+    ).astype({"app_id": "str"})
     chains = chains.join(places.rename("moved_at"), on="app_id")
     chains = chains[chains["send_at"] >= data.week.start_at]
     moved = chains["moved_at"] <= chains["send_at"]
@@ -169,7 +173,7 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
 
 def _find_usual(calls: pd.DataFrame, within: pd.Timedelta) -> pd.DataFrame:
     """Return the chains of calls that were made before the week, with whatever APIs."""
-    return _join_steps(calls.assign(new=False), within, (False,) * len(STEPS))
+    return _join_steps([_pick(calls, step) for step in STEPS], within)
 
 
 def _count_beginners(data: RuleInput, within: pd.Timedelta) -> int:
@@ -196,20 +200,17 @@ def _list_steps(by_api: pd.DataFrame) -> pd.DataFrame:
         for column in ("first_at", "last_at")
     ]
     table = pd.concat(rows, ignore_index=True)
-    table = table.astype({"app_id": "str", "api": "str"})
+    table = table.astype({"api": "str"})
     return table.sort_values(["at", "app_id", "api", "step"], ignore_index=True)
 
 
-def _join_steps(calls: pd.DataFrame, within: pd.Timedelta, news: tuple[bool, ...]) -> pd.DataFrame:
-    """Find, to each collecting call, the last discovery before it and the next way out after it.
+def _pick(calls: pd.DataFrame, step: str) -> pd.DataFrame:
+    rows = calls.loc[calls["step"] == step, ["app_id", "api", "at"]]
+    return rows.rename(columns={"api": f"{step}_api"}).assign(**{f"{step}_at": rows["at"]})
 
-    Where `news` says so, a step has to take an API that is new to the app.
-    """
-    steps = []
-    for step, new in zip(STEPS, news, strict=True):
-        rows = calls[(calls["step"] == step) & (calls["new"] if new else True)]
-        rows = rows.rename(columns={"api": f"{step}_api"}).drop(columns=["step", "new"])
-        steps.append(rows.assign(**{f"{step}_at": rows["at"]}))
+
+def _join_steps(steps: Sequence[pd.DataFrame], within: pd.Timedelta) -> pd.DataFrame:
+    """Find, to each collecting call, the last discovery before it and the next way out after it."""
     # calls of the same second have no order
     joined = pd.merge_asof(
         steps[1], steps[0], on="at", by="app_id", allow_exact_matches=False, tolerance=within
