@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Final
 
 import pandas as pd
@@ -105,6 +106,7 @@ def week_of(at: pd.Timestamp, *, zone: str) -> Week:
     return _make_week(day - timedelta(days=day.weekday()), zone)
 
 
+@lru_cache(maxsize=256)
 def _make_week(monday: date, zone: str) -> Week:
     year, week, _ = monday.isocalendar()
     days = pd.DatetimeIndex([monday, monday + timedelta(weeks=1)], dtype="datetime64[us]")

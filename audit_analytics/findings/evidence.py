@@ -120,7 +120,7 @@ class FrameEvidence:
         keys = keys[:, order]
         begins = np.append([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))[: len(order)]
         first = np.flatnonzero(begins)
-        after = np.append(first[1:], len(order))
+        after = np.append(first, len(order))[1:]
         groups = rows.iloc[order[first]].reset_index(drop=True)
         return groups.assign(
             calls_count=after - first, first_at=at[order[first]], last_at=at[order[after - 1]]
