@@ -1,3 +1,7 @@
+import fcntl
+import gc
+import os
+import pickle
 from pathlib import Path
 
 import pytest
@@ -9,22 +13,63 @@ import audit_analytics as aa
 settings.register_profile("audit_analytics", deadline=None)
 settings.load_profile("audit_analytics")
 
-# two modules of one name: as plugins they live side by side, as places of doctests they do not
-collect_ignore = ["conftest.py", "browser/conftest.py"]
+# two modules of one name: as plugins they live side by side, as places of doctests they do not;
+# and a script, which loads Jupyter
+collect_ignore = ["conftest.py", "browser/conftest.py", "notebooks/run.py"]
+
+
+# thousands of tests are objects that stay: every search for garbage would look through them
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()
 
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 
 
 @pytest.fixture(scope="session")
-def sample_report():
-    """Return the report on the sample log, made once."""
-    return aa.analyze(SAMPLE, settings=aa.Settings())
+def made_once(tmp_path_factory):
+    """Return a function that lets one process make what all of them read; none waits in vain."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def made_once(name, make):
+        kept = folder / f"{name}.pickle"
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(make(folder / name)))
+        return pickle.loads(kept.read_bytes())  # noqa: S301 - our own
+
+    return made_once
 
 
 @pytest.fixture(scope="session")
-def sample_reports(sample_report, tmp_path_factory):
-    """Return a folder with the report on the sample log, written once, as the commands read it."""
-    folder = tmp_path_factory.mktemp("written") / "reports"
-    sample_report.write(folder / sample_report.data["week"]["iso"])
-    return folder
+def sample_events(made_once):
+    """Return the calls of the sample log."""
+    return made_once("events", lambda _: aa.load(SAMPLE, settings=aa.Settings()))
+
+
+@pytest.fixture(scope="session")
+def sample_report(made_once):
+    """Return the report on the sample log."""
+    return made_once("report", lambda _: aa.analyze(SAMPLE, settings=aa.Settings()))
+
+
+@pytest.fixture(scope="session")
+def sample_reports(made_once, sample_report):
+    """Return a folder with the report on the sample log as the commands read it: to be copied."""
+
+    def write(folder):
+        sample_report.write(folder / sample_report.data["week"]["iso"])
+        return folder
+
+    return made_once("reports", write)

@@ -63,17 +63,39 @@ def test_weekly_accounts_for_every_row(weekly):
     assert len(rejects) == coverage["rejects_count"]
 
 
-def test_same_log_gives_the_same_bytes_whatever_else_is_asked_for(weekly, tmp_path):
+SAME = ("report.html", "report.md", "findings.json", "findings.csv")
+
+
+def test_another_process_makes_the_same_bytes_of_the_same_log(weekly, sample_reports):
     _, out = weekly
-    asked = ("--fail-on", "high", "--json")
-    result = run("weekly", SAMPLE, "--out", tmp_path, *asked, cwd=tmp_path)
-    for name in ("report.html", "report.md", "findings.json", "findings.csv"):
-        first, second = (folder / "2026-W46" / name for folder in (out, tmp_path))
+    for name in SAME:
+        first, second = (folder / "2026-W46" / name for folder in (out, sample_reports))
         assert first.read_bytes() == second.read_bytes()
-    assert result.returncode == 1
-    data = json.loads(result.stdout)
+
+
+def test_same_log_gives_the_same_bytes_whatever_else_is_asked_for(tmp_path):
+    end = 1_794_758_400  # of Sunday 15 November 2026 in Shanghai
+    noon = end - 108 * 3600
+    call = {"app_id": "cli_a", "api_key": "GET/x", "ip": "10.0.0.1"}
+    items = [call | {"id": f"h{n}", "event_time": end - n * 3600} for n in range(1, 505)]
+    items += [
+        call
+        | {"id": f"p{n}", "event_time": noon + n, "api_key": f"GET/open-apis/x/v1/{name}"}
+        | {"log_detail": {"response": '{"code": 99991672}'}}
+        for n, name in enumerate("abcdefghijklmnop")
+    ]
+    source = _write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, items)))
+    plain, asked = (
+        invoke("weekly", source, "--out", tmp_path / name, *more, cwd=tmp_path)
+        for name, more in (("plain", ()), ("asked", ("--fail-on", "high", "--json")))
+    )
+    for name in SAME:
+        first, second = (tmp_path / folder / "2026-W46" / name for folder in ("plain", "asked"))
+        assert first.read_bytes() == second.read_bytes()
+    assert (plain.exit_code, asked.exit_code) == (0, 1)
+    data = json.loads(asked.stdout)
     assert data.keys() == {"report", "week", "coverage", "stories", "findings"}
-    assert Path(data["report"]) == tmp_path / "2026-W46" / "report.html"
+    assert Path(data["report"]) == tmp_path / "asked" / "2026-W46" / "report.html"
 
 
 def test_version_and_help_load_nothing_heavy():

@@ -50,8 +50,18 @@ def quiet():
     return [row(f"q{n}", at) for n, at in enumerate(hours)]
 
 
+class Flat:
+    """Finds nothing: what is looked at here does not depend on the forest."""
+
+    def fit(self, X):  # noqa: N803
+        self.size = X.shape[1]
+
+    def score_samples(self, X):  # noqa: N803
+        return X[:, 0] * 0.0
+
+
 def analyze(rows):
-    return aa.analyze(rows, settings=aa.Settings())
+    return aa.analyze(rows, settings=aa.Settings(), detector=Flat())
 
 
 @pytest.mark.parametrize("stray", ["2099-05-28T00:00Z", "2026-11-23T00:30Z", "2026-11-22T15:30Z"])

@@ -47,8 +47,8 @@ def test_attacks_are_ranked_first_and_the_budget_holds(data):
     assert [f["rank"] for f in data["findings"]] == list(range(1, len(data["findings"]) + 1))
 
 
-def test_evidence_is_in_the_log_belongs_to_the_entity_and_lies_in_the_window(data):
-    events = aa.load(SAMPLE, settings=aa.Settings()).set_index("id")
+def test_evidence_is_in_the_log_belongs_to_the_entity_and_lies_in_the_window(data, sample_events):
+    events = sample_events.set_index("id")
     for finding in data["findings"]:
         rows = events.loc[finding["evidence"]["ids"]]
         column = {"app": "app_id", "ip": "ip"}.get(finding["entity_type"])

@@ -1,7 +1,5 @@
 """An hourly run: the same code as the weekly one, telling only what went on since an instant."""
 
-from pathlib import Path
-
 import jsonschema
 import pandas as pd
 import pytest
@@ -12,14 +10,12 @@ from audit_analytics.report.html import render_html
 from audit_analytics.report.json_file import read_schema
 from audit_analytics.report.markdown import render_markdown
 
-SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 SUNDAY = "2026-11-15"
 
 
 @pytest.fixture(scope="module")
-def running():
+def running(sample_events):
     """Return the sample up to Sunday noon, with one stray event of the far future."""
-    sample_events = aa.load(SAMPLE, settings=aa.Settings())
     events = sample_events[
         sample_events["at"] < pd.Timestamp(f"{SUNDAY}T12:00", tz="Asia/Shanghai")
     ]

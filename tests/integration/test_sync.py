@@ -40,6 +40,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 LATER = NOON + 3 * HOUR
 UNLIMITED = 100_000
 FAST = 2000.0
+THREE_HOURS = {"window_minutes": 180}
 USER_API = "GET/open-apis/contact/v3/users/:user_id"
 SECRET_API = "POST/open-apis/admin/v1/password/reset"  # noqa: S105
 
@@ -308,12 +309,13 @@ def test_old_windows_are_removed_when_asked(tmp_path):
         StandIn(items, limit=UNLIMITED) as server,
         client_of(server.url, server.clock, tmp_path) as client,
     ):
-        fetch(client, folder, since=NOON - 2 * DAY)
-        one_day = Settings(sync={"keep_days": 1})
+        # the day that is kept begins where a window of three hours does
+        fetch(client, folder, since=NOON - 2 * DAY, settings=Settings(sync=THREE_HOURS))
+        one_day = Settings(sync={"keep_days": 1, **THREE_HOURS})
         result = fetch(client, folder, since=LATER - DAY / 2, settings=one_day)
         with pytest.raises(ConfigError, match="begin later, or keep more"):
             fetch(client, folder, since=NOON - 5 * DAY, settings=one_day)
-    assert result.removed_count == 27
+    assert result.removed_count == 9
     assert Store(folder).list_starts()[0] == LATER - DAY
 
 

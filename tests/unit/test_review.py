@@ -216,9 +216,9 @@ def test_a_suppressed_finding_is_told_apart_and_does_not_become_usual(log, tmp_p
     assert row_of(data["resolved"]) is None
 
 
-def test_what_no_suppression_covers_stays_and_is_rated_alone(log, tmp_path):
+def test_what_no_suppression_covers_stays_and_is_rated_alone(log, reports, tmp_path):
     path = tmp_path / "suppressions.toml"
-    whole = row_of(analyze(log, LAST).data["findings"], "cli_06")
+    whole = row_of(read_report(reports / LAST.iso / "findings.json")["findings"], "cli_06")
     first = whole["detectors"][0]
     suppress(path, entity="cli_06", detectors=(first,))
     data = analyze(log, LAST, suppressions=path).data

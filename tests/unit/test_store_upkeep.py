@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -45,12 +46,18 @@ def write(store, start, count, *, end=None, read_at=None, rejects=None, **about)
         return writer.commit()
 
 
-@pytest.fixture
-def store(tmp_path):
-    store = Store(tmp_path / "store")
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Return a store of twenty hours, written once; each test spoils a copy of its own."""
+    store = Store(tmp_path_factory.mktemp("written") / "store")
     for n in range(20):
         write(store, NINE + n * HOUR, n)
     return store
+
+
+@pytest.fixture
+def store(written, tmp_path):
+    return Store(shutil.copytree(written.folder, tmp_path / "store"))
 
 
 def edit(path, **about):
