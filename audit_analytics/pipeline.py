@@ -192,8 +192,10 @@ def judge_week(
     calls, untaught = _leave_out(known, review, report_week)
     # this tool's own app reads the audit log all day, and has a rule of its own
     own, judged = calls.part(settings.own_apps())
-    years = list_years(known.by_api["bucket_at"], report_week)
-    days_off = infer_days_off(known.by_api, settings.find_days_off(years), zone=report_week.zone)
+    calendar = settings.find_days_off(list_years(known.by_api["bucket_at"], report_week))
+    days_off = infer_days_off(
+        known.by_api, calendar, report_week, history_weeks=settings.history_weeks
+    )
     detection = _detect(
         judged,
         known,

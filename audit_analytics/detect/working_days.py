@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit_analytics.dates.calendar import DaysOff
+    from audit_analytics.dates.weeks import Week
 
 MIN_VOTERS: Final = 5
 MIN_SHARE: Final = 0.8
@@ -45,23 +46,31 @@ ROUNDS: Final = 5
 """In a week from Sunday to Thursday two days are wrong at first, and blur what is compared."""
 
 
-def infer_days_off(by_api: pd.DataFrame, days_off: DaysOff, *, zone: str) -> DaysOff:
+def infer_days_off(
+    by_api: pd.DataFrame, days_off: DaysOff, week: Week, *, history_weeks: int
+) -> DaysOff:
     """Find the days that a tenant worked, or did not, against its calendar.
 
     Parameters
     ----------
     by_api : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_API`, until the end of the report week.
+        Table :data:`audit_analytics.schema.CALLS_BY_API`; what is not of the report week or the
+        history is not looked at: over a year, what a working day is grows with the tenant.
     days_off : DaysOff
         What the calendar knows.
-    zone : str
-        IANA name of the tenant's zone.
+    week : Week
+        The report week.
+    history_weeks : int
+        Weeks of history before it.
 
     Returns
     -------
     DaysOff
         `days_off` with the days found added, to be told from the others by their ``inferred``.
     """
+    bucket_at, zone = by_api["bucket_at"], week.zone
+    recent = bucket_at >= week.shifted(-history_weeks).start_at
+    by_api = by_api[recent & (bucket_at < week.end_at)]
     if by_api.empty:
         return days_off
     at = pd.DatetimeIndex(by_api["bucket_at"])

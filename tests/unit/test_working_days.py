@@ -6,6 +6,7 @@ import pytest
 
 import audit_analytics as aa
 from audit_analytics.dates.calendar import DaysOff, find_days_off
+from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect.working_days import infer_days_off
 from audit_analytics.intake import count_log
 from audit_analytics.settings import Settings
@@ -32,8 +33,9 @@ def count_days(worked, *, apps=12, weekend=2, seed=0):
     )
 
 
-def infer(by_api, **known):
-    return infer_days_off(by_api, DaysOff(**known), zone=ZONE)
+def infer(by_api, week="2026-W41", history_weeks=4, **known):
+    week = parse_week(week, zone=ZONE)
+    return infer_days_off(by_api, DaysOff(**known), week, history_weeks=history_weeks)
 
 
 def name_days(days):
@@ -82,6 +84,18 @@ def test_apps_that_were_taken_over_do_not_sway_the_calendar(five_weeks, apps, ta
     assert infer(pd.concat([calls, extra], ignore_index=True)).inferred == frozenset()
 
 
+def test_a_year_ago_a_working_day_was_less():
+    """Thirty weeks in which everybody calls a tenth more each week: no weekend was worked."""
+    parts = [
+        count_days([day % 7 < 5 for day in range(7)], seed=week).assign(
+            bucket_at=lambda t, week=week: t["bucket_at"] - pd.Timedelta(weeks=week),
+            calls_count=lambda t, week=week: (t["calls_count"] * 1.1 ** (30 - week)).astype(int),
+        )
+        for week in range(30)
+    ]
+    assert infer(pd.concat(parts, ignore_index=True), week="2026-W37").inferred == frozenset()
+
+
 def test_apps_that_never_rest_say_nothing(five_weeks):
     calls = count_days(five_weeks, weekend=60)
     assert infer(calls).inferred == frozenset()
@@ -99,7 +113,7 @@ def test_a_company_that_keeps_national_day_is_told_of_it():
         working_days=CHINA.working_days,
     )
     events = aa.load(list(company.items()))
-    found = infer(count_log(events, Settings()).calls.by_api)
+    found = infer(count_log(events, Settings()).calls.by_api, history_weeks=5)
     begin, end = (pd.Timestamp(day).date() for day in ("2026-09-01", "2026-10-10"))
     for kind in ("holidays", "working_days"):
         true = {day for day in getattr(CHINA, kind) if begin <= day <= end}
