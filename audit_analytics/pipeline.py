@@ -61,12 +61,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.reasons import Reasons
     from audit_analytics.rollup import Rollup
 
-__all__ = [
-    "analyze",
-    "judge_week",
-    "list_rules",
-    "run_week",
-]
+__all__ = ["analyze", "judge_week", "list_rules", "run_week"]
 
 
 def run_week(
