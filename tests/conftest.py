@@ -18,13 +18,9 @@ settings.load_profile("audit_analytics")
 collect_ignore = ["conftest.py", "browser/conftest.py", "notebooks/run.py"]
 
 
-# thousands of tests are objects that stay: every search for garbage would look through them
-gc.disable()
-
-
 def pytest_collection_finish():
+    # thousands of tests are objects that stay: no search for garbage need look through them
     gc.freeze()
-    gc.enable()
 
 
 def pytest_unconfigure():
@@ -36,7 +32,7 @@ SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
-    """Return a function that lets one process make what all of them read; none waits in vain."""
+    """Return a function that lets the first worker make what all of them read."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
