@@ -1,4 +1,3 @@
-import fcntl
 import gc
 import os
 import pickle
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 import audit_analytics as aa
+from audit_analytics.files import lock_folder
 
 # a machine may be busy: no test is about the milliseconds of one example
 settings.register_profile("audit_analytics", deadline=None)
@@ -39,8 +39,7 @@ def made_once(tmp_path_factory):
 
     def made_once(name, make):
         kept = folder / f"{name}.pickle"
-        with (folder / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock_folder(folder, wait=True):
             if not kept.exists():
                 kept.write_bytes(pickle.dumps(make(folder / name)))
         return pickle.loads(kept.read_bytes())  # noqa: S301 - our own
