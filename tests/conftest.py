@@ -1,4 +1,3 @@
-import fcntl
 import gc
 import os
 import pickle
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 import audit_analytics as aa
+from audit_analytics.files import lock_folder
 
 # a machine may be busy: no test is about the milliseconds of one example
 settings.register_profile("audit_analytics", deadline=None)
@@ -18,13 +18,9 @@ settings.load_profile("audit_analytics")
 collect_ignore = ["conftest.py", "browser/conftest.py", "notebooks/run.py"]
 
 
-# thousands of tests are objects that stay: every search for garbage would look through them
-gc.disable()
-
-
 def pytest_collection_finish():
+    # thousands of tests are objects that stay: no search for garbage need look through them
     gc.freeze()
-    gc.enable()
 
 
 def pytest_unconfigure():
@@ -36,15 +32,14 @@ SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
-    """Return a function that lets one process make what all of them read; none waits in vain."""
+    """Return a function that lets the first worker make what all of them read."""
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent
 
     def made_once(name, make):
         kept = folder / f"{name}.pickle"
-        with (folder / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock_folder(folder, wait=True):
             if not kept.exists():
                 kept.write_bytes(pickle.dumps(make(folder / name)))
         return pickle.loads(kept.read_bytes())  # noqa: S301 - our own

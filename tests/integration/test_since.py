@@ -76,7 +76,8 @@ def test_a_part_of_a_week_resolves_nothing(hourly, running, sample_report):
 
 
 def test_a_quiet_verdict_counts_the_apps_that_were_assessed(running):
-    data = aa.analyze(running, since="1h", settings=aa.Settings(budget_per_week=1e-9)).data
+    few = running[running["app_id"].isin(running["app_id"].value_counts().index[:16])]
+    data = aa.analyze(few, since="1h", settings=aa.Settings(budget_per_week=1e-9)).data
     assert data["findings"] == []
     count = data["assessed"]["apps_count"]
     assert data["verdict"].startswith(f"Nothing stood out in the {count} apps that were assessed.")

@@ -191,14 +191,23 @@ def judge(suppressions=None):
     return aa.analyze(log, week=WEEK.iso, settings=settings, detector=Distance()).data
 
 
-@cache
-def judge_plain():
-    return judge()
+@pytest.fixture(scope="module")
+def judged():
+    """The report on the noisy tenant, and all its hits and cases as the weekly run parts them."""
+    given = []
+
+    def keep(hits, cases, _, **values):
+        given.append((hits, cases, values))
+        return part_hits(hits, cases, _, **values)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("audit_analytics.pipeline.part_hits", keep)
+        return judge(), given[0]
 
 
-def test_point_2_a_suppressed_hit_does_not_use_up_the_findings_of_its_rule(tmp_path):
+def test_point_2_a_suppressed_hit_does_not_use_up_the_findings_of_its_rule(judged, tmp_path):
     path = tmp_path / "suppressions.toml"
-    plain = about_rule(judge_plain())
+    plain = about_rule(judged[0])
     assert [row["entity_type"] for row in plain] == ["ip"] * 3 + ["tenant"]
     loudest = [row["entity"] for row in plain[:3]]
     for entity in loudest:
@@ -237,28 +246,13 @@ ENTRIES = st.fixed_dictionaries(
 ).filter(lambda entry: any(entry.values()))
 
 
-@pytest.fixture(scope="module")
-def every_hit():
-    """All hits and cases of the noisy tenant, as the weekly run parts them."""
-    given = []
-
-    def keep(hits, cases, _, **values):
-        given.append((hits, cases, values))
-        return part_hits(hits, cases, _, **values)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("audit_analytics.pipeline.part_hits", keep)
-        judge()
-    return given[0]
-
-
 @limits(max_examples=300, deadline=None)
 @given(
     entries=st.lists(ENTRIES, max_size=4),
     loudest=st.sets(st.integers(0, 40), min_size=1, max_size=12),
 )
-def test_point_2_suppressing_never_hides_what_it_does_not_name(every_hit, entries, loudest):
-    hits, cases, values = every_hit
+def test_point_2_suppressing_never_hides_what_it_does_not_name(judged, entries, loudest):
+    hits, cases, values = judged[1]
     # any of what is told without them: that is what people suppress
     shown = part_hits(hits, cases, [], **values).told.hits
     named = [hit for n, hit in enumerate(shown) if n in loudest and hit.entity_type != "tenant"]
