@@ -3,7 +3,8 @@
 Ranks are what whoever writes the log would like to move: a real attack pushed down to place thirty
 is not seen. What takes a past to do cannot be forged; app ids can, by the thousand. So the worst
 newcomers alone are critical, and of equal severity those who are some of many, and the row that
-counts them, stand behind those about whom there is a story of their own.
+counts them, stand behind those about whom there is a story of their own. What is both rare and found
+by a rule stands before what is either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
-from audit_analytics.detect import find_detector
+from audit_analytics.detect import Rule, find_detector
 from audit_analytics.language import _
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def rank_findings(
     Returns
     -------
     list of Finding
-        By severity, then by E. Of more newcomers than three that are of high or critical severity,
+        By severity; then what is unusual and found by a rule as well, before what is either; then
+        by E. Of more newcomers than three that are of high or critical severity,
         all but the first three are high, stand behind all others that are, and say so: made-up
         ids cannot push an attack down, and an attack on a young app stays above what is medium.
     """
@@ -115,14 +117,19 @@ def _place(
     finding: Finding,
     far: Mapping[tuple[str, str], float],
     crowd: Collection[tuple[str, str]],
-) -> tuple[int, bool, float, float, str]:
+) -> tuple[int, bool, bool, float, float, str]:
     entity, expected = (finding.entity_type, finding.entity), finding.expected_per_week
+    # of one severity, what two kinds of detectors agree on is twice as often an attack
+    agreed = expected is not None and any(
+        isinstance(find_detector(name), Rule) for name in finding.detectors
+    )
     if expected is None:
         # a rule names no probability; of an entity whose week was ordinary as a whole it says less
         expected = ORDINARY if entity in far else UNKNOWN
     return (
         -schema.SEVERITIES.index(finding.severity),
         entity in crowd,
+        not agreed,
         expected,
         # a case outside the budget did not speak, and must not lift a rule's finding
         -far.get(entity, 0.0) if finding.expected_per_week is not None else 0.0,

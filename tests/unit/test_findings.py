@@ -176,6 +176,14 @@ def test_findings_are_ranked_by_severity_then_rarity():
     assert [f.entity for f in merge(hits[::-1], cases[::-1])] == [f.entity for f in found]
 
 
+def test_of_one_severity_what_a_rule_found_as_well_stands_first():
+    rarer = replace(VOLUME, entity="cli_b", where={"app_id": ("cli_b",)})
+    found = merge([rarer, VOLUME, SUPPORT], [case(2.0, "cli_b"), case(4.0)])
+    assert [(f.entity, f.severity) for f in found] == [("cli_a", "medium"), ("cli_b", "medium")]
+    found = merge([rarer, VOLUME, SUPPORT], [case(0.5, "cli_b"), case(4.0)])
+    assert [(f.entity, f.severity) for f in found] == [("cli_b", "high"), ("cli_a", "medium")]
+
+
 def test_a_rule_alone_says_less_of_an_app_whose_week_was_ordinary():
     chain = replace(PROBING, severity="medium")
     named = [replace(chain, entity=e, where={"app_id": (e,)}) for e in ("cli_b", "cli_new")]

@@ -101,7 +101,7 @@ def test_a_new_app_that_reads_staff_records_at_night_is_found(sample):
     found, benign = judge(sample)
     assert found[NIGHTLY_READER].sentence.startswith(
         "A new app's first days: cli_a6330af0aebad9d5 called sensitive APIs 37 times, at hours "
-        "when few apps call, on Tue 10 Nov; new apps here come to 0 to 12."
+        "when few apps call, on Tue 10 Nov; new apps here come to 0 to 13."
     )
     assert benign <= BENIGN_ROWS
 
