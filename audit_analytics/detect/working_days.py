@@ -7,7 +7,8 @@ every day: whether its calls were nearer to those of its working days or to thos
 Where nearly all of them are against the calendar, the calendar is wrong. A day that people or the
 country's calendar name is as they say.
 
-Who writes a log can sway the apps it has taken over, not nearly all of those with a past.
+Who writes a log can sway the apps it has taken over, not nearly all of those with a past; and only
+calls that succeed count, for ids that never had a secret can be made up by the thousand.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def infer_days_off(
     day = np.asarray((days - first).days)[hours.get_indexer(at)]
     app, _ = pd.factorize(by_api["app_id"])
     counts = np.zeros((app.max() + 1, day.max() + 1))
-    np.add.at(counts, (app, day), by_api["calls_count"].to_numpy(dtype=float))
+    np.add.at(counts, (app, day), by_api["ok_count"].to_numpy(dtype=float))
     every = first + pd.to_timedelta(np.arange(counts.shape[1]), unit="D")
     noons = (every + pd.Timedelta(hours=12)).tz_localize(zone).tz_convert("UTC")
     slot = slot_of(noons, zone=zone, holidays=days_off.holidays, working_days=days_off.working_days)

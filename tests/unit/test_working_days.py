@@ -27,8 +27,8 @@ def count_days(worked, *, apps=12, weekend=2, seed=0):
         for app in range(apps)
         for day, on in enumerate(worked)
     ]
-    table = pd.DataFrame(rows, columns=["app_id", "bucket_at", "calls_count"])
-    return table[table["calls_count"] > 0].assign(
+    table = pd.DataFrame(rows, columns=["app_id", "bucket_at", "ok_count"])
+    return table[table["ok_count"] > 0].assign(
         bucket_at=lambda t: t["bucket_at"].dt.tz_convert("UTC")
     )
 
@@ -84,12 +84,21 @@ def test_apps_that_were_taken_over_do_not_sway_the_calendar(five_weeks, apps, ta
     assert infer(pd.concat([calls, extra], ignore_index=True)).inferred == frozenset()
 
 
+def test_ids_that_were_made_up_have_no_vote(five_weeks):
+    """A hundred of them keep to the week for a month and are busy on the Saturday of an attack."""
+    true = count_days(five_weeks)
+    five_weeks[26] = True
+    forged = count_days(five_weeks, apps=100, seed=1)
+    forged = forged.assign(app_id=forged["app_id"] + "x", ok_count=0)
+    assert infer(pd.concat([true, forged], ignore_index=True)).inferred == frozenset()
+
+
 def test_a_year_ago_a_working_day_was_less():
     """Thirty weeks in which everybody calls a tenth more each week: no weekend was worked."""
     parts = [
         count_days([day % 7 < 5 for day in range(7)], seed=week).assign(
             bucket_at=lambda t, week=week: t["bucket_at"] - pd.Timedelta(weeks=week),
-            calls_count=lambda t, week=week: (t["calls_count"] * 1.1 ** (30 - week)).astype(int),
+            ok_count=lambda t, week=week: (t["ok_count"] * 1.1 ** (30 - week)).astype(int),
         )
         for week in range(30)
     ]
