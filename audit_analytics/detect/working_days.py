@@ -7,8 +7,9 @@ every day: whether its calls were nearer to those of its working days or to thos
 Where nearly all of them are against the calendar, the calendar is wrong. A day that people or the
 country's calendar name is as they say.
 
-Who writes a log can sway the apps it has taken over, not nearly all of those with a past; and only
-calls that succeed count, for ids that never had a secret can be made up by the thousand.
+Who writes a log can sway the apps it has taken over, not nearly all of those with a past. Calls, and
+those that succeed, have to say the same: ids that never had a secret can be made up by the thousand,
+and a working day on which everything fails is none off.
 """
 
 from __future__ import annotations
@@ -80,19 +81,22 @@ def infer_days_off(
     first = days.min()
     day = np.asarray((days - first).days)[hours.get_indexer(at)]
     app, _ = pd.factorize(by_api["app_id"])
-    counts = np.zeros((app.max() + 1, day.max() + 1))
-    np.add.at(counts, (app, day), by_api["ok_count"].to_numpy(dtype=float))
-    every = first + pd.to_timedelta(np.arange(counts.shape[1]), unit="D")
+    counts = np.zeros((2, app.max() + 1, day.max() + 1))
+    for kind, column in enumerate(("calls_count", "ok_count")):
+        np.add.at(counts[kind], (app, day), by_api[column].to_numpy(dtype=float))
+    every = first + pd.to_timedelta(np.arange(counts.shape[2]), unit="D")
     noons = (every + pd.Timedelta(hours=12)).tz_localize(zone).tz_convert("UTC")
     slot = slot_of(noons, zone=zone, holidays=days_off.holidays, working_days=days_off.working_days)
     off = slot >= HOURS_PER_DAY
     named = every.isin(pd.to_datetime(sorted(days_off.holidays | days_off.working_days)))
-    # the log begins and ends within a day, and is silent where it was not read
-    whole: NDArray[np.bool_] = np.asarray(counts.any(axis=0))
-    whole[[0, -1]] = False
+    # the log may begin and end within a day, and is silent where it was not read
+    whole: NDArray[np.bool_] = np.asarray(counts[0].any(axis=0))
+    local = hours.tz_convert(zone)
+    whole[0] &= local.min().hour == 0
+    whole[-1] &= local.max().hour == HOURS_PER_DAY - 1
     found = off.copy()
     for _round in range(ROUNDS):
-        wrong = _find_wrong(counts, found, whole) & ~named
+        wrong = np.logical_and(*(_find_wrong(kind, found, whole) for kind in counts)) & ~named
         if not wrong.any():
             break
         found ^= wrong

@@ -27,10 +27,10 @@ def count_days(worked, *, apps=12, weekend=2, seed=0):
         for app in range(apps)
         for day, on in enumerate(worked)
     ]
-    table = pd.DataFrame(rows, columns=["app_id", "bucket_at", "ok_count"])
-    return table[table["ok_count"] > 0].assign(
-        bucket_at=lambda t: t["bucket_at"].dt.tz_convert("UTC")
-    )
+    table = pd.DataFrame(rows, columns=["app_id", "bucket_at", "calls_count"])
+    table = table[table["calls_count"] > 0]
+    at = table["bucket_at"].dt.tz_convert("UTC")
+    return table.assign(bucket_at=at, ok_count=table["calls_count"])
 
 
 def infer(by_api, week="2026-W41", history_weeks=4, **known):
@@ -80,7 +80,7 @@ def test_apps_that_were_taken_over_do_not_sway_the_calendar(five_weeks, apps, ta
     calls = count_days(five_weeks, apps=apps)
     saturday = FIRST + pd.Timedelta(days=26, hours=10)
     night = [(f"cli_{app}", saturday.tz_convert("UTC"), 500) for app in range(taken)]
-    extra = pd.DataFrame(night, columns=calls.columns)
+    extra = pd.DataFrame(night, columns=calls.columns[:3]).assign(ok_count=500)
     assert infer(pd.concat([calls, extra], ignore_index=True)).inferred == frozenset()
 
 
@@ -93,11 +93,28 @@ def test_ids_that_were_made_up_have_no_vote(five_weeks):
     assert infer(pd.concat([true, forged], ignore_index=True)).inferred == frozenset()
 
 
+def test_a_day_on_which_everything_fails_was_worked(five_weeks):
+    calls = count_days(five_weeks)
+    down = calls["bucket_at"].dt.tz_convert(ZONE).dt.day == 30
+    calls.loc[down, "ok_count"] = 1
+    assert infer(calls).inferred == frozenset()
+
+
+def test_a_day_that_is_cut_off_says_nothing(five_weeks):
+    """The last Friday has no call yet, but for the first hour; on the next day it was a day off."""
+    five_weeks[32] = False
+    calls = count_days(five_weeks[:33])
+    assert infer(calls).inferred == frozenset()
+    late = calls.tail(1).assign(bucket_at=FIRST.tz_convert("UTC") + pd.Timedelta(days=32, hours=23))
+    assert name_days(infer(pd.concat([calls, late])).holidays) == ["Fri 09 Oct"]
+
+
 def test_a_year_ago_a_working_day_was_less():
     """Thirty weeks in which everybody calls a tenth more each week: no weekend was worked."""
     parts = [
         count_days([day % 7 < 5 for day in range(7)], seed=week).assign(
             bucket_at=lambda t, week=week: t["bucket_at"] - pd.Timedelta(weeks=week),
+            calls_count=lambda t, week=week: (t["calls_count"] * 1.1 ** (30 - week)).astype(int),
             ok_count=lambda t, week=week: (t["ok_count"] * 1.1 ** (30 - week)).astype(int),
         )
         for week in range(30)
