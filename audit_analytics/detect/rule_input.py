@@ -250,6 +250,17 @@ class RuleInput:
         """
         return find_begin(self.by_api["bucket_at"], zone=self.week.zone)
 
+    @property
+    def settled_at(self) -> pd.Timestamp:
+        """Return when the log's first week is over: until then everything is new.
+
+        Returns
+        -------
+        pandas.Timestamp
+            A whole hour, UTC.
+        """
+        return self.begun_at + MIN_HISTORY_DAYS * DAY
+
     def split_known(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Split the calls by API where something may begin to be called new.
 
@@ -260,7 +271,7 @@ class RuleInput:
         known, fresh : pandas.DataFrame
             Rows of `by_api` before that instant, and those of the report week from it on.
         """
-        known_at = max(self.week.start_at, self.begun_at + MIN_HISTORY_DAYS * DAY)
+        known_at = max(self.week.start_at, self.settled_at)
         known = self.by_api["bucket_at"] < known_at
         return self.by_api[known], self.in_week(self.by_api[~known])
 

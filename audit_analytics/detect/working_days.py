@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.dates.buckets import HOURS_PER_DAY, local_days, slot_of
+from audit_analytics.detect.baseline import MAD_TO_SIGMA
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,13 +34,10 @@ MIN_SHARE: Final = 0.8
 """Of so many apps, as many as this must be against the calendar."""
 
 MIN_DAYS: Final = 2
-"""Other days of each kind that an app must have called on, or been silent on."""
+"""Days of each kind that an app must have gone through since its first call."""
 
 APART: Final = 2.0
 """Standard deviations between both kinds of days, of an app that can tell them from each other."""
-
-MAD_SD: Final = 1.4826
-"""A median deviation times this is the standard deviation of a normal distribution."""
 
 LEAST_SD: Final = 0.3
 """Of the logarithm of a day's calls: a few alike days do not make a third of it a difference."""
@@ -120,7 +118,7 @@ def _find_wrong(
     )
     scale = scale[known]
     working, idle = (np.nanmedian(scale[:, kind], axis=1) for kind in (~off, off))
-    spread = np.nanmedian(np.abs(scale[:, ~off] - working[:, None]), axis=1) * MAD_SD
+    spread = np.nanmedian(np.abs(scale[:, ~off] - working[:, None]), axis=1) * MAD_TO_SIGMA
     tells = working - idle >= APART * np.maximum(spread, LEAST_SD)
     scale = scale[tells]
     limit = (working + idle)[tells, None] / 2.0

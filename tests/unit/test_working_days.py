@@ -70,7 +70,7 @@ def test_a_week_from_sunday_to_thursday():
     found = infer(count_days([day % 7 not in (4, 5) for day in range(35)]))
     assert {f"{day:%a}" for day in found.holidays} == {"Fri"}
     assert {f"{day:%a}" for day in found.working_days} == {"Sun"}
-    # the last day of a log is never whole
+    # of the last day, on which nobody calls in the last hour, nothing is said
     assert len(found.inferred) == 5 + 4
 
 

@@ -22,9 +22,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import DAY, SECOND
+from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import gather
 from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
@@ -94,9 +93,10 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
     """Find apps that change who may do what, with an API they were never served before."""
     new = count_first_uses(data, also=SHAPING)
-    served = find_served(data.split_known()[0])["api"].unique()
-    told = new["category"].isin(SHAPING) & ~new["api"].isin(served)
-    told &= data.is_seldom(_count_shapers(data))
+    served = find_served(data.split_known()[0])
+    told = new["category"].isin(SHAPING) & ~new["api"].isin(served["api"].unique())
+    if told.any():
+        told &= data.is_seldom(_count_shapers(data, served))
     told |= new["category"].isin(HIGH_IMPACT)
     new = new[told & (new["calls"] > new["denied"]) & _is_write(new)]
     new = new.sort_values(["first_at", "api"])
@@ -116,15 +116,14 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
         )
 
 
-def _count_shapers(data: RuleInput) -> int:
+def _count_shapers(data: RuleInput, served: pd.DataFrame) -> int:
     """Return how many apps of the history were the tenant's first to shape it in some way.
 
     In the log's first week every way is new, and says nothing of how often one is.
     """
-    past = find_served(data.before_week(data.by_api))
-    shaped = past[past["category"].isin(SHAPING) & _is_write(past)]
+    shaped = served[served["category"].isin(SHAPING) & _is_write(served)]
     first = shaped.sort_values("first_at").drop_duplicates("api")
-    since = max(data.begun_at + MIN_HISTORY_DAYS * DAY, data.panel.grid.hours[0])
+    since = max(data.settled_at, data.panel.grid.hours[0])
     return int(first["app_id"][first["first_at"] >= since].nunique())
 
 

@@ -24,7 +24,6 @@ from pydantic import Field
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import (
     SHARED_BENIGN,
     SHARED_STEPS,
@@ -32,7 +31,7 @@ from audit_analytics.detect.guidance import (
     SHARED_TITLE,
 )
 from audit_analytics.detect.places import count_places
-from audit_analytics.detect.rule_input import DAY, SECOND
+from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.tables import is_known
 from audit_analytics.language import _, mark
@@ -112,7 +111,7 @@ def _list_earlier(data: RuleInput, past: pd.DataFrame, needed: int) -> list[int]
     grid, at, found = data.panel.grid, past["bucket_at"], list[int]()
     for days in map(grid.days, grid.weeks):
         start, end = grid.day_span(days[0])[0], grid.day_span(days[-1])[1]
-        if start - data.begun_at >= MIN_HISTORY_DAYS * DAY:
+        if start >= data.settled_at:
             shared = _find_shared(past[(at >= start) & (at < end)], past[at < start], needed)
             found += shared.groupby("ip", observed=True)["app_id"].nunique().tolist()
     return found
