@@ -1,5 +1,6 @@
 import pytest
 from markupsafe import Markup
+from stand_ins import Flat
 from tenant import (
     DAY,
     READ,
@@ -18,16 +19,6 @@ import audit_analytics as aa
 from audit_analytics.report import html, markdown
 
 DELETE = "DELETE/open-apis/contact/v3/users/:user_id"
-
-
-class Flat:
-    """Finds nothing: what changed does not depend on the forest."""
-
-    def fit(self, X):  # noqa: N803
-        self.size = X.shape[1]
-
-    def score_samples(self, X):  # noqa: N803
-        return X[:, 0] * 0.0
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
+from stand_ins import Flat
 from tenant import EXPORT, HOUR, WEEK, calls, clock, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
@@ -27,16 +28,6 @@ from audit_analytics.store import (
 NIGHT = local("2026-11-11 02:00")
 DAY = timedelta(days=1)
 SHIPPED = Catalogue.default()
-
-
-class Flat:
-    """Finds nothing: what is compared does not depend on the forest."""
-
-    def fit(self, X):  # noqa: N803
-        self.size = X.shape[1]
-
-    def score_samples(self, X):  # noqa: N803
-        return X[:, 0] * 0.0
 
 
 @pytest.fixture(scope="module")
