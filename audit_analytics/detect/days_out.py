@@ -14,9 +14,10 @@ week brings.
   :mod:`audit_analytics.detect.newborn` alone, if at all.
 - In a log of two days everything is new; from then on the age of the log is reckoned with, see
   :mod:`audit_analytics.detect.novelty`.
-- The days that are judged are among those they are judged by, and so are the attacks in them. What
-  stands far out of all the rest is therefore left out and the rest rated once more, or a few
-  attacks would pass for the way of the tenant.
+- With a week before the report week, its days alone are what the others are rated by: attacks of
+  the report week would pass for the way of the tenant. With less, the days that are judged are
+  among those they are judged by. What stands far out of all the rest is left out and the rest rated
+  once more.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from audit_analytics.detect.busy import MAX_DAY_HOURS
-from audit_analytics.detect.calibrate import Calibrator, rate_groups
+from audit_analytics.detect.calibrate import Calibrator, Rows, rate_groups
+from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.panel import by_day
 from audit_analytics.detect.scores import AppDays, count_windows, judge_nothing, score_apps
@@ -212,7 +214,10 @@ def _calibrate(
     """Rate the days, leave out what stands far out, and rate them again by the rest."""
     shape = rated.current.shape[:2]
     tested = np.asarray(~np.isnan(rated.current).all(axis=2))
-    kept = np.ones(len(rated.past), dtype=bool)
+    kept = ~np.isin(rated.rows.week, [_number(day) for day in week])
+    whole = len(np.unique(rated.rows.week[kept])) >= MIN_HISTORY_DAYS
+    before = whole and kept.sum() >= MIN_REFERENCE
+    kept |= not before
     rate = partial(_rate_days, rated.past, rated.rows.week)
     for _ in range(ROUNDS):
         past_score = _score_least(rate(rated.past, rated.rows.week, kept))
@@ -221,15 +226,23 @@ def _calibrate(
     days = np.broadcast_to([_number(day) for day in week], shape)[tested]
     p = np.ones((*shape, len(names)))
     p[tested] = rate(rows, days, kept)
-    calibrator = Calibrator(_score_least(rate(rated.past, rated.rows.week, kept))[kept])
-    day = np.where(tested, calibrator.extrapolate(_score_least(p)), 1.0)
-    # a case is an app's worst day: it has as many chances as the app has days
-    chances = np.maximum(tested.sum(axis=1, keepdims=True), 1)
+    past_score = _score_least(rate(rated.past, rated.rows.week, kept))[kept]
+    score = np.where(tested, _score_least(p), -np.inf)
+    calibrator = Calibrator(past_score)
+    day = calibrator.extrapolate(score.ravel()).reshape(shape)
     found = {name: p[:, :, g] for g, name in enumerate(names)}
     found |= {"a": day, "b": np.ones(shape)}
     shown = {name: np.maximum(values, calibrator.floor) for name, values in found.items()}
-    found["joint"] = np.minimum(day * chances, 1.0)
-    shown["joint"] = np.maximum(found["joint"], calibrator.floor * chances)
+    if before:
+        # a case is an app's worst day, and what was before as good as a week of each app
+        one = Rows(rated.rows.entity[kept], np.zeros(len(past_score), dtype=np.intp))
+        by_week = Calibrator.of_weeks(past_score, one)
+        found["joint"] = by_week.extrapolate(score.ravel()).reshape(shape)
+        shown["joint"] = np.maximum(found["joint"], by_week.floor)
+    else:
+        chances = np.maximum(tested.sum(axis=1, keepdims=True), 1)
+        found["joint"] = np.minimum(day * chances, 1.0)
+        shown["joint"] = np.maximum(found["joint"], calibrator.floor * chances)
     return AppDays(
         surprises=choose_windows(windows, rated.z),
         p=shown,

@@ -109,15 +109,16 @@ class Newborns:
 
     @property
     def units(self) -> float:
-        """Return how many first weeks a week lets expect.
+        """Return how many apps without a past of their own a week lets expect.
 
         Returns
         -------
         float
-            Where no past week can speak of births, as many as there are. Otherwise the births of
-            the past weeks and, as a rate may rise, of this one, a week; one birth in one week more
-            stands for the doubt that few weeks leave. Where more were born than chance brings, the
-            geometric mean of both: a new pace has begun, or somebody makes up ids to hide among.
+            Where no past week can speak of births, as many as there are. Otherwise those in their
+            second week, and as many births as a week lets expect: those of the past weeks and, as a
+            rate may rise, of this one, a week; one birth in one week more stands for the doubt that
+            few weeks leave. Where more were born than chance brings, the geometric mean of both: a
+            new pace has begun, or somebody makes up ids to hide among.
         """
         tested = int(self.tested.any(axis=1).sum())
         if not self.weeks_past or not tested:
@@ -126,7 +127,8 @@ class Newborns:
         usual = (self.births_past + born + 1.0) / (self.weeks_past + 2.0)
         if born > usual + SURGE_SDS * np.sqrt(usual) + 1.0:
             usual = float(np.sqrt(usual * born))
-        return min(float(tested), usual)
+        second = int((self.tested.any(axis=1) & ~self.this_week).sum())
+        return min(float(tested), second + usual)
 
     @property
     def rate(self) -> float:

@@ -60,6 +60,16 @@ def test_several_attacks_do_not_pass_for_the_way_of_the_tenant():
     assert all(case.expected_per_week < 5 for case in least)
 
 
+def test_with_a_week_before_it_even_many_attacks_do_not_hide_each_other():
+    many = 20
+    attacks = [burst(f"cli_{n:02d}", f"2026-11-{9 + n % 5:02d} 12:00", 60) for n in range(many)]
+    found = judge(*tenant(14), *attacks)
+    least = sorted(found.detection.cases, key=lambda case: case.expected_per_week)[:many]
+    attacked = {f"cli_{n:02d}" for n in range(many)}
+    assert len(attacked & {case.entity for case in least}) >= many - 2
+    assert all(case.expected_per_week < 5 for case in least)
+
+
 def test_quiet_young_logs_bring_about_what_the_budget_allows():
     counts = np.zeros(3)
     for seed, days in enumerate((7, 10, 14)):
