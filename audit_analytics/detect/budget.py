@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FAMILY_SHARE: Final = {"app": 0.75, "newborn": 0.10, "ip": 0.10, "api": 0.05}
+FAMILY_SHARE: Final = {"app": 0.70, "newborn": 0.15, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
 APIs. Where one is not there the others have its share, and where more of the apps are young
 than these shares say, each app, old or young, has the same."""
