@@ -40,24 +40,30 @@ def test_the_greatest_excess_speaks_not_the_first_day_nor_a_fixed_order():
     assert first == "cli_03"
 
 
+def hit(detector, p=None):
+    return Hit(
+        detector=detector,
+        kind="volume",
+        entity_type="app",
+        entity="cli_a",
+        start_at=NOON,
+        end_at=NOON + DAY,
+        observed=1.0,
+        unit="calls",
+        p=p,
+    )
+
+
 def test_what_is_about_as_rare_speaks_in_the_order_in_which_it_tells():
     """Both far out, by tails of a few days: 4 errors are no rarer than 3,000 calls more."""
-
-    def hit(detector, p):
-        return Hit(
-            detector=detector,
-            kind="volume",
-            entity_type="app",
-            entity="cli_a",
-            start_at=NOON,
-            end_at=NOON + DAY,
-            observed=1.0,
-            unit="calls",
-            p=p,
-        )
-
     # the engine put what tells most first
     hits = [hit("VOL", 4e-4), hit("ERR", 2e-5), hit("SENS", 4e-3)]
     case = Case(entity_type="app", entity="cli_a", p=1e-3, expected_per_week=0.3, q=0.1)
     assert [h.detector for h in order_reasons(hits, case)] == ["VOL", "ERR", "SENS"]
     assert [h.detector for h in order_reasons(hits[::-1], case)] == ["ERR", "VOL", "SENS"]
+
+
+def test_what_an_app_did_tells_more_than_that_it_stopped():
+    hits = [hit("rule:silence"), hit("NEWNET", 1e-3)]
+    case = Case(entity_type="app", entity="cli_a", p=2e-2, expected_per_week=2.5, q=0.1)
+    assert [h.detector for h in order_reasons(hits, case)] == ["NEWNET", "rule:silence"]

@@ -78,7 +78,6 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     benign=(mark("a planned shutdown"), mark("a failed release"), mark("an expired secret")),
     steps=(mark("Check whether the service still runs."), ASK_OWNER),
     thresholds=SilenceThresholds,
-    place=90,
 )
 def find_silence(data: RuleInput) -> Iterator[Hit]:
     """Find every-hour apps that stop calling while the log goes on."""
