@@ -38,11 +38,9 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
     """
     apps = _count(groups, "app_id", MAX_APPS) if with_apps else []
     shown = groups[groups["app_id"].isin([row["name"] for row in apps])]
-    succeeded = dict(iter(_pick_successes(shown).groupby("app_id", observed=True)))
+    ranked = _rank_successes(shown, "app_id") if with_apps else shown
     for row in apps:
-        row["succeeded"] = (
-            [api for api, _calls in _rank(succeeded[row["name"]])] if row["ok_count"] else []
-        )
+        row["succeeded"] = ranked.loc[ranked["app_id"] == row["name"], "api"].tolist()
     return {
         "apps": apps,
         "apis": _count(groups, "api", MAX_CONTRIBUTORS, of_ok=MAX_SUCCEEDED),
@@ -96,17 +94,18 @@ def list_successes(groups: pd.DataFrame) -> list[tuple[str, int]]:
     list of (str, int)
         API and calls.
     """
-    return _rank(_pick_successes(groups))
+    ranked = _rank_successes(groups)
+    return [*zip(ranked["api"].tolist(), ranked["calls_count"].tolist(), strict=True)]
 
 
-def _pick_successes(groups: pd.DataFrame) -> pd.DataFrame:
-    names = ["app_id", "api", "outcome", "severity", "calls_count"]
-    return groups.loc[groups["outcome"] == "ok", names]
-
-
-def _rank(successes: pd.DataFrame) -> list[tuple[str, int]]:
-    ranked = _count(successes, "api", len(successes))
-    return [(row["name"], row["calls_count"]) for row in ranked]
+def _rank_successes(groups: pd.DataFrame, *within: str) -> pd.DataFrame:
+    words = [*within, "api"]
+    ok = groups.loc[groups["outcome"] == "ok", [*words, "severity", "calls_count"]]
+    ok = ok.astype(dict.fromkeys(words, "str"))
+    ok["harmless"] = -schema.rank_severity(ok["severity"])
+    found = ok.groupby(words, as_index=False).agg({"harmless": "min", "calls_count": "sum"})
+    order = np.lexsort([found["api"], -found["calls_count"], found["harmless"]])
+    return found.iloc[order]
 
 
 def say_success(groups: pd.DataFrame) -> str:

@@ -91,7 +91,8 @@ def list_steps(groups: pd.DataFrame, zone: str) -> tuple[list[dict[str, Any]], i
     keys = ["app_id", "ip", "technique"]
     rows = rows.sort_values([*keys, "first_at", "api"], kind="stable")
     shared = np.array([pd.factorize(rows[name])[0] for name in keys])
-    numbers = number_steps(shared, rows["first_at"], rows["last_at"])
+    first, last = (rows[name].to_numpy("datetime64[us]") for name in ("first_at", "last_at"))
+    numbers = number_steps(shared, first, last)
     steps = [_join(own, zone) for _, own in rows.groupby(numbers)]
     steps.sort(key=lambda step: (step["start_at"], step["end_at"]))
     order = sorted(steps, key=lambda step: (not step["technique"], -step["ok_count"]))

@@ -12,7 +12,7 @@ from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -50,50 +50,60 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
         empty = {"calls_count": 0, "ok_count": 0, "more_calls_count": 0}
         return dict.fromkeys(names) | empty | {"steps": []}
     about, ok = told.to_numpy(), (groups["outcome"] == "ok").to_numpy()
-    begun = groups["first_at"].to_numpy("datetime64[us]")
     harmful = ok & groups["severity"].isin(SENSITIVE).to_numpy()
-    columns = (told, *(groups[name].astype("str") for name in ("app_id", "ip", "api", "outcome")))
-    same, app, ip, api, outcome = (pd.factorize(column, sort=True)[0] + 1 for column in columns)
+    calls = groups["calls_count"].to_numpy()
+    begun, ended = (groups[name].to_numpy("datetime64[us]") for name in ("first_at", "last_at"))
+    words = {
+        name: pd.factorize(groups[name].astype("str"), sort=True)
+        for name in ("app_id", "ip", "api", "outcome")
+    }
+    app, ip, api, outcome = (codes + 1 for codes, _names in words.values())
     # which calls are told apart by their API, and whether all are by app and address
     for apart, who in ((True, True), (ok, True), (harmful, True), (harmful, False)):
-        keys = np.array([same, app * who, ip * who, api * apart, outcome])
+        keys = np.array([about, app * who, ip * who, api * apart, outcome])
         order = np.lexsort([begun, *keys[::-1]])
-        rows = groups.iloc[order].reset_index(drop=True)
-        numbers = number_steps(keys[:, order], rows["first_at"], rows["last_at"])
+        numbers = number_steps(keys[:, order], begun[order], ended[order])
         if numbers[-1] < MAX_STEPS:
             break
     steps = np.split(order, np.flatnonzero(np.diff(numbers)) + 1)
     steps.sort(key=lambda step: (not about[step[0]], not ok[step[0]]))
-    shown = [groups.iloc[step].assign(told=about[step[0]]) for step in steps[:MAX_STEPS]]
-    shown.sort(key=lambda step: (step["first_at"].min(), step["last_at"].max()))
-    first, last = groups["first_at"].min(), groups["last_at"].max()
-    calls = groups["calls_count"].to_numpy()
+    shown = [(begun[step].min(), ended[step].max(), step) for step in steps[:MAX_STEPS]]
     return {
-        **_say_span(first, last, ("first", "last"), zone),
+        **_say_span(begun.min(), ended.max(), ("first", "last"), zone),
         "calls_count": int(calls.sum()),
         "ok_count": int(calls[ok].sum()),
         "more_calls_count": sum(int(calls[step].sum()) for step in steps[MAX_STEPS:]),
-        "steps": [_tell(step, zone) for step in shown],
+        "steps": [
+            {"told": bool(about[step[0]])}
+            | _name_shared(words, step)
+            | {"calls_count": int(calls[step].sum())}
+            | _say_span(start, end, ("start", "end"), zone)
+            for start, end, step in sorted(shown, key=lambda one: one[:2])
+        ],
     }
 
 
 def _say_span(
-    first: pd.Timestamp, last: pd.Timestamp, names: tuple[str, str], zone: str
+    first: np.datetime64, last: np.datetime64, names: tuple[str, str], zone: str
 ) -> dict[str, str]:
-    pairs = list(zip(names, (first, last), strict=True))
+    pairs = [
+        (name, pd.Timestamp(at, tz="UTC")) for name, at in zip(names, (first, last), strict=True)
+    ]
     return {f"{name}_at": format_utc(at) for name, at in pairs} | {
         f"{name}_local": format_local(at, zone) for name, at in pairs
     }
 
 
-def number_steps(keys: NDArray[np.int64], first: pd.Series, last: pd.Series) -> NDArray[np.int64]:
+def number_steps(
+    keys: NDArray[np.int64], first: NDArray[np.datetime64], last: NDArray[np.datetime64]
+) -> NDArray[np.intp]:
     """Return to which step each row belongs: like calls, until a long pause.
 
     Parameters
     ----------
     keys : numpy.ndarray of int of shape (n_keys, n_rows)
         What like calls share, as numbers.
-    first, last : pandas.Series of shape (n_rows,)
+    first, last : numpy.ndarray of datetime64 of shape (n_rows,)
         The first and the last call of each row; rows are in order of the keys and of the first.
 
     Returns
@@ -103,24 +113,27 @@ def number_steps(keys: NDArray[np.int64], first: pd.Series, last: pd.Series) -> 
 
     Examples
     --------
-    >>> at = pd.Series(pd.to_datetime(["2026-11-10T09:00Z", "2026-11-10T13:00Z"] * 2))
+    >>> at = np.array(["2026-11-10T09:00", "2026-11-10T13:00"] * 2, "datetime64[us]")
     >>> number_steps(np.array([[0, 0, 1, 2]]), at, at)
     array([0, 0, 1, 2])
     """
     begins = np.append([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))
-    until = last.groupby(begins.cumsum()).cummax().shift()
-    return np.asarray((begins | (first - until > PAUSE).to_numpy()).cumsum() - 1)
+    until = pd.Series(last).groupby(begins.cumsum()).cummax().to_numpy()
+    begins[1:] |= first[1:] - until[:-1] > PAUSE.to_timedelta64()
+    return np.asarray(begins.cumsum() - 1)
 
 
-def _tell(rows: pd.DataFrame, zone: str) -> dict[str, Any]:
+def _name_shared(
+    words: Mapping[str, tuple[NDArray[np.intp], pd.Index]], step: NDArray[np.intp]
+) -> dict[str, Any]:
     """Name what all calls of a step share; of the rest their number is told."""
-    step: dict[str, Any] = {"told": bool(rows["told"].iloc[0])}
-    for name in ("app_id", "ip", "api"):
-        seen = rows[name].unique().tolist()
-        step[name] = seen[0] if len(seen) == 1 else None
-        step[f"{name.removesuffix('_id')}s_count"] = len(seen)
-    step |= {"outcome": rows["outcome"].iloc[0], "calls_count": int(rows["calls_count"].sum())}
-    return step | _say_span(rows["first_at"].min(), rows["last_at"].max(), ("start", "end"), zone)
+    told: dict[str, Any] = {}
+    for name, (codes, names) in words.items():
+        seen = np.unique(codes[step])
+        told[name] = names[seen[0]] if len(seen) == 1 else None
+        if name != "outcome":
+            told[f"{name.removesuffix('_id')}s_count"] = len(seen)
+    return told
 
 
 def find_activity(
