@@ -219,6 +219,8 @@ class StoreEvidence:
             path = self.store.file_of(window)
             try:
                 if path not in self._checked or self._is_changed(path):
+                    if path in self._checked:
+                        vars(self).pop("_connection", None)  # it knows the footer of another file
                     check_window(self.store, window)
                     self._checked[path] = path.stat()
             except WindowGone:
@@ -239,7 +241,10 @@ class StoreEvidence:
 
     @cached_property
     def _connection(self) -> duckdb.DuckDBPyConnection:
-        return connect_duckdb(threads=2)
+        connection = connect_duckdb(threads=2)
+        # a finding is looked for in the windows of a week: their footers are read once for all
+        connection.execute("SET parquet_metadata_cache = true")
+        return connection
 
     def _query(
         self, text: str, values: list[Any], windows: list[Manifest], schema: pa.Schema
