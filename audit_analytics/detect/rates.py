@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache, reduce
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -96,9 +96,7 @@ def outage_excess(
 
 
 @lru_cache(maxsize=2)
-def _ask_settled(
-    panel: Panel,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+def _ask_settled(panel: Panel) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
     """Return the calls of settled apps, whose say counts in each hour, and where enough have it."""
     settled = panel.settled
     calls = np.where(settled, panel.counts["calls"], 0.0)

@@ -37,8 +37,7 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
         ``apps``, ``apis``, ``ips`` and ``codes``; each with ``calls_count``.
     """
     apps = _count(groups, "app_id", MAX_APPS) if with_apps else []
-    shown = groups[groups["app_id"].isin([row["name"] for row in apps])]
-    ranked = _rank_successes(shown, "app_id") if with_apps else shown
+    ranked = _rank_successes(groups, "app_id") if apps else groups
     for row in apps:
         row["succeeded"] = ranked.loc[ranked["app_id"] == row["name"], "api"].tolist()
     return {

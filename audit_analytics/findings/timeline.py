@@ -86,9 +86,8 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
 def _say_span(
     first: np.datetime64, last: np.datetime64, names: tuple[str, str], zone: str
 ) -> dict[str, str]:
-    pairs = [
-        (name, pd.Timestamp(at, tz="UTC")) for name, at in zip(names, (first, last), strict=True)
-    ]
+    ends = [pd.Timestamp(at, tz="UTC") for at in (first, last)]
+    pairs = list(zip(names, ends, strict=True))
     return {f"{name}_at": format_utc(at) for name, at in pairs} | {
         f"{name}_local": format_local(at, zone) for name, at in pairs
     }
