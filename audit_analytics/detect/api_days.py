@@ -152,10 +152,10 @@ def build_api_panel(panel: Panel) -> Panel:
 
 def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
     """Return scores of shape (n_apis, n_days, n_groups), NaN where there is too little history."""
-    counts = dict(apis.counts)
+    counts, of_apps = dict(apis.counts), WeekFrame(panel, week)
     for name in ERROR_CLASSES:
         # while everything fails, no API has news of its own
-        outage = expect_outage(WeekFrame(panel, week), name) > 0
+        outage = expect_outage(of_apps, name) > 0
         counts[name] = np.where(outage, 0.0, counts[name])
     frame = WeekFrame(replace(apis, counts=counts), week)
     surprises = {

@@ -23,6 +23,8 @@ SMOOTH: Final = (0.15, 0.70, 0.15)
 MEAN_PRIOR: Final = 0.5
 DISPERSION_PRIOR: Final = 20.0
 DISPERSION_RANGE: Final = (0.01, 60.0)
+BLOCK: Final = 2**17
+"""Counts that are fitted together at least: what is computed of few stays in the processor's cache."""
 _TINY: Final = 1e-300
 _EXACT_BELOW: Final = 1e-6
 
@@ -103,6 +105,23 @@ def fit_baseline(
     array([[4.7]])
     """
     at, filled = _list_slots(slot, slots)
+    blocks = max(1, counts.size // BLOCK)
+    rows = zip(np.array_split(counts, blocks), np.array_split(weights, blocks), strict=True)
+    parts = [_fit_rows(*block, slot, at, filled, cycle=cycle) for block in rows]
+    mean, weight, excess, scale = map(np.concatenate, zip(*parts, strict=True))
+    return Baseline(mean, _shrink_dispersion(excess, scale), weight)
+
+
+def _fit_rows(
+    counts: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    slot: NDArray[np.intp],
+    at: NDArray[np.intp],
+    filled: NDArray[np.bool_],
+    *,
+    cycle: int,
+) -> tuple[NDArray[np.float64], ...]:
+    """Return the means and their weights, and the excess and the scale of the dispersions."""
     known = np.where(filled, weights[:, at], 0.0)
     values = _winsorise(counts[:, at], known > 0)
     capped = np.empty_like(counts)
@@ -117,7 +136,7 @@ def fit_baseline(
     expected = mean[:, slot]
     excess = (weights * ((capped - expected) ** 2 - expected)).sum(axis=1)
     scale = (weights * expected**2).sum(axis=1)
-    return Baseline(mean, _shrink_dispersion(excess, scale), weight)
+    return mean, weight, excess, scale
 
 
 def _list_slots(slot: NDArray[np.intp], slots: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -132,9 +151,14 @@ def _list_slots(slot: NDArray[np.intp], slots: int) -> tuple[NDArray[np.intp], N
 
 def _winsorise(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Cap bursts at six robust deviations, so that one burst does not become the norm."""
-    middle = _median(values, valid)
-    spread = MAD_TO_SIGMA * _median(np.abs(values - middle), valid)
-    return np.minimum(values, middle + WINSOR_MADS * np.maximum(spread, np.sqrt(middle + 1.0)))
+    some = ((values > 0) & valid).sum(axis=-1)
+    # of the others more than half are 0: so are their median and their spread
+    busy = (some > 0) & (2 * some >= valid.sum(axis=-1))
+    middle, spread = np.zeros((2, *values.shape[:-1], 1))
+    middle[busy] = _median(values[busy], valid[busy])
+    spread[busy] = MAD_TO_SIGMA * _median(np.abs(values[busy] - middle[busy]), valid[busy])
+    cap = middle + WINSOR_MADS * np.maximum(spread, np.sqrt(middle + 1.0))
+    return np.asarray(np.minimum(values, cap, out=np.empty_like(values)))
 
 
 def _median(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:

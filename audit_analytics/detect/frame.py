@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from audit_analytics.detect.panel import by_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +78,52 @@ class WeekFrame:
         if self.uncut is None or self.uncut is self.panel:
             return self
         return WeekFrame(self.uncut, self.scored)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Return the weight of every app's hours in the baseline of the week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps, n_hours)
+            As :meth:`Panel.weights`; not to be changed in place.
+        """
+        return self.panel.weights(self.scored)
+
+    @cached_property
+    def taught(self) -> NDArray[np.bool_]:
+        """Return which hours of every app its baseline is fitted to.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_apps, n_hours)
+            Where its weight is not 0.
+        """
+        return self.weights > 0
+
+    @cached_property
+    def past_calls(self) -> NDArray[np.float64]:
+        """Return how many calls of every app its baseline is fitted to.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps,)
+            Calls.
+        """
+        return np.asarray((self.panel.counts["calls"] * self.taught).sum(axis=1))
+
+    @cached_property
+    def day_weights(self) -> NDArray[np.float64]:
+        """Return the weight of every app's days in the baseline of the week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps, n_days)
+            The mean of its hours'; 0 where one of them is left out.
+        """
+        grid = self.panel.grid
+        whole = by_day(self.taught, grid.day) == grid.day_hours
+        return np.asarray(by_day(self.weights, grid.day) / grid.day_hours * whole)
 
     @property
     def hours(self) -> NDArray[np.intp]:

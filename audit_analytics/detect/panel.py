@@ -232,7 +232,7 @@ def by_day(values: NDArray[np.generic], day: NDArray[np.intp]) -> NDArray[np.flo
     array([[3., 3.]])
     """
     starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
-    return np.asarray(np.add.reduceat(values.astype(float), starts, axis=1))
+    return np.asarray(np.add.reduceat(np.asarray(values, dtype=float), starts, axis=1))
 
 
 def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import reduce
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache, reduce
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -46,9 +46,7 @@ def usual_rate(frame: WeekFrame, counts: NDArray[np.float64]) -> NDArray[np.floa
     numpy.ndarray of shape (n_apps,)
         (e + 30 pooled) / (n + 30), 0 to 1.
     """
-    used = frame.panel.weights(frame.scored) > 0
-    such = (counts * used).sum(axis=1)
-    calls = (frame.panel.counts["calls"] * used).sum(axis=1)
+    such, calls = (counts * frame.taught).sum(axis=1), frame.past_calls
     pooled = such.sum() / max(calls.sum(), 1.0)
     return np.asarray((such + RATE_PRIOR_CALLS * pooled) / (calls + RATE_PRIOR_CALLS))
 
@@ -75,30 +73,38 @@ def outage_excess(
         not above 0.03, or not above six robust deviations of what it is in the hours of the
         history, or where fewer than 15 have the word and the calls of the others do not fail.
     """
-    settled = panel.settled
-    calls = np.where(settled, panel.counts["calls"], 0.0)
-    if calls.size == 0:
-        return np.zeros(calls.shape[1])
-    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
-    # of a few calls none may fail where one in five does: who made more has the word, where enough did
-    enough = calls >= OUTAGE_CALLS
-    heard = np.where(enough.sum(axis=0) >= needed, enough, calls > 0)
-    share = np.where(heard, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
+    calls, heard, asked = _ask_settled(panel)
     active = heard.sum(axis=0)
-    asked = active >= needed
+    half = np.maximum(active - 1, 0) // 2
+    # where no class of errors ever met half of the apps, no median is above 0
+    if not (asked & ((heard & (errors > 0)).sum(axis=0) >= active - half)).any():
+        return np.zeros(calls.shape[1])
+    share = np.where(heard, errors / np.maximum(calls, 1.0) - rate[:, None], np.nan)
     # one API that fails for the apps with most calls is no outage: the others, taken together, fail
     rest = np.where(heard, 0.0, calls)
     excess = np.where(rest > 0, errors - rest * rate[:, None], 0.0).sum(axis=0)
     alike = (active >= OUTAGE_APPS) | (rest.sum(axis=0) < OUTAGE_CALLS)
     alike |= excess > OUTAGE_EXCESS * rest.sum(axis=0)
     ranked = np.sort(share, axis=0)
-    middle = ranked[np.maximum(active - 1, 0) // 2, np.arange(len(active))]
+    middle = ranked[half, np.arange(len(active))]
     usual = middle[asked & (panel.grid.week < 0)]
     limit = OUTAGE_EXCESS
     if len(usual):
         spread = MAD_TO_SIGMA * np.median(np.abs(usual - np.median(usual)))
         limit = max(limit, float(np.median(usual) + OUTAGE_MADS * spread))
     return np.asarray(np.where(asked & alike & (middle > limit), middle, 0.0))
+
+
+@lru_cache(maxsize=2)
+def _ask_settled(panel: Panel) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
+    """Return the calls of settled apps, whose say counts in each hour, and where enough have it."""
+    settled = panel.settled
+    calls = np.where(settled, panel.counts["calls"], 0.0)
+    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
+    # of a few calls none may fail where one in five does: who made more has the word, where enough did
+    enough = calls >= OUTAGE_CALLS
+    heard = np.where(enough.sum(axis=0) >= needed, enough, calls > 0)
+    return calls, heard, heard.sum(axis=0) >= needed
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:

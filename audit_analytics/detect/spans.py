@@ -89,7 +89,7 @@ def name_objects(frame: WeekFrame) -> bool:
     bool
         Whether more than one in fifty calls of the past does.
     """
-    past = frame.panel.weights(frame.scored) > 0
+    past = frame.taught
     objects, calls = (frame.panel.counts[name][past].sum() for name in ("objects", "calls"))
     return bool(objects > MIN_NAMED * calls)
 

@@ -133,9 +133,8 @@ def fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
 
 
 def _fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
-    weights = frame.panel.weights(frame.scored)
     slot = frame.panel.grid.slot
-    return fit_baseline(counts, weights, slot, slots=SLOTS_COUNT, cycle=HOURS_PER_DAY)
+    return fit_baseline(counts, frame.weights, slot, slots=SLOTS_COUNT, cycle=HOURS_PER_DAY)
 
 
 def fit_daily(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
@@ -158,13 +157,7 @@ def fit_daily(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
 
 def _fit_daily(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
     grid = frame.panel.grid
-    weights = frame.panel.weights(frame.scored)
-    hours = by_day(np.ones_like(weights), grid.day)
-    whole = by_day(weights > 0, grid.day) == hours
-    mean_weight = by_day(weights, grid.day) / hours
-    return fit_baseline(
-        by_day(counts, grid.day), mean_weight * whole, frame.panel.grid.day_slot, slots=2
-    )
+    return fit_baseline(by_day(counts, grid.day), frame.day_weights, grid.day_slot, slots=2)
 
 
 def score_hours(
@@ -276,17 +269,21 @@ def score_days(
     Surprise
         The day, for every app and day.
     """
-    grid = frame.panel.grid
-    totals, days = by_day(counts, grid.day), np.array(frame.days)
-    app, column = np.nonzero(totals[:, days] > 0)
-    day = days[column]
+    grid, hours = frame.panel.grid, frame.hours
+
+    def add_up(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return by_day(values[:, hours], grid.day[hours])
+
+    totals = add_up(counts)
+    at = app, column = np.nonzero(totals > 0)
+    day = np.array(frame.days)[column]
     rows = _score_rows(
         base,
         (app, grid.day_slot[day]),
-        totals[app, day],
-        calls=by_day(frame.panel.counts["calls"], grid.day)[app, day],
+        totals[at],
+        calls=add_up(frame.panel.counts["calls"])[at],
         rate=rate,
-        more=0.0 if extra is None else by_day(extra, grid.day)[app, day],
+        more=0.0 if extra is None else add_up(extra)[at],
     )
     start, end = grid.first_hour[day], grid.first_hour[day] + grid.day_hours[day]
     if frame.scored == 0:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
@@ -37,9 +37,9 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
         ``apps``, ``apis``, ``ips`` and ``codes``; each with ``calls_count``.
     """
     apps = _count(groups, "app_id", MAX_APPS) if with_apps else []
+    ranked = _rank_successes(groups, "app_id") if apps else groups
     for row in apps:
-        mine = groups[groups["app_id"] == row["name"]]
-        row["succeeded"] = [name for name, _count in list_successes(mine)]
+        row["succeeded"] = ranked.loc[ranked["app_id"] == row["name"], "api"].tolist()
     return {
         "apps": apps,
         "apis": _count(groups, "api", MAX_CONTRIBUTORS, of_ok=MAX_SUCCEEDED),
@@ -49,35 +49,34 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
 
 
 def _count(groups: pd.DataFrame, column: str, most: int, *, of_ok: int = 0) -> list[dict[str, Any]]:
-    # a finding has some dozen rows: pandas would take longer to group them than to count them
-    counts: dict[str, list[int]] = {}
-    grades = schema.rank_severity(groups["severity"])
-    columns = (groups[column], groups["outcome"], groups["calls_count"], grades)
-    for name, outcome, calls, grade in zip(*(c.tolist() for c in columns), strict=True):
-        own = counts.setdefault(str(name), [0, 0, 0, 0])
-        own[0] += calls
-        own[1] += calls if outcome == "ok" else 0
-        own[2] += calls if outcome in schema.ERROR_OUTCOMES else 0
-        own[3] = max(own[3], grade) if column == "api" else 0
+    place, names = pd.factorize(groups[column])
+    calls, outcome = groups["calls_count"].to_numpy(), groups["outcome"]
+    masks = np.ones(len(groups)), outcome == "ok", outcome.isin(schema.ERROR_OUTCOMES)
+    counts = [np.bincount(place, calls * mask).astype(int).tolist() for mask in masks]
+    grades = np.zeros(len(names), dtype=int)
+    if column == "api":
+        np.maximum.at(grades, place, schema.rank_severity(groups["severity"]))
     ranked = sorted(
-        counts.items(), key=lambda row: (row[1][1] == 0, -row[1][3], -row[1][0], row[0])
+        zip(map(str, names), *counts, grades.tolist(), strict=True),
+        key=lambda row: (row[2] == 0, -row[4], -row[1], row[0]),
     )
-    names = ("name", "calls_count", "ok_count", "errors_count")
+    told = ("name", "calls_count", "ok_count", "errors_count")
     return [
-        dict(zip(names, (name, *own), strict=False))
-        for name, own in ranked[: max(most, min(of_ok, sum(own[1] > 0 for own in counts.values())))]
+        dict(zip(told, row, strict=False))
+        for row in ranked[: max(most, min(of_ok, sum(row[2] > 0 for row in ranked)))]
     ]
 
 
 def _count_codes(groups: pd.DataFrame) -> list[dict[str, Any]]:
-    counts = Counter[tuple[str, str]]()
-    columns = (groups["response_code"].astype("object"), groups["outcome"], groups["calls_count"])
-    for code, outcome, calls in zip(*(c.tolist() for c in columns), strict=True):
-        counts["none" if pd.isna(code) else str(code), str(outcome)] += calls
-    ranked = sorted(counts.items(), key=lambda item: (item[0][1] != "ok", -item[1], item[0]))
+    kinds = groups.groupby(["response_code", "outcome"], observed=True, dropna=False)
+    counts = [
+        ("none" if pd.isna(code) else str(code), str(outcome), int(calls))
+        for (code, outcome), calls in kinds["calls_count"].sum().items()
+    ]
+    ranked = sorted(counts, key=lambda row: (row[1] != "ok", -row[2], row[:2]))
     return [
-        {"name": f"{code} ({outcome})", "calls_count": count}
-        for (code, outcome), count in ranked[:MAX_CONTRIBUTORS]
+        {"name": f"{code} ({outcome})", "calls_count": calls}
+        for code, outcome, calls in ranked[:MAX_CONTRIBUTORS]
     ]
 
 
@@ -94,15 +93,18 @@ def list_successes(groups: pd.DataFrame) -> list[tuple[str, int]]:
     list of (str, int)
         API and calls.
     """
-    ok = groups[groups["outcome"] == "ok"]
-    found: dict[str, list[int]] = {}
-    grades = schema.rank_severity(ok["severity"])
-    columns = (ok["api"], grades, ok["calls_count"])
-    for api, grade, calls in zip(*(c.tolist() for c in columns), strict=True):
-        own = found.setdefault(str(api), [grade, 0])
-        own[:] = max(own[0], grade), own[1] + calls
-    ranked = sorted(found.items(), key=lambda row: (-row[1][0], -row[1][1], row[0]))
-    return [(api, calls) for api, (_grade, calls) in ranked]
+    ranked = _rank_successes(groups)
+    return [*zip(ranked["api"].tolist(), ranked["calls_count"].tolist(), strict=True)]
+
+
+def _rank_successes(groups: pd.DataFrame, *within: str) -> pd.DataFrame:
+    words = [*within, "api"]
+    ok = groups.loc[groups["outcome"] == "ok", [*words, "severity", "calls_count"]]
+    ok = ok.astype(dict.fromkeys(words, "str"))
+    ok["harmless"] = -schema.rank_severity(ok["severity"])
+    found = ok.groupby(words, as_index=False).agg({"harmless": "min", "calls_count": "sum"})
+    order = np.lexsort([found["api"], -found["calls_count"], found["harmless"]])
+    return found.iloc[order]
 
 
 def say_success(groups: pd.DataFrame) -> str:

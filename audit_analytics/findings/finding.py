@@ -323,7 +323,7 @@ def _merge(
         contributors=list_contributors(counted, with_apps=with_apps),
         other_days=[
             {
-                "day": str(day),
+                "day": f"{day:%Y-%m-%d}",
                 "calls_count": int(own["calls_count"].sum()),
                 "text": say_success(own),
             }
@@ -394,4 +394,4 @@ def _policy_severity(groups: pd.DataFrame) -> str:
 
 
 def _list_days(at: pd.Series, zone: str) -> pd.Series:
-    return at.dt.tz_convert(zone).dt.strftime("%Y-%m-%d")
+    return at.dt.tz_convert(zone).dt.tz_localize(None).dt.normalize()

@@ -90,9 +90,10 @@ def list_steps(groups: pd.DataFrame, zone: str) -> tuple[list[dict[str, Any]], i
     rows["ok_count"] = rows["calls_count"].where(rows["outcome"] == "ok", 0)
     keys = ["app_id", "ip", "technique"]
     rows = rows.sort_values([*keys, "first_at", "api"], kind="stable")
-    shared = rows[keys].itertuples(index=False)
-    numbers = number_steps(zip(shared, rows["first_at"], rows["last_at"], strict=True))
-    steps = [_join(own, zone) for _, own in rows.groupby(np.array(numbers))]
+    shared = np.array([pd.factorize(rows[name])[0] for name in keys])
+    first, last = (rows[name].to_numpy("datetime64[us]") for name in ("first_at", "last_at"))
+    numbers = number_steps(shared, first, last)
+    steps = [_join(own, zone) for _, own in rows.groupby(numbers)]
     steps.sort(key=lambda step: (step["start_at"], step["end_at"]))
     order = sorted(steps, key=lambda step: (not step["technique"], -step["ok_count"]))
     kept = [id(step) for step in order[:MAX_STEPS]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import find_covered
@@ -11,7 +12,9 @@ from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from audit_analytics.cases import Hit
 
@@ -20,8 +23,6 @@ PAUSE: Final = pd.Timedelta(hours=4)
 """After a pause this long the same calls are another step."""
 BEFORE: Final = pd.Timedelta(hours=1)
 """How far back an activity is followed beyond its bucket."""
-
-_ANY: Final = ""
 
 
 def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str, Any]:
@@ -48,145 +49,90 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
         names = ("first_at", "last_at", "first_local", "last_local")
         empty = {"calls_count": 0, "ok_count": 0, "more_calls_count": 0}
         return dict.fromkeys(names) | empty | {"steps": []}
-    rows = _list_rows(groups, told)
-    for coarsen in (_keep, _join_failures, _join_harmless, _join_all):
-        keys = [coarsen(row) for row in rows]
-        # a crowd is not joined to steps by the ten thousand, only to find that they are too many
-        too_many = any(len(set(names)) > MAX_STEPS for names in zip(*keys, strict=True))
-        if too_many and coarsen is not _join_all:
-            continue
-        steps = _join(rows, keys)
-        if len(steps) <= MAX_STEPS:
+    about, ok = told.to_numpy(), (groups["outcome"] == "ok").to_numpy()
+    harmful = ok & groups["severity"].isin(SENSITIVE).to_numpy()
+    calls = groups["calls_count"].to_numpy()
+    begun, ended = (groups[name].to_numpy("datetime64[us]") for name in ("first_at", "last_at"))
+    words = {
+        name: pd.factorize(groups[name].astype("str"), sort=True)
+        for name in ("app_id", "ip", "api", "outcome")
+    }
+    app, ip, api, outcome = (codes + 1 for codes, _names in words.values())
+    # which calls are told apart by their API, and whether all are by app and address
+    for apart, who in ((True, True), (ok, True), (harmful, True), (harmful, False)):
+        keys = np.array([about, app * who, ip * who, api * apart, outcome])
+        order = np.lexsort([begun, *keys[::-1]])
+        numbers = number_steps(keys[:, order], begun[order], ended[order])
+        if numbers[-1] < MAX_STEPS:
             break
-    order = sorted(steps, key=lambda step: (not step.key.told, step.key.outcome != "ok"))
-    shown = sorted(order[:MAX_STEPS], key=lambda step: (step.first, step.last))
-    first, last = groups["first_at"].min(), groups["last_at"].max()
+    steps = np.split(order, np.flatnonzero(np.diff(numbers)) + 1)
+    steps.sort(key=lambda step: (not about[step[0]], not ok[step[0]]))
+    shown = [(begun[step].min(), ended[step].max(), step) for step in steps[:MAX_STEPS]]
     return {
-        **_say_span(first, last, ("first", "last"), zone),
-        "calls_count": sum(row.calls for row in rows),
-        "ok_count": sum(row.calls for row in rows if row.outcome == "ok"),
-        "more_calls_count": sum(step.calls for step in order[MAX_STEPS:]),
+        **_say_span(begun.min(), ended.max(), ("first", "last"), zone),
+        "calls_count": int(calls.sum()),
+        "ok_count": int(calls[ok].sum()),
+        "more_calls_count": sum(int(calls[step].sum()) for step in steps[MAX_STEPS:]),
         "steps": [
-            step.tell() | _say_span(step.first, step.last, ("start", "end"), zone) for step in shown
+            {"told": bool(about[step[0]])}
+            | _name_shared(words, step)
+            | {"calls_count": int(calls[step].sum())}
+            | _say_span(start, end, ("start", "end"), zone)
+            for start, end, step in sorted(shown, key=lambda one: one[:2])
         ],
     }
 
 
-class _Row(NamedTuple):
-    """Like calls of a quarter of an hour."""
-
-    told: bool
-    app_id: str
-    ip: str
-    api: str
-    outcome: str
-    severity: str
-    first: pd.Timestamp
-    last: pd.Timestamp
-    calls: int
-
-
-class _Key(NamedTuple):
-    """What the calls of a step share; ``_ANY`` where they need not."""
-
-    told: bool
-    app_id: str
-    ip: str
-    api: str
-    outcome: str
-
-
-def _list_rows(groups: pd.DataFrame, told: pd.Series) -> list[_Row]:
-    # a finding has some dozen rows: pandas would take longer to group them than to join them
-    names = ("app_id", "ip", "api", "outcome", "severity", "first_at", "last_at", "calls_count")
-    columns = (groups[name].tolist() for name in names)
-    return [_Row(*row) for row in zip(told.tolist(), *columns, strict=True)]
-
-
 def _say_span(
-    first: pd.Timestamp, last: pd.Timestamp, names: tuple[str, str], zone: str
+    first: np.datetime64, last: np.datetime64, names: tuple[str, str], zone: str
 ) -> dict[str, str]:
-    pairs = list(zip(names, (first, last), strict=True))
+    ends = [pd.Timestamp(at, tz="UTC") for at in (first, last)]
+    pairs = list(zip(names, ends, strict=True))
     return {f"{name}_at": format_utc(at) for name, at in pairs} | {
         f"{name}_local": format_local(at, zone) for name, at in pairs
     }
 
 
-def _keep(row: _Row) -> _Key:
-    return _Key(*row[:5])
-
-
-def _join_failures(row: _Row) -> _Key:
-    return _keep(row) if row.outcome == "ok" else _keep(row)._replace(api=_ANY)
-
-
-def _join_harmless(row: _Row) -> _Key:
-    harmful = row.outcome == "ok" and row.severity in SENSITIVE
-    return _keep(row) if harmful else _keep(row)._replace(api=_ANY)
-
-
-def _join_all(row: _Row) -> _Key:
-    return _join_harmless(row)._replace(app_id=_ANY, ip=_ANY)
-
-
-def _join(rows: list[_Row], keys: list[_Key]) -> list[_Step]:
-    """Join hours of like calls to steps; a long pause begins another one."""
-    pairs = sorted(zip(keys, rows, strict=True), key=lambda pair: (pair[0], pair[1].first))
-    steps: list[_Step] = []
-    numbers = number_steps((key, row.first, row.last) for key, row in pairs)
-    for number, (key, row) in zip(numbers, pairs, strict=True):
-        if number == len(steps):
-            steps.append(_Step(key, row.first, row.last))
-        steps[number].add(row)
-    return steps
-
-
-def number_steps(rows: Iterable[tuple[object, pd.Timestamp, pd.Timestamp]]) -> list[int]:
+def number_steps(
+    keys: NDArray[np.int64], first: NDArray[np.datetime64], last: NDArray[np.datetime64]
+) -> NDArray[np.intp]:
     """Return to which step each row belongs: like calls, until a long pause.
 
     Parameters
     ----------
-    rows : iterable of tuple
-        What like calls share, their first call and their last one; in the order of the first two.
+    keys : numpy.ndarray of int of shape (n_keys, n_rows)
+        What like calls share, as numbers.
+    first, last : numpy.ndarray of datetime64 of shape (n_rows,)
+        The first and the last call of each row; rows are in order of the keys and of the first.
 
     Returns
     -------
-    list of int of length n_rows
+    numpy.ndarray of int of shape (n_rows,)
         From 0, rising by 1.
 
     Examples
     --------
-    >>> at = pd.Timestamp("2026-11-10T09:00Z")
-    >>> number_steps([("a", at, at), ("a", at + PAUSE, at + PAUSE), ("b", at, at)])
-    [0, 0, 1]
+    >>> at = np.array(["2026-11-10T09:00", "2026-11-10T13:00"] * 2, "datetime64[us]")
+    >>> number_steps(np.array([[0, 0, 1, 2]]), at, at)
+    array([0, 0, 1, 2])
     """
-    numbers: list[int] = []
-    before, until = None, pd.NaT
-    for key, first, last in rows:
-        goes_on = key == before and first - until <= PAUSE
-        numbers.append(numbers[-1] + (not goes_on) if numbers else 0)
-        before, until = key, max(until, last) if goes_on else last
-    return numbers
+    begins = np.append([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))
+    until = pd.Series(last).groupby(begins.cumsum()).cummax().to_numpy()
+    begins[1:] |= first[1:] - until[:-1] > PAUSE.to_timedelta64()
+    return np.asarray(begins.cumsum() - 1)
 
 
-class _Step:
-    """Like calls without a long pause."""
-
-    def __init__(self, key: _Key, first: pd.Timestamp, last: pd.Timestamp) -> None:
-        self.key, self.first, self.last, self.calls = key, first, last, 0
-        self.apps, self.ips, self.apis = dict[str, None](), dict[str, None](), dict[str, None]()
-
-    def add(self, row: _Row) -> None:
-        self.last, self.calls = max(self.last, row.last), self.calls + row.calls
-        self.apps[row.app_id] = self.ips[row.ip] = self.apis[row.api] = None
-
-    def tell(self) -> dict[str, Any]:
-        """Name what all calls of the step share; of the rest their number is told."""
-        told: dict[str, Any] = {"told": self.key.told}
-        for name, seen in (("app_id", self.apps), ("ip", self.ips), ("api", self.apis)):
-            told[name] = next(iter(seen)) if len(seen) == 1 else None
+def _name_shared(
+    words: Mapping[str, tuple[NDArray[np.intp], pd.Index]], step: NDArray[np.intp]
+) -> dict[str, Any]:
+    """Name what all calls of a step share; of the rest their number is told."""
+    told: dict[str, Any] = {}
+    for name, (codes, names) in words.items():
+        seen = np.unique(codes[step])
+        told[name] = names[seen[0]] if len(seen) == 1 else None
+        if name != "outcome":
             told[f"{name.removesuffix('_id')}s_count"] = len(seen)
-        return told | {"outcome": self.key.outcome, "calls_count": self.calls}
+    return told
 
 
 def find_activity(

@@ -201,6 +201,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         finalize=_clean,
+        optimized=False,  # constants are few: looking for them takes longer than writing them
     )
     environment.filters |= {
         "amount": lambda pair: wording.amount(*pair),

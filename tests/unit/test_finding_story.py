@@ -8,7 +8,7 @@ from tenant import DAY, EXPORT, FIRST, HOUR, READ, TOKEN, WEEK, ZONE, calls, loc
 from tenant import spread as over_time
 
 from audit_analytics.cases import Hit, find_covered
-from audit_analytics.findings import FrameEvidence, merge_findings, timeline
+from audit_analytics.findings import FrameEvidence, merge_findings
 from audit_analytics.findings.techniques import list_seen
 from audit_analytics.findings.timeline import MAX_STEPS, build_timeline
 from audit_analytics.rollup import rollup
@@ -223,18 +223,15 @@ def test_the_steps_are_all_calls_in_order(rows):
         assert len(mine) >= step["calls_count"]
 
 
-def test_a_crowd_is_joined_to_steps_once(monkeypatch):
+def test_a_crowd_is_one_step_and_its_rows_carry_no_other_names():
     events = make_events(
         *(calls(f"cli_{n}", [NOON + n * MINUTE], outcome="auth") for n in range(90))
     )
     asked = hit({"outcome": ("auth",)})
     span = {"start": WEEK.start_at, "end": WEEK.end_at, "rows_max": 5}
     found = FrameEvidence(events).fetch([asked], **span)
-    joined, join = [], timeline._join
-    monkeypatch.setattr(timeline, "_join", lambda *a: joined.append(len(a[0])) or join(*a))
     told = find_covered([asked], found.groups)
     steps = build_timeline(found.groups, told, ZONE)["steps"]
-    assert joined == [60]
     assert [step["apps_count"] for step in steps] == [60]
     # a row carries no name but its own
     assert set(found.rows["app_id"].cat.categories) == set(found.rows["app_id"])

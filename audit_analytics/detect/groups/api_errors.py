@@ -55,12 +55,15 @@ def _require_support(frame: WeekFrame, seen: Surprise) -> Surprise:
     supported = (seen.score > 0) & (seen.observed >= MIN_ERRORS)
     rows = panel.api_calls
     rows = rows[(grid.week[rows["hour"]] == frame.scored) & rows[[*ERROR_CLASSES]].any(axis=1)]
-    failing = dict(list(rows.groupby(panel.apps.get_indexer(pd.Index(rows["api"])))))
+    failing = {
+        api: {name: own[name].to_numpy() for name in ("app", "hour", *ERROR_CLASSES)}
+        for api, own in rows.groupby(panel.apps.get_indexer(pd.Index(rows["api"])))
+    }
     for api, day in np.argwhere(supported):
         first, hours = seen.hour[api, day], seen.hours[api, day]
-        then = failing[api]
-        then = then[(then["hour"] >= first) & (then["hour"] < first + hours)]
-        apps = then["app"][then[seen.label[api, day]] > 0].nunique()
+        own = failing[api]
+        then = (own["hour"] >= first) & (own["hour"] < first + hours)
+        apps = len(np.unique(own["app"][then & (own[seen.label[api, day]] > 0)]))
         calls = panel.counts["calls"][api, first : first + hours].sum()
         felt = seen.observed[api, day] >= MIN_SHARE * calls
         supported[api, day] = apps >= MIN_APPS and felt
