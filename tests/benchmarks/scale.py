@@ -1,6 +1,7 @@
 """How long counting and the weekly report take at 1, 10 and 100.8 million events a week.
 
-Run from the project root: ``PYTHONPATH=. python tests/benchmarks/scale.py rollup`` or ``weekly``;
+Run from the project root: ``PYTHONPATH=. python tests/benchmarks/scale.py rollup`` or ``weekly``, or
+``growth`` for how judging and report grow with rows, apps, weeks and findings;
 ``--events 1000000 --events 10000000`` chooses the sizes, ``--rounds`` how often each method runs.
 Every run is a process of its own, so that its peak memory is its own; rounds are interleaved and
 medians shown. The ratio of processor seconds stands beside that of seconds: on a machine that is
@@ -28,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from scale_growth import POINTS, time_growth
 from scale_tenant import WEEKS, make_store, simulate_base
 
 from audit_analytics import features
@@ -333,8 +335,10 @@ def last_day(folder: Path) -> str:
     return f"{max(folder.glob('day=*/23-00-00.parquet')).parent.name}.parquet"
 
 
-def print_exponents(medians: dict[str, list[tuple[int, float]]], what: str = "seconds") -> None:
-    print(f"\ngrowth exponent ({what} ~ events^x), all sizes and the last two")
+def print_exponents(
+    medians: dict[str, list[tuple[int, float]]], what: str = "seconds", of: str = "events"
+) -> None:
+    print(f"\ngrowth exponent ({what} ~ {of}^x), all sizes and the last two")
     for name, points in medians.items():
         if len(points) > 1:
             both = [exponent(*map(list, zip(*part, strict=True))) for part in (points, points[-2:])]
@@ -343,7 +347,7 @@ def print_exponents(medians: dict[str, list[tuple[int, float]]], what: str = "se
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["rollup", "weekly"])
+    parser.add_argument("what", choices=["rollup", "weekly", "growth"])
     parser.add_argument("--events", type=int, action="append")
     parser.add_argument("--method", action="append", help="Beside ours; all unless given.")
     parser.add_argument("--rounds", type=int, default=3)
@@ -354,6 +358,10 @@ if __name__ == "__main__":
     chosen.events = chosen.events or list(SIZES)
     with tempfile.TemporaryDirectory() as made:
         kept = chosen.folder or Path(made)
+        if chosen.what == "growth":
+            grown = {name: time_growth(kept, name, rounds=chosen.rounds) for name in POINTS}
+            print_exponents(grown, "processor seconds", of="what is named")
+            sys.exit()
         start = kept / "base.parquet"
         if not start.exists():
             simulate_base(start, apps=chosen.apps, seed=1)
