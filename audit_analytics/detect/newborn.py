@@ -128,7 +128,7 @@ class Newborns:
         if born > usual + SURGE_SDS * np.sqrt(usual) + 1.0:
             usual = float(np.sqrt(usual * born))
         second = int((self.tested.any(axis=1) & ~self.this_week).sum())
-        return min(float(tested), second + usual)
+        return second + usual
 
     @property
     def rate(self) -> float:

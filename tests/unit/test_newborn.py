@@ -205,6 +205,8 @@ def test_where_hardly_an_app_is_born_a_birth_is_told_and_where_many_are_it_is_no
     ]
     detection, found = find_birth(*tenant(FIRST), now, *before)
     assert detection.newborns.births_past == 12
+    # not the one there is, but those that such a week may bring
+    assert detection.newborns.units == pytest.approx(14 / 5)
     assert not found
     # young apps are judged as such and for their networks: one case each, in the place of the less
     expected = [case.expected_per_week for case in detection.cases]
