@@ -120,15 +120,14 @@ class Newborns:
             few weeks leave. Where more were born than chance brings, the geometric mean of both: a
             new pace has begun, or somebody makes up ids to hide among.
         """
-        tested = int(self.tested.any(axis=1).sum())
-        if not self.weeks_past or not tested:
-            return float(tested)
+        tested = self.tested.any(axis=1)
+        if not self.weeks_past or not tested.any():
+            return float(tested.sum())
         born = float(self.this_week.sum())
         usual = (self.births_past + born + 1.0) / (self.weeks_past + 2.0)
         if born > usual + SURGE_SDS * np.sqrt(usual) + 1.0:
             usual = float(np.sqrt(usual * born))
-        second = int((self.tested.any(axis=1) & ~self.this_week).sum())
-        return second + usual
+        return usual + float((tested & ~self.this_week).sum())
 
     @property
     def rate(self) -> float:

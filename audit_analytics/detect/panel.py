@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server", "param")
 """The error outcomes that are tested; ``other`` is too many things to be compared with itself."""
 
+OUTAGE_APPS: Final = 15
+OUTAGE_CALLS: Final = 5
+"""So many apps, each with so many calls in an hour, can say that something fails for everybody."""
+
 COUNTS: Final = ("calls", "sensitive", "token", "objects", *ERROR_CLASSES)
 """What is counted of every app and hour."""
 
@@ -140,6 +144,27 @@ class Panel:
         hour = np.arange(len(self.grid.hours))
         known = self.first_hour[:, None] <= hour - MIN_HISTORY_DAYS * HOURS_PER_DAY
         return np.asarray(known | ~known.any(axis=0))
+
+    @cached_property
+    def outage_word(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return who has the word in each hour on whether calls fail for everybody.
+
+        Returns
+        -------
+        calls : numpy.ndarray of shape (n_apps, n_hours)
+            Calls of settled apps; 0 of others.
+        heard : numpy.ndarray of bool of shape (n_apps, n_hours)
+            Who has the word: of a few calls none may fail where one in five does, so those who
+            made more, where enough did.
+        asked : numpy.ndarray of bool of shape (n_hours,)
+            Where enough have it.
+        """
+        settled = self.settled
+        calls = np.where(settled, self.counts["calls"], 0.0)
+        needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
+        enough = calls >= OUTAGE_CALLS
+        heard = np.where(enough.sum(axis=0) >= needed, enough, calls > 0)
+        return calls, heard, heard.sum(axis=0) >= needed
 
     @cached_property
     def settled_calls(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:

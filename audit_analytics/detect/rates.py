@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache, reduce
-from typing import TYPE_CHECKING, Any, Final
+from functools import reduce
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from audit_analytics.detect.baseline import MAD_TO_SIGMA
-from audit_analytics.detect.panel import ERROR_CLASSES, Panel
+from audit_analytics.detect.panel import ERROR_CLASSES, OUTAGE_APPS, OUTAGE_CALLS, Panel
 from audit_analytics.detect.surprise import Surprise, fit_daily, fit_hourly, score_days, score_hours
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 RATE_PRIOR_CALLS: Final = 30.0
 HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
-OUTAGE_APPS: Final = 15
-OUTAGE_CALLS: Final = 5
 OUTAGE_EXCESS: Final = 0.03
 OUTAGE_MADS: Final = 6.0
 """Where errors are normal their share moves from hour to hour: an outage stands above that."""
@@ -73,7 +71,7 @@ def outage_excess(
         not above 0.03, or not above six robust deviations of what it is in the hours of the
         history, or where fewer than 15 have the word and the calls of the others do not fail.
     """
-    calls, heard, asked = _ask_settled(panel)
+    calls, heard, asked = panel.outage_word
     active = heard.sum(axis=0)
     half = np.maximum(active - 1, 0) // 2
     # where no class of errors ever met half of the apps, no median is above 0
@@ -93,18 +91,6 @@ def outage_excess(
         spread = MAD_TO_SIGMA * np.median(np.abs(usual - np.median(usual)))
         limit = max(limit, float(np.median(usual) + OUTAGE_MADS * spread))
     return np.asarray(np.where(asked & alike & (middle > limit), middle, 0.0))
-
-
-@lru_cache(maxsize=2)
-def _ask_settled(panel: Panel) -> tuple[NDArray[np.float64], NDArray[Any], NDArray[Any]]:
-    """Return the calls of settled apps, whose say counts in each hour, and where enough have it."""
-    settled = panel.settled
-    calls = np.where(settled, panel.counts["calls"], 0.0)
-    needed = np.minimum(OUTAGE_APPS, np.maximum(4, settled.sum(axis=0) // 2))
-    # of a few calls none may fail where one in five does: who made more has the word, where enough did
-    enough = calls >= OUTAGE_CALLS
-    heard = np.where(enough.sum(axis=0) >= needed, enough, calls > 0)
-    return calls, heard, heard.sum(axis=0) >= needed
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:

@@ -37,9 +37,10 @@ def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, lis
         ``apps``, ``apis``, ``ips`` and ``codes``; each with ``calls_count``.
     """
     apps = _count(groups, "app_id", MAX_APPS) if with_apps else []
-    ranked = _rank_successes(groups, "app_id") if apps else groups
-    for row in apps:
-        row["succeeded"] = ranked.loc[ranked["app_id"] == row["name"], "api"].tolist()
+    if apps:
+        ranked = _rank_successes(groups, "app_id")
+        for row in apps:
+            row["succeeded"] = ranked.loc[ranked["app_id"] == row["name"], "api"].tolist()
     return {
         "apps": apps,
         "apis": _count(groups, "api", MAX_CONTRIBUTORS, of_ok=MAX_SUCCEEDED),

@@ -7,33 +7,25 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from scale_tenant import WEEKS, simulate_base
 
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report.build import build_report
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.company import simulate_company
-from audit_analytics.source.files import read_log
 from audit_analytics.source.log import concat_events
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-APPS, WEEKS, BUDGET = 250, 5, 10
+APPS, BUDGET = 250, 10
 POINTS: dict[str, list[dict[str, Any]]] = {
     "rows": [{"rows": n} for n in (1, 2, 4)],
     "apps": [{"apps": n} for n in (250, 500, 1000, 2000)],
     "weeks": [{"weeks": n} for n in (3, 5, 9)],
     "findings": [{"budget": n} for n in (10, 40, 160)],
 }
-"""What each axis changes; the first point of all is the same log."""
-
-
-def make_log(path: Path, *, apps: int, weeks: int) -> pd.DataFrame:
-    if not path.exists():
-        company = simulate_company(seed=1, apps=apps, weeks=weeks)
-        read_log(list(company.items())).events.to_parquet(path)
-    return pd.read_parquet(path)
+"""What each axis changes; all but ``weeks`` begin with the same log."""
 
 
 def time_growth(folder: Path, name: str, *, rounds: int) -> list[tuple[int, float]]:
@@ -41,7 +33,10 @@ def time_growth(folder: Path, name: str, *, rounds: int) -> list[tuple[int, floa
     points = []
     for point in POINTS[name]:
         apps, weeks = point.get("apps", APPS), point.get("weeks", WEEKS)
-        events = make_log(folder / f"log-{apps}-{weeks}.parquet", apps=apps, weeks=weeks)
+        path = folder / f"log-{apps}-{weeks}.parquet"
+        if not path.exists():
+            simulate_base(path, apps=apps, seed=1, weeks=weeks)
+        events = pd.read_parquet(path)
         copies = [events.assign(id=events["id"] + f"-{n}") for n in range(point.get("rows", 1))]
         events = concat_events(copies)
         settings = Settings(history_weeks=weeks - 1, budget_per_week=point.get("budget", BUDGET))

@@ -34,9 +34,9 @@ ROW_GROUP = 122_880
 COPIES_PER_OBJECT = 3
 
 
-def simulate_base(path: Path, *, apps: int, seed: int) -> None:
+def simulate_base(path: Path, *, apps: int, seed: int, weeks: int = WEEKS) -> None:
     """Write the simulated tenant's events; its last week ends the log."""
-    company = simulate_company(seed=seed, apps=apps, weeks=WEEKS)
+    company = simulate_company(seed=seed, apps=apps, weeks=weeks)
     read_log(list(company.items())).events.to_parquet(path)
 
 

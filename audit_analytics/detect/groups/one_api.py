@@ -43,7 +43,7 @@ def score_apis(frame: WeekFrame) -> list[Surprise]:
     """
     panel, grid = frame.panel, frame.panel.grid
     rows, calls = panel.api_calls, panel.counts["calls"]
-    taught = panel.weights(frame.scored) > 0
+    taught = frame.taught
     used = taught[rows["app"], rows["hour"]]
     groups = rows[used].groupby(["app", "api"])
     past = groups["calls_count"].sum()
