@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Case, Hit
 
+CROWD_SHARE: Final = 0.5
+"""Of the places: a story that would take more of them is that of a crowd."""
+
 _WHO: Final = frozenset(("app_id", "ip", "network"))
 
 
@@ -40,8 +43,8 @@ def part_alike(
     told : list of Hit
         What speaks for all of them, if they are no more than that. Else for the first three of each
         story, then for the others, the most unusual first; in their order. Of a story that is that
-        of more than :data:`~audit_analytics.detect.limit.MANY_NEW` cases three are told, and say in
-        their facts that they are some of a crowd.
+        of more than :data:`~audit_analytics.detect.limit.MANY_NEW` cases, and would take more than
+        half of the places, three are told, and say in their facts that they are some of a crowd.
     left : list of Case
         The others.
     """
@@ -52,7 +55,7 @@ def part_alike(
     for story in stories:
         turns.append(seen[story])
         seen[story] += 1
-    crowd = [sizes[story] > MANY_NEW for story in stories]
+    crowd = [sizes[story] > max(MANY_NEW, CROWD_SHARE * most) for story in stories]
     places = [n for n in range(len(cases)) if not crowd[n] or turns[n] < TOLD_NEW]
     chosen = set(sorted(places, key=lambda n: (turns[n] >= TOLD_NEW, n))[:most])
     told = [

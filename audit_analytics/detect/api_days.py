@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics import schema
 from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.groups import ApiGroup
-from audit_analytics.detect.panel import ERROR_CLASSES, Panel
+from audit_analytics.detect.panel import Panel
 from audit_analytics.detect.rates import expect_outage
 from audit_analytics.detect.surprise import Surprise
 
@@ -132,7 +133,7 @@ def build_api_panel(panel: Panel) -> Panel:
     shared = rows.groupby("api")["app"].nunique()
     apis = pd.Index(sorted(shared.index[shared >= MIN_APPS]), dtype="str")
     rows = rows[rows["api"].isin(apis)]
-    groups = rows.groupby(["api", "hour"])[["calls_count", *ERROR_CLASSES]]
+    groups = rows.groupby(["api", "hour"])[["calls_count", *schema.ERROR_OUTCOMES]]
     total, most = groups.sum(), groups.max()
     at = (
         apis.get_indexer(total.index.get_level_values("api")),
@@ -145,7 +146,7 @@ def build_api_panel(panel: Panel) -> Panel:
         return matrix
 
     counts = {"calls": arrange(total["calls_count"])}
-    counts |= {name: arrange(total[name] - most[name]) for name in ERROR_CLASSES}
+    counts |= {name: arrange(total[name] - most[name]) for name in schema.ERROR_OUTCOMES}
     first_hour = rows.groupby("api")["hour"].min().reindex(apis).to_numpy(dtype=np.intp)
     return Panel(panel.grid, apis, first_hour, counts, rows)
 
@@ -153,7 +154,7 @@ def build_api_panel(panel: Panel) -> Panel:
 def _score(panel: Panel, apis: Panel, week: int) -> tuple[NDArray[np.float64], dict[str, Surprise]]:
     """Return scores of shape (n_apis, n_days, n_groups), NaN where there is too little history."""
     counts, of_apps = dict(apis.counts), WeekFrame(panel, week)
-    for name in ERROR_CLASSES:
+    for name in schema.ERROR_OUTCOMES:
         # while everything fails, no API has news of its own
         outage = expect_outage(of_apps, name) > 0
         counts[name] = np.where(outage, 0.0, counts[name])

@@ -12,14 +12,12 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import SLOTS_COUNT
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import by_day
+from audit_analytics.detect.rates import OUTCOME_WEIGHT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit_analytics.detect.panel import Panel
-
-HALF_WEIGHT: Final = 0.5
-"""What a rate limit or a server error counts: they are mostly no fault of the app."""
 
 QUIET_SHARE: Final = 0.5
 """An hour is quiet if fewer than this share of the apps of the busiest hour call in it."""
@@ -99,8 +97,9 @@ def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     """
     grid, counts = panel.grid, panel.counts
     calls = np.maximum(counts["calls"], 1.0)
-    failed = counts["auth"] + counts["permission"] + counts["not_found"]
-    failed = failed + HALF_WEIGHT * (counts["rate_limit"] + counts["server"])
+    # a stranger's first mistakes are as often parameters as permissions, and a code that the
+    # catalogue does not know is an error as well
+    failed = np.sum([weight * counts[name] for name, weight in OUTCOME_WEIGHT.items()], axis=0)
     per_hour = {
         "errors_hour": (failed, failed * failed / calls),
         "token": (counts["token"],) * 2,

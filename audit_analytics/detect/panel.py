@@ -22,14 +22,11 @@ if TYPE_CHECKING:
 
     from audit_analytics.detect.grid import Grid
 
-ERROR_CLASSES: Final = ("auth", "permission", "not_found", "rate_limit", "server", "param")
-"""The error outcomes that are tested; ``other`` is too many things to be compared with itself."""
-
 OUTAGE_APPS: Final = 15
 OUTAGE_CALLS: Final = 5
 """So many apps, each with so many calls in an hour, can say that something fails for everybody."""
 
-COUNTS: Final = ("calls", "sensitive", "token", "objects", *ERROR_CLASSES)
+COUNTS: Final = ("calls", "sensitive", "token", "objects", *schema.ERROR_OUTCOMES)
 """What is counted of every app and hour."""
 
 
@@ -47,10 +44,10 @@ class Panel:
         Hour of the grid in which the app was first seen; negative if before the grid.
     counts : dict of str to numpy.ndarray of shape (n_apps, n_hours)
         ``calls``, ``sensitive``, ``token``, ``objects`` (distinct objects of each API within the
-        hour, summed) and one entry per class of ERROR_CLASSES.
+        hour, summed) and one entry per class of ``schema.ERROR_OUTCOMES``.
     api_calls : pandas.DataFrame
         ``app`` and ``hour`` (positions), ``api``, ``calls_count`` and one column per class of
-        ERROR_CLASSES; one row per app, hour and API.
+        ``schema.ERROR_OUTCOMES``; one row per app, hour and API.
     untaught : numpy.ndarray of bool of shape (n_apps, n_hours), optional
         Hours of an app that are no example of what is usual for it; none if not given.
     metric_apis : mapping of str to tuple of str
@@ -278,7 +275,7 @@ def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
     """
     names, calls = by_api["app_id"].astype("str"), by_api["calls_count"]
     sensitive = calls.where(by_api["severity"].isin(schema.SENSITIVE), 0)
-    errors = by_api[[f"{name}_count" for name in ERROR_CLASSES]].sum(axis=1)
+    errors = by_api[[f"{name}_count" for name in schema.ERROR_OUTCOMES]].sum(axis=1)
     apps = choose_apps(names, by_api["bucket_at"], calls, sensitive + errors)
     app, hour = apps.get_indexer(names), grid.locate(by_api["bucket_at"])
     first_hour = pd.Series(hour[app >= 0]).groupby(app[app >= 0]).min().to_numpy(dtype=np.intp)
@@ -292,7 +289,7 @@ def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
             "sensitive": sensitive.to_numpy(),
             "token": calls.where(by_api["category"] == TOKEN_CATEGORY, 0).to_numpy(),
             "objects": by_api["objects_count"].to_numpy(),
-            **{n: by_api[f"{n}_count"].to_numpy(dtype=float) for n in ERROR_CLASSES},
+            **{n: by_api[f"{n}_count"].to_numpy(dtype=float) for n in schema.ERROR_OUTCOMES},
         }
     )[kept].reset_index(drop=True)
     counts = {}
@@ -300,5 +297,5 @@ def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
         counts[name] = np.zeros((len(apps), len(grid.hours)))
         column = rows["calls_count" if name == "calls" else name]
         np.add.at(counts[name], (rows["app"], rows["hour"]), column.to_numpy(dtype=float))
-    api_calls = rows[["app", "hour", "api", "calls_count", *ERROR_CLASSES]]
+    api_calls = rows[["app", "hour", "api", "calls_count", *schema.ERROR_OUTCOMES]]
     return Panel(grid, apps, first_hour, counts, api_calls)

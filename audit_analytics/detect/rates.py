@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from audit_analytics import schema
 from audit_analytics.detect.baseline import MAD_TO_SIGMA
-from audit_analytics.detect.panel import ERROR_CLASSES, OUTAGE_APPS, OUTAGE_CALLS, Panel
+from audit_analytics.detect.panel import OUTAGE_APPS, OUTAGE_CALLS, Panel
 from audit_analytics.detect.surprise import Surprise, fit_daily, fit_hourly, score_days, score_hours
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from audit_analytics.detect.frame import WeekFrame
 
 RATE_PRIOR_CALLS: Final = 30.0
-HALF_WEIGHT: Final = frozenset({"rate_limit", "server"})
+OUTCOME_WEIGHT: Final = dict.fromkeys(schema.ERROR_OUTCOMES, 1.0) | {
+    "rate_limit": 0.5,
+    "server": 0.5,
+}
+"""What an error of each class counts: a rate limit or a server error is mostly no fault of the app."""
+
 OUTAGE_EXCESS: Final = 0.03
 OUTAGE_MADS: Final = 6.0
 """Where errors are normal their share moves from hour to hour: an outage stands above that."""
@@ -156,7 +162,7 @@ def score_classes(
     frame : WeekFrame
         The scored week.
     extra : mapping of str to numpy.ndarray of shape (n_entities, n_hours), optional
-        Errors of each class of ERROR_CLASSES that are expected besides the usual ones.
+        Errors of each of ``schema.ERROR_OUTCOMES`` that are expected besides the usual ones.
 
     Returns
     -------
@@ -170,9 +176,9 @@ def score_classes(
         rate, more = usual_rate(frame, counts), None if extra is None else extra[name]
         hourly = score_hours(frame, counts, fit_hourly(frame, counts), rate=rate, extra=more)
         daily = score_days(frame, counts, fit_daily(frame, counts), rate=rate, extra=more)
-        factor = 0.5 if name in HALF_WEIGHT else 1.0
         label = np.full(hourly.score.shape, name, dtype=object)
-        return [replace(w, score=w.score * factor, label=label) for w in (hourly, daily)]
+        weight = OUTCOME_WEIGHT[name]
+        return [replace(w, score=w.score * weight, label=label) for w in (hourly, daily)]
 
-    windows = zip(*map(score_class, ERROR_CLASSES), strict=True)
+    windows = zip(*map(score_class, schema.ERROR_OUTCOMES), strict=True)
     return [reduce(Surprise.or_greater, window) for window in windows]

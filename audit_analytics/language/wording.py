@@ -266,7 +266,7 @@ def say_outcome(outcome: str) -> str:
         "rate_limit": _("rate-limit"),
         "param": _("parameter"),
         "server": _("server"),
-        "other": _("other"),
+        "other": _("unknown-code"),
     }
     return names[outcome]
 

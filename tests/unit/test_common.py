@@ -133,8 +133,17 @@ def test_every_story_has_three_places_before_another_has_its_fourth(stories, mos
     assert told >= set(early[:most])
     for story, number in sizes.items():
         own = [hit for hit in hits if hit.where["api"] == (f"api {story}",)]
-        assert len(own) <= (3 if number > 8 else number)
-        assert all(("crowd" in hit.facts) == (number > 8) for hit in own)
+        crowd = number > max(8, most / 2)
+        assert len(own) <= (3 if crowd else number)
+        assert all(("crowd" in hit.facts) == crowd for hit in own)
+
+
+def test_one_case_more_than_there_are_places_takes_one_place_and_not_a_storys_all():
+    ten = [(name(n, 0.5), speak(name(n, 0.5))) for n in range(10)]
+    own = [(name(f"own{n}", 2.0), speak(name(f"own{n}", 2.0), api=f"api {n}")) for n in range(21)]
+    hits, left = part_alike([*ten, *own], most=30)
+    assert len({hit.entity for hit in hits}) == 30
+    assert [case.entity for case in left] == ["cli_9"]
 
 
 def test_a_thousand_alike_leave_the_others_their_places_and_are_one_row_with_names():

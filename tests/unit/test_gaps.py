@@ -191,7 +191,7 @@ def test_point_10_one_week_of_history_is_refused_where_it_is_set():
         aa.Settings(history_weeks=1)
 
 
-@pytest.mark.parametrize("outcome", ["not_found", "permission", "param"])
+@pytest.mark.parametrize("outcome", ["not_found", "permission", "param", "other"])
 def test_point_10_an_enumeration_is_drawn_by_what_refused_it(outcome):
     tried = calls("cli_a", spread(WEEK.start_at + DAY, 60), outcome=outcome, object=range(60))
     [hit] = find_enumeration(build_input(make_events(clock(), tried)))

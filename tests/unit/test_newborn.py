@@ -151,6 +151,17 @@ def test_no_number_without_support_is_unusual():
     assert min(newborns.p[name][app].min() for name in METRICS) > 0.05
 
 
+@pytest.mark.parametrize("outcome", ["permission", "param", "other"])
+def test_whatever_the_platform_answers_a_young_app_that_fails_half_the_time_is_unusual(outcome):
+    at = [local(f"2026-11-{day} 09:00") for day in (11, 12, 13)]
+    answered = [calls("cli_now", spread(day, 200, over=8 * HOUR)) for day in at]
+    failed = [calls("cli_now", spread(day, 250, over=8 * HOUR), outcome=outcome) for day in at[1:]]
+    _, found = find_birth(*tenant(FIRST, scale=8.0), *answered, *failed)
+    assert [f.detectors[0] for f in found] == ["BIRTH"]
+    assert found[0].kind == "error_burst"
+    assert found[0].expected_per_week < 1
+
+
 def number_of(**seen):
     """Which number is told, of count and p-value by name."""
     one = {"expected", "low", "high"}

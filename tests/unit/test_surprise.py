@@ -128,6 +128,7 @@ def surprises(*parts):
         ("SENS", calls("cli_03", spread(NOON, 60), api=EXPORT, severity="high")),
         ("TOK", calls("cli_03", spread(NOON, 60), api=TOKEN, category="token_issuance")),
         ("ERR", calls("cli_03", spread(NOON, 40), outcome="permission")),
+        ("ERR", calls("cli_03", spread(NOON, 40), outcome="other")),
         ("API", calls("cli_03", spread(NOON, 80), api=READ)),
     ],
 )

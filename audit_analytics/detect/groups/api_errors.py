@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.baseline import expect_interval
 from audit_analytics.detect.groups import ApiGroup
-from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import score_classes
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_errors, say_expected, say_when
@@ -54,9 +54,11 @@ def _require_support(frame: WeekFrame, seen: Surprise) -> Surprise:
     panel, grid = frame.panel, frame.panel.grid
     supported = (seen.score > 0) & (seen.observed >= MIN_ERRORS)
     rows = panel.api_calls
-    rows = rows[(grid.week[rows["hour"]] == frame.scored) & rows[[*ERROR_CLASSES]].any(axis=1)]
+    rows = rows[
+        (grid.week[rows["hour"]] == frame.scored) & rows[[*schema.ERROR_OUTCOMES]].any(axis=1)
+    ]
     failing = {
-        api: {name: own[name].to_numpy() for name in ("app", "hour", *ERROR_CLASSES)}
+        api: {name: own[name].to_numpy() for name in ("app", "hour", *schema.ERROR_OUTCOMES)}
         for api, own in rows.groupby(panel.apps.get_indexer(pd.Index(rows["api"])))
     }
     for api, day in np.argwhere(supported):

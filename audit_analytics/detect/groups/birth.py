@@ -42,7 +42,7 @@ class _Told(NamedTuple):
     metric: str
 
 
-FAILING: Final = {"outcome": ("auth", "permission", "not_found", "rate_limit", "server")}
+FAILING: Final = {"outcome": schema.ERROR_OUTCOMES}
 SENSITIVE: Final = {"severity": schema.SENSITIVE}
 TOLD: Final = {
     "failed_apis": _Told("error_burst", mark("distinct APIs failing in a day"), FAILING, "calls"),

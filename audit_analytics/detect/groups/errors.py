@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audit_analytics import schema
 from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
-from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import expect_outage, find_api_failures, score_classes
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_errors, say_expected, say_when
@@ -34,7 +34,7 @@ def score_errors(frame: WeekFrame) -> list[Surprise]:
         errors count half; what an outage of the platform or of an API explains is expected.
     """
     panel, extra = frame.panel, {}
-    for name in ERROR_CLASSES:
+    for name in schema.ERROR_OUTCOMES:
         platform = expect_outage(frame, name)
         extra[name] = panel.counts["calls"] * platform
         failing = find_api_failures(frame, name, platform)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.rule_input import RuleInput
 
 
-REFUSALS: Final = ("not_found", "permission", "param")
+REFUSALS: Final = ("not_found", "permission", "param", "other")
 """Answers to whoever guesses an object."""
 
 

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
-from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
@@ -53,7 +53,7 @@ def find_error_burst(data: RuleInput) -> Iterator[Hit]:
     """Find hours in which most of an app's calls fail the same way, unlike before."""
     grid, calls = data.panel.grid, data.panel.counts["calls"]
     frame = WeekFrame(data.panel, 0)
-    for name in ERROR_CLASSES:
+    for name in schema.ERROR_OUTCOMES:
         errors = data.panel.counts[name]
         rate = usual_rate(frame, errors)
         excess = outage_excess(data.panel, errors, rate)

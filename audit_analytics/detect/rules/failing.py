@@ -23,7 +23,6 @@ from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import local_days
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
-from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rhythm import find_beat
 from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
@@ -99,7 +98,7 @@ def find_failing(data: RuleInput) -> Iterator[Hit]:
                 "outcome": outcome,
                 "calls": int(row.calls),
                 **({"gap_seconds": gap} if gap else {}),
-                **({"metric": outcome} if outcome in ERROR_CLASSES else {}),
+                "metric": outcome,
             },
             where={"app_id": (str(row.app_id),), "outcome": (outcome,)},
         )

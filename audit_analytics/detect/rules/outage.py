@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import find_runs
 from audit_analytics.detect.frame import WeekFrame
-from audit_analytics.detect.panel import ERROR_CLASSES
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, say_number
@@ -64,7 +64,7 @@ def find_outage(data: RuleInput) -> Iterator[Hit]:
     """Find hours in which calls fail for everybody: the platform, not an app."""
     grid = data.panel.grid
     frame = WeekFrame(data.panel, 0)
-    for name in ERROR_CLASSES:
+    for name in schema.ERROR_OUTCOMES:
         errors = data.panel.counts[name]
         excess = outage_excess(data.panel, errors, usual_rate(frame, errors))
         failing = np.flatnonzero((excess > 0) & (grid.week == 0))
