@@ -14,7 +14,7 @@ week brings.
   :mod:`audit_analytics.detect.newborn` alone, if at all.
 - In a log of two days everything is new; from then on the age of the log is reckoned with, see
   :mod:`audit_analytics.detect.novelty`.
-- With a week before the report week, its days alone are what the others are rated by: attacks of
+- With four days before the report week, they alone are what the others are rated by: attacks of
   the report week would pass for the way of the tenant. With less, the days that are judged are
   among those they are judged by. What stands far out of all the rest is left out and the rest rated
   once more.
@@ -30,7 +30,6 @@ import numpy as np
 
 from audit_analytics.detect.busy import MAX_DAY_HOURS
 from audit_analytics.detect.calibrate import Calibrator, Rows, rate_groups
-from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.panel import by_day
 from audit_analytics.detect.scores import AppDays, count_windows, judge_nothing, score_apps
@@ -60,6 +59,10 @@ KNOWN_DAYS: Final = 2
 FAR_OUT: Final = 0.5
 ROUNDS: Final = 3
 """Days of which so few are expected in the whole log are far out; how often they are looked for."""
+
+ENOUGH_DAYS: Final = 4
+"""Days before the report week that can speak alone of how days are: three find fewer attacks than
+the days of the week itself, four find more."""
 
 MIN_REFERENCE: Final = 60
 """App-days: fewer cannot tell one day in fifty from the greatest of a few."""
@@ -215,8 +218,8 @@ def _calibrate(
     shape = rated.current.shape[:2]
     tested = np.asarray(~np.isnan(rated.current).all(axis=2))
     kept = ~np.isin(rated.rows.week, [_number(day) for day in week])
-    whole = len(np.unique(rated.rows.week[kept])) >= MIN_HISTORY_DAYS
-    before = whole and kept.sum() >= MIN_REFERENCE
+    days_before = len(np.unique(rated.rows.week[kept]))
+    before = days_before >= ENOUGH_DAYS and kept.sum() >= MIN_REFERENCE
     kept |= not before
     rate = partial(_rate_days, rated.past, rated.rows.week)
     for _ in range(ROUNDS):
@@ -234,11 +237,14 @@ def _calibrate(
     found |= {"a": day, "b": np.ones(shape)}
     shown = {name: np.maximum(values, calibrator.floor) for name, values in found.items()}
     if before:
-        # a case is an app's worst day, and what was before as good as a week of each app
+        # a case is an app's worst day, and what was before as good as a week, or a part of one, of
+        # each app
         one = Rows(rated.rows.entity[kept], np.zeros(len(past_score), dtype=np.intp))
-        by_week = Calibrator.of_weeks(past_score, one)
-        found["joint"] = by_week.extrapolate(score.ravel()).reshape(shape)
-        shown["joint"] = np.maximum(found["joint"], by_week.floor)
+        worst = Calibrator.of_weeks(past_score, one)
+        parts = max(len(week) / days_before, 1.0)
+        least = worst.extrapolate(score.ravel()).reshape(shape)
+        found["joint"] = np.minimum(least * parts, 1.0)
+        shown["joint"] = np.maximum(found["joint"], worst.floor * parts)
     else:
         chances = np.maximum(tested.sum(axis=1, keepdims=True), 1)
         found["joint"] = np.minimum(day * chances, 1.0)
