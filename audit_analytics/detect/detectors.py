@@ -53,6 +53,7 @@ _MODULES: Final = (
     "rules.high_impact_write",
     "rules.chain",
     "rules.dormant",
+    "rules.mass_delete",
     "rules.enumeration",
     "rules.probing",
     "rules.denied_then_allowed",

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from audit_analytics.detect.panel import Panel
     from audit_analytics.inventory import Inventory
 
-HOUR: Final = pd.Timedelta(hours=1)
 DAY: Final = pd.Timedelta(days=1)
 SECOND: Final = pd.Timedelta(seconds=1)
 
@@ -291,6 +290,23 @@ class RuleInput:
             Where it is not so, it is how this tenant lives.
         """
         return bool(earlier <= most_a_week * len(self.panel.grid.weeks))
+
+    def count_earlier(self, found: pd.DataFrame) -> int:
+        """Count the apps of whose like ordinary weeks brought one, each once a week.
+
+        Parameters
+        ----------
+        found : pandas.DataFrame
+            ``app_id``, ``bucket_at`` and ``week`` of what a rule looks for, over the whole log. In
+            its first week everything is new, and says nothing of how often it is.
+
+        Returns
+        -------
+        int
+            Their number, for :meth:`is_seldom`.
+        """
+        before = found[(found["week"] < 0) & (found["bucket_at"] >= self.settled_at)]
+        return len(before[["app_id", "week"]].drop_duplicates())
 
     @property
     def last_seen(self) -> pd.Series:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
+
+HOUR: Final = pd.Timedelta(hours=1)
+WEEK: Final = pd.Timedelta(days=7)
+
+TIMES_USUAL: Final = 3.0
+"""So many times what any earlier week brought is a burst."""
 
 
 def top_rows(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
@@ -32,6 +38,91 @@ def top_rows(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     """
     ranked = table.sort_values([column, "bucket_at"], ascending=[False, True], kind="stable")
     return ranked.drop_duplicates(keys).sort_values(keys, kind="stable")
+
+
+def sum_two_hours(table: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
+    """Add up every two consecutive hours of a group that begin with one of its own.
+
+    What goes on across a full hour would be halved by clock hours.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
+    keys : list of str
+        Columns that name the group.
+    columns : list of str
+        Counts to add up.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `keys` as text, ``bucket_at`` (start of the two hours), `columns`, ``first_at`` and
+        ``last_at``; in the order of the keys and the hours.
+
+    Examples
+    --------
+    >>> at = pd.to_datetime(["2026-11-09T01:00Z", "2026-11-09T02:00Z"])
+    >>> table = pd.DataFrame({"app_id": "a", "bucket_at": at, "first_at": at, "last_at": at, "n": 2})
+    >>> sum_two_hours(table, ["app_id"], ["n"])["n"].tolist()
+    [4, 2]
+    """
+    by, spans = [*keys, "bucket_at"], {"first_at": "min", "last_at": "max"}
+    rows = table[[*by, *columns, *spans]].astype(dict.fromkeys(keys, "str"))
+    both = pd.concat([rows, rows.assign(bucket_at=rows["bucket_at"] - HOUR)])
+    sums = both.groupby(by, as_index=False).agg(dict.fromkeys(columns, "sum") | spans)
+    own = pd.MultiIndex.from_frame(rows[by])
+    return sums[pd.MultiIndex.from_frame(sums[by]).isin(own)]
+
+
+def find_bursts(
+    table: pd.DataFrame,
+    keys: list[str],
+    columns: list[str],
+    *,
+    least: float,
+    start_at: pd.Timestamp,
+) -> pd.DataFrame:
+    """Find the two hours in which a group brought far more than in any earlier week.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
+    keys : list of str
+        Columns that name the group.
+    columns : list of str
+        Counts to add up; the first is what may burst.
+    least : float
+        Less than this is no burst.
+    start_at : pandas.Timestamp
+        Where the report week begins, UTC; weeks are counted from there.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As :func:`sum_two_hours`, with ``week``: 0 for the report week, -1 for the one before it.
+        Hours on both sides of a week's begin belong to none.
+
+    Examples
+    --------
+    >>> at = pd.to_datetime(["2026-11-01T01:00Z", "2026-11-09T02:00Z"])
+    >>> table = pd.DataFrame({"app_id": "a", "bucket_at": at, "first_at": at, "last_at": at})
+    >>> monday = pd.Timestamp("2026-11-09T00:00Z")
+    >>> bursts = find_bursts(table.assign(n=[9, 30]), ["app_id"], ["n"], least=9, start_at=monday)
+    >>> bursts[["week", "n"]].to_numpy().tolist()
+    [[-2, 9], [0, 30]]
+    """
+    windows = sum_two_hours(table, keys, columns)
+    week = (windows["bucket_at"] - start_at) // WEEK
+    windows = windows.assign(week=week)[week == (windows["bucket_at"] + HOUR - start_at) // WEEK]
+    if windows.empty:
+        return windows  # nothing can be joined to nothing
+    most = windows.groupby([*keys, "week"])[columns[0]].max()
+    usual = most.groupby(keys).cummax().groupby(keys).shift(fill_value=0).rename("usual")
+    windows = windows.join(usual, on=[*keys, "week"])
+    burst = (windows[columns[0]] >= least) & (windows[columns[0]] > TIMES_USUAL * windows["usual"])
+    return windows[burst].drop(columns="usual")
 
 
 def gather(rows: pd.DataFrame, keys: list[str], column: str) -> dict[Any, list[str]]:

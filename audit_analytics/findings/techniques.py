@@ -47,11 +47,12 @@ _SEEN: Final[dict[str, Callable[[pd.DataFrame], bool]]] = {
     "T1098.003": _category("grant", "permission", "admin", "control", "write", only="ok"),
     "T1110.004": _outcome("auth"),
     "T1213": _read,
+    "T1485": _category("destructive", only="ok"),
     "T1499": lambda calls: _share(calls, "rate_limit", "server") >= MUCH,
     "T1526": lambda calls: calls["api"].nunique() >= MANY_APIS,
     "T1528": _category("token"),
     "T1530": _category("doc_", "drive", "export", "table_", only="ok"),
-    "T1531": _category("session", "credential", "lifecycle", "destructive", "write", only="ok"),
+    "T1531": _category("session", "credential", "lifecycle", "write", only="ok"),
     "T1550.001": _category("token"),
     "T1567": _category("export", "send", "permission", "exchange", only="ok"),
 }

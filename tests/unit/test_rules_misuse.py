@@ -28,6 +28,7 @@ from audit_analytics.detect.rules.chain import find_chain
 from audit_analytics.detect.rules.error_burst import find_error_burst
 from audit_analytics.detect.rules.first_sensitive import find_first_sensitive
 from audit_analytics.detect.rules.high_impact_write import find_high_impact_write
+from audit_analytics.detect.rules.mass_delete import find_mass_delete
 from audit_analytics.detect.rules.outage import find_outage
 from audit_analytics.detect.rules.own_app import find_own_misuse
 from audit_analytics.detect.rules.probing import find_probing
@@ -75,12 +76,72 @@ def test_one_write_of_high_impact_is_enough():
         calls("cli_denied", [NOON], outcome="permission", **ROLE),
         calls("cli_known", [PAST, NOON], **ROLE),
         calls("cli_member", [NOON], category="drive_permission", **member),
-        calls("cli_approves", [NOON], **{**member, "category": "approval_action"}),
         calls("cli_reads", [NOON], **{**ROLE, "api": "GET/open-apis/contact/v3/functional_roles"}),
     )
     assert about(hits) == [("cli_a", 1, True), ("cli_member", 1, True)]
     assert {hit.severity for hit in hits} == {"high"}
     assert run(find_high_impact_write, calls("cli_a", [NOON], **ROLE), history=False) == []
+
+
+def test_a_change_of_a_kind_that_apps_take_to_every_week_is_rated_lower():
+    share = {"category": "drive_permission", "severity": "high"}
+    api = "POST/open-apis/drive/v1/permissions/:token/members"
+    now = calls("cli_a", [NOON], api=api, **share), calls("cli_b", [NOON], **ROLE)
+    others = [calls(f"cli_{n}", [PAST - n * 5 * DAY], api=api, **share) for n in range(3)]
+    rated = {hit.entity: hit.severity for hit in run(find_high_impact_write, *now, *others)}
+    assert rated == {"cli_a": "medium", "cli_b": "high"}
+    rated = {hit.entity: hit.severity for hit in run(find_high_impact_write, *now, *others[:2])}
+    assert rated == {"cli_a": "high", "cli_b": "high"}
+
+
+@pytest.mark.parametrize("category", ["approval_action", "hr_write"])
+def test_an_approval_by_api_is_told_where_no_app_was_ever_served_it(category):
+    approve = {"category": category, "severity": "high"}
+    approve["api"] = "POST/open-apis/approval/v4/tasks/approve"
+    now, before = calls("cli_a", [NOON], **approve), calls("cli_flow", [PAST], **approve)
+    assert [hit.severity for hit in run(find_high_impact_write, now)] == ["medium"]
+    assert run(find_high_impact_write, now, before) == []
+
+
+REMOVE = {
+    "api": "DELETE/open-apis/drive/v1/files/:file_token",
+    "category": "destructive",
+    "severity": "medium",
+}
+
+
+def remove(app, number, at=NOON, **options):
+    return calls(app, spread(at, number), **REMOVE, **options)
+
+
+def test_the_first_mass_deletion_of_an_app_with_a_past_is_told():
+    apps = ["cli_a", "cli_few", "cli_denied", "cli_across", "cli_always", "cli_more"]
+    past = [calls(app, hourly(FIRST, FIRST + 2 * DAY)) for app in apps]
+    hits = run(
+        find_mass_delete,
+        *past,
+        remove("cli_a", 40),
+        remove("cli_few", 29),
+        remove("cli_denied", 40, outcome="permission"),
+        remove("cli_new", 400),
+        remove("cli_across", 40, NOON + HOUR / 2),
+        *(remove("cli_always", 40, at) for at in (PAST, NOON)),
+        *(remove("cli_more", n, at) for n, at in ((40, PAST), (121, NOON))),
+    )
+    assert {hit.entity: hit.observed for hit in hits} == {
+        "cli_a": 40.0,
+        "cli_across": 40.0,
+        "cli_more": 121.0,
+    }
+    assert {hit.severity for hit in hits} == {"high"}
+
+
+def test_where_some_app_cleans_up_every_week_a_clean_up_of_that_size_is_rated_lower():
+    apps = [f"cli_{n}" for n in range(3)]
+    past = [calls(app, hourly(FIRST, FIRST + 2 * DAY)) for app in ("cli_a", "cli_b", *apps)]
+    cleaned = [remove(app, 100, PAST - n * 5 * DAY) for n, app in enumerate(apps)]
+    hits = run(find_mass_delete, *past, *cleaned, remove("cli_a", 60), remove("cli_b", 300))
+    assert {hit.entity: hit.severity for hit in hits} == {"cli_a": "medium", "cli_b": "high"}
 
 
 def test_in_a_log_of_twelve_days_a_change_is_a_first_one_after_seven():

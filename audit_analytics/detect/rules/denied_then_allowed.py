@@ -22,9 +22,9 @@ from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ROTATE
-from audit_analytics.detect.rule_input import DAY, HOUR
+from audit_analytics.detect.rule_input import DAY
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import is_known
+from audit_analytics.detect.tables import HOUR, is_known
 from audit_analytics.detect.uses import APP_API
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_times, say_when, show_api

@@ -21,15 +21,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import HOUR, SECOND
+from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import top_rows
+from audit_analytics.detect.tables import find_bursts, top_rows
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_when, show_api
 
@@ -86,16 +85,13 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
     # an object that an outage kept from answering was not guessed
     answers = data.by_api[[f"{name}_count" for name in REFUSALS]].sum(axis=1)
     table = data.by_api.assign(**{failed: np.minimum(in_vain, answers)})
-    windows = _sum_two_hours(table[table[failed] > 0], failed)
-    week = windows["bucket_at"] >= data.week.hours[0]
-    needed = data.thresholds(EnumerationThresholds).enumeration_objects
-    top = top_rows(windows[week & (windows[failed] >= needed)], keys, failed)
-    if top.empty:
-        return  # nothing can be joined to nothing
-    before = windows["bucket_at"] + HOUR < data.week.start_at
-    usual = windows[before].groupby(keys, observed=True)[failed].max()
-    top = top.join(usual.rename("usual"), on=keys)
-    for row in top[top[failed] > 3 * top["usual"].fillna(0)].itertuples():
+    counts = [failed, "calls_count", *(f"{name}_count" for name in REFUSALS)]
+    least = data.thresholds(EnumerationThresholds).enumeration_objects
+    bursts = find_bursts(
+        table[table[failed] > 0], keys, counts, least=least, start_at=data.week.start_at
+    )
+    for row in top_rows(bursts[bursts["week"] == 0], keys, failed).itertuples():
+        as_large = bursts[bursts[failed] >= row.failed_objects_count]
         yield Hit(
             entity_type="app",
             entity=str(row.app_id),
@@ -103,21 +99,10 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
             end_at=row.last_at + SECOND,
             observed=float(row.failed_objects_count),
             unit=mark("distinct objects within two hours"),
+            severity=None if data.is_seldom(data.count_earlier(as_large)) else "medium",
             facts={"api": str(row.api), "calls": int(row.calls_count), **_draw(row)},
             where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
         )
-
-
-def _sum_two_hours(table: pd.DataFrame, failed: str) -> pd.DataFrame:
-    """Add up every two consecutive hours of an app and API that begin with one of its own."""
-    keys = ["app_id", "api", "bucket_at"]
-    counts = [failed, "calls_count", *(f"{name}_count" for name in REFUSALS)]
-    spans = {"first_at": "min", "last_at": "max"}
-    rows = table[[*keys, *counts, *spans]].astype({"app_id": "str", "api": "str"})
-    both = pd.concat([rows, rows.assign(bucket_at=rows["bucket_at"] - HOUR)])
-    sums = both.groupby(keys, as_index=False).agg(dict.fromkeys(counts, "sum") | spans)
-    own = pd.MultiIndex.from_frame(rows[keys])
-    return sums[pd.MultiIndex.from_frame(sums[keys]).isin(own)]
 
 
 def _draw(row: Any) -> dict[str, str]:  # noqa: ANN401 - a row of itertuples

@@ -24,8 +24,8 @@ from audit_analytics.dates.buckets import local_days
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
 from audit_analytics.detect.rhythm import find_beat
-from audit_analytics.detect.rule_input import HOUR
 from audit_analytics.detect.rules import rule
+from audit_analytics.detect.tables import HOUR
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_beat, say_calls, say_errors, say_when
 

@@ -3,7 +3,8 @@
 Granting a role, resetting a password or handing over an app takes one call; waiting for a
 second one would be waiting for the damage. Deleting a department, making somebody the manager of a
 chat or subscribing to events is the business of some apps; where no app ever did it, and the tenant
-seldom takes to something of the kind, it is told, and rated lower.
+seldom takes to something of the kind, it is told, and rated lower; so is what apps here take to
+every other week.
 
 Examples
 --------
@@ -25,7 +26,7 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import gather
+from audit_analytics.detect.tables import WEEK, gather
 from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_apis, say_calls
@@ -53,7 +54,17 @@ HIGH_IMPACT: Final = frozenset(
 )
 """Categories of the catalogue whose writes change who may do what: one call is enough."""
 
-SHAPING: Final = frozenset({"chat_admin", "event_subscribe", "org_structure_write"})
+SHAPING: Final = frozenset(
+    {
+        "approval_action",
+        "calendar_exchange",
+        "chat_admin",
+        "code_publish",
+        "event_subscribe",
+        "hr_write",
+        "org_structure_write",
+    }
+)
 """Categories whose writes are told where nobody in the tenant was served the API before."""
 
 
@@ -101,6 +112,7 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
     new = new[told & (new["calls"] > new["denied"]) & _is_write(new)]
     new = new.sort_values(["first_at", "api"])
     named, kinds = (gather(new, ["app_id"], column) for column in ("api", "category"))
+    seldom = _list_seldom(data, served) if len(new) else frozenset()
     for use in sum_uses(new, ["app_id"]).itertuples():
         apis = tuple(named[use.app_id])
         yield Hit(
@@ -110,10 +122,19 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
             end_at=use.last_at + SECOND,
             observed=float(use.calls - use.denied),
             unit=mark("calls in the week"),
-            severity="medium" if HIGH_IMPACT.isdisjoint(kinds[use.app_id]) else None,
+            severity="medium" if seldom.isdisjoint(kinds[use.app_id]) else None,
             facts={"apis": list(apis), "categories": sorted(kinds[use.app_id])},
             where={"app_id": (str(use.app_id),), "api": apis},
         )
+
+
+def _list_seldom(data: RuleInput, served: pd.DataFrame) -> frozenset[str]:
+    """Return the categories that an app takes to less than once in two ordinary weeks."""
+    first = served[served["category"].isin(HIGH_IMPACT) & _is_write(served)]
+    first = first.sort_values("first_at").drop_duplicates(["app_id", "api"])
+    first = first.assign(week=(first["first_at"] - data.week.start_at) // WEEK)
+    kind = first["category"].astype("str")
+    return frozenset(k for k in HIGH_IMPACT if data.is_seldom(data.count_earlier(first[kind == k])))
 
 
 def _count_shapers(data: RuleInput, served: pd.DataFrame) -> int:
