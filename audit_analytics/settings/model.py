@@ -125,7 +125,7 @@ class Settings(BaseSettings):
     verdicts: Path | None = Field(None, description="TOML file of what findings turned out to be")
     seed: int = Field(0, ge=0, description="random_state of the isolation forest")
     n_jobs: int | None = Field(
-        None, ge=1, le=64, description="processes that read a large log; one a core, at most 4"
+        None, ge=1, le=64, description="threads that read a large log; one a core, at most 4"
     )
     rules: RuleSettings = RuleSettings()
     app_id: str = Field("", description="app that reads the audit log, cli_...")

@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 BLOCK: Final = 2**20
+LINES: Final = 8 * BLOCK
+"""Bytes of lines handed over at once: texts that repeat among them are looked at once."""
 EXPANSION_MAX: Final = 200
 """Audit logs shrink to a 5th or a 30th; what grows 200 times is no log but a bomb."""
 EXPANSION_FREE: Final = 64 * 2**20
 EXPANSION: Final = 10
 """What a log grows to, to count what of it was never unzipped."""
 
+_SHOWN: Final = 4096
+"""Bytes of a line that is too long that are handed over."""
 _OPENINGS: Final = (b"{", b"[{")
 
 
@@ -86,10 +90,10 @@ class Unzipped:
             self.lost_bytes = EXPANSION * sum(map(len, read_plain(self._stream)))
 
 
-def split_lines(
+def cut_lines(
     chunks: Iterable[bytes], limit: int, lose: Callable[[bytes, int], object]
-) -> Iterator[list[bytes]]:
-    r"""Cut chunks into lines.
+) -> Iterator[bytes]:
+    r"""Cut chunks where lines end.
 
     Parameters
     ----------
@@ -98,42 +102,45 @@ def split_lines(
     limit : int
         Longest line, in bytes.
     lose : callable
-        Called with the beginning and the size of each longer one; it is skipped.
+        Called with the beginning and the size of each longer one; an empty one stands for it.
 
     Yields
     ------
-    list of bytes
-        Whole lines, at least one.
+    bytes
+        Whole lines, about ``LINES`` bytes of them unless a longer one was lost.
 
     Examples
     --------
-    >>> [*split_lines([b"a\nb", b"c\n", b"d"], 9, print)]
-    [[b'a'], [b'bc'], [b'd']]
+    >>> [*cut_lines([b"a\nb", b"c\n", b"d"], 9, print)]
+    [b'a\nbc\nd']
     """
-    kept: list[bytes] = []
-    size = skipped = 0
+    whole: list[memoryview] = []
+    line: list[memoryview] = []
+    ready = size = skipped = 0
     for chunk in chunks:
-        lines = chunk.split(b"\n")
-        if len(lines) > 1:
-            whole = lines[:-1]
-            if skipped:
-                lose(kept[0], skipped + len(whole[0]))
-                whole[0] = b""
-            else:
-                whole[0] = b"".join((*kept, whole[0]))
-            yield whole
-            kept, size, skipped = [], 0, 0
+        rest, end = memoryview(chunk), chunk.rfind(b"\n") + 1
+        if end and skipped:
+            start = chunk.find(b"\n")
+            lose(bytes(line[0]), skipped + start)
+            rest, end, line, skipped = rest[start:], end - start, [], 0
+        if end:
+            whole += [*line, rest[:end]]
+            ready += size + end
+            rest, line, size = rest[end:], [], 0
+        if ready >= LINES or (whole and size + len(rest) > limit):
+            yield b"".join(whole)
+            whole, ready = [], 0
         if skipped:
-            skipped += len(lines[-1])
+            skipped += len(rest)
             continue
-        kept.append(lines[-1])
-        size += len(lines[-1])
+        line.append(rest)
+        size += len(rest)
         if size > limit:
-            kept, size, skipped = [kept[0][:4096]], 0, size
+            line, size, skipped = [line[0][:_SHOWN]], 0, size
     if skipped:
-        lose(kept[0], skipped)
-    elif size:
-        yield [b"".join(kept)]
+        lose(bytes(line[0]), skipped)
+    elif ready or size:
+        yield b"".join((*whole, *line))
 
 
 def has_lines(lines: list[bytes], *, whole: bool) -> bool:

@@ -1,7 +1,7 @@
 """The columns of events: every field is read once per distinct value, rows carry codes.
 
 Items are taken apart batch by batch, so that the cost of a row is a few dictionary look-ups.
-Columns can be packed, sent from one process to another, and joined in order.
+Columns of several threads are joined in order.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from msgspec.structs import astuple
 from audit_analytics.catalogue import Catalogue, Match, classify, is_http_status
 from audit_analytics.redact import hash_objects
 from audit_analytics.schema import AT, EVENTS
+from audit_analytics.source.blocks import FIELDS, Fields, measure_texts
 from audit_analytics.source.fields import find_network, read_address, read_code
 from audit_analytics.source.hashes import hash_texts
 from audit_analytics.source.objects import name_objects
@@ -27,6 +28,7 @@ from audit_analytics.source.vocabulary import (
     Codes,
     Vocabulary,
     categorise,
+    encode,
     encode_pairs,
 )
 from audit_analytics.source.wire import Detail, Item, clean_text
@@ -38,10 +40,7 @@ if TYPE_CHECKING:
 
 _BATCH: Final = 4096
 _NO_DETAIL: Final = Detail()
-_RAW: Final = (
-    *("id", "event_time", "api_key", "app_id", "ip", "path", "method"),
-    *("query_param", "payload", "status_code", "response", "source"),
-)
+_FIELDS: Final = (*Item.__struct_fields__[:-1], *Detail.__struct_fields__)
 _QUESTION_MARK: Final = ord("?")
 _STRING: Final = pd.StringDtype("pyarrow")
 
@@ -49,9 +48,33 @@ _Answer = tuple[int | None, int | None]
 _Names = tuple[str, ...]
 
 
+@contextmanager
+def pause_collector() -> Iterator[None]:
+    """Keep the cycle collector from walking over many short-lived objects without cycles.
+
+    Yields
+    ------
+    None
+        The collector is off until the block ends, unless it was off before.
+
+    Examples
+    --------
+    >>> with pause_collector():
+    ...     gc.isenabled()
+    False
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 @dataclass(frozen=True)
 class Packed:
-    """Columns that can leave their process.
+    """Columns to be joined to others.
 
     Parameters
     ----------
@@ -83,7 +106,8 @@ class Columns:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._waiting: dict[str, list[Any]] = {name: [] for name in _RAW}
+        self._waiting: dict[str, list[Any]] = {name: [] for name in _FIELDS}
+        self._sources: list[int] = []
         self._batches: list[dict[str, Any]] = []
         self._source: Vocabulary[str, str] = Vocabulary(clean_text)
         self._app: Vocabulary[str | None, str] = Vocabulary(_clean_name)
@@ -124,27 +148,29 @@ class Columns:
         if not items:
             return
         # Taken apart while they are still in the processor's cache: this halves the cost of a row.
-        ids, times, keys, apps, ips, details = zip(*map(astuple, items), strict=True)
+        *texts, details = zip(*map(astuple, items), strict=True)
         if None in details:
             details = tuple(detail or _NO_DETAIL for detail in details)
-        paths, methods, queries, payloads, statuses, responses = zip(
-            *map(astuple, details), strict=True
-        )
-        waiting = self._waiting
-        waiting["id"] += ids
-        waiting["event_time"] += times
-        waiting["api_key"] += map(self._api_raw.__getitem__, keys)
-        waiting["app_id"] += map(self._app.__getitem__, apps)
-        waiting["ip"] += map(self._ip.__getitem__, ips)
-        waiting["path"] += paths
-        waiting["method"] += map(self._method.__getitem__, methods)
-        waiting["query_param"] += queries
-        waiting["payload"] += payloads
-        waiting["status_code"] += map(self._status.__getitem__, statuses)
-        waiting["response"] += responses
-        waiting["source"] += [self._source[source]] * len(items)
-        if len(waiting["id"]) >= _BATCH:
+        texts += zip(*map(astuple, details), strict=True)
+        for name, values in zip(_FIELDS, texts, strict=True):
+            self._waiting[name] += values
+        self._sources += [self._source[source]] * len(items)
+        if len(self._sources) >= _BATCH:
             self._flush()
+
+    def add_fields(self, fields: Fields, source: str) -> None:
+        """Take in the fields of many items.
+
+        Parameters
+        ----------
+        fields : dict of str to pyarrow.Array
+            From :func:`audit_analytics.source.blocks.read_block`.
+        source : str
+            File they were read from.
+        """
+        self._flush()
+        sources = np.full(len(fields["id"]), self._source[source], np.int32)
+        self._batches.append(self._read_fields(fields, sources))
 
     def pack(self) -> Packed:
         """Hand over everything taken in.
@@ -219,56 +245,53 @@ class Columns:
         return pd.DataFrame(columns), bool((hashes[1:] != hashes[:-1]).all())
 
     def _flush(self) -> None:
-        raw, self._waiting = self._waiting, {name: [] for name in _RAW}
-        if raw["id"]:
-            with pause_collector():
-                self._batches.append(self._read_columns(raw))
+        sources, self._sources = self._sources, []
+        raw, self._waiting = self._waiting, {name: [] for name in _FIELDS}
+        if sources:
+            fields = {name: pa.array(values, FIELDS[name]) for name, values in raw.items()}
+            self._batches.append(self._read_fields(fields, np.array(sources, np.int32)))
 
-    def _read_columns(self, raw: dict[str, list[Any]]) -> dict[str, Any]:
-        rows = len(raw["id"])
-        ids = _clean_ids(pa.array(raw["id"], pa.large_string()))
-        api_raw = np.array(raw["api_key"], np.int32)
-        method = np.array(raw["method"], np.int32)
-        paths, queries, payloads = (
-            _fill_gaps(raw[name]) for name in ("path", "query_param", "payload")
-        )
-        path_column = pa.array(paths, pa.large_string())
-        if not _is_plain(path_column, but=_QUESTION_MARK):
+    @pause_collector()
+    def _read_fields(self, fields: Fields, sources: NDArray[np.int32]) -> dict[str, Any]:
+        ids = _clean_ids(fields["id"])
+        api_raw = encode(self._api_raw, fields["api_key"])
+        method = encode(self._method, fields["method"])
+        paths, queries = fields["path"].fill_null(""), fields["query_param"]
+        if not _is_plain(paths, but=_QUESTION_MARK):
             paths, queries = _split_paths(paths, queries)
-            path_column = pa.array(paths, pa.large_string())
         match = self._find_matches(api_raw, method, paths)
         asked, asked_names = self._asked.read(queries)
-        sent, sent_names = self._sent.read(payloads)
+        sent, sent_names = self._sent.read(fields["payload"])
         templates = [found.template for found in self._match.values_in_order]
-        keys = self._api_raw.values_in_order
-        named = name_objects(match, templates, path_column, raw["api_key"], keys)
+        named = name_objects(match, templates, paths, api_raw, self._api_raw.values_in_order)
         for names in (asked_names, sent_names):
             for row, name in names:
                 named[row] = named.get(row, "") + name
-        objects = np.zeros(rows, np.int64)
-        objects[list(named)] = hash_objects(list(named.values()))
-        unnamed = np.ones(rows, bool)
-        unnamed[list(named)] = False
+        rows = np.array([*named], np.int64)
+        objects = np.zeros(len(ids), np.int64)
+        objects[rows] = hash_objects([*named.values()])
+        unnamed = np.ones(len(ids), bool)
+        unnamed[rows] = False
         return {
             "id": ids,
             "id_hash": hash_texts(ids),
-            "at": np.array(raw["event_time"], np.int64),
-            "app_id": np.array(raw["app_id"], np.int32),
-            "ip": np.array(raw["ip"], np.int32),
+            "at": fields["event_time"].to_numpy(),
+            "app_id": encode(self._app, fields["app_id"]),
+            "ip": encode(self._ip, fields["ip"]),
             "match": match,
             "api_raw": api_raw,
             "method": method,
-            "path": path_column,
+            "path": paths,
             "answer": encode_pairs(
                 self._answer,
-                self._read_codes(raw["response"]),
-                np.array(raw["status_code"], np.int32),
+                self._read_codes(fields["response"]),
+                encode(self._status, fields["status_code"]),
             ),
             "object": objects,
             "unnamed": unnamed,
             "payload_keys": encode_pairs(self._keys, asked, sent),
-            "payload_bytes": _count_bytes(payloads),
-            "source": np.array(raw["source"], np.int32),
+            "payload_bytes": measure_texts(fields["payload"]).astype(np.int32),
+            "source": sources,
         }
 
     def _match_api(self, codes: Codes) -> Match:
@@ -276,13 +299,14 @@ class Columns:
         return self._catalogue.match(api_raw, self._method.values_in_order[codes[1]])
 
     def _find_matches(
-        self, api_raw: NDArray[np.int32], method: NDArray[np.int32], paths: list[str]
+        self, api_raw: NDArray[np.int32], method: NDArray[np.int32], paths: pa.Array
     ) -> NDArray[np.int32]:
         match = encode_pairs(self._match, api_raw, method)
         found = self._match.values_in_order
         unknown = [code for code in np.unique(match).tolist() if not found[code].known]
-        for row in np.flatnonzero(np.isin(match, unknown)).tolist():
-            if path := paths[row]:
+        rows = np.flatnonzero(np.isin(match, unknown))
+        for row, path in zip(rows.tolist(), paths.take(rows).to_pylist(), strict=True):
+            if path:
                 raw = self._api_raw.values_in_order[api_raw[row]]
                 verb = self._method.values_in_order[method[row]]
                 match[row] = self._match.find_code(self._catalogue.match(raw, verb, path))
@@ -295,9 +319,10 @@ class Columns:
     def _join_answer(self, codes: Codes) -> _Answer:
         return self._code.values_in_order[codes[0]], self._status.values_in_order[codes[1]]
 
-    def _read_codes(self, texts: list[str | None]) -> NDArray[np.int32]:
-        code_of = {text: self._code[read_code(text or "")] for text in dict.fromkeys(texts)}
-        return np.array([code_of[text] for text in texts], np.int32)
+    def _read_codes(self, responses: pa.Array) -> NDArray[np.int32]:
+        found = responses.dictionary_encode(null_encoding="encode")
+        codes = [read_code(text or "") for text in found.dictionary.to_pylist()]
+        return self._code.encode(codes, found.indices.to_numpy())
 
     def _join(self, name: str) -> NDArray[Any]:
         return np.concatenate([batch.pop(name) for batch in self._batches])
@@ -307,45 +332,14 @@ class Columns:
         return pd.Series(pd.arrays.ArrowExtensionArray(joined))
 
 
-@contextmanager
-def pause_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over many short-lived objects without cycles.
-
-    Yields
-    ------
-    None
-        The collector is off until the block ends, unless it was off before.
-
-    Examples
-    --------
-    >>> with pause_collector():
-    ...     gc.isenabled()
-    False
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _fill_gaps(texts: list[str | None]) -> list[str]:
-    return [text or "" for text in texts] if None in texts else texts  # type: ignore[return-value]
-
-
-def _split_paths(paths: list[str], queries: list[str]) -> tuple[list[str], list[str]]:
+def _split_paths(paths: pa.Array, queries: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Return the paths without query string, and the query of each call."""
-    split = [clean_text(path).partition("?") for path in paths]
-    queries = [query or parts[2] for query, parts in zip(queries, split, strict=True)]
-    return [parts[0] for parts in split], queries
-
-
-def _count_bytes(texts: list[str]) -> NDArray[np.int32]:
-    if "".join(texts).isascii():
-        return np.array([*map(len, texts)], np.int32)
-    return np.array([len(text.encode("utf-8", "replace")) for text in texts], np.int32)
+    split = [clean_text(path).partition("?") for path in paths.to_pylist()]
+    both = zip(queries.to_pylist(), split, strict=True)
+    asked = [query or parts[2] for query, parts in both]
+    return pa.array([parts[0] for parts in split], pa.large_string()), pa.array(
+        asked, pa.large_string()
+    )
 
 
 def _spread(values: list[int | None], dtype: str, places: NDArray[np.int32]) -> pd.Series:

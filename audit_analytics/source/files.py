@@ -70,7 +70,7 @@ def read_log(
     progress : callable, optional
         Called with the number of rows read since the last call.
     n_jobs : int, optional
-        Processes that read a large log, the result is the same with any number; by default one
+        Threads that read a large log, the result is the same with any number; by default one
         a core, at most 4.
     keeps_texts : bool, default False
         Whether rejects keep the row as found, with its secrets masked as well as can be; otherwise

@@ -21,6 +21,8 @@ from audit_analytics.source.wire import FIRST_TIME, LAST_TIME, Item, clean_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from audit_analytics.source.blocks import Fields
+
 __all__ = ["EventBuilder", "Log"]
 
 _RAW_MAX: Final = 4096
@@ -114,6 +116,19 @@ class EventBuilder:
         self._columns.add(items, source)
         self._count(len(items))
 
+    def add_fields(self, fields: Fields, source: str) -> None:
+        """Take in the fields of many items.
+
+        Parameters
+        ----------
+        fields : dict of str to pyarrow.Array
+            From :func:`audit_analytics.source.blocks.read_block`.
+        source : str
+            File they were read from.
+        """
+        self._columns.add_fields(fields, source)
+        self._count(len(fields["id"]))
+
     def add_events(self, events: pd.DataFrame) -> None:
         """Take in a frame that already is a table of events.
 
@@ -189,7 +204,7 @@ class EventBuilder:
         Returns
         -------
         PackedLog
-            To be given to :meth:`absorb` of another builder, of another process perhaps.
+            To be given to :meth:`absorb` of another builder.
         """
         return PackedLog(
             self._columns.pack(),

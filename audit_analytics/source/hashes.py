@@ -46,7 +46,10 @@ def hash_texts(texts: pa.Array) -> NDArray[np.uint64]:
         rows = np.flatnonzero(lengths == length)
         words = np.zeros((len(rows), length // 8 + 1), np.uint64)
         octets = words.view(np.uint8)
-        octets[:, :length] = data[offsets[rows, None] + np.arange(length)]
+        if len(rows) == len(texts):
+            octets[:, :length] = data[offsets[0] : offsets[-1]].reshape(len(rows), length)
+        else:
+            octets[:, :length] = data[offsets[rows, None] + np.arange(length)]
         octets[:, -1] = length % 8
         found = np.full(len(rows), length, np.uint64)
         for word in words.T:

@@ -21,7 +21,7 @@ def name_objects(
     apis: NDArray[np.int32],
     templates: list[tuple[str, ...]],
     paths: pa.Array,
-    key_codes: list[int],
+    key_codes: NDArray[np.int32],
     keys: list[str],
 ) -> dict[int, str]:
     """Find the concrete paths of a batch of calls.
@@ -34,7 +34,7 @@ def name_objects(
         By code, segments of the canonical path; those that begin with ':' are placeholders.
     paths : pyarrow.LargeStringArray of shape (rows,)
         Path of each row as logged, '' if it has none.
-    key_codes : list of int
+    key_codes : numpy.ndarray of int32, shape (rows,)
         Position of each row's ``api_key`` in `keys`.
     keys : list of str
         The keys as logged; one may be concrete where the path is a template.
@@ -48,7 +48,8 @@ def name_objects(
     --------
     >>> import pyarrow as pa
     >>> paths = pa.array(["/a/7", "/a/:id"], pa.large_string())
-    >>> name_objects(np.array([0, 0], np.int32), [("a", ":id")], paths, [0, 0], ["GET/a/:id"])
+    >>> codes = np.array([0, 0], np.int32)
+    >>> name_objects(codes, [("a", ":id")], paths, codes, ["GET/a/:id"])
     {0: '/a/7'}
     """
     depths = np.zeros(len(templates), np.int64)
@@ -57,10 +58,11 @@ def name_objects(
             depths[code] = len(templates[code])
     depth = depths[apis]
     wanted = np.flatnonzero(depth)
-    slashes = pc.count_substring(paths, "/").to_numpy()[wanted]
-    fitting = wanted[slashes == depth[wanted]]
-    named = dict(zip(fitting.tolist(), paths.take(fitting).to_pylist(), strict=True))
-    if _TEMPLATED("".join(named.values())):
+    chosen = paths.take(wanted)
+    fits = pc.count_substring(chosen, "/").to_numpy() == depth[wanted]
+    named = dict(zip(wanted[fits].tolist(), chosen.filter(fits).to_pylist(), strict=True))
+    together = "".join(named.values())
+    if any(bracket in together for bracket in ":{<"):
         named = {row: path for row, path in named.items() if not _TEMPLATED(path)}
     if len(named) == len(wanted):
         return named

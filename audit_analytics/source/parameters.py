@@ -12,6 +12,7 @@ import numpy as np
 from audit_analytics.redact import mask_text
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from audit_analytics.source.vocabulary import Vocabulary
@@ -55,23 +56,25 @@ class ParameterReader:
 
     Examples
     --------
+    >>> import pyarrow as pa
     >>> from audit_analytics.source.vocabulary import Vocabulary
     >>> names = Vocabulary(tuple)
-    >>> codes, named = ParameterReader(names, only_lists=False).read(["a=1&user_id=2", ""])
+    >>> texts = pa.array(["a=1&user_id=2", "", None, ""])
+    >>> codes, named = ParameterReader(names, only_lists=False).read(texts)
     >>> codes.tolist(), named, names.values_in_order
-    ([0, 1], [(0, '&user_id=2')], [('a', 'user_id'), ()])
+    ([0, 1, 1, 1], [(0, '&user_id=2')], [('a', 'user_id'), ()])
     """
 
     def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
         self._shapes = _Shapes(names, only_lists=only_lists)
 
-    def read(self, texts: list[str]) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
+    def read(self, texts: pa.Array) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
         """Read one column.
 
         Parameters
         ----------
-        texts : list of str
-            ``query_param`` or ``payload`` of each row, '' if it has none.
+        texts : pyarrow.Array of shape (rows,)
+            ``query_param`` or ``payload`` of each row, '' or null if it has none.
 
         Returns
         -------
@@ -80,20 +83,18 @@ class ParameterReader:
         list of tuple of int and str
             Row and text of the objects named there, for the rows that name any.
         """
-        distinct = list(dict.fromkeys(texts))
-        decoded = decode_parameters(distinct)
+        found = texts.dictionary_encode(null_encoding="encode")
+        places = found.indices.to_numpy()
+        decoded = decode_parameters([text or "" for text in found.dictionary.to_pylist()])
         shapes = [*map(self._shapes.__getitem__, map(tuple, decoded))]
-        distinct_codes, namings = zip(*shapes, strict=True) if shapes else ((), ())
-        code_of = dict(zip(distinct, distinct_codes, strict=True))
-        codes = np.array([code_of[text] for text in texts], np.int32)
-        if not any(namings):
-            return codes, []
-        naming = {
-            distinct[place]: shown
-            for place, names in enumerate(namings)
-            if names and (shown := show_objects(decoded[place], names))
+        shown = {
+            place: text
+            for place, (_, naming) in enumerate(shapes)
+            if naming and (text := show_objects(decoded[place], naming))
         }
-        return codes, [(row, naming[text]) for row, text in enumerate(texts) if text in naming]
+        rows = np.flatnonzero(np.isin(places, [*shown])) if shown else np.empty(0, np.int64)
+        named = zip(rows.tolist(), map(shown.__getitem__, places[rows].tolist()), strict=True)
+        return np.array([code for code, _ in shapes], np.int32)[places], [*named]
 
 
 class _Shapes(dict[_Names, _Shape]):

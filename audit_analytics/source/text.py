@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from audit_analytics.source.blocks import read_block
 from audit_analytics.source.chunks import (
     Unzipped,
+    cut_lines,
     has_lines,
     is_json,
     is_object,
     read_plain,
-    split_lines,
 )
 from audit_analytics.source.items import read_item
 from audit_analytics.source.values import ROW_BYTES, Piece, Splitter
@@ -92,11 +93,9 @@ class TextReader:
         """
         self._by_line = True
         is_first = stream.tell() == 0
-        for lines in split_lines(read_plain(stream, size), self._limit, self._lose_line):
-            if is_first:
-                lines[0] = lines[0].removeprefix(_BOM)
-                is_first = False
-            self._take_lines(lines)
+        for block in cut_lines(read_plain(stream, size), self._limit, self._lose_line):
+            self._take_block(block.removeprefix(_BOM) if is_first else block)
+            is_first = False
         self._close()
 
     def read_zipped(self, stream: BinaryIO) -> None:
@@ -195,8 +194,8 @@ class TextReader:
                 return True
         if self._by_line:
             whole = chain((head,), chunks)
-            for some in split_lines(whole, self._limit, self._lose_line):
-                self._take_lines(some)
+            for block in cut_lines(whole, self._limit, self._lose_line):
+                self._take_block(block)
         elif head:
             self._take_documents(head, chunks)
         self._close()
@@ -205,6 +204,19 @@ class TextReader:
     def _lose_line(self, beginning: bytes, size: int) -> None:
         reason = f"line longer than {self._limit >> 20} MiB"
         self.lose(reason, beginning, size=size, is_rest=True)
+
+    def _take_block(self, block: bytes) -> None:
+        found = read_block(block)
+        if found:
+            fields, lines = found
+            self._end_open()
+            self._hand_over()
+            self._builder.add_fields(fields, self._label)
+            self.row += lines
+            return
+        odd = block.removesuffix(b"\n").split(b"\n")
+        for start in range(0, len(odd), _CACHED):
+            self._take_lines(odd[start : start + _CACHED])
 
     def _take_lines(self, lines: list[bytes]) -> None:
         try:

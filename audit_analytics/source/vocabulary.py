@@ -10,6 +10,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
 Codes = tuple[int, int]
@@ -80,6 +81,31 @@ class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
         """
         codes: NDArray[np.int32] = np.array([self[raw] for raw in distinct], np.int32)[places]
         return codes
+
+
+def encode(vocabulary: Vocabulary[Any, Any], column: pa.Array) -> NDArray[np.int32]:
+    """Encode a column; each distinct value is looked up once.
+
+    Parameters
+    ----------
+    vocabulary : Vocabulary
+        Codes of the values, None among them where one is missing.
+    column : pyarrow.Array of shape (rows,)
+        The values.
+
+    Returns
+    -------
+    numpy.ndarray of int32, shape (rows,)
+        Code of each row.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> encode(Vocabulary(str), pa.array(["a", None, "a"])).tolist()
+    [0, 1, 0]
+    """
+    found = column.dictionary_encode(null_encoding="encode")
+    return vocabulary.encode(found.dictionary.to_pylist(), found.indices.to_numpy())
 
 
 def encode_pairs(

@@ -22,6 +22,8 @@ LAST_TIME: Final = 4_102_444_800
 """Event times outside 2000-2100 (epoch seconds) are rejected."""
 TEXT_MAX: Final = 2**20
 NAME_MAX: Final = 256
+METHOD_MAX: Final = 16
+STATUS_MAX: Final = 2**53
 _CODE: Final = re.compile(rb"-?\d{1,12}")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -45,10 +47,10 @@ class Detail(msgspec.Struct, gc=False):
     """
 
     path: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] | None = None
-    method: Annotated[str, msgspec.Meta(max_length=16)] | None = None
+    method: Annotated[str, msgspec.Meta(max_length=METHOD_MAX)] | None = None
     query_param: Long | None = None
     payload: Long | None = None
-    status_code: Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)] | None = None
+    status_code: Annotated[int, msgspec.Meta(ge=-STATUS_MAX, le=STATUS_MAX)] | None = None
     response: Long | None = None
 
 

@@ -5,7 +5,7 @@ matches APIs, reads the JSON within the JSON, normalises, drops duplicates and s
 stop at one column a field. Every measurement is a process of its own, so that its peak memory is
 its own, and the sides take turns, so that a busy machine slows all; ``busy`` is processor time, imports
 included, which other programs hardly change. Ours is measured with one
-process and with two; the memory of the second is added to the first's.
+thread and with two.
 Run: ``python tests/benchmarks/flatten.py --rows 1000000``
 """
 
@@ -136,8 +136,8 @@ def read_duckdb(path: Path) -> int:
 
 
 SIDES: dict[str, Callable[[Path], int]] = {
-    "ours, 1 process": lambda path: len(read_log(path, n_jobs=1).events),
-    "ours, 2 processes": lambda path: len(read_log(path, n_jobs=2).events),
+    "ours, 1 thread": lambda path: len(read_log(path, n_jobs=1).events),
+    "ours, 2 threads": lambda path: len(read_log(path, n_jobs=2).events),
     "json_normalize": lambda path: len(pd.json_normalize(read_items(path))),
     "json, DataFrame": read_plainly,
     "polars": read_polars,

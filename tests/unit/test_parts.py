@@ -1,9 +1,5 @@
 import gzip
 import json
-import os
-import subprocess
-import sys
-from functools import partial
 
 import pandas as pd
 import pytest
@@ -63,7 +59,7 @@ def assert_same(log, expected):
     assert log.counts == expected.counts
 
 
-def test_one_process_and_two_give_the_same(folder):
+def test_one_thread_and_two_give_the_same(folder):
     files = [(path, path.name) for path in sorted(folder.iterdir())]
     assert len(parts.split_files(files)) > 6
     seen = []
@@ -102,66 +98,23 @@ def test_ranges_cover_a_file_whatever_their_size(tmp_path, monkeypatch, size, en
     assert read_log(path, n_jobs=1).counts["events"] == 40
 
 
-def test_a_catalogue_of_ones_own_is_used_in_every_process(folder):
+def test_a_catalogue_of_ones_own_is_used_in_every_thread(folder):
     own = Catalogue([{"category": "ours", "severity": "critical", "pattern": "im/v1/chats"}])
     log = read_log(folder, n_jobs=2, catalogue=own)
     assert (log.events["category"] == "ours").mean() > 0.9  # not what came as a frame of events
     assert_same(log, read_log(folder, n_jobs=1, catalogue=own))
 
 
-def test_other_processes_read_all_parts(folder, caplog):
-    caplog.set_level("INFO")
+def test_parts_come_in_order_whoever_reads_them(folder):
     files = parts.split_files([(path, path.name) for path in sorted(folder.iterdir())])
     packed = [*parts.read_parts(files, parts.read_part, n_jobs=2)]
     alone = [*parts.read_parts(files, parts.read_part, n_jobs=1)]
     assert [(p.rejects, p.rows_read, rows) for p, rows in packed] == [
         (p.rejects, p.rows_read, rows) for p, rows in alone
     ]
-    assert "of no use" not in caplog.text
 
 
-def die_elsewhere(part, parent):
-    if os.getpid() != parent:
-        os._exit(1)
-    return parts.read_part(part)
-
-
-def test_processes_that_die_are_done_without(folder, caplog):
-    caplog.set_level("INFO")
-    files = parts.split_files([(path, path.name) for path in sorted(folder.iterdir())])
-    read = partial(die_elsewhere, parent=os.getpid())
-    rows = sum(packed.rows_read for packed, _ in parts.read_parts(files, read, n_jobs=2))
-    assert rows == read_log(folder, n_jobs=1).counts["rows_read"]
-    assert "of no use here (TerminatedWorkerError)" in caplog.text
-
-
-class StaysHere(Catalogue):
-    def __reduce__(self):
-        raise TypeError("not to be sent")
-
-
-def test_without_a_second_process_one_does_it_all(folder, caplog):
-    caplog.set_level("INFO")
-    log = read_log(folder, n_jobs=2, catalogue=StaysHere())
-    assert "of no use here (PicklingError)" in caplog.text
-    assert_same(log, read_log(folder, n_jobs=1))
-
-
-def test_a_script_without_a_guard_may_use_processes(folder, tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import sys\n"
-        "from audit_analytics.source import parts, read_log\n"
-        "parts.PART_BYTES = 60_000\n"
-        "print(read_log(sys.argv[1], n_jobs=2).counts['rows_read'])\n"
-    )
-    command = [sys.executable, "-W", "error", str(script), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert done.stdout.split() == [str(read_log(folder, n_jobs=1).counts["rows_read"])]
-    assert done.stderr == ""
-
-
-def test_an_error_of_the_caller_ends_every_process(folder):
+def test_an_error_of_the_caller_ends_every_thread(folder):
     def stop(_rows):
         raise KeyboardInterrupt
 

@@ -1,0 +1,192 @@
+"""Read a block of whole lines at once, straight into columns: no Python object a field.
+
+pyarrow parses it. Only what is well-formed comes back: a block in which anything is unusual is to
+be read line by line (``wire``, ``items``), so that one bad row costs one reject.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from audit_analytics.catalogue.keys import MAX_KEY
+from audit_analytics.source.wire import (
+    FIRST_TIME,
+    ITEM,
+    LAST_TIME,
+    METHOD_MAX,
+    NAME_MAX,
+    STATUS_MAX,
+    TEXT_MAX,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Fields = dict[str, pa.Array]
+"""Columns of items as logged, by the names of :data:`FIELDS`."""
+
+_ITEM_TEXTS: Final = {"id": NAME_MAX, "api_key": MAX_KEY, "app_id": NAME_MAX, "ip": NAME_MAX}
+_DETAIL_TEXTS: Final = {
+    "path": MAX_KEY,
+    "method": METHOD_MAX,
+    "query_param": TEXT_MAX,
+    "payload": TEXT_MAX,
+    "response": TEXT_MAX,
+}
+_TEXTS: Final = _ITEM_TEXTS | _DETAIL_TEXTS
+"""Longest text of each field, in characters."""
+
+_INTEGERS: Final = {
+    "event_time": (FIRST_TIME, LAST_TIME),
+    "status_code": (-STATUS_MAX, STATUS_MAX),
+}
+FIELDS: Final = dict.fromkeys(_TEXTS, pa.large_string()) | dict.fromkeys(_INTEGERS, pa.int64())
+"""Arrow type of each field of an item and of its ``log_detail``."""
+
+_DETAIL: Final = pa.struct({name: FIELDS[name] for name in (*_DETAIL_TEXTS, "status_code")})
+_ITEM: Final = pa.schema(
+    {name: FIELDS[name] for name in (*_ITEM_TEXTS, "event_time")} | {"log_detail": _DETAIL}
+)
+_PAGE: Final = pa.schema(
+    {"code": pa.int64(), "data": pa.struct({"items": pa.list_(pa.struct([*_ITEM]))})}
+)
+_OPENING, _CLOSING = b"{}"
+
+
+def read_block(block: bytes) -> tuple[Fields, int] | None:
+    r"""Read lines that are all items, or all pages of items.
+
+    Parameters
+    ----------
+    block : bytes
+        Whole lines.
+
+    Returns
+    -------
+    dict of str to pyarrow.Array
+        The fields of all items, in order; None instead if anything at all is unusual.
+    int
+        Number of lines.
+
+    Examples
+    --------
+    >>> fields, lines = read_block(b'{"id": "a", "event_time": 1700000000}\n')
+    >>> fields["id"].to_pylist(), fields["path"].to_pylist(), lines
+    (['a'], [None], 1)
+    >>> read_block(b'{"id": "a", "event_time": "soon"}') is None
+    True
+    """
+    lines = _count_lines(block)
+    if not lines:
+        return None
+    try:
+        table = pj.read_json(
+            pa.BufferReader(block),
+            pj.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            pj.ParseOptions(
+                explicit_schema=_ITEM if _begins_with_item(block) else _PAGE,
+                unexpected_field_behavior="ignore",
+            ),
+        )
+        fields = _list_fields(table)
+        if len(table) != lines or fields is None or not _is_sound(fields):
+            return None
+    except pa.ArrowInvalid:
+        return None
+    return fields, lines
+
+
+def _count_lines(block: bytes) -> int:
+    """Count the lines; 0 if one may be blank, or not begin and end an object.
+
+    Where a brace has closed, none can open within the same value. So lines that all begin with
+    the one and end with the other break no value; as many values as lines are one a line.
+    """
+    lines = start = 0
+    while start < len(block):
+        end = _find_end(block, start)
+        if block[start] != _OPENING or block[end - 1] != _CLOSING:
+            return 0
+        lines += 1
+        start = end + 1
+    return lines
+
+
+def _find_end(block: bytes, start: int) -> int:
+    end = block.find(b"\n", start)
+    return len(block) if end < 0 else end
+
+
+def _begins_with_item(block: bytes) -> bool:
+    try:
+        ITEM.decode(block[: _find_end(block, 0)])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _list_fields(table: pa.Table) -> Fields | None:
+    """Return the columns of the items; None if a page is an error, or an item is missing."""
+    columns = {name: table[name].chunk(0) for name in table.column_names}
+    if "data" in columns:
+        items = columns["data"].field("items")
+        rows = items.flatten()
+        if any(column.null_count for column in (*columns.values(), items, rows)):
+            return None
+        if columns["code"].to_numpy().any():
+            return None
+        columns = _part(rows)
+    return columns | _part(columns.pop("log_detail"))
+
+
+def _part(structs: pa.StructArray) -> Fields:
+    """Return the fields of structs; one that is missing has none."""
+    names = [structs.type.field(place).name for place in range(structs.type.num_fields)]
+    return dict(zip(names, structs.flatten(), strict=True))
+
+
+def _is_sound(fields: Fields) -> bool:
+    """Tell whether every field is what the typed decode of an item would accept.
+
+    Texts are measured in bytes: one of many characters may be refused that is not too long.
+    """
+    if fields["id"].null_count or fields["event_time"].null_count:
+        return False
+    for name, (least, most) in _INTEGERS.items():
+        found = pc.min_max(fields[name]).as_py()
+        if found["min"] is not None and not least <= found["min"] <= found["max"] <= most:
+            return False
+    for name, longest in _TEXTS.items():
+        # whether it is UTF-8
+        fields[name].validate(full=True)
+        if measure_texts(fields[name]).max(initial=0) > longest:
+            return False
+    return bool(measure_texts(fields["id"]).all())
+
+
+def measure_texts(texts: pa.LargeStringArray) -> NDArray[np.int64]:
+    """Return the bytes of each text.
+
+    Parameters
+    ----------
+    texts : pyarrow.LargeStringArray of shape (rows,)
+        Texts; a missing one has none.
+
+    Returns
+    -------
+    numpy.ndarray of int64, shape (rows,)
+        Bytes in UTF-8.
+
+    Examples
+    --------
+    >>> measure_texts(pa.array(["a", None, "\u00e4"], pa.large_string())).tolist()
+    [1, 0, 2]
+    """
+    ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :]
+    return np.diff(ends[: len(texts) + 1])
