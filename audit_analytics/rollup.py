@@ -362,8 +362,8 @@ def _sort_words(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.Array]:
     rank: NDArray[np.int32] = np.empty(len(order), np.int32)
     rank[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
     ranks = pa.array(rank)
-    chunks = [ranks.take(chunk.indices) for chunk in column.chunks]
-    return pa.chunked_array(chunks, pa.int32()), texts.take(order)
+    codes = pa.chunked_array([chunk.indices for chunk in column.chunks]).combine_chunks()
+    return pa.chunked_array([ranks.take(codes)]), texts.take(order)
 
 
 def __dir__() -> list[str]:

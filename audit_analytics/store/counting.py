@@ -247,4 +247,6 @@ def join_hours(parts: list[pa.Table]) -> pa.Table:
         All of them, with one dictionary a column.
     """
     table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+    if len(parts) == 1:
+        return table
     return table.take(pc.sort_indices(table["bucket_at"]))

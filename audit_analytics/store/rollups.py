@@ -389,7 +389,15 @@ class Rollups:
             make_private(path.parent.parent)
             try:
                 with open_private(beside) as file:
-                    pq.write_table(noted, file, compression="zstd", write_page_checksum=True)
+                    # numbers hardly repeat, and nobody asks for the least and the most of a column
+                    pq.write_table(
+                        noted,
+                        file,
+                        compression="zstd",
+                        use_dictionary=[name for name in _WORDS if name in noted.column_names],
+                        write_statistics=False,
+                        write_page_checksum=True,
+                    )
                     move_into_place(file, beside, path)
             finally:
                 beside.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 import pyarrow as pa
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from audit_analytics.store.folder import Store
+
+
+_ROWS_ALONE: Final = 100_000
+"""A window of so few rows is read by one thread."""
 
 
 class WindowUnreadable(InputError):  # noqa: N818 - reads as what happened
@@ -58,7 +62,11 @@ def read_window(
         It is damaged, which is noted for the next sync, or cannot be read now.
     """
     with _open(store, window, words) as parquet:
-        return parquet.read(columns=None if columns is None else list(columns))
+        # handing the columns of a small window to threads takes longer than to read them
+        use_threads = window.rows_count > _ROWS_ALONE
+        return parquet.read(
+            columns=None if columns is None else list(columns), use_threads=use_threads
+        )
 
 
 def check_window(store: Store, window: Manifest) -> None:
@@ -94,7 +102,7 @@ def _open(store: Store, window: Manifest, words: Sequence[str]) -> Iterator[pq.P
             note = (parquet.metadata.metadata or {}).get(MANIFEST_KEY, b"")
             if not _is_same(note, window):
                 raise WindowGone(f"{path}: was replaced while it was read")
-            missing = set(SCHEMA.names) - set(parquet.schema_arrow.names)
+            missing = set(SCHEMA.names) - set(parquet.schema.names)
             if missing:
                 raise pa.ArrowInvalid("columns are missing")
             yield parquet
