@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from audit_analytics.redact import mask_text
+from audit_analytics.source.blocks import measure_texts
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from audit_analytics.source.vocabulary import Vocabulary
@@ -24,6 +26,8 @@ _Shape = tuple[int, _Names]
 
 _SHAPES_MAX: Final = 16_384
 _KEYS_MAX: Final = 32
+_OPENING, _NEWLINE = b"{\n"
+_EMPTY, _BREAK = (pa.scalar(text, pa.large_string()) for text in ("", "\n"))
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _QUERY: Final = re.compile(r"\??[\w.\[\]%-]{1,64}=")
 # An open string runs to the end: were it to fail there, every quote in it would be tried anew.
@@ -56,10 +60,9 @@ class ParameterReader:
 
     Examples
     --------
-    >>> import pyarrow as pa
     >>> from audit_analytics.source.vocabulary import Vocabulary
     >>> names = Vocabulary(tuple)
-    >>> texts = pa.array(["a=1&user_id=2", "", None, ""])
+    >>> texts = pa.array(["a=1&user_id=2", "", None, ""], pa.large_string())
     >>> codes, named = ParameterReader(names, only_lists=False).read(texts)
     >>> codes.tolist(), named, names.values_in_order
     ([0, 1, 1, 1], [(0, '&user_id=2')], [('a', 'user_id'), ()])
@@ -85,7 +88,7 @@ class ParameterReader:
         """
         found = texts.dictionary_encode(null_encoding="encode")
         places = found.indices.to_numpy()
-        decoded = decode_parameters([text or "" for text in found.dictionary.to_pylist()])
+        decoded = decode_parameters(found.dictionary)
         shapes = [*map(self._shapes.__getitem__, map(tuple, decoded))]
         shown = {
             place: text
@@ -115,14 +118,14 @@ class _Shapes(dict[_Names, _Shape]):
         return shape
 
 
-def decode_parameters(texts: list[str]) -> list[Parameters]:
+def decode_parameters(texts: pa.Array) -> list[Parameters]:
     """Decode the parameters of many calls.
 
     Parameters
     ----------
-    texts : list of str
+    texts : pyarrow.LargeStringArray
         ``query_param`` or ``payload`` of each call: a JSON object or a query string, possibly
-        cut.
+        cut; '' or null if there is none.
 
     Returns
     -------
@@ -131,21 +134,35 @@ def decode_parameters(texts: list[str]) -> list[Parameters]:
 
     Examples
     --------
-    >>> [list(values) for values in decode_parameters(["a=1&b=2", "", '{"c":{"d":1}}'])]
+    >>> texts = pa.array(["a=1&b=2", "", '{"c":{"d":1}}'], pa.large_string())
+    >>> [list(values) for values in decode_parameters(texts)]
     [['a', 'b'], [], ['c']]
     """
-    # The decoder skips blank lines and takes several objects of one line: with no line blank, every
-    # line gives at least one, so equal lengths mean one each, row by row.
-    together = "\n".join([text if text and not text.isspace() else "{}" for text in texts])
-    # Without a line break inside a text, every line of the whole is one text.
-    if together.count("\n") == len(texts) - 1:
-        try:
-            decoded = _OBJECT.decode_lines(together)
-        except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
-            decoded = []
-        if len(decoded) == len(texts):
-            return decoded  # type: ignore[return-value]
-    return [_decode_parameters(text) for text in texts]
+    decoded = _decode_together(texts)
+    if decoded is None:
+        return [_decode_parameters(text or "") for text in texts.to_pylist()]
+    return decoded
+
+
+def _decode_together(texts: pa.Array) -> list[Parameters] | None:
+    """Decode texts that are all empty or objects, as lines of one text; None if one is not."""
+    _, ends, characters = texts.buffers()
+    starts = np.frombuffer(ends, np.int64, len(texts))
+    octets = np.frombuffer(characters or b"", np.uint8)
+    is_empty = measure_texts(texts) == 0
+    # The decoder skips blank lines and takes several objects of one line. As every line that is
+    # not empty gives at least one, as many as there are such lines mean one each, row by row.
+    if (octets[starts[~is_empty]] != _OPENING).any() or (octets == _NEWLINE).any():
+        return None
+    lines = pc.binary_join_element_wise(texts, _EMPTY, _BREAK).buffers()[2]
+    try:
+        # of a buffer it would copy every value
+        decoded: list[Any] = _OBJECT.decode_lines(lines.to_pybytes() if lines else b"")
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    for row in np.flatnonzero(is_empty).tolist():
+        decoded.insert(row, {})
+    return decoded if len(decoded) == len(texts) else None
 
 
 def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -213,7 +230,7 @@ def show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
 
     Examples
     --------
-    >>> show_objects(decode_parameters(['{"user_id":"ou_1"}'])[0], ("user_id",))
+    >>> show_objects({"user_id": "ou_1"}, ("user_id",))
     '&user_id=ou_1'
     """
     named = ""
