@@ -1,9 +1,13 @@
 """How rare an app's days are by everything said of them, and its week by its days.
 
-Two voters judge a day: the least of its groups' p-values, and the isolation forest over all of
-them, which counts a fifth. Two more judge a week: its worst day, and all of its days
-together, by the sum of their -log10 p (Fisher's statistic, whose distribution is taken from past
-weeks, as days that follow each other are no independent tests). What grows slowly has no day that
+Two voters judge a day: its groups, and the isolation forest over all of them, which counts a
+fifth. The groups speak by the least of their p-values, and all together by what those below one in
+ten make, the product of 10 p over them (soft truncated product; H. Zhang, T. Tong, J. Landers and
+Z. Wu, "TFisher", Annals of Applied Statistics 14(1), 2020). A stolen secret calls new APIs from a
+new network, more often than usual, and is refused at times: each of it happens, all of it hardly.
+Two more judge a week: its worst day, and all of its days together, by the sum of their -log10 p
+(Fisher's statistic). The distribution of every one of these is taken from past weeks, as neither
+groups nor days that follow each other are independent tests. What grows slowly has no day that
 stands out, and no ordinary one either.
 """
 
@@ -26,6 +30,12 @@ FOREST_WEIGHT: Final = 0.2
 """How much the forest counts. It insures against what no single group sees, and pays for that with
 false cases: at equal weight recall at 5 false cases a week falls by 0.04 (seeds 100-105)."""
 
+TOGETHER_P: Final = 0.1
+"""Groups less rare than this have no part in what all of them say together."""
+
+TOGETHER_WEIGHT: Final = 0.5
+"""How much the groups together count beside the least of them."""
+
 SUM_WEIGHT: Final = 0.33
 """How much the days together count beside the worst of them. Recall at 5 false cases a week
 .78 -> .84 (six worlds, seed 105)."""
@@ -44,7 +54,7 @@ class Votes(NamedTuple):
     Parameters
     ----------
     p : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        By group, by voter (``a`` the least group, ``b`` the forest), and ``joint``: how rare a
+        By group, by voter (``a`` the groups, ``b`` the forest), and ``joint``: how rare a
         week is that holds such a day, and on its worst day such days besides.
     far : dict of str to numpy.ndarray of shape (n_apps, n_days)
         -log10 of the same, not cut off where the past is too short to speak of it.
@@ -91,6 +101,9 @@ def vote(
     shape, rows = current.shape[:2], current.reshape(-1, len(names))
     past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
     past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
+    past_all, p_all = _calibrate(_multiply(past_p), _multiply(p))
+    past_a = np.minimum(past_a, np.minimum(past_all / TOGETHER_WEIGHT, 1.0))
+    p_a = np.minimum(p_a, np.minimum(p_all / TOGETHER_WEIGHT, 1.0))
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
     attribution = np.zeros(rows.shape)
     if len(past):
@@ -124,6 +137,11 @@ def vote(
         | {"joint": -np.log10(joint)},
         attribution=attribution.reshape(current.shape),
     )
+
+
+def _multiply(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return -log10 of the product of what the groups of each day make."""
+    return np.asarray(np.maximum(np.log10(TOGETHER_P) - np.log10(p), 0.0).sum(axis=1))
 
 
 def _calibrate(

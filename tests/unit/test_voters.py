@@ -45,6 +45,15 @@ def test_one_day_far_out_needs_no_others(past):
     assert np.diff(judge(past, current)) > 0
 
 
+def test_a_day_unusual_in_every_way_is_rarer_than_one_as_unusual_in_one(past):
+    current = np.full((3, DAYS, GROUPS), CALM)
+    current[0, 3, :] = current[1, 3, 0] = 2.5
+    current[2, 3, :] = 0.9
+    every_way, one_way, hardly = judge(past, current)
+    assert every_way < 0.1 * one_way
+    assert hardly > one_way
+
+
 def test_as_many_ordinary_weeks_are_rare_as_should_be(past):
     rng = np.random.default_rng(1)
     p = judge(past, rng.exponential(1 / np.log(10), (4000, DAYS, GROUPS)))
