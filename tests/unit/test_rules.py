@@ -497,13 +497,13 @@ def test_guessing_across_the_hour_is_enumeration():
     assert about(hits) == [("cli_a", 34, True)]
 
 
-def test_where_stale_ids_are_tried_every_week_as_many_are_rated_lower():
+def test_where_stale_ids_are_tried_every_week_as_many_are_no_finding_by_themselves():
     def guess(app, objects, at):
         return calls(app, spread(at, objects), outcome="not_found", object=range(objects))
 
     weekly = [guess(f"cli_{n}", 50, NOON - (8 + 5 * n) * DAY) for n in range(3)]
     hits = run(find_enumeration, *weekly, guess("cli_a", 40, NOON), guess("cli_b", 60, NOON))
-    assert {hit.entity: hit.severity for hit in hits} == {"cli_a": "medium", "cli_b": "high"}
+    assert {hit.entity: hit.alone for hit in hits} == {"cli_a": False, "cli_b": True}
 
 
 def test_an_app_that_only_fails_is_told_with_its_beat():

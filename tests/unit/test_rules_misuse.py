@@ -83,13 +83,13 @@ def test_one_write_of_high_impact_is_enough():
     assert run(find_high_impact_write, calls("cli_a", [NOON], **ROLE), history=False) == []
 
 
-def test_a_change_of_a_kind_that_apps_take_to_every_week_is_rated_lower():
+def test_a_change_of_a_kind_that_apps_take_to_every_week_is_no_finding_by_itself():
     share = {"category": "drive_permission", "severity": "high"}
     api = "POST/open-apis/drive/v1/permissions/:token/members"
     now = calls("cli_a", [NOON], api=api, **share), calls("cli_b", [NOON], **ROLE)
     others = [calls(f"cli_{n}", [PAST - n * 5 * DAY], api=api, **share) for n in range(3)]
-    rated = {hit.entity: hit.severity for hit in run(find_high_impact_write, *now, *others)}
-    assert rated == {"cli_a": "medium", "cli_b": "high"}
+    alone = {hit.entity: hit.alone for hit in run(find_high_impact_write, *now, *others)}
+    assert alone == {"cli_a": False, "cli_b": True}
     rated = {hit.entity: hit.severity for hit in run(find_high_impact_write, *now, *others[:2])}
     assert rated == {"cli_a": "high", "cli_b": "high"}
 
@@ -136,12 +136,12 @@ def test_the_first_mass_deletion_of_an_app_with_a_past_is_told():
     assert {hit.severity for hit in hits} == {"high"}
 
 
-def test_where_some_app_cleans_up_every_week_a_clean_up_of_that_size_is_rated_lower():
+def test_where_some_app_cleans_up_every_week_a_clean_up_of_that_size_is_no_finding_by_itself():
     apps = [f"cli_{n}" for n in range(3)]
     past = [calls(app, hourly(FIRST, FIRST + 2 * DAY)) for app in ("cli_a", "cli_b", *apps)]
     cleaned = [remove(app, 100, PAST - n * 5 * DAY) for n, app in enumerate(apps)]
     hits = run(find_mass_delete, *past, *cleaned, remove("cli_a", 60), remove("cli_b", 300))
-    assert {hit.entity: hit.severity for hit in hits} == {"cli_a": "medium", "cli_b": "high"}
+    assert {hit.entity: hit.alone for hit in hits} == {"cli_a": False, "cli_b": True}
 
 
 def test_in_a_log_of_twelve_days_a_change_is_a_first_one_after_seven():

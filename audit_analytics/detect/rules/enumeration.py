@@ -99,7 +99,7 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
             end_at=row.last_at + SECOND,
             observed=float(row.failed_objects_count),
             unit=mark("distinct objects within two hours"),
-            severity=None if data.is_seldom(data.count_earlier(as_large)) else "medium",
+            alone=data.is_seldom(data.count_earlier(as_large)),
             facts={"api": str(row.api), "calls": int(row.calls_count), **_draw(row)},
             where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
         )

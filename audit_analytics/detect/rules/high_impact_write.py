@@ -3,8 +3,8 @@
 Granting a role, resetting a password or handing over an app takes one call; waiting for a
 second one would be waiting for the damage. Deleting a department, making somebody the manager of a
 chat or subscribing to events is the business of some apps; where no app ever did it, and the tenant
-seldom takes to something of the kind, it is told, and rated lower; so is what apps here take to
-every other week.
+seldom takes to something of the kind, it is told, and rated lower. What some app here takes to
+in every other week is no news by itself.
 
 Examples
 --------
@@ -112,9 +112,10 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
     new = new[told & (new["calls"] > new["denied"]) & _is_write(new)]
     new = new.sort_values(["first_at", "api"])
     named, kinds = (gather(new, ["app_id"], column) for column in ("api", "category"))
-    seldom = _list_seldom(data, served) if len(new) else frozenset()
+    everyday = _list_everyday(data, served) if len(new) else frozenset()
     for use in sum_uses(new, ["app_id"]).itertuples():
         apis = tuple(named[use.app_id])
+        news = frozenset(kinds[use.app_id]) - everyday
         yield Hit(
             entity_type="app",
             entity=str(use.app_id),
@@ -122,19 +123,21 @@ def find_high_impact_write(data: RuleInput) -> Iterator[Hit]:
             end_at=use.last_at + SECOND,
             observed=float(use.calls - use.denied),
             unit=mark("calls in the week"),
-            severity="medium" if seldom.isdisjoint(kinds[use.app_id]) else None,
+            alone=bool(news),
+            severity="medium" if news.isdisjoint(HIGH_IMPACT) else None,
             facts={"apis": list(apis), "categories": sorted(kinds[use.app_id])},
             where={"app_id": (str(use.app_id),), "api": apis},
         )
 
 
-def _list_seldom(data: RuleInput, served: pd.DataFrame) -> frozenset[str]:
-    """Return the categories that an app takes to less than once in two ordinary weeks."""
+def _list_everyday(data: RuleInput, served: pd.DataFrame) -> frozenset[str]:
+    """Return the categories of high impact that some app takes to in every other week."""
     first = served[served["category"].isin(HIGH_IMPACT) & _is_write(served)]
     first = first.sort_values("first_at").drop_duplicates(["app_id", "api"])
     first = first.assign(week=(first["first_at"] - data.week.start_at) // WEEK)
     kind = first["category"].astype("str")
-    return frozenset(k for k in HIGH_IMPACT if data.is_seldom(data.count_earlier(first[kind == k])))
+    earlier = {name: data.count_earlier(first[kind == name]) for name in HIGH_IMPACT}
+    return frozenset(name for name in HIGH_IMPACT if not data.is_seldom(earlier[name]))
 
 
 def _count_shapers(data: RuleInput, served: pd.DataFrame) -> int:

@@ -1,7 +1,7 @@
 """Rule: find apps that delete far more within two hours than they ever did.
 
 Reading too much can be asked about on Monday; what is deleted is gone. So the first mass deletion
-of an app with a past is told whatever else it does, unless such first ones are everyday in this tenant.
+of an app with a past is told whatever else it does, unless ordinary weeks bring as large ones.
 
 Examples
 --------
@@ -96,7 +96,7 @@ def find_mass_delete(data: RuleInput) -> Iterator[Hit]:
             end_at=row.last_at + SECOND,
             observed=float(row.ok_count),
             unit=mark("calls that deleted something within two hours"),
-            severity=None if data.is_seldom(data.count_earlier(as_large)) else "medium",
+            alone=data.is_seldom(data.count_earlier(as_large)),
             facts={"apis": list(apis)},
             where={"app_id": (str(row.app_id),), "api": apis},
         )
