@@ -14,7 +14,7 @@ from audit_analytics.dates.weeks import Week, choose_report_week, find_begin, pa
 from audit_analytics.detect.detector import T, Thresholds, choose_thresholds
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
-from audit_analytics.detect.tables import gather
+from audit_analytics.detect.tables import SECOND, gather
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.language import mark
 from audit_analytics.rollup import rollup
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from audit_analytics.inventory import Inventory
 
 DAY: Final = pd.Timedelta(days=1)
-SECOND: Final = pd.Timedelta(seconds=1)
 
 MOST_A_WEEK: Final = 0.5
 """What ordinary weeks bring more often than every other one is no news in this one."""
@@ -54,8 +53,7 @@ class RuleInput:
     own_by_api, own_by_ip : pandas.DataFrame
         The rollup of this tool's own app; empty unless it is known which app that is.
     every_api : pandas.DataFrame, optional
-        As `by_api`, with the calls that reviewers left out of what is usual: they teach nothing,
-        but they were made.
+        As `by_api`, with the calls that reviewers left out of what is usual.
     inventory : Inventory, optional
         Who the apps are, and what changed about them.
     """
@@ -291,22 +289,24 @@ class RuleInput:
         """
         return bool(earlier <= most_a_week * len(self.panel.grid.weeks))
 
-    def count_earlier(self, found: pd.DataFrame) -> int:
-        """Count the apps of whose like ordinary weeks brought one, each once a week.
+    def list_earlier(self, found: pd.DataFrame, column: str) -> pd.Series:
+        """List how large what a rule looks for was in ordinary weeks, for :meth:`is_seldom`.
 
         Parameters
         ----------
         found : pandas.DataFrame
-            ``app_id``, ``bucket_at`` and ``week`` of what a rule looks for, over the whole log. In
-            its first week everything is new, and says nothing of how often it is.
+            ``app_id``, ``bucket_at``, ``week`` and the size, over the whole log; its first week,
+            in which everything is new, says nothing.
+        column : str
+            The size.
 
         Returns
         -------
-        int
-            Their number, for :meth:`is_seldom`.
+        pandas.Series
+            By app and week, the largest.
         """
         before = found[(found["week"] < 0) & (found["bucket_at"] >= self.settled_at)]
-        return len(before[["app_id", "week"]].drop_duplicates())
+        return before.groupby(["app_id", "week"], observed=True)[column].max()
 
     @property
     def last_seen(self) -> pd.Series:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+SECOND: Final = pd.Timedelta(seconds=1)
 HOUR: Final = pd.Timedelta(hours=1)
 WEEK: Final = pd.Timedelta(days=7)
 
@@ -40,41 +41,6 @@ def top_rows(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     return ranked.drop_duplicates(keys).sort_values(keys, kind="stable")
 
 
-def sum_two_hours(table: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
-    """Add up every two consecutive hours of a group that begin with one of its own.
-
-    What goes on across a full hour would be halved by clock hours.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
-    keys : list of str
-        Columns that name the group.
-    columns : list of str
-        Counts to add up.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `keys` as text, ``bucket_at`` (start of the two hours), `columns`, ``first_at`` and
-        ``last_at``; in the order of the keys and the hours.
-
-    Examples
-    --------
-    >>> at = pd.to_datetime(["2026-11-09T01:00Z", "2026-11-09T02:00Z"])
-    >>> table = pd.DataFrame({"app_id": "a", "bucket_at": at, "first_at": at, "last_at": at, "n": 2})
-    >>> sum_two_hours(table, ["app_id"], ["n"])["n"].tolist()
-    [4, 2]
-    """
-    by, spans = [*keys, "bucket_at"], {"first_at": "min", "last_at": "max"}
-    rows = table[[*by, *columns, *spans]].astype(dict.fromkeys(keys, "str"))
-    both = pd.concat([rows, rows.assign(bucket_at=rows["bucket_at"] - HOUR)])
-    sums = both.groupby(by, as_index=False).agg(dict.fromkeys(columns, "sum") | spans)
-    own = pd.MultiIndex.from_frame(rows[by])
-    return sums[pd.MultiIndex.from_frame(sums[by]).isin(own)]
-
-
 def find_bursts(
     table: pd.DataFrame,
     keys: list[str],
@@ -101,8 +67,9 @@ def find_bursts(
     Returns
     -------
     pandas.DataFrame
-        As :func:`sum_two_hours`, with ``week``: 0 for the report week, -1 for the one before it.
-        Hours on both sides of a week's begin belong to none.
+        `keys` as text, ``bucket_at`` (start of the two hours; the first is one of the group's own),
+        `columns`, ``first_at``, ``last_at`` and ``week``: 0 for the report week, -1 for the one
+        before it. Hours on both sides of a week's begin belong to none.
 
     Examples
     --------
@@ -113,7 +80,7 @@ def find_bursts(
     >>> bursts[["week", "n"]].to_numpy().tolist()
     [[-2, 9], [0, 30]]
     """
-    windows = sum_two_hours(table, keys, columns)
+    windows = _sum_two_hours(table, keys, columns)
     week = (windows["bucket_at"] - start_at) // WEEK
     windows = windows.assign(week=week)[week == (windows["bucket_at"] + HOUR - start_at) // WEEK]
     if windows.empty:
@@ -123,6 +90,19 @@ def find_bursts(
     windows = windows.join(usual, on=[*keys, "week"])
     burst = (windows[columns[0]] >= least) & (windows[columns[0]] > TIMES_USUAL * windows["usual"])
     return windows[burst].drop(columns="usual")
+
+
+def _sum_two_hours(table: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
+    """Add up every two consecutive hours of a group that begin with one of its own.
+
+    What goes on across a full hour would be halved by clock hours.
+    """
+    by, spans = [*keys, "bucket_at"], {"first_at": "min", "last_at": "max"}
+    rows = table[[*by, *columns, *spans]].astype(dict.fromkeys(keys, "str"))
+    both = pd.concat([rows, rows.assign(bucket_at=rows["bucket_at"] - HOUR)])
+    sums = both.groupby(by, as_index=False).agg(dict.fromkeys(columns, "sum") | spans)
+    own = pd.MultiIndex.from_frame(rows[by])
+    return sums[pd.MultiIndex.from_frame(sums[by]).isin(own)]
 
 
 def gather(rows: pd.DataFrame, keys: list[str], column: str) -> dict[Any, list[str]]:

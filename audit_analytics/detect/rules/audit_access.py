@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import ROTATE
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import gather
+from audit_analytics.detect.tables import SECOND, gather
 from audit_analytics.detect.uses import find_served, sum_uses
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apis, say_times, say_when

@@ -28,9 +28,9 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import DAY, SECOND
+from audit_analytics.detect.rule_input import DAY
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import HOUR, is_known
+from audit_analytics.detect.tables import HOUR, SECOND, is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when, show_api
 

@@ -24,8 +24,8 @@ from audit_analytics.detect.guidance import (
     SHARED_TITLE,
 )
 from audit_analytics.detect.places import count_places
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
+from audit_analytics.detect.tables import SECOND
 from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import say_calls, say_when
 

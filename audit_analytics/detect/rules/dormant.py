@@ -25,8 +25,8 @@ from pydantic import Field
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ROTATE
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
+from audit_analytics.detect.tables import SECOND
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_calls
 

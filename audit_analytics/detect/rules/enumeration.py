@@ -26,9 +26,8 @@ from pydantic import Field
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import find_bursts, top_rows
+from audit_analytics.detect.tables import SECOND, find_bursts, top_rows
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_when, show_api
 
@@ -90,8 +89,8 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
     bursts = find_bursts(
         table[table[failed] > 0], keys, counts, least=least, start_at=data.week.start_at
     )
+    earlier = data.list_earlier(bursts, failed)
     for row in top_rows(bursts[bursts["week"] == 0], keys, failed).itertuples():
-        as_large = bursts[bursts[failed] >= row.failed_objects_count]
         yield Hit(
             entity_type="app",
             entity=str(row.app_id),
@@ -99,7 +98,7 @@ def find_enumeration(data: RuleInput) -> Iterator[Hit]:
             end_at=row.last_at + SECOND,
             observed=float(row.failed_objects_count),
             unit=mark("distinct objects within two hours"),
-            alone=data.is_seldom(data.count_earlier(as_large)),
+            alone=data.is_seldom((earlier >= row.failed_objects_count).sum()),
             facts={"api": str(row.api), "calls": int(row.calls_count), **_draw(row)},
             where={"app_id": (str(row.app_id),), "api": (str(row.api),)},
         )

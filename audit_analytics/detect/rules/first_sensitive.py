@@ -20,9 +20,8 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import SENSITIVE_BENIGN, SENSITIVE_STEPS
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import gather, is_known
+from audit_analytics.detect.tables import SECOND, gather, is_known
 from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_apis, say_calls

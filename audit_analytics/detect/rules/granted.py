@@ -33,10 +33,9 @@ from audit_analytics.cases import Hit
 from audit_analytics.catalogue import load_scopes
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ROTATE
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.rules.chain import COLLECT
-from audit_analytics.detect.tables import HOUR
+from audit_analytics.detect.tables import HOUR, SECOND
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import format_start, list_names, say_apis, say_calls
 

@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import WEEK, gather
+from audit_analytics.detect.tables import SECOND, WEEK, gather
 from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_apis, say_calls
@@ -136,8 +135,8 @@ def _list_everyday(data: RuleInput, served: pd.DataFrame) -> frozenset[str]:
     first = first.sort_values("first_at").drop_duplicates(["app_id", "api"])
     first = first.assign(week=(first["first_at"] - data.week.start_at) // WEEK)
     kind = first["category"].astype("str")
-    earlier = {name: data.count_earlier(first[kind == name]) for name in HIGH_IMPACT}
-    return frozenset(name for name in HIGH_IMPACT if not data.is_seldom(earlier[name]))
+    earlier = {name: data.list_earlier(first[kind == name], "calls_count") for name in HIGH_IMPACT}
+    return frozenset(name for name, found in earlier.items() if not data.is_seldom(len(found)))
 
 
 def _count_shapers(data: RuleInput, served: pd.DataFrame) -> int:

@@ -25,9 +25,8 @@ from pydantic import Field
 from audit_analytics.cases import Hit
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import find_bursts, gather, top_rows
+from audit_analytics.detect.tables import SECOND, find_bursts, gather, top_rows
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apis, say_calls, say_when
 
@@ -84,11 +83,11 @@ def find_mass_delete(data: RuleInput) -> Iterator[Hit]:
     rows = rows[rows["app_id"].isin(data.last_seen.index)]
     least = data.thresholds(MassDeleteThresholds).mass_delete_calls
     bursts = find_bursts(rows, ["app_id"], ["ok_count"], least=least, start_at=data.week.start_at)
+    earlier = data.list_earlier(bursts, "ok_count")
+    deleted = data.in_week(rows).sort_values("ok_count", ascending=False, kind="stable")
+    named = gather(deleted, ["app_id"], "api")
     for row in top_rows(bursts[bursts["week"] == 0], ["app_id"], "ok_count").itertuples():
-        as_large = bursts[bursts["ok_count"] >= row.ok_count]
-        own = rows[(rows["app_id"] == row.app_id) & (rows["last_at"] >= row.first_at)]
-        own = own[own["first_at"] <= row.last_at].sort_values("ok_count", ascending=False)
-        apis = tuple(gather(own, ["app_id"], "api")[row.app_id])
+        apis = tuple(named[row.app_id])
         yield Hit(
             entity_type="app",
             entity=str(row.app_id),
@@ -96,7 +95,7 @@ def find_mass_delete(data: RuleInput) -> Iterator[Hit]:
             end_at=row.last_at + SECOND,
             observed=float(row.ok_count),
             unit=mark("calls that deleted something within two hours"),
-            alone=data.is_seldom(data.count_earlier(as_large)),
+            alone=data.is_seldom((earlier >= row.ok_count).sum()),
             facts={"apis": list(apis)},
             where={"app_id": (str(row.app_id),), "api": apis},
         )

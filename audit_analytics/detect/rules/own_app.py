@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import is_known
+from audit_analytics.detect.tables import SECOND, is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import list_names, say_apis, say_calls, say_when
 

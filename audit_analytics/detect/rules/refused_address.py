@@ -21,9 +21,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import is_known
+from audit_analytics.detect.tables import SECOND, is_known
 from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import say_times, say_when
 

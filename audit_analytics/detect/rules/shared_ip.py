@@ -31,9 +31,8 @@ from audit_analytics.detect.guidance import (
     SHARED_TITLE,
 )
 from audit_analytics.detect.places import count_places
-from audit_analytics.detect.rule_input import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import is_known
+from audit_analytics.detect.tables import SECOND, is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_when
 
