@@ -67,3 +67,9 @@ def test_what_an_app_did_tells_more_than_that_it_stopped():
     hits = [hit("rule:silence"), hit("NEWNET", 1e-3)]
     case = Case(entity_type="app", entity="cli_a", p=2e-2, expected_per_week=2.5, q=0.1)
     assert [h.detector for h in order_reasons(hits, case)] == ["NEWNET", "rule:silence"]
+
+
+def test_what_was_deleted_tells_more_than_that_its_api_is_new():
+    hits = [hit("NEWAPI", 1e-6), hit("VOL", 1e-5), hit("rule:mass_delete")]
+    case = Case(entity_type="app", entity="cli_a", p=1e-5, expected_per_week=1e-3, q=1e-3)
+    assert order_reasons(hits, case)[0].detector == "rule:mass_delete"

@@ -74,7 +74,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
         ROTATE,
     ),
     thresholds=MassDeleteThresholds,
-    place=110,
+    place=65,
 )
 def find_mass_delete(data: RuleInput) -> Iterator[Hit]:
     """Find apps that delete far more within two hours than they ever did."""
