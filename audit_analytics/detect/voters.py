@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
+import scipy  # not scipy.special: who reads settings alone need not wait for it
 
 from audit_analytics.detect.calibrate import Calibrator, Rows, rate_groups, rate_weeks
 
@@ -101,7 +102,7 @@ def vote(
     shape, rows = current.shape[:2], current.reshape(-1, len(names))
     past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
     past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
-    past_all, p_all = _calibrate(_multiply(past_p), _multiply(p))
+    past_all, p_all = _calibrate(_multiply(past_p), _multiply(p), alone=TOGETHER_P)
     past_a = np.minimum(past_a, np.minimum(past_all / TOGETHER_WEIGHT, 1.0))
     p_a = np.minimum(p_a, np.minimum(p_all / TOGETHER_WEIGHT, 1.0))
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
@@ -112,7 +113,10 @@ def vote(
 
         forest = SurpriseForest(detector, random_state=seed).fit(np.nan_to_num(past))
         filled = np.nan_to_num(rows)
-        past_b, p_b = _calibrate(-forest.reference_scores_, -forest.score_samples(filled))
+        past_b, p_b = _calibrate(
+            -forest.reference_scores_, -forest.score_samples(filled), alone=0.0
+        )
+        p_b = np.maximum(p_b, np.minimum(p.min(axis=1), _combine(-np.log10(p))))
         # the groups have no say about what was not tested; to the forest it was filled in
         p_b[np.isnan(rows).all(axis=1)] = 1.0
         odd = p_b <= ATTRIBUTED_P
@@ -124,7 +128,7 @@ def vote(
         for a, b in ((past_a, past_b), (p_a, p_b))
     )
     by_week = Calibrator.of_weeks(past_either, past_rows)
-    joint = by_week.extrapolate(either).reshape(shape)
+    joint = np.maximum(by_week.extrapolate(either), 10.0**-either).reshape(shape)
     joint = _add_up(joint, either.reshape(shape), past_either, past_rows)
     found = np.column_stack([p, p_a, p_b])
     # nothing may claim to be rarer than so long a past can speak of
@@ -145,11 +149,23 @@ def _multiply(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _calibrate(
-    past: NDArray[np.float64], now: NDArray[np.float64]
+    past: NDArray[np.float64], now: NDArray[np.float64], *, alone: float = 1.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what the past says of past and present scores, to be calibrated again."""
-    calibrator = Calibrator(past)
-    return calibrator.extrapolate(past), calibrator.extrapolate(now)
+    """Return what the past says of past and present scores, to be calibrated again.
+
+    Where every day is like the other the least difference is rare. But scores are -log10 of
+    probabilities, and one test by itself makes such a score as often as it says, times `alone`.
+    """
+    rate = Calibrator(past).extrapolate
+    past_p, p = (np.maximum(rate(scores), alone * 10.0**-scores) for scores in (past, now))
+    return past_p, p
+
+
+def _combine(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how probable such scores are together, were each an independent test (Fisher)."""
+    return np.asarray(
+        scipy.special.chdtrc(2 * scores.shape[1], 2.0 * np.log(10.0) * scores.sum(axis=1))
+    )
 
 
 def _add_up(
@@ -162,6 +178,7 @@ def _add_up(
     if not joint.size:
         return joint
     together = Calibrator(past_rows.add_up(past_scores)).extrapolate(scores.sum(axis=1))
+    together = np.maximum(together, _combine(scores))
     worst = scores.argmax(axis=1)[:, None]
     least = np.minimum(np.take_along_axis(joint, worst, axis=1), together[:, None] / SUM_WEIGHT)
     joint = joint.copy()

@@ -7,6 +7,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
 from tenant import (
     DAY,
+    FIRST,
     HOUR,
     READ,
     SEND,
@@ -14,6 +15,7 @@ from tenant import (
     build_tenant,
     calls,
     clock,
+    hourly,
     local,
     make_events,
     quiet_tenant,
@@ -63,6 +65,15 @@ def injected_events():
 @pytest.fixture(scope="module")
 def injected(injected_events):
     return analyse(injected_events)
+
+
+@pytest.mark.parametrize("every", [1, 24])
+def test_a_tenant_of_machines_that_call_like_clocks_has_no_findings(every):
+    hours = hourly(FIRST, WEEK.end_at)[::every]
+    machines = [calls(f"cli_{n:02d}", hours) for n in range(20)]
+    assert aa.analyze(make_events(*machines)).findings.empty
+    wild = calls("cli_03", spread(NOON, 140))
+    assert [*aa.analyze(make_events(*machines, wild)).findings["entity"]] == ["cli_03"]
 
 
 def test_what_was_injected_comes_first_and_seldom_happens_by_chance(injected):

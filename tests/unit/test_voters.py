@@ -54,6 +54,15 @@ def test_a_day_unusual_in_every_way_is_rarer_than_one_as_unusual_in_one(past):
     assert hardly > one_way
 
 
+def test_where_every_day_is_like_the_other_the_least_difference_is_not_rare(past):
+    same = np.full_like(past[0], CALM)
+    current = np.full((2, DAYS, GROUPS), CALM + 1e-3)
+    current[1, 3, 0] = 3.0
+    alike, other = judge((same, past[1]), current)
+    assert alike > 0.5
+    assert other < 0.05
+
+
 def test_as_many_ordinary_weeks_are_rare_as_should_be(past):
     rng = np.random.default_rng(1)
     p = judge(past, rng.exponential(1 / np.log(10), (4000, DAYS, GROUPS)))
