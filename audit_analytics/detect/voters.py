@@ -162,10 +162,15 @@ def _calibrate(
 
 
 def _combine(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how probable such scores are together, were each an independent test (Fisher)."""
-    return np.asarray(
-        scipy.special.chdtrc(2 * scores.shape[1], 2.0 * np.log(10.0) * scores.sum(axis=1))
-    )
+    """Return how probable scores are together, were each an independent test (Fisher).
+
+    Those that say nothing at all, with p above a half, are left out: it is to be no more than a
+    bound, and a group or a day without a call would count as a test passed.
+    """
+    said = scores > -np.log10(0.5)
+    sums = 2.0 * np.log(10.0) * np.where(said, scores, 0.0).sum(axis=1)
+    tests = said.sum(axis=1)
+    return np.where(tests > 0, scipy.special.chdtrc(2 * np.maximum(tests, 1), sums), 1.0)
 
 
 def _add_up(
