@@ -102,8 +102,8 @@ def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
     calibrator = Calibrator.of_weeks(-np.log10(past_p.min(axis=1)), of)
     # few days of few APIs fail for anybody: no tail can be fitted to them, they can be counted
     p = np.maximum(p, 1.0 / (len(reference) + 1.0))
-    joint = calibrator.extrapolate(-np.log10(p.min(axis=1)))
-    joint = np.maximum(joint, np.maximum(calibrator.rank_floor, p.min(axis=1)))
+    joint = calibrator.rate(-np.log10(p.min(axis=1)))
+    joint = np.maximum(joint, 1.0 / (len(calibrator.reference_) + 1.0))
     tested = np.asarray(~np.isnan(rows).all(axis=1) & bool(len(reference)))
     shape = current.shape[:2]
     named = dict(zip(groups, p.T, strict=True)) | {"joint": joint}

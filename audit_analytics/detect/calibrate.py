@@ -108,17 +108,6 @@ class Calibrator:
         return found
 
     @property
-    def rank_floor(self) -> float:
-        """Return the least probability that counting alone can speak of.
-
-        Returns
-        -------
-        float
-            1 / (n + 1).
-        """
-        return 1.0 / (len(self.reference_) + 1.0)
-
-    @property
     def floor(self) -> float:
         """Return the least probability that so long a reference can speak of.
 
@@ -143,6 +132,23 @@ class Calibrator:
             As :meth:`extrapolate`, but never below :attr:`floor`.
         """
         return np.maximum(self.extrapolate(score), self.floor)
+
+    def rate(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how probable -log10 of a probability at least this high is.
+
+        Parameters
+        ----------
+        score : numpy.ndarray of shape (n,)
+            Scores; NaN stands for "not assessed".
+
+        Returns
+        -------
+        numpy.ndarray of shape (n,)
+            As :meth:`extrapolate`, but no rarer than the score itself says: where the past is quiet
+            or all alike, any score or the least difference is rare.
+        """
+        itself = 10.0 ** -np.nan_to_num(score, neginf=0.0)
+        return np.asarray(np.maximum(self.extrapolate(score), itself))
 
     def extrapolate(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what the fitted tail says, however far out: a statistic to be calibrated again.
@@ -196,15 +202,14 @@ def rate_groups(
     Returns
     -------
     numpy.ndarray of shape (n, n_groups)
-        Where the past is quiet any score is rare, so none is rarer than its own model says; else
-        as :meth:`Calibrator.extrapolate`.
+        As :meth:`Calibrator.rate`.
     """
     scores = past if scores is None else scores
     columns = [
-        Calibrator(past[:, g], least_tail=STATISTIC_TAIL).extrapolate(scores[:, g])
+        Calibrator(past[:, g], least_tail=STATISTIC_TAIL).rate(scores[:, g])
         for g in range(past.shape[1])
     ]
-    return np.asarray(np.maximum(np.column_stack(columns), 10.0 ** -np.nan_to_num(scores)))
+    return np.column_stack(columns)
 
 
 @dataclass(frozen=True)

@@ -232,9 +232,7 @@ def _calibrate(
     past_score = _score_least(rate(rated.past, rated.rows.week, kept))[kept]
     score = np.where(tested, _score_least(p), -np.inf)
     calibrator = Calibrator(past_score)
-    # the least of several is no rarer than itself
-    itself = np.minimum(10.0**-score, 1.0)
-    day = np.maximum(calibrator.extrapolate(score.ravel()).reshape(shape), itself)
+    day = calibrator.rate(score.ravel()).reshape(shape)
     found = {name: p[:, :, g] for g, name in enumerate(names)}
     found |= {"a": day, "b": np.ones(shape)}
     shown = {name: np.maximum(values, calibrator.floor) for name, values in found.items()}
@@ -244,8 +242,7 @@ def _calibrate(
         one = Rows(rated.rows.entity[kept], np.zeros(len(past_score), dtype=np.intp))
         worst = Calibrator.of_weeks(past_score, one)
         parts = max(len(week) / days_before, 1.0)
-        least = worst.extrapolate(score.ravel()).reshape(shape)
-        found["joint"] = np.minimum(np.maximum(least, itself) * parts, 1.0)
+        found["joint"] = np.minimum(worst.rate(score.ravel()).reshape(shape) * parts, 1.0)
         shown["joint"] = np.maximum(found["joint"], worst.floor * parts)
     else:
         chances = np.maximum(tested.sum(axis=1, keepdims=True), 1)

@@ -233,15 +233,14 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
     now = _score(found, spreads, found.active, begin)
     days = np.arange(now.shape[1])
     p = rate_groups(reference, now.reshape(-1, len(METRICS)))
-    # the least of several is no rarer than itself
-    joint = np.maximum(calibrator.p_value(-np.log10(p.min(axis=1))), p.min(axis=1))
-    joint = joint.reshape(now.shape[:2])
+    score = -np.log10(p.min(axis=1))
+    joint = np.maximum(calibrator.rate(score), calibrator.floor).reshape(now.shape[:2])
     log_began = born.min(initial=first_day)
     old = (born - log_began >= MIN_HISTORY_DAYS)[:, None]
     real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
     ranked = np.sort(np.where(real, joint, 1.0).min(axis=1)[real.any(axis=1)])
     births = len(ranked)
-    far = -np.log10(calibrator.extrapolate(-np.log10(p.min(axis=1)))).reshape(now.shape[:2])
+    far = -np.log10(calibrator.extrapolate(score)).reshape(now.shape[:2])
     joint = np.searchsorted(ranked, joint, side="right") + STAND_INS * joint
     joint = joint / (births + STAND_INS)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from audit_analytics.detect.tables import SECOND
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,8 +35,6 @@ MIN_BEAT_HOURS: Final = 5
 MAX_STRAY: Final = 0.1
 """Calls in an hour, and hours, that a beat needs. Chance keeps within a tenth of its own spread in
 one hour of twelve, in half of five hours once in two hundred times."""
-
-SECOND: Final = pd.Timedelta(seconds=1)
 
 
 def score_rhythm(instants: NDArray[np.int64]) -> tuple[float, float]:

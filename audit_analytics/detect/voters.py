@@ -101,10 +101,7 @@ def vote(
     """
     shape, rows = current.shape[:2], current.reshape(-1, len(names))
     past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
-    past_a, p_a = _calibrate(-np.log10(past_p.min(axis=1)), -np.log10(p.min(axis=1)))
-    past_all, p_all = _calibrate(_multiply(past_p), _multiply(p), alone=TOGETHER_P)
-    past_a = np.minimum(past_a, np.minimum(past_all / TOGETHER_WEIGHT, 1.0))
-    p_a = np.minimum(p_a, np.minimum(p_all / TOGETHER_WEIGHT, 1.0))
+    past_a, p_a = _judge_groups(past_p, p)
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
     attribution = np.zeros(rows.shape)
     if len(past):
@@ -113,9 +110,8 @@ def vote(
 
         forest = SurpriseForest(detector, random_state=seed).fit(np.nan_to_num(past))
         filled = np.nan_to_num(rows)
-        past_b, p_b = _calibrate(
-            -forest.reference_scores_, -forest.score_samples(filled), alone=0.0
-        )
+        rate = Calibrator(-forest.reference_scores_).extrapolate
+        past_b, p_b = rate(-forest.reference_scores_), rate(-forest.score_samples(filled))
         p_b = np.maximum(p_b, np.minimum(p.min(axis=1), _combine(-np.log10(p))))
         # the groups have no say about what was not tested; to the forest it was filled in
         p_b[np.isnan(rows).all(axis=1)] = 1.0
@@ -124,11 +120,10 @@ def vote(
             attribution[odd] = forest.attribute(filled[odd])
     # the voters mostly agree: what their least p is worth, the past weeks say as well
     past_either, either = (
-        -np.log10(np.minimum(a, np.minimum(b / FOREST_WEIGHT, 1.0)))
-        for a, b in ((past_a, past_b), (p_a, p_b))
+        -np.log10(np.minimum(a, b / FOREST_WEIGHT)) for a, b in ((past_a, past_b), (p_a, p_b))
     )
     by_week = Calibrator.of_weeks(past_either, past_rows)
-    joint = np.maximum(by_week.extrapolate(either), 10.0**-either).reshape(shape)
+    joint = by_week.rate(either).reshape(shape)
     joint = _add_up(joint, either.reshape(shape), past_either, past_rows)
     found = np.column_stack([p, p_a, p_b])
     # nothing may claim to be rarer than so long a past can speak of
@@ -148,17 +143,20 @@ def _multiply(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.maximum(np.log10(TOGETHER_P) - np.log10(p), 0.0).sum(axis=1))
 
 
-def _calibrate(
-    past: NDArray[np.float64], now: NDArray[np.float64], *, alone: float = 1.0
+def _judge_groups(
+    past_p: NDArray[np.float64], p: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what the past says of past and present scores, to be calibrated again.
+    """Return what the groups of past and present days say, to be calibrated again."""
+    by_least = Calibrator(-np.log10(past_p.min(axis=1)))
+    together = Calibrator(_multiply(past_p))
 
-    Where every day is like the other the least difference is rare. But scores are -log10 of
-    probabilities, and one test by itself makes such a score as often as it says, times `alone`.
-    """
-    rate = Calibrator(past).extrapolate
-    past_p, p = (np.maximum(rate(scores), alone * 10.0**-scores) for scores in (past, now))
-    return past_p, p
+    def judge(p: NDArray[np.float64]) -> NDArray[np.float64]:
+        made = _multiply(p)
+        # one group below TOGETHER_P makes as much by itself
+        both = np.maximum(together.extrapolate(made), TOGETHER_P * 10.0**-made)
+        return np.minimum(by_least.rate(-np.log10(p.min(axis=1))), both / TOGETHER_WEIGHT)
+
+    return judge(past_p), judge(p)
 
 
 def _combine(scores: NDArray[np.float64]) -> NDArray[np.float64]:

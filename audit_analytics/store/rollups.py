@@ -59,6 +59,8 @@ WAIT_SECONDS: Final = 60.0
 _FOLDER: Final = ".rollup"
 _log = logging.getLogger(__name__)
 _WORDS: Final = ["app_id", "api", "category", "severity", "ip", "network"]
+_FORMAT: Final = {"compression": "zstd", "write_statistics": False, "write_page_checksum": True}
+"""Nobody asks for the least and the most of a column; of its columns only words repeat."""
 
 
 class RollupManifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -384,20 +386,13 @@ class Rollups:
     def _write(self, path: Path, table: pa.Table, manifest: RollupManifest) -> None:
         folder = self.store.folder
         noted = table.replace_schema_metadata({ROLLUP_KEY: msgspec.json.encode(manifest)})
+        words = [name for name in _WORDS if name in noted.column_names]
         beside = folder / PARTIAL / f"{path.parent.name}-{path.stem}-{secrets.token_hex(4)}"
         with explains_failure(folder):
             make_private(path.parent.parent)
             try:
                 with open_private(beside) as file:
-                    # numbers hardly repeat, and nobody asks for the least and the most of a column
-                    pq.write_table(
-                        noted,
-                        file,
-                        compression="zstd",
-                        use_dictionary=[name for name in _WORDS if name in noted.column_names],
-                        write_statistics=False,
-                        write_page_checksum=True,
-                    )
+                    pq.write_table(noted, file, use_dictionary=words, **_FORMAT)
                     move_into_place(file, beside, path)
             finally:
                 beside.unlink(missing_ok=True)

@@ -25,7 +25,7 @@ from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
 from audit_analytics.detect.rhythm import find_beat
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import HOUR
+from audit_analytics.detect.tables import HOUR, TIMES_USUAL
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_beat, say_calls, say_errors, say_when
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
 CALLERS_FAULTS = ("auth", "permission", "not_found", "param", "other")
 """Errors of who calls; a rate limit and a server's error are not."""
-
-TIMES_USUAL = 3.0
 
 
 class FailingThresholds(Thresholds):
