@@ -209,7 +209,8 @@ def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.flo
     novelty : Novelty
         Its new pairs.
     scored : int
-        Week number, 0 for the report week; it and the report week teach nothing.
+        Week number, 0 for the report week; it and the report week teach nothing. Where no other
+        week does, each day of it is scored by its other days.
 
     Returns
     -------
@@ -219,19 +220,39 @@ def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.flo
     """
     grid = panel.grid
     days = np.array(grid.days(scored))
-    learn = np.isin(np.arange(grid.day[-1] + 1), grid.day[(grid.week < 0) & (grid.week != scored)])
+    past = np.isin(np.arange(grid.day[-1] + 1), grid.day[grid.week < 0])
     per_day = novelty.pairs.groupby(["app", "day"]).agg(
         k=("name", "size"),
         foreign=("foreignness", "max"),
         mark=("mark", "sum"),
         rhythm=("rhythm", "max"),
     )
+    others = past.copy()
+    others[days] = False
+    if (novelty.active & others).any():
+        score = _score_days(novelty, per_day, others, days)
+    else:
+        # of three weeks one alone can teach; what came of nothing would make the next look new
+        split = []
+        for day in days:
+            others = past.copy()
+            others[day] = False
+            split.append(_score_days(novelty, per_day, others, np.array([day])))
+        score = np.concatenate(split, axis=1)
+    score[novelty.young[:, days]] = np.nan
+    return score
+
+
+def _score_days(
+    novelty: Novelty, per_day: pd.DataFrame, learn: NDArray[np.bool_], days: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Score the new pairs of some days by what some others teach."""
     day = per_day.index.get_level_values("day")
     past, now = per_day[learn[day]], per_day[np.isin(day, days)]
     watched = novelty.active & learn
     exposure = fit_exposure(novelty, watched, past)
     active = (watched * exposure).sum(axis=1)
-    with_new = np.bincount(past.index.get_level_values("app"), minlength=len(panel.apps))
+    with_new = np.bincount(past.index.get_level_values("app"), minlength=len(active))
     mean = max(with_new.sum(), 1) / max(active.sum(), 1)
     rate = (PRIOR_DAYS * mean + with_new) / (PRIOR_DAYS + active)
     repeat = max(MIN_REPEAT, 1.0 - 1.0 / max(past["k"].mean(), 1.0)) if len(past) else MIN_REPEAT
@@ -246,9 +267,8 @@ def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.flo
         share = (1.0 + len(likes)) / (1.0 + len(fewer))
         aging = fit_exposure(novelty, watched, likes) / fit_exposure(novelty, watched, fewer)
         p = np.where(so_foreign, p * np.minimum(share * aging[today], 1.0), p)
-    score = np.zeros((len(panel.apps), len(days)))
+    score = np.zeros((len(active), len(days)))
     score[app, today - days[0]] = -np.log10(np.maximum(p, 1e-300))
-    score[novelty.young[:, days]] = np.nan
     return score
 
 

@@ -151,6 +151,19 @@ def test_the_report_week_teaches_no_other_week():
     np.testing.assert_array_equal(*scores)
 
 
+def test_where_one_week_alone_can_teach_its_days_teach_each_other():
+    days = [
+        calls(f"cli_{n % 6}", [NOON - back * DAY], ip=f"203.0.{n}.9")
+        for n, back in enumerate((-1, 0, 1, 2, 6, 7, 8, 9))
+    ]
+    panel, _, by_ip = build(*days)
+    novelty = find_new_networks(panel, by_ip, known_days=21)
+    past, now = (np.nan_to_num(score_novelty(panel, novelty, week)) for week in (-1, 0))
+    assert (novelty.active & (panel.grid.week[panel.grid.first_hour] < -1)).sum() == 0
+    assert (past > 0).sum() == (now > 0).sum() == 4
+    assert now.max() < past.max() + 0.1, "where nothing was learnt nothing is rare"
+
+
 @pytest.mark.parametrize(
     ("api", "severity", "foreign"), [(EXPORT, "high", 2), (SEND, "low", 0), ("GET/new", "none", 1)]
 )
