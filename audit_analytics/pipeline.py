@@ -263,7 +263,8 @@ def judge_week(
         watch=build_watch(
             # part of a week says nothing about how unusual the week was
             detection.cases if report_week.since_at is None else (),
-            {(f.entity_type, f.entity) for f in every},
+            {(f.entity_type, f.entity) for f in every}
+            | {("ip", ip) for hit in parted.told.hits for ip in hit.where.get("ip", ())},
             review.past.watched,
             week=report_week.iso,
             zone=report_week.zone,

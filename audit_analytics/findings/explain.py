@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from audit_analytics.detect import find_detector
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import show_api
+from audit_analytics.source.fields import find_network
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
@@ -32,6 +33,13 @@ def explain_hit(hit: Hit, zone: str) -> str:
     """
     if "more" in hit.facts:
         return _count_more(hit)
+    if "neighbours" in hit.facts:
+        return ngettext(
+            "{n} more address of {network} did the same.",
+            "{n} more addresses of {network} did the same.",
+            hit.facts["neighbours"],
+            network=label_entity(find_network(hit.entity), "network"),
+        )
     return find_detector(hit.detector).sentence(hit, _name_entity(hit), zone)
 
 

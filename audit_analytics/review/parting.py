@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from audit_analytics.detect import choose_reasons, limit_hits
+from audit_analytics.review.neighbours import fold_neighbours
 from audit_analytics.review.partition import SplitHits, split_hits
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ def part_hits(
     PartedHits
         What is told, and what is hidden.
     """
-    limit = partial(limit_hits, most=most, known=known)
+
+    def limit(hits: Sequence[Hit]) -> list[Hit]:
+        return limit_hits(fold_neighbours(hits), most=most, known=known)
+
     first = split_hits(hits, suppressions, zone=zone)
     # a hit that counts those beyond the limit may be suppressed as any other
     again = split_hits(limit(first.kept), suppressions, zone=zone)
