@@ -261,7 +261,8 @@ def _judge_apps(
     past, current = rated.past, rated.current
     calibrated = not np.isnan(past).any(axis=1).all()
     names = [group.name for group in groups]
-    votes = vote(names, past, rated.rows, current, detector=detector, seed=seed)
+    kinds = [group.kind for group in groups]
+    votes = vote(names, past, rated.rows, current, kinds=kinds, detector=detector, seed=seed)
     return AppDays(
         surprises=choose_windows(windows, rated.z),
         p=votes.p,

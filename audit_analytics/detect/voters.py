@@ -5,6 +5,8 @@ fifth. The groups speak by the least of their p-values, and all together by what
 ten make, the product of 10 p over them (soft truncated product; H. Zhang, T. Tong, J. Landers and
 Z. Wu, "TFisher", Annals of Applied Statistics 14(1), 2020). A stolen secret calls new APIs from a
 new network, more often than usual, and is refused at times: each of it happens, all of it hardly.
+Calls, objects and tokens grow with each other, so of groups of one kind the least speaks for all:
+else the one thing that an honest burst is would pass for many.
 Two more judge a week: its worst day, and all of its days together, by the sum of their -log10 p
 (Fisher's statistic). The distribution of every one of these is taken from past weeks, as neither
 groups nor days that follow each other are independent tests. What grows slowly has no day that
@@ -74,6 +76,7 @@ def vote(
     past_rows: Rows,
     current: NDArray[np.float64],
     *,
+    kinds: Sequence[str],
     detector: OutlierDetector | None = None,
     seed: int = 0,
 ) -> Votes:
@@ -89,6 +92,8 @@ def vote(
         Whose they are.
     current : numpy.ndarray of shape (n_apps, n_days, n_groups)
         Scores of the report week; NaN where not tested.
+    kinds : sequence of str
+        What each group is a surprise of; those of one kind are no independent tests.
     detector : OutlierDetector, optional
         Takes the forest's place.
     seed : int, default=0
@@ -101,7 +106,7 @@ def vote(
     """
     shape, rows = current.shape[:2], current.reshape(-1, len(names))
     past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
-    past_a, p_a = _judge_groups(past_p, p)
+    past_a, p_a = _judge_groups(past_p, p, kinds)
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
     attribution = np.zeros(rows.shape)
     if len(past):
@@ -138,21 +143,23 @@ def vote(
     )
 
 
-def _multiply(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return -log10 of the product of what the groups of each day make."""
-    return np.asarray(np.maximum(np.log10(TOGETHER_P) - np.log10(p), 0.0).sum(axis=1))
+def _multiply(p: NDArray[np.float64], kinds: Sequence[str]) -> NDArray[np.float64]:
+    """Return -log10 of the product of what each kind of group makes of each day."""
+    of_kind = [p[:, [kind == own for own in kinds]].min(axis=1) for kind in dict.fromkeys(kinds)]
+    made = np.log10(TOGETHER_P) - np.log10(np.column_stack(of_kind))
+    return np.asarray(np.maximum(made, 0.0).sum(axis=1))
 
 
 def _judge_groups(
-    past_p: NDArray[np.float64], p: NDArray[np.float64]
+    past_p: NDArray[np.float64], p: NDArray[np.float64], kinds: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what the groups of past and present days say, to be calibrated again."""
     by_least = Calibrator(-np.log10(past_p.min(axis=1)))
-    together = Calibrator(_multiply(past_p))
+    together = Calibrator(_multiply(past_p, kinds))
 
     def judge(p: NDArray[np.float64]) -> NDArray[np.float64]:
-        made = _multiply(p)
-        # one group below TOGETHER_P makes as much by itself
+        made = _multiply(p, kinds)
+        # one kind below TOGETHER_P makes as much by itself
         both = np.maximum(together.extrapolate(made), TOGETHER_P * 10.0**-made)
         return np.minimum(by_least.rate(-np.log10(p.min(axis=1))), both / TOGETHER_WEIGHT)
 

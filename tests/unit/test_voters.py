@@ -27,8 +27,9 @@ def past():
     return scores, Rows(entity, np.tile(np.repeat(np.arange(-WEEKS, 0), DAYS), APPS))
 
 
-def judge(past, current):
-    return vote(["A", "B", "C"], *past, current, detector=Silent()).p["joint"].min(axis=1)
+def judge(past, current, kinds="abc"):
+    votes = vote(["A", "B", "C"], *past, current, kinds=kinds, detector=Silent())
+    return votes.p["joint"].min(axis=1)
 
 
 def test_a_week_of_days_a_little_unusual_is_rarer_than_one_such_day(past):
@@ -54,6 +55,17 @@ def test_a_day_unusual_in_every_way_is_rarer_than_one_as_unusual_in_one(past):
     assert hardly > one_way
 
 
+def test_what_grows_together_is_one_thing(past):
+    linked = past[0].copy()
+    linked[:, 1] = linked[:, 0]  # more calls, more objects
+    current = np.full((2, DAYS, GROUPS), CALM)
+    current[0, 3, :2], current[1, 3, 1:] = 2.5, 2.5
+    burst, other = judge((linked, past[1]), current, kinds="aab")
+    apart, _ = judge((linked, past[1]), current)
+    assert other < 0.2 * burst, "two things are rarer than one told twice"
+    assert burst > 0.9 * apart
+
+
 def test_where_every_day_is_like_the_other_the_least_difference_is_not_rare(past):
     same = np.full_like(past[0], CALM)
     current = np.full((2, DAYS, GROUPS), CALM + 1e-3)
@@ -73,7 +85,7 @@ def test_as_many_ordinary_weeks_are_rare_as_should_be(past):
 def test_days_that_were_not_tested_say_nothing(past):
     current = np.full((2, DAYS, GROUPS), np.nan)
     current[1, 2] = 9.0
-    votes = vote(["A", "B", "C"], *past, current, detector=Silent())
+    votes = vote(["A", "B", "C"], *past, current, kinds="abc", detector=Silent())
     assert (votes.p["joint"][0] == 1).all()
     assert (np.delete(votes.p["joint"][1], 2) == 1).all()
     assert votes.p["joint"][1, 2] < 0.01
