@@ -316,7 +316,7 @@ def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.Da
 
 
 def _grade_apis(calls: Rollup) -> dict[str, str]:
-    severity = calls.by_api[["api", "severity"]].astype("str").drop_duplicates("api")
+    severity = calls.by_api[["api", "severity"]].drop_duplicates("api").astype("str")
     return dict(zip(severity["api"], severity["severity"], strict=True))
 
 

@@ -12,7 +12,6 @@ from functools import reduce
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
@@ -24,6 +23,7 @@ from audit_analytics.detect.rates import expect_outage
 from audit_analytics.detect.surprise import Surprise
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
 MIN_APPS: Final = 5
@@ -130,15 +130,16 @@ def build_api_panel(panel: Panel) -> Panel:
         of all but the one with most of them in the hour.
     """
     rows = panel.api_calls
-    shared = rows.groupby("api")["app"].nunique()
-    apis = pd.Index(sorted(shared.index[shared >= MIN_APPS]), dtype="str")
-    rows = rows[rows["api"].isin(apis)]
-    groups = rows.groupby(["api", "hour"])[["calls_count", *schema.ERROR_OUTCOMES]]
-    total, most = groups.sum(), groups.max()
-    at = (
-        apis.get_indexer(total.index.get_level_values("api")),
-        total.index.get_level_values("hour").to_numpy(dtype=np.intp),
+    names, code = rows["api"].cat.categories, rows["api"].cat.codes.to_numpy()
+    pairs = np.unique(code.astype(np.intp) * len(panel.apps) + rows["app"].to_numpy())
+    shared = np.bincount(pairs // len(panel.apps), minlength=len(names)) >= MIN_APPS
+    apis, rows = names[shared], rows[shared[code]]
+    place = (np.cumsum(shared) - 1)[code[shared[code]]]
+    groups = rows[["calls_count", *schema.ERROR_OUTCOMES]].groupby(
+        place * len(panel.grid.hours) + rows["hour"].to_numpy()
     )
+    total, most = groups.sum(), groups.max()
+    at = np.divmod(total.index.to_numpy(dtype=np.intp), len(panel.grid.hours))
 
     def arrange(values: pd.Series) -> NDArray[np.float64]:
         matrix = np.zeros((len(apis), len(panel.grid.hours)))
@@ -147,7 +148,7 @@ def build_api_panel(panel: Panel) -> Panel:
 
     counts = {"calls": arrange(total["calls_count"])}
     counts |= {name: arrange(total[name] - most[name]) for name in schema.ERROR_OUTCOMES}
-    first_hour = rows.groupby("api")["hour"].min().reindex(apis).to_numpy(dtype=np.intp)
+    first_hour = rows["hour"].groupby(place).min().to_numpy(dtype=np.intp)
     return Panel(panel.grid, apis, first_hour, counts, rows)
 
 

@@ -253,7 +253,7 @@ def share_surprise(
     rate = np.clip(rate, 1e-6, 1 - 1e-6)
     strength = 1.0 / correlation - 1.0
     a, b = rate * strength, (1.0 - rate) * strength
-    tail = np.clip(scipy.stats.betabinom.sf(failed - 1, calls, a, b), _TINY, 1.0)
+    tail = np.clip(1.0 - _add_up_betabinom(failed - 1, calls, a, b), _TINY, 1.0)
     score = -np.log10(tail)
     # sf is 1 - cdf: far out it has no digits left, so the few pmf terms are summed instead
     for i in np.flatnonzero(tail < _EXACT_BELOW):
@@ -262,6 +262,26 @@ def share_surprise(
         )
         score[i] = -scipy.special.logsumexp(terms) / np.log(10.0)
     return np.asarray(score)
+
+
+def _add_up_betabinom(
+    most: NDArray[np.float64],
+    calls: NDArray[np.float64],
+    a: NDArray[np.float64],
+    b: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Return P(E <= most) as ``scipy.stats.betabinom.cdf`` does, which goes through Python for each.
+
+    It adds up the same terms in the same order: all rows with as many of them are one table.
+    """
+    tail = np.zeros(len(most))
+    for last in np.unique(most[most >= 0]):
+        rows = np.flatnonzero(most == last)
+        k, n, s, t = np.arange(last + 1), *(each[rows, None] for each in (calls, a, b))
+        log = -np.log(n + 1) - scipy.special.betaln(n - k + 1, k + 1)
+        log = log + scipy.special.betaln(k + s, n - k + t) - scipy.special.betaln(s, t)
+        tail[rows] = np.exp(log).sum(axis=1)
+    return np.minimum(tail, 1.0)
 
 
 def expect_interval(mean: float, size: float) -> tuple[float, float]:

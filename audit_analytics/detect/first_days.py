@@ -13,6 +13,7 @@ from audit_analytics.dates.buckets import SLOTS_COUNT
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import by_day
 from audit_analytics.detect.rates import OUTCOME_WEIGHT
+from audit_analytics.detect.tables import find_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,7 +169,7 @@ def _find_largest(values: NDArray[np.float64], panel: Panel) -> NDArray[np.intp]
 
 def _count_apis(panel: Panel, rows: pd.DataFrame) -> NDArray[np.float64]:
     day = panel.grid.day[rows["hour"].to_numpy()]
-    pairs = pd.DataFrame({"app": rows["app"].to_numpy(), "day": day, "api": rows["api"].to_numpy()})
+    pairs = pd.DataFrame({"app": rows["app"].to_numpy(), "day": day, "api": rows["api"].cat.codes})
     number = pairs.drop_duplicates().groupby(["app", "day"]).size()
     counts = np.zeros((len(panel.apps), int(panel.grid.day[-1]) + 1))
     counts[number.index.get_level_values("app"), number.index.get_level_values("day")] = number
@@ -182,7 +183,7 @@ def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
     hour = grid.locate(known["bucket_at"])
     table = pd.DataFrame(
         {
-            "app": panel.apps.get_indexer(pd.Index(known["app_id"].astype("str"))),
+            "app": find_places(known["app_id"], panel.apps),
             "day": np.where(hour < 0, -1, grid.day[np.clip(hour, 0, len(grid.day) - 1)]),
             "network": known["network"].astype("str").to_numpy(),
             "calls": known["calls_count"].to_numpy(),

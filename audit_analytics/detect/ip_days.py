@@ -14,6 +14,7 @@ import pandas as pd
 from audit_analytics.detect.calibrate import Calibrator, Rows
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import IpGroup
+from audit_analytics.detect.tables import find_places
 
 if TYPE_CHECKING:
     from audit_analytics.detect.novelty import Novelty
@@ -44,7 +45,7 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
     """
     grid = panel.grid
     hour = grid.locate(by_ip["bucket_at"])
-    app = panel.apps.get_indexer(pd.Index(by_ip["app_id"].astype("str")))
+    app = find_places(by_ip["app_id"], panel.apps)
     ip = by_ip["ip"].astype("str")
     kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0) & (ip != "").to_numpy()
     rows = pd.DataFrame(

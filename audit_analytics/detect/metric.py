@@ -16,6 +16,7 @@ from audit_analytics import schema
 from audit_analytics.detect.detector import Detector
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
+from audit_analytics.detect.tables import find_places
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
@@ -177,7 +178,7 @@ def add_metrics(panel: Panel, by_api: pd.DataFrame) -> Panel:
     metrics = list_detectors(Metric)
     if not metrics:
         return panel
-    app = panel.apps.get_indexer(by_api["app_id"].astype("str"))
+    app = find_places(by_api["app_id"], panel.apps)
     hour = panel.grid.hours.get_indexer(by_api["bucket_at"])
     inside = (app >= 0) & (hour >= 0)
     counts, apis = dict(panel.counts), {}

@@ -24,6 +24,7 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.rhythm import add_rhythm
+from audit_analytics.detect.tables import find_places, sort_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,18 +169,19 @@ def _first_days(table: pd.DataFrame, column: str, panel: Panel) -> pd.DataFrame:
     """Return every pair with its first instant and what happened in the 24 hours after it."""
     counts = ["bucket_at", "first_at", "calls_count", "permission_count"]
     table = table[counts].assign(
-        app=panel.apps.get_indexer(pd.Index(table["app_id"].astype("str"))),
-        name=table[column].astype("str"),
+        app=find_places(table["app_id"], panel.apps),
+        name=sort_words(table[column]),
     )
     table = table[table["app"] >= 0]
     keys = ["app", "name"]
-    begun = table.groupby(keys)["bucket_at"].transform("min")
+    begun = table.groupby(keys, observed=True)["bucket_at"].transform("min")
     early = table[table["bucket_at"] < begun + pd.Timedelta(days=1)]
-    return early.groupby(keys, as_index=False).agg(
+    pairs = early.groupby(keys, observed=True, as_index=False).agg(
         first_at=("first_at", "min"),
         calls_count=("calls_count", "sum"),
         permission_count=("permission_count", "sum"),
     )
+    return pairs.astype({"name": "str"})
 
 
 def _build(panel: Panel, pairs: pd.DataFrame, *, days: int, known_days: int) -> Novelty:

@@ -13,6 +13,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.presence import choose_apps
+from audit_analytics.detect.tables import find_places, sort_words
 from audit_analytics.features.tables import TOKEN_CATEGORY
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Panel:
         ``calls``, ``sensitive``, ``token``, ``objects`` (distinct objects of each API within the
         hour, summed) and one entry per class of ``schema.ERROR_OUTCOMES``.
     api_calls : pandas.DataFrame
-        ``app`` and ``hour`` (positions), ``api``, ``calls_count`` and one column per class of
-        ``schema.ERROR_OUTCOMES``; one row per app, hour and API.
+        ``app`` and ``hour`` (positions), ``api`` (categories in their order), ``calls_count`` and
+        one column per class of ``schema.ERROR_OUTCOMES``; one row per app, hour and API.
     untaught : numpy.ndarray of bool of shape (n_apps, n_hours), optional
         Hours of an app that are no example of what is usual for it; none if not given.
     metric_apis : mapping of str to tuple of str
@@ -78,7 +79,7 @@ class Panel:
         Panel
             The same counts.
         """
-        app = self.apps.get_indexer(pd.Index(hours["app_id"].astype("str")))
+        app = find_places(hours["app_id"], self.apps)
         hour = self.grid.hours.get_indexer(pd.DatetimeIndex(hours["bucket_at"]))
         inside = (app >= 0) & (hour >= 0)
         untaught = np.zeros((len(self.apps), len(self.grid.hours)), dtype=bool)
@@ -176,7 +177,8 @@ class Panel:
         """
         rows = self.api_calls
         rows = rows[self.settled[rows["app"], rows["hour"]]]
-        key = pd.factorize(rows["api"])[0] * len(self.grid.hours) + rows["hour"].to_numpy()
+        key = rows["api"].cat.codes.to_numpy(np.intp) * len(self.grid.hours)
+        key += rows["hour"].to_numpy()
         return rows, key
 
     def weights(self, scored: int) -> NDArray[np.float64]:
@@ -273,18 +275,18 @@ def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
         Apps in the order of their ids; calls without an app id are left out, and apps that nobody
         could judge, see :mod:`audit_analytics.detect.presence`.
     """
-    names, calls = by_api["app_id"].astype("str"), by_api["calls_count"]
+    calls = by_api["calls_count"]
     sensitive = calls.where(by_api["severity"].isin(schema.SENSITIVE), 0)
     errors = by_api[[f"{name}_count" for name in schema.ERROR_OUTCOMES]].sum(axis=1)
-    apps = choose_apps(names, by_api["bucket_at"], calls, sensitive + errors)
-    app, hour = apps.get_indexer(names), grid.locate(by_api["bucket_at"])
+    apps = choose_apps(by_api["app_id"], by_api["bucket_at"], calls, sensitive + errors)
+    app, hour = find_places(by_api["app_id"], apps), grid.locate(by_api["bucket_at"])
     first_hour = pd.Series(hour[app >= 0]).groupby(app[app >= 0]).min().to_numpy(dtype=np.intp)
     kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0)
     rows = pd.DataFrame(
         {
             "app": app,
             "hour": hour,
-            "api": by_api["api"].astype("str").to_numpy(),
+            "api": sort_words(by_api["api"]).array,
             "calls_count": calls.to_numpy(dtype=float),
             "sensitive": sensitive.to_numpy(),
             "token": calls.where(by_api["category"] == TOKEN_CATEGORY, 0).to_numpy(),

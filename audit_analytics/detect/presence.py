@@ -33,7 +33,7 @@ def choose_apps(
 
     Parameters
     ----------
-    app : pandas.Series of str
+    app : pandas.Series of category or str
         App id of each row of the hourly counts, over the whole log.
     bucket_at : pandas.Series of datetime64
         Its hour.
@@ -54,15 +54,16 @@ def choose_apps(
             "telling": telling,
         }
     )[app != ""]
-    daily = table.groupby(["app", "day"], sort=False).agg(
+    daily = table.groupby(["app", "day"], sort=False, observed=True).agg(
         {"first": "min", "calls": "sum", "telling": "sum"}
     )
-    apps = daily.groupby("app").agg(
+    apps = daily.groupby("app", observed=True).agg(
         days=("calls", "size"),
         first=("first", "min"),
         calls=("calls", "sum"),
         telling=("telling", "max"),
     )
+    apps = apps.set_axis(apps.index.astype("str")).sort_index()
     apps = apps[(apps["calls"] >= MIN_CALLS) | (apps["telling"] >= MIN_TELLING)]
     fleeting = apps["days"] <= FLEETING_DAYS
     loudest = apps[fleeting].sort_values(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.detect.tables import SECOND
+from audit_analytics.detect.tables import SECOND, find_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -120,35 +120,46 @@ def add_rhythm(pairs: pd.DataFrame, by_ip: pd.DataFrame, panel: Panel) -> pd.Dat
     pandas.DataFrame
         `pairs` with ``rhythm``, 0 or 0.25 to 1, and ``gap_seconds``, NaN where `rhythm` is 0.
     """
-    app = panel.apps.get_indexer(pd.Index(by_ip["app_id"].astype("str")))
-    table = pd.DataFrame(
-        {
-            "app": app,
-            "name": by_ip["network"].astype("str").to_numpy(),
-            "bucket_at": by_ip["bucket_at"].to_numpy(),
-            "first": _seconds(by_ip["first_at"]),
-            "last": _seconds(by_ip["last_at"]),
-        }
-    )
-    table = table[np.isin(app, pairs["app"].unique())]
-    spans = {"first": ("first", "min"), "last": ("last", "max")}
-    own = dict(
-        list(table.groupby(["app", "bucket_at"], as_index=False).agg(**spans).groupby("app"))
-    )
-    keys = pd.MultiIndex.from_frame(pairs[["app", "name"]])
-    new = table[pd.MultiIndex.from_frame(table[["app", "name"]]).isin(keys)]
-    there = dict(list(new.groupby(["app", "name"])))
+    app = find_places(by_ip["app_id"], panel.apps)
+    names = pd.Index(pairs["name"].unique())
+    # one number for app and network; negative where either is of no pair
+    place = find_places(by_ip["network"], names)
+    key = np.where(place < 0, -1, app * len(names) + place)
+    pair = pairs["app"].to_numpy() * len(names) + names.get_indexer(pairs["name"])
+    begun, span = _seconds(pairs["first_at"]), SPAN // SECOND
+    there = _list_calls(by_ip, key, np.isin(key, pair))
+    found = [
+        score_rhythm(_between(there[one], start, start + span))
+        for one, start in zip(pair.tolist(), begun.tolist(), strict=True)
+    ]
+    beating = np.array([score > 0 for score, _gap in found], dtype=bool)
+    own = _list_calls(by_ip, app, np.isin(app, pairs["app"][beating].unique()), by_hour=True)
     rhythm, gap = np.zeros(len(pairs)), np.full(len(pairs), np.nan)
-    begun = _seconds(pairs["first_at"])
-    for row, key in enumerate(keys):
+    for row in np.flatnonzero(beating):
         start = int(begun[row])
-        found = score_rhythm(_between(there[key], start, start + SPAN // SECOND))
-        if found[0] > 0:
-            before = score_rhythm(_between(own[key[0]], start - OWN_SPAN // SECOND, start))
-            change = found[0] - before[0]
-            if change >= MIN_CHANGE:
-                rhythm[row], gap[row] = change, found[1]
+        hours = own[pairs["app"].iloc[row]]
+        before = score_rhythm(_between(hours, start - OWN_SPAN // SECOND, start))
+        change = found[row][0] - before[0]
+        if change >= MIN_CHANGE:
+            rhythm[row], gap[row] = change, found[row][1]
     return pairs.assign(rhythm=rhythm, gap_seconds=gap)
+
+
+def _list_calls(
+    by_ip: pd.DataFrame,
+    key: NDArray[np.intp],
+    chosen: NDArray[np.bool_],
+    *,
+    by_hour: bool = False,
+) -> dict[int, pd.DataFrame]:
+    """Return the first and the last second of the chosen rows, or of their hours, by key."""
+    rows = by_ip.loc[chosen, ["bucket_at", "first_at", "last_at"]].assign(key=key[chosen])
+    if by_hour:
+        rows = rows.groupby(["key", "bucket_at"], as_index=False).agg(
+            {"first_at": "min", "last_at": "max"}
+        )
+    rows = rows.assign(first=_seconds(rows["first_at"]), last=_seconds(rows["last_at"]))
+    return dict(list(rows[["key", "first", "last"]].groupby("key")))
 
 
 def _seconds(at: pd.Series) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from audit_analytics.dates.weeks import Week, choose_report_week, find_begin, pa
 from audit_analytics.detect.detector import T, Thresholds, choose_thresholds
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.novelty import Novelty, find_new_apis, find_new_networks
-from audit_analytics.detect.tables import SECOND, gather
+from audit_analytics.detect.tables import SECOND, cut, gather
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.language import mark
 from audit_analytics.rollup import rollup
@@ -269,8 +269,8 @@ class RuleInput:
             Rows of `by_api` before that instant, and those of the report week from it on.
         """
         known_at = max(self.week.start_at, self.settled_at)
-        known = self.by_api["bucket_at"] < known_at
-        return self.by_api[known], self.in_week(self.by_api[~known])
+        known = cut(self.by_api, "bucket_at", end=known_at)
+        return known, self.in_week(cut(self.by_api, "bucket_at", known_at))
 
     def is_seldom(self, earlier: int, most_a_week: float = MOST_A_WEEK) -> bool:
         """Return whether ordinary weeks hardly bring what a rule found.
@@ -359,8 +359,7 @@ class RuleInput:
         pandas.DataFrame
             Its rows of the week.
         """
-        at = table["bucket_at"]
-        return table[(at >= self.week.start_at) & (at < self.week.end_at)]
+        return cut(table, "bucket_at", self.week.start_at, self.week.end_at)
 
     def before_week(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of a rollup table that lie before the report week.
@@ -375,7 +374,7 @@ class RuleInput:
         pandas.DataFrame
             Its earlier rows.
         """
-        return table[table["bucket_at"] < self.week.start_at]
+        return cut(table, "bucket_at", end=self.week.start_at)
 
     def new_pairs(self, novelty: Novelty, since: pd.Timestamp | None = None) -> pd.DataFrame:
         """Return the new pairs of the report week with the app's id.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SECOND: Final = pd.Timedelta(seconds=1)
 HOUR: Final = pd.Timedelta(hours=1)
@@ -12,6 +16,95 @@ WEEK: Final = pd.Timedelta(days=7)
 
 TIMES_USUAL: Final = 3.0
 """So many times what any earlier week brought is a burst."""
+
+
+def find_places(words: pd.Series, names: pd.Index) -> NDArray[np.intp]:
+    """Find the place of each word among some names, asking for each distinct word once.
+
+    Parameters
+    ----------
+    words : pandas.Series of category or str
+        The words.
+    names : pandas.Index of str
+        Distinct names.
+
+    Returns
+    -------
+    numpy.ndarray of int of shape (n_words,)
+        -1 where a word is none of the names.
+
+    Examples
+    --------
+    >>> find_places(pd.Series(["b", "x", "b"]), pd.Index(["a", "b"]))
+    array([ 1, -1,  1])
+    """
+    kinds = words.astype("category").cat
+    # what is missing has the code -1, so the last of the places counts for it
+    places = np.append(names.get_indexer(pd.Index(kinds.categories.astype("str"))), -1)
+    return np.asarray(places[kinds.codes])
+
+
+def sort_words(words: pd.Series) -> pd.Series:
+    """Make words categories in their order, which are grouped and compared as numbers.
+
+    Parameters
+    ----------
+    words : pandas.Series of category or str
+        The words.
+
+    Returns
+    -------
+    pandas.Series of category
+        The same words.
+
+    Examples
+    --------
+    >>> sort_words(pd.Series(["b", "a"])).cat.codes.tolist()
+    [1, 0]
+    """
+    kinds = words.astype("category").cat
+    return kinds.set_categories(pd.Index(kinds.categories.astype("str")).sort_values())
+
+
+def cut(
+    table: pd.DataFrame,
+    column: str,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> pd.DataFrame:
+    """Return the rows between two instants.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A table.
+    column : str
+        Its column of instants.
+    start, end : pandas.Timestamp, optional
+        The rows in ``[start, end)``; open if not given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        These rows; of a table in order of time they are not copied.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"at": pd.to_datetime(["2026-11-09", "2026-11-10"])})
+    >>> cut(table, "at", end=pd.Timestamp("2026-11-10")).index.tolist()
+    [0]
+    """
+    at = table[column]
+    if at.is_monotonic_increasing:
+        first = 0 if start is None else int(at.searchsorted(start))
+        last = len(at) if end is None else int(at.searchsorted(end))
+        return table.iloc[first:last]
+    kept = np.ones(len(at), dtype=bool)
+    if start is not None:
+        kept &= at >= start
+    if end is not None:
+        kept &= at < end
+    return table[kept]
 
 
 def top_rows(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:

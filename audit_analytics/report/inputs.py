@@ -10,6 +10,7 @@ import numpy as np
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.dates.calendar import DaysOff
 from audit_analytics.dates.weeks import find_end
+from audit_analytics.detect.tables import cut
 from audit_analytics.inventory import Inventory, Origins
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class ReportInput:
             Rows of that week.
         """
         week = self.week.shifted(-back)
-        return table[(table[column] >= week.start_at) & (table[column] < week.end_at)]
+        return cut(table, column, week.start_at, week.end_at)
 
     def sum_hours(self, table: pd.DataFrame, columns: list[str], *, back: int = 0) -> pd.DataFrame:
         """Sum the rows of the report week, or of one before it, hour by hour.

@@ -17,6 +17,7 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect.baseline import expect_interval
 from audit_analytics.detect.groups import ApiGroup
 from audit_analytics.detect.rates import score_classes
+from audit_analytics.detect.tables import find_places
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_errors, say_expected, say_when
 
@@ -59,7 +60,7 @@ def _require_support(frame: WeekFrame, seen: Surprise) -> Surprise:
     ]
     failing = {
         api: {name: own[name].to_numpy() for name in ("app", "hour", *schema.ERROR_OUTCOMES)}
-        for api, own in rows.groupby(panel.apps.get_indexer(pd.Index(rows["api"])))
+        for api, own in rows.groupby(find_places(rows["api"], panel.apps))
     }
     for api, day in np.argwhere(supported):
         first, hours = seen.hour[api, day], seen.hours[api, day]

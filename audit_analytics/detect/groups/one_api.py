@@ -44,25 +44,29 @@ def score_apis(frame: WeekFrame) -> list[Surprise]:
     panel, grid = frame.panel, frame.panel.grid
     rows, calls = panel.api_calls, panel.counts["calls"]
     taught = frame.taught
-    used = taught[rows["app"], rows["hour"]]
-    groups = rows[used].groupby(["app", "api"])
+    apis = rows["api"].cat.categories
+    table = pd.DataFrame({name: rows[name].to_numpy() for name in ("app", "hour", "calls_count")})
+    # one number for app and API: words are compared far more slowly
+    table["pair"] = table["app"] * len(apis) + rows["api"].cat.codes.to_numpy()
+    used = taught[table["app"], table["hour"]]
+    groups = table[used].groupby("pair")
     past = groups["calls_count"].sum()
-    in_tenant = past.groupby("api").sum()
+    app, api = np.divmod(past.index.to_numpy(), len(apis))
+    in_tenant = np.bincount(api, past, len(apis))
     # before an app adopted an API it had no share of anything
     before = np.cumsum(calls * taught, axis=1) - calls * taught
-    app = past.index.get_level_values("app").to_numpy()
     of_app = before[app, -1] + (calls * taught)[app, -1]
     of_app = of_app - before[app, groups["hour"].min().to_numpy()]
-    share = (
-        past + SHARE_PRIOR_CALLS * in_tenant.reindex(past.index, level="api") / in_tenant.sum()
-    ) / (of_app + SHARE_PRIOR_CALLS)
-    week = rows[grid.week[rows["hour"]] == frame.scored].assign(hours=1)
+    share = (past + SHARE_PRIOR_CALLS * in_tenant[api] / in_tenant.sum()) / (
+        of_app + SHARE_PRIOR_CALLS
+    )
+    week = table[grid.week[table["hour"]] == frame.scored].assign(hours=1)
     days = week.assign(hour=grid.first_hour[grid.day[week["hour"]]])
-    days = days.groupby(["app", "hour", "api"], as_index=False)["calls_count"].sum()
+    days = days.groupby(["app", "hour", "pair"], as_index=False)["calls_count"].sum()
     days = days.assign(hours=grid.day_hours[grid.day[days["hour"]]])
     return [
-        _score_shares(frame, table, share, fit(frame, calls), slot)
-        for table, fit, slot in (
+        _score_shares(frame, buckets, share, fit(frame, calls), slot)
+        for buckets, fit, slot in (
             (week, fit_hourly, grid.slot),
             (days, fit_daily, grid.slot // HOURS_PER_DAY),
         )
@@ -76,10 +80,12 @@ def _score_shares(
     base: Baseline,
     slot_of_hour: NDArray[np.intp],
 ) -> Surprise:
-    usual = share.reindex(pd.MultiIndex.from_frame(table[["app", "api"]])).to_numpy()
+    usual = share.reindex(table["pair"]).to_numpy()
     kept = (table["calls_count"].to_numpy() >= MIN_API_CALLS) & ~np.isnan(usual)
     rows = {name: table[name].to_numpy()[kept] for name in ("app", "hour", "hours")}
-    observed, label = table["calls_count"].to_numpy()[kept], table["api"].to_numpy()[kept]
+    observed = table["calls_count"].to_numpy()[kept]
+    apis = frame.panel.api_calls["api"].cat.categories.to_numpy(object)
+    label = apis[table["pair"].to_numpy()[kept] % len(apis)]
     app, slot = rows["app"], slot_of_hour[rows["hour"]]
     mean = base.mean[app, slot] * usual[kept]
     size = base.size(mean, app, slot)

@@ -181,7 +181,7 @@ def _count_beginners(data: RuleInput, within: pd.Timedelta) -> int:
     past = data.before_week(data.by_api)
     usual = _find_usual(_list_steps(past[past["ok_count"] > 0]), within)
     first = usual.groupby("app_id")["send_at"].min()
-    born = past.groupby(past["app_id"].astype("str"))["first_at"].min().reindex(first.index)
+    born = past.groupby("app_id", observed=True)["first_at"].min().reindex(first.index)
     late = first - born >= MIN_HISTORY_DAYS * DAY
     return int((late & (first >= data.panel.grid.hours[0])).sum())
 

@@ -25,7 +25,7 @@ from audit_analytics.detect.detector import Thresholds
 from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
 from audit_analytics.detect.rhythm import find_beat
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import HOUR, TIMES_USUAL
+from audit_analytics.detect.tables import HOUR, TIMES_USUAL, sort_words
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_beat, say_calls, say_errors, say_when
 
@@ -107,9 +107,10 @@ def _count_days(by_api: pd.DataFrame, zone: str) -> pd.DataFrame:
     named = by_api[by_api["app_id"] != ""]
     errors = named[[f"{name}_count" for name in CALLERS_FAULTS]].sum(axis=1)
     keys = {
-        "app_id": named["app_id"].astype("str"),
+        "app_id": sort_words(named["app_id"]),
         "day": local_days(pd.DatetimeIndex(named["bucket_at"]), zone=zone),
     }
     table = named[[]].assign(**keys, calls=named["calls_count"], errors=errors)
-    days = table.groupby(["app_id", "day"], as_index=False).sum()
+    days = table.groupby(["app_id", "day"], observed=True, as_index=False).sum()
+    days = days.astype({"app_id": "str"})
     return days.assign(weight=days["errors"] ** 2 / days["calls"].clip(lower=1))

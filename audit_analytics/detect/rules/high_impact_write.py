@@ -151,4 +151,4 @@ def _count_shapers(data: RuleInput, served: pd.DataFrame) -> int:
 
 
 def _is_write(uses: pd.DataFrame) -> pd.Series:
-    return ~uses["api"].astype("str").str.startswith("GET/")
+    return ~uses["api"].isin([name for name in uses["api"].unique() if name.startswith("GET/")])
