@@ -13,7 +13,7 @@ from audit_analytics.dates.buckets import SLOTS_COUNT
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import by_day
 from audit_analytics.detect.rates import OUTCOME_WEIGHT
-from audit_analytics.detect.tables import find_places
+from audit_analytics.detect.tables import find_places, sort_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -185,11 +185,15 @@ def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
         {
             "app": find_places(known["app_id"], panel.apps),
             "day": np.where(hour < 0, -1, grid.day[np.clip(hour, 0, len(grid.day) - 1)]),
-            "network": known["network"].astype("str").to_numpy(),
+            "network": sort_words(known["network"]).array,
             "calls": known["calls_count"].to_numpy(),
         }
     )[hour < len(grid.hours)]
-    calls = table.groupby(["network", "app", "day"], as_index=False)["calls"].sum()
+    calls = table.groupby(["network", "app", "day"], observed=True, as_index=False)["calls"].sum()
+    counts = np.zeros((len(panel.apps), int(grid.day[-1]) + 1))
+    if calls.empty:
+        return counts  # nothing can be looked up in nothing
+    calls = calls.astype({"network": "str"})
     begun = calls.groupby(["network", "app"], as_index=False)["day"].min()
     begun = begun.sort_values(["network", "day", "app"])
     first = begun.groupby("network").head(1).set_index("network")
@@ -201,6 +205,5 @@ def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
     alone = ~(other < np.maximum(calls["day"], grid.began_day + MIN_HISTORY_DAYS))
     rows = calls[alone & (calls["app"] >= 0) & (calls["day"] >= 0)]
     rows = rows.groupby(["app", "day"])["calls"].sum()
-    counts = np.zeros((len(panel.apps), int(grid.day[-1]) + 1))
     counts[rows.index.get_level_values("app"), rows.index.get_level_values("day")] = rows
     return counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.detect.baseline import Baseline
     from audit_analytics.detect.panel import Panel
+
+Fit = TypeVar("Fit")
 
 
 @dataclass(frozen=True)
@@ -37,34 +38,35 @@ class WeekFrame:
     panel: Panel
     scored: int
     uncut: Panel | None = None
-    fitted: dict[tuple[str, int], tuple[Baseline, NDArray[np.float64]]] = field(
+    fitted: dict[tuple[str, int], tuple[Any, NDArray[np.float64]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     def fit_once(
         self,
-        fit: Callable[[WeekFrame, NDArray[np.float64]], Baseline],
+        fit: Callable[[WeekFrame, NDArray[np.float64]], Fit],
         counts: NDArray[np.float64],
-    ) -> Baseline:
+    ) -> Fit:
         """Fit a baseline, or return it where another group asked for it before.
 
         Parameters
         ----------
         fit : callable
-            ``fit(frame, counts) -> Baseline``.
+            ``fit(frame, counts)``, a function with a name of its own.
         counts : numpy.ndarray of shape (n_apps, n_hours)
             Counts over the whole grid; not to be changed in place afterwards.
 
         Returns
         -------
-        Baseline
-            The same for the same array.
+        Any
+            What it returned; the same for the same array.
         """
         key = fit.__name__, id(counts)
         if key not in self.fitted:
             # with the counts, or another array could get their id
             self.fitted[key] = fit(self, counts), counts
-        return self.fitted[key][0]
+        found: Fit = self.fitted[key][0]
+        return found
 
     @property
     def whole(self) -> WeekFrame:

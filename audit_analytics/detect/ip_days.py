@@ -14,7 +14,7 @@ import pandas as pd
 from audit_analytics.detect.calibrate import Calibrator, Rows
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import IpGroup
-from audit_analytics.detect.tables import find_places
+from audit_analytics.detect.tables import find_places, sort_words
 
 if TYPE_CHECKING:
     from audit_analytics.detect.novelty import Novelty
@@ -46,19 +46,20 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
     grid = panel.grid
     hour = grid.locate(by_ip["bucket_at"])
     app = find_places(by_ip["app_id"], panel.apps)
-    ip = by_ip["ip"].astype("str")
+    ip = sort_words(by_ip["ip"])
     kept = (hour >= 0) & (hour < len(grid.hours)) & (app >= 0) & (ip != "").to_numpy()
     rows = pd.DataFrame(
         {
             "ip": ip[kept],
             "day": grid.day[hour[kept]],
             "app": app[kept],
-            "name": by_ip["network"].astype("str")[kept],
+            "name": sort_words(by_ip["network"])[kept],
             "calls_count": by_ip["calls_count"][kept],
             "auth_count": by_ip["auth_count"][kept],
         }
     )
-    rows = rows.groupby(["ip", "day", "app", "name"], as_index=False).sum()
+    rows = rows.groupby(["ip", "day", "app", "name"], observed=True, as_index=False).sum()
+    rows = rows.astype({"ip": "str", "name": "str"})
     new = pd.MultiIndex.from_frame(networks.pairs[["app", "day", "name"]])
     rows["new"] = pd.MultiIndex.from_frame(rows[["app", "day", "name"]]).isin(new)
     rows["failing"] = rows["auth_count"] > 0

@@ -65,6 +65,9 @@ class Panel:
     untaught: NDArray[np.bool_] | None = None
     metric_apis: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     since_hour: int = 0
+    outages: dict[tuple[int, str], NDArray[np.float64]] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     def leave_out(self, hours: pd.DataFrame) -> Panel:
         """Keep some hours of some apps out of every baseline.

@@ -50,6 +50,10 @@ def usual_rate(frame: WeekFrame, counts: NDArray[np.float64]) -> NDArray[np.floa
     numpy.ndarray of shape (n_apps,)
         (e + 30 pooled) / (n + 30), 0 to 1.
     """
+    return frame.fit_once(_usual_rate, counts)
+
+
+def _usual_rate(frame: WeekFrame, counts: NDArray[np.float64]) -> NDArray[np.float64]:
     such, calls = (counts * frame.taught).sum(axis=1), frame.past_calls
     pooled = such.sum() / max(calls.sum(), 1.0)
     return np.asarray((such + RATE_PRIOR_CALLS * pooled) / (calls + RATE_PRIOR_CALLS))
@@ -114,8 +118,12 @@ def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:
     numpy.ndarray of shape (n_hours,)
         As :func:`outage_excess`.
     """
-    counts = frame.panel.counts[name]
-    return outage_excess(frame.panel, counts, usual_rate(frame, counts))
+    # apps ask for it, and after them APIs
+    found, key = frame.panel.outages, (frame.scored, name)
+    if key not in found:
+        counts = frame.panel.counts[name]
+        found[key] = outage_excess(frame.panel, counts, usual_rate(frame, counts))
+    return found[key]
 
 
 def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]) -> pd.DataFrame:

@@ -76,18 +76,22 @@ def expect_app(panel: Panel, metric: str, app: int) -> WeekSeries:
 
 def _expect(panel: Panel, metric: str, rows: NDArray[np.intp]) -> WeekSeries:
     hours = np.flatnonzero(panel.grid.week == 0)
-    base, slot = _fit(panel, metric), panel.grid.slot[hours]
-    apps, slots = np.repeat(rows, len(slot)), np.tile(slot, len(rows))
-    mean = base.mean[apps, slots]
-    size = base.size(mean, apps, slots)
+    # all hours of a slot are expected alike
+    slots, place = np.unique(panel.grid.slot[hours], return_inverse=True)
+    base, at = _fit(panel, metric), (np.repeat(rows, len(slots)), np.tile(slots, len(rows)))
+    mean = base.mean[at]
+    size = base.size(mean, *at)
     low, high = (scipy.stats.nbinom.ppf(q, size, size / (size + mean)) for q in (0.025, 0.975))
-    shape = (len(rows), len(slot))
     unknown = ~panel.assessed(0)[rows][:, None]
+
+    def lay_out(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(unknown, np.nan, values.reshape(len(rows), len(slots))[:, place])
+
     return WeekSeries(
         observed=panel.counts[metric][np.ix_(rows, hours)],
-        expected=np.where(unknown, np.nan, mean.reshape(shape)),
-        low=np.where(unknown, np.nan, low.reshape(shape)),
-        high=np.where(unknown, np.nan, high.reshape(shape)),
+        expected=lay_out(mean),
+        low=lay_out(low),
+        high=lay_out(high),
     )
 
 

@@ -134,7 +134,10 @@ class FrameEvidence:
         beside = (at < first.start_at) | (at >= first.end_at)
         # stable: what is alike otherwise stays in order of time
         order = np.lexsort([-rank_severity(severity), outcome != "ok", beside])
-        chosen = self.events.iloc[places[order[:rows_max]]]
+        shown = places[order[:rows_max]]
+        # texts are taken from the part of the log they lie in: from all of it takes longer
+        begin, end = (shown.min(), shown.max() + 1) if len(shown) else (0, 0)
+        chosen = self.events.iloc[begin:end].iloc[shown - begin]
         # a crowd's names by the ten thousand would be carried along by every one of its rows
         words = chosen.select_dtypes("category")
         return chosen.assign(**{c: words[c].cat.remove_unused_categories() for c in words})

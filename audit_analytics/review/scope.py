@@ -257,7 +257,8 @@ def index_calls(table: pd.DataFrame, *, zone: str) -> IndexedCalls:
     columns = {name: table[name].array for name in _WORDS if name in table.columns}
     return IndexedCalls(
         hours=pd.DatetimeIndex(table["bucket_at"]).as_unit("us").asi8,
-        counts=table[_COUNTS].to_numpy(dtype="int64", copy=True),
+        # column by column, as the table holds them
+        counts=np.array([table[name].to_numpy(dtype="int64") for name in _COUNTS]).T,
         codes={name: np.asarray(column.codes, dtype="int64") for name, column in columns.items()},
         words={
             name: {str(word): code for code, word in enumerate(column.categories)}

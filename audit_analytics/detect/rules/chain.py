@@ -30,7 +30,7 @@ from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect.rule_input import DAY
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import HOUR, SECOND, is_known
+from audit_analytics.detect.tables import HOUR, SECOND, is_known, sort_words
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when, show_api
 
@@ -200,7 +200,7 @@ def _list_steps(by_api: pd.DataFrame) -> pd.DataFrame:
         for column in ("first_at", "last_at")
     ]
     table = pd.concat(rows, ignore_index=True)
-    table = table.astype({"api": "str"})
+    table["api"] = sort_words(table["api"])
     return table.sort_values(["at", "app_id", "api", "step"], ignore_index=True)
 
 
