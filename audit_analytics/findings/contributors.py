@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
+from audit_analytics.detect.tables import sort_words
 from audit_analytics.language import _, ngettext
 from audit_analytics.language.wording import show_api
 
@@ -101,11 +102,14 @@ def list_successes(groups: pd.DataFrame) -> list[tuple[str, int]]:
 def _rank_successes(groups: pd.DataFrame, *within: str) -> pd.DataFrame:
     words = [*within, "api"]
     ok = groups.loc[groups["outcome"] == "ok", [*words, "severity", "calls_count"]]
-    ok = ok.astype(dict.fromkeys(words, "str"))
+    ok = ok.assign(**{word: sort_words(ok[word]) for word in words})
     ok["harmless"] = -schema.rank_severity(ok["severity"])
-    found = ok.groupby(words, as_index=False).agg({"harmless": "min", "calls_count": "sum"})
-    order = np.lexsort([found["api"], -found["calls_count"], found["harmless"]])
-    return found.iloc[order]
+    found = ok.groupby(words, observed=True, as_index=False).agg(
+        {"harmless": "min", "calls_count": "sum"}
+    )
+    order = np.lexsort([found["api"].cat.codes, -found["calls_count"], found["harmless"]])
+    # a category that grouping left over may be more than its codes can count, in pandas 3.1
+    return found.iloc[order].astype(dict.fromkeys(words, "str"))
 
 
 def say_success(groups: pd.DataFrame) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from audit_analytics.cases import find_covered
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.detect.tables import sort_words
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:
@@ -53,9 +54,12 @@ def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str
     harmful = ok & groups["severity"].isin(SENSITIVE).to_numpy()
     calls = groups["calls_count"].to_numpy()
     begun, ended = (groups[name].to_numpy("datetime64[us]") for name in ("first_at", "last_at"))
+    sorted_words = {
+        name: sort_words(groups[name]).cat for name in ("app_id", "ip", "api", "outcome")
+    }
     words = {
-        name: pd.factorize(groups[name].astype("str"), sort=True)
-        for name in ("app_id", "ip", "api", "outcome")
+        name: (kinds.codes.to_numpy(np.intp), kinds.categories)
+        for name, kinds in sorted_words.items()
     }
     app, ip, api, outcome = (codes + 1 for codes, _names in words.values())
     # which calls are told apart by their API, and whether all are by app and address
