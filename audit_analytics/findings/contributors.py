@@ -108,7 +108,7 @@ def _rank_successes(groups: pd.DataFrame, *within: str) -> pd.DataFrame:
         {"harmless": "min", "calls_count": "sum"}
     )
     order = np.lexsort([found["api"].cat.codes, -found["calls_count"], found["harmless"]])
-    # a category that grouping left over may be more than its codes can count, in pandas 3.1
+    # grouping no rows leaves codes too short for the categories (pandas 3.1)
     return found.iloc[order].astype(dict.fromkeys(words, "str"))
 
 

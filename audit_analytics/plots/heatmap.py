@@ -109,7 +109,8 @@ def _draw_cells(ax: Axes, cells: np.ndarray[Any, Any], gap: float = 0.05, **styl
     box = np.array([[gap, gap], [1 - gap, gap], [1 - gap, 1 - gap], [gap, 1 - gap], [gap, gap]])
     corners = (cells[:, None, ::-1] + box).reshape(-1, 2)
     codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(cells)
-    ax.add_patch(PathPatch(Path(corners, codes), linewidth=0, clip_on=False, **style))
+    # not as a patch: each of its corners would be asked how far the axes have to reach
+    ax.add_artist(PathPatch(Path(corners, codes), linewidth=0, clip_on=False, **style))
 
 
 def _draw_key(ax: Axes, edges: Sequence[float], value: str) -> None:

@@ -202,7 +202,7 @@ def _draw(
             if not shade[i, j]:
                 continue
             box = (j + 0.04, i + 0.06), 0.92, 0.88
-            ax.add_patch(Rectangle(*box, facecolor=COLOURS[shade[i, j]], linewidth=0))
+            ax.add_artist(Rectangle(*box, facecolor=COLOURS[shade[i, j]], linewidth=0))
             style: dict[str, Any] = {"fontsize": 8.5, "ha": "center", "va": "center_baseline"}
             ax.text(j + 0.5, i + 0.5, text[i, j], **style)
     ax.set_xlim(0, max(len(columns), 1))

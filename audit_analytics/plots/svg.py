@@ -115,9 +115,12 @@ def _compact_tag(tag: str, used: set[str]) -> str:
     tag = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", tag)
     tag = re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), tag)
     tag = re.sub(r"\s+", " ", tag).replace(' xml:space="preserve"', "")
-    tag = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", tag)
-    tag = re.sub(r' d="([^"]*)"', lambda found: f' d="{_compact_path(found[1])}"', tag)
-    tag = re.sub(r' style="([^"]*)"', _as_attributes, tag)
+    if " transform=" in tag:
+        tag = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", tag)
+    if " d=" in tag:
+        tag = re.sub(r' d="([^"]*)"', lambda found: f' d="{_compact_path(found[1])}"', tag)
+    if " style=" in tag:
+        tag = re.sub(r' style="([^"]*)"', _as_attributes, tag)
     return re.sub(r"#[0-9a-f]{6}\b", lambda found: _VARIABLES.get(found[0], found[0]), tag)
 
 
@@ -154,19 +157,24 @@ def _drop_midpoints(points: list[tuple[int, int]]) -> list[tuple[int, int]]:
     kept, between = points[:1], []
     for here, after in pairwise(points[1:]):
         between.append(here)
-        if len(between) > MAX_DROPPED or any(_misses(kept[-1], p, after) for p in between):
+        if len(between) > MAX_DROPPED or _misses(kept[-1], between, after):
             kept.append(here)
             between = []
     return [*kept, *points[1:][-1:]]
 
 
-def _misses(start: tuple[int, int], point: tuple[int, int], end: tuple[int, int]) -> bool:
-    way, part = (end[0] - start[0], end[1] - start[1]), (point[0] - start[0], point[1] - start[1])
-    length = (way[0] ** 2 + way[1] ** 2) ** 0.5
-    along = part[0] * way[0] + part[1] * way[1]
-    away = abs(part[0] * way[1] - part[1] * way[0])
-    # a point behind either end is a turn, not a place on the way
-    return not 0 <= along <= length**2 or away > TOLERANCE * length
+def _misses(start: tuple[int, int], points: list[tuple[int, int]], end: tuple[int, int]) -> bool:
+    """Tell whether a line would miss one of the points."""
+    x, y = start
+    wide, high = end[0] - x, end[1] - y
+    length = (wide**2 + high**2) ** 0.5
+    whole, near = length**2, TOLERANCE * length
+    # the latest is missed first, mostly; a point behind either end is a turn, not on the way
+    return any(
+        not 0 <= (right - x) * wide + (up - y) * high <= whole
+        or abs((right - x) * high - (up - y) * wide) > near
+        for right, up in reversed(points)
+    )
 
 
 def _write_tenths(number: int) -> str:
