@@ -100,7 +100,9 @@ def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     calls = np.maximum(counts["calls"], 1.0)
     # a stranger's first mistakes are as often parameters as permissions, and a code that the
     # catalogue does not know is an error as well
-    failed = np.sum([weight * counts[name] for name, weight in OUTCOME_WEIGHT.items()], axis=0)
+    failed = np.zeros_like(calls)
+    for name, weight in OUTCOME_WEIGHT.items():
+        failed += weight * counts[name]
     per_hour = {
         "errors_hour": (failed, failed * failed / calls),
         "token": (counts["token"],) * 2,

@@ -48,6 +48,7 @@ AGING_SPREAD: Final = 0.5
 """Standard deviation of the prior of that exponent."""
 
 MIN_REPEAT: Final = 0.1
+_COUNTED: Final = ("bucket_at", "first_at", "calls_count", "permission_count")
 """Least probability of one more new pair on a day that already has one."""
 
 
@@ -106,7 +107,9 @@ def find_new_networks(
         provider and region before (``at_home``). Both together are no news: a move within a cloud
         is an everyday one, though whoever rents there, too, is somebody else.
     """
-    known = by_ip[~by_ip["network"].isin(schema.NO_PLACE)]
+    known = by_ip.loc[
+        ~by_ip["network"].isin(schema.NO_PLACE), ["app_id", "network", "last_at", *_COUNTED]
+    ]
     pairs = _first_days(known, "network", panel)
     wider = pairs["name"].map({name: _widen(name) for name in pairs["name"].unique()})
     in_tenant = pairs.groupby("name")["first_at"].transform("min") < pairs["first_at"]
@@ -167,8 +170,7 @@ def _widen(network: str) -> str:
 
 def _first_days(table: pd.DataFrame, column: str, panel: Panel) -> pd.DataFrame:
     """Return every pair with its first instant and what happened in the 24 hours after it."""
-    counts = ["bucket_at", "first_at", "calls_count", "permission_count"]
-    table = table[counts].assign(
+    table = table[[*_COUNTED]].assign(
         app=find_places(table["app_id"], panel.apps),
         name=sort_words(table[column]),
     )

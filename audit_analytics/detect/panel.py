@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
@@ -296,11 +297,14 @@ def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
             "objects": by_api["objects_count"].to_numpy(),
             **{n: by_api[f"{n}_count"].to_numpy(dtype=float) for n in schema.ERROR_OUTCOMES},
         }
-    )[kept].reset_index(drop=True)
-    counts = {}
+    )
+    rows = rows if kept.all() else rows[kept].reset_index(drop=True)
+    shape = len(apps), len(grid.hours)
+    cell = rows["app"].to_numpy() * shape[1] + rows["hour"].to_numpy()
+    counts: dict[str, NDArray[np.float64]] = {}
     for name in COUNTS:
-        counts[name] = np.zeros((len(apps), len(grid.hours)))
-        column = rows["calls_count" if name == "calls" else name]
-        np.add.at(counts[name], (rows["app"], rows["hour"]), column.to_numpy(dtype=float))
+        column = rows["calls_count" if name == "calls" else name].to_numpy(dtype=float)
+        summed = np.bincount(cell, column, math.prod(shape))
+        counts[name] = summed.reshape(shape).astype(float)  # whole numbers where there is no row
     api_calls = rows[["app", "hour", "api", "calls_count", *schema.ERROR_OUTCOMES]]
     return Panel(grid, apps, first_hour, counts, api_calls)

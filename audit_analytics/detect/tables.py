@@ -247,7 +247,7 @@ def is_known(table: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.Se
         With the index of `table`.
     """
     # most of the past is about other names
-    near = known[known[keys[-1]].isin(table[keys[-1]].unique())]
-    seen = {*near[keys].drop_duplicates().itertuples(index=False, name=None)}
+    near = known.loc[known[keys[-1]].isin(table[keys[-1]].unique()), keys]
+    seen = {*near.drop_duplicates().itertuples(index=False, name=None)}
     names = table[keys].itertuples(index=False, name=None)
     return pd.Series([row in seen for row in names], index=table.index, dtype="bool")

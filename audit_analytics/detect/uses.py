@@ -81,4 +81,5 @@ def count_first_uses(data: RuleInput, also: Collection[str] = ()) -> pd.DataFram
     used = fresh[fresh["severity"].isin(schema.SENSITIVE) | fresh["category"].isin(also)]
     used = used.rename(columns={"calls_count": "calls", "permission_count": "denied"})
     used = sum_uses(used, [*APP_API, "category", "severity"])
+    known = known[[*APP_API, "calls_count", "permission_count"]]
     return used[~is_known(used, find_served(known), APP_API)]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import scipy  # not scipy.stats: who reads settings alone need not wait for it
+import scipy  # not scipy.special: who reads settings alone need not wait for it
 
 from audit_analytics.cases import name_entity
 from audit_analytics.detect import Detector, find_detector, list_detectors
@@ -142,7 +142,7 @@ def _combine(
     for name, values in series.items():
         # a week in which it was as usual counts as one: else a single bad week would do
         score = -2 * float(np.log(np.maximum(values, 1e-12)).sum())
-        p = float(scipy.stats.chi2.sf(score, 2 * weeks_count))
+        p = float(scipy.special.chdtrc(2 * weeks_count, score))
         again = sum(value < UNUSUAL for value in values)
         found.append((min(p * INDEPENDENT, 1.0) if name else p, name, again))
     return min(found)
