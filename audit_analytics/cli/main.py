@@ -64,6 +64,8 @@ def main(context: click.Context, *, no_color: bool) -> None:
     """  # noqa: D301 - click wants the character
     # a run leaves few cycles behind, and looking for them takes one second in twenty
     gc.set_threshold(50_000, 20, 20)
+    # Arrow's own allocator keeps what was freed: as fast, and up to a tenth more memory
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     if no_color or os.environ.get("NO_COLOR"):
         context.color = False
 
