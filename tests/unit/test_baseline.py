@@ -124,3 +124,15 @@ def test_the_interval_holds_ninety_five_per_cent():
     assert share[0] <= 0.025
     assert share[1] >= 0.975
     assert low < 20 < high
+
+
+def test_a_share_is_as_surprising_as_scipy_says_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    calls = np.floor(rng.exponential(40, 400)) + 1
+    failed = np.floor(rng.random(400) * (calls + 1))
+    rate = np.clip(rng.beta(0.3, 3, 400), 0.01, 0.9)
+    a, b = rate * (1 / 0.05 - 1), (1 - rate) * (1 / 0.05 - 1)
+    tail = stats.betabinom.sf(failed - 1, calls, a, b)
+    told = tail >= 1e-6  # further out the terms are added up the other way round
+    score = share_surprise(failed, calls, rate, correlation=0.05)
+    assert (score[told] == -np.log10(tail[told])).all()
