@@ -48,8 +48,9 @@ AGING_SPREAD: Final = 0.5
 """Standard deviation of the prior of that exponent."""
 
 MIN_REPEAT: Final = 0.1
-_COUNTED: Final = ("bucket_at", "first_at", "calls_count", "permission_count")
 """Least probability of one more new pair on a day that already has one."""
+
+_COUNTED: Final = ("bucket_at", "first_at", "calls_count", "permission_count")
 
 
 @dataclass(frozen=True)
