@@ -39,6 +39,7 @@ from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.review.toml_file import append_entry, quote_toml, read_entries
 from audit_analytics.settings import check_network, name_nearest
+from audit_analytics.source.fields import find_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -248,6 +249,8 @@ def append_suppression(path: Path, entry: Suppression) -> None:
 def suggest_suppression(hits: Sequence[Hit], untold: Sequence[str], week: Week) -> str:
     """Write the entry that would keep a finding out of the reports, but for owner and reason.
 
+    Of an address that speaks for others of its network it names the network, not the address.
+
     Parameters
     ----------
     hits : sequence of Hit
@@ -262,19 +265,28 @@ def suggest_suppression(hits: Sequence[Hit], untold: Sequence[str], week: Week) 
     str
         TOML, ready to be completed.
     """
-    last = week.end_at.tz_convert(week.zone).date()
+    last, first = week.end_at.tz_convert(week.zone).date(), hits[0]
+    pool = _find_pool(first.entity_type, first.entity, [hit.where for hit in hits])
     return Suppression.model_construct(
-        entity_type=hits[0].entity_type,
-        entity=hits[0].entity,
+        entity_type=first.entity_type,
+        entity="" if pool else first.entity,
         detectors=tuple(dict.fromkeys([*(hit.detector for hit in hits), *untold])),
         apis=(),
-        networks=(),
+        networks=pool,
         owner="",
         reason="",
         created=last,
         expires=last + timedelta(days=SUPPRESSION_DAYS),
         finding="",
     ).to_toml()
+
+
+def _find_pool(
+    entity_type: str, entity: str, scopes: Sequence[Mapping[str, Sequence[str]]]
+) -> tuple[str, ...]:
+    """Return the network of an address that speaks for others of it, or nothing."""
+    others = any(entity not in scope.get("ip", (entity,)) for scope in scopes)
+    return (find_network(entity),) if entity_type == "ip" and others else ()
 
 
 PARTS: Final = ("entity", "detector", "api", "network")
@@ -290,7 +302,7 @@ def draft_suppression(
     created: date,
     expires: date,
 ) -> Suppression:
-    """Make a suppression that covers a finding.
+    """Make a suppression that covers a finding, as :func:`suggest_suppression` does.
 
     Parameters
     ----------
@@ -331,13 +343,14 @@ def draft_suppression(
             f"finding {finding['finding_id']}: is about calls without an {finding['entity_type']}; "
             "use another --scope"
         )
+    pool = _find_pool(finding["entity_type"], entity, scopes) if entity else ()
     try:
         return Suppression(
             entity_type=finding["entity_type"] if "entity" in parts else "",
-            entity=entity,
+            entity="" if pool else entity,
             detectors=(*finding["detectors"], *finding["untold"]) if "detector" in parts else (),
             apis=collect("api") if "api" in parts else (),
-            networks=collect("network", "ip") if "network" in parts else (),
+            networks=collect("network", "ip") if "network" in parts else pool,
             owner=owner,
             reason=reason,
             created=created,

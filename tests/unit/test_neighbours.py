@@ -3,10 +3,11 @@
 from datetime import date
 
 import pytest
-from tenant import HOUR, WEEK, calls, make_events, quiet_tenant, spread
+from tenant import HOUR, WEEK, ZONE, calls, make_events, quiet_tenant, spread
 from test_engine import Distance
 
 import audit_analytics as aa
+from audit_analytics.report.decision import suppress_finding
 from audit_analytics.review.suppression import Suppression, append_suppression
 
 POOL = [f"203.0.113.{n}" for n in (10, 11, 12, 13)]
@@ -60,3 +61,16 @@ def test_where_the_worst_is_suppressed_the_next_speaks(log, tmp_path):
     assert told in POOL[:3]
     assert "2 more addresses of 203.0.113.0/24 did the same." in str(rows[told]["reasons"])
     assert {row["entity"] for row in report.data["suppressed"]} == {POOL[3]}
+
+
+def test_what_is_suppressed_of_a_pool_is_its_network(log, tmp_path):
+    path = tmp_path / "suppressions.toml"
+    row = addresses(analyze(log))[POOL[3]]
+    assert 'networks = ["203.0.113.0/24"]' in row["suppression"]
+    assert "\nentity = " not in row["suppression"]
+    made = suppress_finding(row, path, reason="moved", until="2099-12-31", zone=ZONE, owner="ops")
+    assert not made.warning
+    report = analyze(log, suppressions=path)
+    assert set(addresses(report)) == {ELSEWHERE}
+    suppressed = [r["entity"] for r in report.data["suppressed"] if r["entity_type"] == "ip"]
+    assert suppressed == [POOL[3]], "told as the report would have"
