@@ -8,6 +8,7 @@ import pytest
 from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, spread
 
 from audit_analytics import load
+from audit_analytics.detect import newborn
 from audit_analytics.detect.first_days import METRICS
 from audit_analytics.detect.groups.birth import choose_number
 from audit_analytics.detect.newborn import Newborns
@@ -222,6 +223,22 @@ def test_where_hardly_an_app_is_born_a_birth_is_told_and_where_many_are_it_is_no
     # young apps are judged as such and for their networks: one case each, in the place of the less
     expected = [case.expected_per_week for case in detection.cases]
     assert expected == sorted(expected)
+
+
+@pytest.mark.parametrize(("days", "power"), [(3, 0.75), (28, 1.0)])
+def test_where_no_birth_could_be_seen_the_stand_ins_know_less(monkeypatch, days, power):
+    now = calls("cli_now", spread(local("2026-11-11 14:00"), 900), ip="10.0.1.1")
+    log = [*tenant(WEEK.start_at - days * DAY), now]
+
+    def rate():
+        detection, _ = find_birth(*log)
+        app = detection.panel.apps.get_loc("cli_now")
+        return detection.newborns.p["joint"][app].min()
+
+    told = rate()
+    monkeypatch.setattr(newborn, "UNBORN", 1.0)
+    assert told == pytest.approx(rate() ** power)
+    assert told < 0.1
 
 
 def test_in_a_week_of_many_births_each_is_less_of_a_case():
