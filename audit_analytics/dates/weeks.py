@@ -23,6 +23,7 @@ from audit_analytics.errors import ConfigError
 
 _MOST_DAYS: Final = 4
 _SETTLED: Final = pd.Timedelta(hours=3)
+_EARLIER: Final = pd.Timedelta(hours=6)
 _DAY: Final = pd.Timedelta(days=1)
 
 
@@ -208,8 +209,9 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     """Return the week a report is about: the last complete one that is worth a report.
 
     A week is complete when the log begins on its first day or before, and goes on into its last
-    three hours, or as late into its last day as the weeks before it did: a quiet Sunday night must
-    not push the report back by a week. It is worth a
+    three hours, or as late into its last day as the weeks before it did, or, where most of them
+    ended a day or more before Sunday did, to within six hours of that: neither a quiet Sunday night
+    nor a weekend off must push the report back by a week. It is worth a
     report with events on four of its days; where no week has seven of them (a tenant that calls
     on some days only), on half as many as the fullest week has. So neither a stray event with a
     date in the future nor a week in which the log stopped moves the report to an empty week. A
@@ -246,7 +248,10 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     full = [week for week in full if begin < week.start_at + _DAY]
     silences = [week.end_at - at[at < week.end_at].max() for week in full]
     for number, week in reversed([*enumerate(full)]):
-        usual = max([_SETTLED, *(silence for silence in silences[:number] if silence < _DAY)])
+        earlier = pd.Series(silences[:number], dtype="timedelta64[us]")
+        usual = max([_SETTLED, *earlier[earlier < _DAY]])
+        if number > 1 and earlier.median() >= _DAY:
+            usual = max(usual, earlier.median() + _EARLIER)
         if at.between(week.end_at - usual, week.end_at + pd.Timedelta(weeks=1)).any():
             return week
     return _make_week(hours_in.index[hours_in * 2 >= hours_in.max()][-1].date(), zone)

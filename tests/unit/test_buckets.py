@@ -98,6 +98,27 @@ def test_a_week_that_ends_as_early_as_those_before_it_is_complete(usual, last, i
     assert choose_report_week(pd.Series(at).dt.tz_convert("UTC"), zone="Asia/Shanghai").iso == iso
 
 
+@pytest.mark.parametrize(
+    ("days_off", "last", "iso"),
+    [
+        (2, "2026-11-13 18:00", "2026-W46"),  # nobody works at weekends: Friday evening ends a week
+        (2, "2026-11-13 10:00", "2026-W45"),  # a morning does not
+        (2, "2026-11-12 18:00", "2026-W45"),
+        (1, "2026-11-14 16:00", "2026-W46"),  # closed on Sundays
+        (1, "2026-11-13 18:00", "2026-W45"),
+        (0, "2026-11-14 18:00", "2026-W45"),
+    ],
+)
+def test_where_weekends_are_off_a_week_ends_before_them(days_off, last, iso):
+    days = pd.date_range("2026-10-12", "2026-11-15", tz="Asia/Shanghai")
+    open_ = days[days.day_of_week < 7 - days_off]
+    at = pd.Series([day + pd.Timedelta(hours=hour) for day in open_ for hour in (9, 12, 18)])
+    at = pd.Series(
+        [*at[at < pd.Timestamp(last, tz="Asia/Shanghai")], pd.Timestamp(last, tz="Asia/Shanghai")]
+    )
+    assert choose_report_week(at.dt.tz_convert("UTC"), zone="Asia/Shanghai").iso == iso
+
+
 def test_a_log_from_friday_to_sunday_reports_the_week_that_holds_it():
     at = pd.Series(pd.date_range("2026-11-13T00:00Z", "2026-11-15T23:00Z", freq="h"))
     # on the tenant's clocks the last eight hours are Monday's
