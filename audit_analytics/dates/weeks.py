@@ -211,12 +211,11 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     A week is complete when the log begins on its first day or before, and goes on into its last
     three hours, or as late into its last day as the weeks before it did, or, where most of them
     ended a day or more before Sunday did, to within six hours of that: neither a quiet Sunday night
-    nor a weekend off must push the report back by a week. It is worth a
-    report with events on four of its days; where no week has seven of them (a tenant that calls
-    on some days only), on half as many as the fullest week has. So neither a stray event with a
-    date in the future nor a week in which the log stopped moves the report to an empty week. A
-    log without such a week is judged by the last one that holds at least half as many hours as
-    its fullest.
+    nor a weekend off must push the report back by a week. It is worth a report with events on four
+    of its days; where no week has seven of them (a tenant that calls on some days only), on half as
+    many as the fullest week has. So neither a stray event with a date in the future nor a week in
+    which the log stopped moves the report to an empty week. A log without such a week is judged by
+    the last one that holds at least half as many hours as its fullest.
 
     Parameters
     ----------

@@ -232,18 +232,17 @@ def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.flo
         mark=("mark", "sum"),
         rhythm=("rhythm", "max"),
     )
-    others = past.copy()
-    others[days] = False
-    if (novelty.active & others).any():
-        score = _score_days(novelty, per_day, others, days)
-    else:
-        # of three weeks one alone can teach; what came of nothing would make the next look new
-        split = []
-        for day in days:
-            others = past.copy()
-            others[day] = False
-            split.append(_score_days(novelty, per_day, others, np.array([day])))
-        score = np.concatenate(split, axis=1)
+
+    def leave_out(block: NDArray[np.intp]) -> NDArray[np.bool_]:
+        others = past.copy()
+        others[block] = False
+        return others
+
+    # of three weeks one alone can teach; what came of nothing would make the next look new
+    whole = (novelty.active & leave_out(days)).any()
+    blocks = [days] if whole else np.split(days, len(days))
+    split = [_score_days(novelty, per_day, leave_out(block), block) for block in blocks]
+    score = np.concatenate(split, axis=1)
     score[novelty.young[:, days]] = np.nan
     return score
 

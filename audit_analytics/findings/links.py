@@ -21,6 +21,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit, find_covered
+from audit_analytics.detect.tables import cut
 from audit_analytics.findings.objects import mask_object
 from audit_analytics.findings.shown import name_of_row
 from audit_analytics.review.reports import read_hits
@@ -223,9 +224,9 @@ def find_links(
 
 def _find_places(by_ip: pd.DataFrame, week: Week) -> pd.DataFrame:
     """Find where apps were answered for the first time, and hardly any app before them."""
-    past = by_ip.loc[by_ip["bucket_at"] < week.start_at, ["app_id", "network"]]
-    past = past.drop_duplicates().astype("str")
-    now = by_ip[(by_ip["bucket_at"] >= week.start_at) & (by_ip["bucket_at"] < week.end_at)]
+    past = cut(by_ip, "bucket_at", end=week.start_at)
+    past = past[["app_id", "network"]].drop_duplicates().astype("str")
+    now = cut(by_ip, "bucket_at", week.start_at, week.end_at)
     apps_count = now["app_id"].nunique()
     places = now.groupby(["app_id", "ip", "network"], observed=True).agg(
         first_at=("first_at", "min"), last_at=("last_at", "max"), ok_count=("ok_count", "sum")

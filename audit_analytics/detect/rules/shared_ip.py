@@ -32,7 +32,7 @@ from audit_analytics.detect.guidance import (
 )
 from audit_analytics.detect.places import count_places
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND, is_known
+from audit_analytics.detect.tables import SECOND, cut, is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_when
 
@@ -107,10 +107,11 @@ def _list_earlier(data: RuleInput, past: pd.DataFrame, needed: int) -> list[int]
 
     In the log's first week every network is new, and says nothing of how often one is.
     """
-    grid, at, found = data.panel.grid, past["bucket_at"], list[int]()
+    grid, found = data.panel.grid, list[int]()
     for days in map(grid.days, grid.weeks):
         start, end = grid.day_span(days[0])[0], grid.day_span(days[-1])[1]
         if start >= data.settled_at:
-            shared = _find_shared(past[(at >= start) & (at < end)], past[at < start], needed)
+            week, before = cut(past, "bucket_at", start, end), cut(past, "bucket_at", end=start)
+            shared = _find_shared(week, before, needed)
             found += shared.groupby("ip", observed=True)["app_id"].nunique().tolist()
     return found
