@@ -23,6 +23,7 @@ from audit_analytics.detect import (
     limit_days,
     list_known,
     list_parts,
+    list_told,
     run_rules,
     use_detectors,
 )
@@ -40,13 +41,7 @@ from audit_analytics.language import use_labels, use_language
 from audit_analytics.report.build import build_report
 from audit_analytics.report.inputs import ReportInput
 from audit_analytics.report.result import Report
-from audit_analytics.review import (
-    Review,
-    leave_out_calls,
-    lower_known,
-    part_hits,
-    read_review,
-)
+from audit_analytics.review import Review, leave_out_calls, lower_known, part_hits, read_review
 from audit_analytics.settings import RuleSettings, Settings, settle
 
 if TYPE_CHECKING:
@@ -345,8 +340,11 @@ def _find_hits(
         every_api=known.by_api,
         inventory=apps,
     )
-    unusual = find_hits(detection, budget=settings.budget_per_week, severity_of_api=grades)
-    hits = [*unusual, *run_rules(rules)]
+    ruled = run_rules(rules)
+    most = choose_thresholds(settings.rules, Limits).findings_per_rule
+    told = list_told(ruled, most=most, known=_list_known(detection))
+    budget = settings.budget_per_week
+    hits = [*find_hits(detection, budget=budget, severity_of_api=grades, told=told), *ruled]
     return hits if week.since_at is None else [hit for hit in hits if hit.end_at > week.since_at]
 
 

@@ -17,7 +17,7 @@ from audit_analytics.detect.engine import Detection, detect_week, limit_days
 from audit_analytics.detect.grid import Grid, build_grid
 from audit_analytics.detect.hits import explain_case, find_hits, list_parts
 from audit_analytics.detect.layout import lay_out
-from audit_analytics.detect.limit import Limits, limit_hits
+from audit_analytics.detect.limit import Limits, limit_hits, list_told
 from audit_analytics.detect.metric import Metric, add_metrics
 from audit_analytics.detect.panel import Panel, build_panel
 from audit_analytics.detect.reasons import choose_reasons
@@ -56,6 +56,7 @@ __all__ = [
     "list_detectors",
     "list_known",
     "list_parts",
+    "list_told",
     "load_detector",
     "rule",
     "run_rules",

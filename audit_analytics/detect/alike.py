@@ -1,10 +1,10 @@
 """Which of more cases than a report tells are told: of those that are alike, the first ones.
 
 A thousand apps that burst in turn are a thousand cases as rare as a real attack, and would take
-every place of the report. They have one story. So where there are more cases than places, every
-story has its first three places, the rarest case first, before another has its fourth; a crowd has
-no fourth, stands behind those about whom there is a story of their own, and keeps its severity
-once, in the row that counts it.
+every place of the report. They have one story. So where there are more cases than places, from the
+fourth on every further case of a story has to be twice as rare as the one before it to come as
+early. A crowd has no fourth, stands behind those about whom there is a story of their own, and
+keeps its severity once, in the row that counts it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 CROWD_SHARE: Final = 0.5
 """Of the places: a story that would take more of them is that of a crowd."""
+
+_TWICE: Final = 2.0
 
 _WHO: Final = frozenset(("app_id", "ip", "network"))
 
@@ -41,10 +43,11 @@ def part_alike(
     Returns
     -------
     told : list of Hit
-        What speaks for all of them, if they are no more than that. Else for the first three of each
-        story, then for the others, the most unusual first; in their order. Of a story that is that
-        of more than :data:`~audit_analytics.detect.limit.MANY_NEW` cases, and would take more than
-        half of the places, three are told, and say in their facts that they are some of a crowd.
+        What speaks for all of them, if they are no more than that. Else for those with the least
+        E, doubled for the fourth case of a story and once more for each further one; in their
+        order. Of a story that is that of more than :data:`~audit_analytics.detect.limit.MANY_NEW`
+        cases, and would take more than half of the places, three are told, and say in their facts
+        that they are some of a crowd.
     left : list of Case
         The others.
     """
@@ -57,7 +60,11 @@ def part_alike(
         seen[story] += 1
     crowd = [sizes[story] > max(MANY_NEW, CROWD_SHARE * most) for story in stories]
     places = [n for n in range(len(cases)) if not crowd[n] or turns[n] < TOLD_NEW]
-    chosen = set(sorted(places, key=lambda n: (turns[n] >= TOLD_NEW, n))[:most])
+
+    def weigh(n: int) -> float:
+        return cases[n][0].expected_per_week * _TWICE ** max(turns[n] - TOLD_NEW + 1, 0)
+
+    chosen = set(sorted(places, key=lambda n: (weigh(n), n))[:most])
     told = [
         replace(hit, facts={**hit.facts, "crowd": True}) if crowd[n] else hit
         for n in sorted(chosen)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.cases import Case, Hit
+from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.detect.alike import part_alike
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import (
@@ -20,7 +20,7 @@ from audit_analytics.detect.groups import (
 from audit_analytics.detect.reasons import CLEAR_P, MAX_P, MIN_PART, is_rare, order_equals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from audit_analytics.detect.engine import Detection
 
@@ -32,7 +32,11 @@ RARER: Final = 0.5
 
 
 def find_hits(
-    detection: Detection, *, budget: float, severity_of_api: Mapping[str, str]
+    detection: Detection,
+    *,
+    budget: float,
+    severity_of_api: Mapping[str, str],
+    told: Collection[tuple[str, str]] = (),
 ) -> list[Hit]:
     """List all that speaks for every case within the alarm budget.
 
@@ -44,6 +48,8 @@ def find_hits(
         Cases with a smaller E are reported.
     severity_of_api : mapping of str to str
         Policy severity of each API seen.
+    told : collection of tuple of str, optional
+        Entity type and entity of whom a rule tells anyway: they take no place of others.
 
     Returns
     -------
@@ -54,7 +60,12 @@ def find_hits(
     """
     rare = [case for case in detection.cases if is_rare(case, budget=budget)]
     explained = [(case, [*explain_case(detection, case, severity_of_api)]) for case in rare]
-    hits, left = part_alike(explained, most=round(MOST_BUDGETS * budget))
+    ruled = [name_entity(case) in told for case in rare]
+    others = [one for one, by_rule in zip(explained, ruled, strict=True) if not by_rule]
+    hits, left = part_alike(others, most=round(MOST_BUDGETS * budget))
+    hits += [
+        hit for (_, own), by_rule in zip(explained, ruled, strict=True) if by_rule for hit in own
+    ]
     for group in list_detectors(WeekGroup):
         hits += group.explained(detection, left)
     return hits

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import Field
 
 from audit_analytics import schema
-from audit_analytics.cases import Hit
+from audit_analytics.cases import Hit, name_entity
 from audit_analytics.detect.detector import Thresholds
 from audit_analytics.language import mark
 
@@ -74,6 +74,27 @@ def limit_hits(hits: Sequence[Hit], *, most: int, known: Collection[str]) -> lis
         result += _limit_alone(alone, most, known)
         result += _limit(beside, most * SUPPORTING_FACTOR, known)
     return result
+
+
+def list_told(hits: Sequence[Hit], *, most: int, known: Collection[str]) -> set[tuple[str, str]]:
+    """List whom rules tell by themselves, whatever else is said of them.
+
+    Parameters
+    ----------
+    hits : sequence of Hit
+        From the rules.
+    most : int
+        ``findings_per_rule``.
+    known : collection of str
+        Apps with a past.
+
+    Returns
+    -------
+    set of tuple of str
+        Entity type and entity; nobody who is only one of a crowd.
+    """
+    kept = limit_hits(hits, most=most, known=known)
+    return {name_entity(hit) for hit in kept if hit.alone and "crowd" not in hit.facts}
 
 
 def _limit_alone(hits: list[Hit], most: int, known: Collection[str]) -> list[Hit]:

@@ -113,7 +113,7 @@ def test_never_more_than_three_budgets_one_by_one(monkeypatch):
     st.lists(st.integers(0, 12), max_size=60),
     st.integers(1, 40),
 )
-def test_every_story_has_three_places_before_another_has_its_fourth(stories, most):
+def test_every_story_has_three_places_before_one_as_rare_has_its_fourth(stories, most):
     cases = [(name(n), speak(name(n), api=f"api {story}")) for n, story in enumerate(stories)]
     hits, left = part_alike(cases, most=most)
     told = {hit.entity for hit in hits}
@@ -136,6 +136,32 @@ def test_every_story_has_three_places_before_another_has_its_fourth(stories, mos
         crowd = number > max(8, most / 2)
         assert len(own) <= (3 if crowd else number)
         assert all(("crowd" in hit.facts) == crowd for hit in own)
+
+
+@pytest.mark.parametrize(("expected", "left"), [(1.5, "cli_3"), (0.9, "cli_own26")])
+def test_a_fourth_case_of_a_story_has_a_place_where_it_is_twice_as_rare(expected, left):
+    four = [(name(n, expected), speak(name(n, expected))) for n in range(4)]
+    own = [(name(f"own{n}", 2.0), speak(name(f"own{n}", 2.0), api=f"api {n}")) for n in range(27)]
+    _, beyond = part_alike([*four, *own], most=30)
+    assert [case.entity for case in beyond] == [left]
+
+
+def test_whom_a_rule_tells_takes_no_place_of_others(monkeypatch):
+    rare = [name(n) for n in range(40)]
+    beyond = []
+
+    def count(_found, left):
+        beyond.extend(left)
+        return []
+
+    monkeypatch.setattr(
+        hits_module, "explain_case", lambda _, case, __: speak(case, api=case.entity)
+    )
+    monkeypatch.setattr(hits_module, "list_detectors", lambda _: [SimpleNamespace(explained=count)])
+    told = {("app", f"cli_{n}") for n in (*range(4), *range(30, 40))}
+    hits = find_hits(SimpleNamespace(cases=rare), budget=10, severity_of_api={}, told=told)
+    assert {hit.entity for hit in hits} == {case.entity for case in rare}
+    assert beyond == []
 
 
 def test_one_case_more_than_there_are_places_takes_one_place_and_not_a_storys_all():
