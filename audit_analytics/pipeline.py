@@ -214,6 +214,7 @@ def judge_week(
         review.suppressions,
         zone=report_week.zone,
         budget=settings.budget_per_week,
+        ordinary=detection.ordinary,
         most=choose_thresholds(settings.rules, Limits).findings_per_rule,
         known=_list_known(detection),
         every=hits,

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
 FAMILY_SHARE: Final = {"app": 0.70, "newborn": 0.15, "ip": 0.10, "api": 0.05}
 """Share of the alarm budget by family: apps with a past of their own, apps without one, addresses,
 APIs. Where one is not there the others have its share, and where more of the apps are young
@@ -17,6 +19,41 @@ UNITS_FACTOR: Final = 2
 UNITS_MORE: Final = 10
 """A week counts the entities it tested, but at most twice those of the median past week, and
 ten: whoever forges ids by the thousand must not make every true case look like chance."""
+
+
+ORDINARY_P: Final = 0.3
+"""Weeks less rare than this are those of apps to which nothing happened."""
+MOST_UNUSUAL: Final = 0.5
+"""More of the apps than this are never taken for unusual ones."""
+
+
+def find_ordinary_share(p: NDArray[np.float64]) -> float:
+    """Estimate how many of the apps had an ordinary week, and so can be false alarms.
+
+    Parameters
+    ----------
+    p : numpy.ndarray of shape (n_apps,)
+        How rare each app's week was.
+
+    Returns
+    -------
+    float
+        1 - :data:`MOST_UNUSUAL` to 1: the share of p-values above 0.3, of what it would be if all
+        weeks were ordinary (Storey 2002, Journal of the Royal Statistical Society B 64(3),
+        479-498), and a standard deviation of it more, for the doubt that few apps leave.
+
+    Examples
+    --------
+    >>> find_ordinary_share(np.linspace(0.0, 1.0, 100))
+    1.0
+    >>> round(find_ordinary_share(np.append(np.linspace(0.0, 1.0, 800), np.zeros(200))), 1)
+    0.8
+    """
+    if not len(p):
+        return 1.0
+    doubt = np.sqrt(ORDINARY_P * (1.0 - ORDINARY_P) / len(p))
+    share = ((p > ORDINARY_P).mean() + doubt) / (1.0 - ORDINARY_P)
+    return float(np.clip(share, 1.0 - MOST_UNUSUAL, 1.0))
 
 
 def count_units(tested: int, past: list[int]) -> int:

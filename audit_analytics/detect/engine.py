@@ -15,7 +15,7 @@ import pandas as pd
 
 from audit_analytics.cases import Case
 from audit_analytics.detect.api_days import ApiDays, judge_api_days
-from audit_analytics.detect.budget import count_units, share_budget
+from audit_analytics.detect.budget import count_units, find_ordinary_share, share_budget
 from audit_analytics.detect.calibrate import TINY, adjust_q
 from audit_analytics.detect.days_out import KNOWN_DAYS, is_short, judge_days_out
 from audit_analytics.detect.detectors import list_detectors
@@ -118,6 +118,19 @@ class Detection:
         """
         compared = self.tested if self.short else self.newborns.tested
         return np.asarray(self.assessed | compared.any(axis=1) | self.newborns.tested.any(axis=1))
+
+    @property
+    def ordinary(self) -> float:
+        """Return how many of the apps had an ordinary week.
+
+        Returns
+        -------
+        float
+            As :func:`audit_analytics.detect.budget.find_ordinary_share`, of the apps that were
+            compared with their own past.
+        """
+        assessed = self.tested.any(axis=1) & ~self.newborns.tested.any(axis=1)
+        return find_ordinary_share(self.app_p["joint"][assessed].min(axis=1, initial=1.0))
 
 
 def detect_week(

@@ -45,7 +45,7 @@ def find_hits(
     detection : Detection
         What the engine found.
     budget : float
-        Cases with a smaller E are reported.
+        False alarms a week; at most three times as many cases are told.
     severity_of_api : mapping of str to str
         Policy severity of each API seen.
     told : collection of tuple of str, optional
@@ -58,7 +58,8 @@ def find_hits(
         how it all comes together. :func:`audit_analytics.detect.reasons.choose_reasons` makes
         the finding's reasons of them.
     """
-    rare = [case for case in detection.cases if is_rare(case, budget=budget)]
+    ordinary = detection.ordinary
+    rare = [case for case in detection.cases if is_rare(case, budget=budget, ordinary=ordinary)]
     explained = [(case, [*explain_case(detection, case, severity_of_api)]) for case in rare]
     ruled = [name_entity(case) in told for case in rare]
     others = [one for one, by_rule in zip(explained, ruled, strict=True) if not by_rule]

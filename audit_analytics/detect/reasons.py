@@ -87,26 +87,36 @@ class Reasons:
     untold: dict[tuple[str, str], list[str]]
 
 
-def is_rare(case: Case, *, budget: float) -> bool:
+def is_rare(case: Case, *, budget: float, ordinary: float = 1.0) -> bool:
     """Return whether a case is within the alarm budget.
+
+    E counts what an ordinary week brings, all of whose entities can be false alarms. Where
+    something happened to half of the apps, only the other half can.
 
     Parameters
     ----------
     case : Case
         From the engine.
     budget : float
-        Cases with a smaller E are reported.
+        False alarms a week.
+    ordinary : float, default=1.0
+        Share of the apps that had an ordinary week.
 
     Returns
     -------
     bool
         Whether it is rare enough to be told.
     """
-    return case.expected_per_week < budget and case.p < MAX_WEEK_P
+    return case.expected_per_week * ordinary < budget and case.p * ordinary < MAX_WEEK_P
 
 
 def choose_reasons(
-    hits: Sequence[Hit], cases: Sequence[Case], *, every: Sequence[Hit], budget: float
+    hits: Sequence[Hit],
+    cases: Sequence[Case],
+    *,
+    every: Sequence[Hit],
+    budget: float,
+    ordinary: float = 1.0,
 ) -> Reasons:
     """Choose the reasons of each entity, and rate its case by what is left of it.
 
@@ -122,8 +132,8 @@ def choose_reasons(
         From the engine.
     every : sequence of Hit
         `hits`, and what was taken out.
-    budget : float
-        Cases with a smaller E are reported.
+    budget, ordinary : float
+        As :func:`is_rare` takes them.
 
     Returns
     -------
@@ -141,7 +151,7 @@ def choose_reasons(
             p, q = (min(value * factor, 1.0) for value in (case.p, case.q))
             expected = case.expected_per_week * factor
             case = replace(case, p=p, q=q, expected_per_week=expected)  # noqa: PLW2901
-            if not is_rare(case, budget=budget):
+            if not is_rare(case, budget=budget, ordinary=ordinary):
                 del left[entity]
         rated.append(case)
     chosen = {entity: _choose(own) for entity, own in left.items()}

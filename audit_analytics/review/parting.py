@@ -48,6 +48,7 @@ def part_hits(
     *,
     zone: str,
     budget: float,
+    ordinary: float,
     most: int,
     known: Collection[str],
     every: Sequence[Hit] | None = None,
@@ -64,8 +65,8 @@ def part_hits(
         The file.
     zone : str
         IANA name of the tenant's zone.
-    budget : float
-        Cases with a smaller E are reported.
+    budget, ordinary : float
+        As :func:`audit_analytics.detect.reasons.is_rare` takes them.
     most : int
         ``findings_per_rule``.
     known : collection of str
@@ -87,7 +88,7 @@ def part_hits(
     again = split_hits(limit(first.kept), suppressions, zone=zone)
     split = SplitHits(again.kept, [*first.suppressed, *again.suppressed])
     covered = limit([hit for hit, _ in split.suppressed])
-    choose = partial(choose_reasons, cases=cases, budget=budget)
+    choose = partial(choose_reasons, cases=cases, budget=budget, ordinary=ordinary)
     return PartedHits(
         choose(split.kept, every=hits if every is None else every),
         choose(covered, every=covered),

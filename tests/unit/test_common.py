@@ -103,7 +103,7 @@ def test_never_more_than_three_budgets_one_by_one(monkeypatch):
 
     monkeypatch.setattr(hits_module, "explain_case", explain)
     monkeypatch.setattr(hits_module, "list_detectors", lambda _: [SimpleNamespace(explained=count)])
-    hits = find_hits(SimpleNamespace(cases=rare), budget=10, severity_of_api={})
+    hits = find_hits(SimpleNamespace(cases=rare, ordinary=1.0), budget=10, severity_of_api={})
     assert [hit.entity for hit in hits] == [case.entity for case in rare[:30]]
     assert untold == rare[30:]
     assert not any("crowd" in hit.facts for hit in hits)
@@ -159,7 +159,9 @@ def test_whom_a_rule_tells_takes_no_place_of_others(monkeypatch):
     )
     monkeypatch.setattr(hits_module, "list_detectors", lambda _: [SimpleNamespace(explained=count)])
     told = {("app", f"cli_{n}") for n in (*range(4), *range(30, 40))}
-    hits = find_hits(SimpleNamespace(cases=rare), budget=10, severity_of_api={}, told=told)
+    hits = find_hits(
+        SimpleNamespace(cases=rare, ordinary=1.0), budget=10, severity_of_api={}, told=told
+    )
     assert {hit.entity for hit in hits} == {case.entity for case in rare}
     assert beyond == []
 
