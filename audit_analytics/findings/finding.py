@@ -285,6 +285,7 @@ def _merge(
     success = say_success(about) if is_told else ""
     guidance = find_detector(first.detector)
     reasons = [_give_reason(hit, week) for hit in hits]
+    headline = [explain_hit(h, week.zone) for h in hits if h is first or "neighbours" in h.facts]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
     techniques = list_seen(
         (t for name in _telling(detectors) for t in find_detector(name).techniques), groups[told]
@@ -300,7 +301,7 @@ def _merge(
         entity=first.entity,
         kind=first.kind,
         title=_(guidance.title),
-        sentence=join_sentences(filter(None, [explain_hit(first, week.zone), success])),
+        sentence=join_sentences(filter(None, [*headline, success])),
         start_at=format_utc(start),
         end_at=format_utc(end),
         start_local=format_local(start, week.zone),

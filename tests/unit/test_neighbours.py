@@ -41,6 +41,7 @@ def test_a_pool_of_addresses_is_one_row_and_all_of_them_are_its_evidence(log):
     assert set(rows) == {POOL[3], ELSEWHERE}, "the worst of the pool speaks for it"
     row = rows[POOL[3]]
     assert row["reasons"][-1]["text"] == "3 more addresses of 203.0.113.0/24 did the same."
+    assert row["reasons"][-1]["text"] in row["sentence"]
     calls_count = sum((3 + n) * (6 + (n == 3)) for n in range(4))
     assert len(row["evidence"]["ids"]) + row["evidence"]["more_count"] == calls_count
     assert "did the same" not in str(rows[ELSEWHERE]["reasons"])
