@@ -5,15 +5,20 @@ Each detector has its whole sentences: see :mod:`audit_analytics.language` for w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from audit_analytics.dates.buckets import format_local
 from audit_analytics.detect import find_detector
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import show_api
+from audit_analytics.review.scope import scope_of_hit
 from audit_analytics.source.fields import find_network
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
+    from audit_analytics.dates.weeks import Week
 
 
 def explain_hit(hit: Hit, zone: str) -> str:
@@ -79,3 +84,56 @@ def _count_more(hit: Hit) -> str:
         "The same rule was set off {n} more times; they are counted here, not told one by one.",
         count,
     )
+
+
+def give_reason(hit: Hit, week: Week) -> dict[str, Any]:
+    """Write a reason as the report holds it.
+
+    Parameters
+    ----------
+    hit : Hit
+        What a detector found.
+    week : Week
+        The report week.
+
+    Returns
+    -------
+    dict of str to Any
+        Plain values, and the calls it is about.
+    """
+    return {
+        "detector": hit.detector,
+        "kind": hit.kind,
+        "alone": hit.alone,
+        "text": explain_hit(hit, week.zone),
+        "observed": hit.observed,
+        "expected": round_digits(hit.expected),
+        "low": hit.low,
+        "high": hit.high,
+        "unit": _(hit.unit),
+        "p": round_digits(hit.p),
+        "start_local": format_local(hit.start_at, week.zone),
+        "end_local": format_local(hit.end_at, week.zone),
+        **scope_of_hit(hit).to_dict(),
+    }
+
+
+def round_digits(value: float | None) -> float | None:
+    """Keep four digits: the rest is noise, and differs between machines.
+
+    Parameters
+    ----------
+    value : float or None
+        Any number.
+
+    Returns
+    -------
+    float or None
+        None where there is none, or NaN.
+
+    Examples
+    --------
+    >>> round_digits(0.123456)
+    0.1235
+    """
+    return None if value is None or pd.isna(value) else float(f"{value:.4g}")

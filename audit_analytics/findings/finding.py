@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from audit_analytics import schema
 from audit_analytics.cases import find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
@@ -14,7 +12,7 @@ from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
 from audit_analytics.detect.guidance import say_steps
 from audit_analytics.findings.contributors import list_contributors, say_success
-from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings.explain import explain_hit, give_reason, round_digits
 from audit_analytics.findings.identity import list_threads, make_id, make_key
 from audit_analytics.findings.order import order_reasons
 from audit_analytics.findings.ranking import find_severity, rank_findings
@@ -22,12 +20,15 @@ from audit_analytics.findings.shown import list_objects, show_event
 from audit_analytics.findings.techniques import list_seen
 from audit_analytics.findings.through import Beside
 from audit_analytics.findings.timeline import build_timeline, find_activity
+from audit_analytics.findings.whence import Whence
 from audit_analytics.language import _, join_sentences
 from audit_analytics.review.scope import scope_of_hit
 from audit_analytics.review.suppression import suggest_suppression
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+
+    import pandas as pd
 
     from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.dates.weeks import Week
@@ -222,6 +223,7 @@ def merge_findings(
     for hit in passed_over:
         below.setdefault(name_entity(hit), []).append(hit)
     through = Beside(calls, week) if calls is not None else None
+    whence = Whence(calls.by_ip, week) if calls is not None else None
     grouped: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:
         grouped.setdefault(name_entity(hit), []).append(hit)
@@ -234,6 +236,7 @@ def merge_findings(
             history_days=history_days.get(entity[1], 0),
             untold=more.get(entity, []),
             through=through.find_through(own) if through else [],
+            whence=whence,
             below=below.get(entity, []),
         )
         for entity, own in grouped.items()
@@ -256,6 +259,7 @@ def _merge(
     history_days: int,
     untold: list[str],
     through: list[Hit],
+    whence: Whence | None,
     below: list[Hit],
 ) -> Finding:
     first = hits[0]
@@ -283,8 +287,9 @@ def _merge(
     start, end = find_activity(first, groups, begun)
     is_told = not about.empty and "more" not in first.facts
     success = say_success(about) if is_told else ""
+    place = whence.say(first, about) if is_told and whence else ""
     guidance = find_detector(first.detector)
-    reasons = [_give_reason(hit, week) for hit in hits]
+    reasons = [give_reason(hit, week) for hit in hits]
     headline = [explain_hit(h, week.zone) for h in hits if h is first or "neighbours" in h.facts]
     detectors = list(dict.fromkeys(hit.detector for hit in hits))
     techniques = list_seen(
@@ -301,22 +306,22 @@ def _merge(
         entity=first.entity,
         kind=first.kind,
         title=_(guidance.title),
-        sentence=join_sentences(filter(None, [*headline, success])),
+        sentence=join_sentences(filter(None, [*headline, place, success])),
         start_at=format_utc(start),
         end_at=format_utc(end),
         start_local=format_local(start, week.zone),
         end_local=format_local(end, week.zone),
         observed=first.observed,
-        expected=_round(first.expected),
+        expected=round_digits(first.expected),
         expected_low=first.low,
         expected_high=first.high,
         unit=_(first.unit),
         ratio=_ratio(first),
         history_days=history_days,
         rarity=rarity,
-        p=_round(case.p) if case else None,
-        expected_per_week=_round(case.expected_per_week) if case else None,
-        q=_round(case.q) if case else None,
+        p=round_digits(case.p) if case else None,
+        expected_per_week=round_digits(case.expected_per_week) if case else None,
+        q=round_digits(case.q) if case else None,
         policy_severity=_policy_severity(groups[told]),
         severity=severity,
         detectors=detectors,
@@ -359,33 +364,10 @@ def _telling(detectors: list[str]) -> list[str]:
     return [name for name in detectors if name == detectors[0] or name.startswith("rule:")]
 
 
-def _give_reason(hit: Hit, week: Week) -> dict[str, Any]:
-    return {
-        "detector": hit.detector,
-        "kind": hit.kind,
-        "alone": hit.alone,
-        "text": explain_hit(hit, week.zone),
-        "observed": hit.observed,
-        "expected": _round(hit.expected),
-        "low": hit.low,
-        "high": hit.high,
-        "unit": _(hit.unit),
-        "p": _round(hit.p),
-        "start_local": format_local(hit.start_at, week.zone),
-        "end_local": format_local(hit.end_at, week.zone),
-        **scope_of_hit(hit).to_dict(),
-    }
-
-
-def _round(value: float | None) -> float | None:
-    """Keep four digits: the rest is noise, and differs between machines."""
-    return None if value is None or pd.isna(value) else float(f"{value:.4g}")
-
-
 def _ratio(hit: Hit) -> float | None:
     """Return observed / expected, but not where next to nothing was expected."""
     known = hit.expected is not None and hit.expected >= MIN_EXPECTED
-    return _round(hit.observed / hit.expected) if known and hit.expected else None
+    return round_digits(hit.observed / hit.expected) if known and hit.expected else None
 
 
 def _policy_severity(groups: pd.DataFrame) -> str:

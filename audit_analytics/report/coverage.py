@@ -284,7 +284,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
                 "{n} findings ({counts}). Look at this one first: {sentence}",
                 len(data.findings),
                 counts=count_severities([finding.severity for finding in data.findings]),
-                sentence=data.findings[0].reasons[0]["text"],
+                sentence=_say_first(data),
             ),
         ]
     else:
@@ -313,3 +313,10 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
             else _("No app has enough history to be compared with its past: only rules applied.")
         )
     return join_sentences(sentences)
+
+
+def _say_first(data: ReportInput) -> str:
+    """Say the first finding, or the story that it is a part of."""
+    first = data.findings[0]
+    told = [story.sentence for story in data.stories if first.finding_id in story.finding_ids]
+    return str((told or [first.reasons[0]["text"]])[0])

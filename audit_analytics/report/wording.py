@@ -195,13 +195,13 @@ def rarity(expected_per_week: float | None) -> str:
     Examples
     --------
     >>> rarity(0.02)
-    'an ordinary week brings 0.02 of these'
+    'an ordinary week brings 0.02 as rare as this'
     """
     if expected_per_week is None:
         return _("not scored: a rule found it")
     if 0 < expected_per_week < 0.001:
-        return _("an ordinary week brings fewer than 0.001 of these")
-    return _("an ordinary week brings {count} of these", count=number(expected_per_week))
+        return _("an ordinary week brings fewer than 0.001 as rare as this")
+    return _("an ordinary week brings {count} as rare as this", count=number(expected_per_week))
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -198,7 +198,7 @@ def test_no_findings_and_no_data_cannot_be_confused(pages):
 def test_a_finding_says_what_an_analyst_needs(pages):
     words = Page(pages["complete"]).words
     for text in (
-        "an ordinary week brings 0.02 of these", "◆Critical", "▲High", "a rule found it",
+        "an ordinary week brings 0.02 as rare as this", "◆Critical", "▲High", "a rule found it",
         "1 in 83,000", "133 \N{MULTIPLICATION SIGN}", "0 to 9.4", "28 days", "T1078.004", "(v17.1)", "Known harmless causes",
         "An ordinary week brings about 10 scored findings; those of rules come on top.",
         "What to check next", "It is expected, until a day", "1,320 log entries",

@@ -71,7 +71,7 @@ def test_the_repr_tells_what_it_is_and_what_to_do_in_a_few_lines(report):
     assert lines[0].startswith(f"{finding.finding_id}, rank 1 of week")
     for part in (finding.entity, finding.sentence, finding.severity, finding.next_steps[0]):
         assert part in words
-    assert "E an ordinary week brings 0.02 of these" in words
+    assert "E an ordinary week brings 0.02 as rare as this" in words
     assert finding.next_steps[1] not in words
     by_rule = next(f for f in report.data["findings"] if f["rarity"] is None)
     assert "not scored: a rule found it" in repr(report.finding(by_rule["rank"]))

@@ -34,6 +34,7 @@ from audit_analytics.detect.rules.own_app import find_own_misuse
 from audit_analytics.detect.rules.probing import find_probing
 from audit_analytics.detect.rules.refused_address import find_refused_address
 from audit_analytics.errors import DataIncompleteError, InputError
+from audit_analytics.findings.explain import explain_hit
 
 NOON = local("2026-11-11 12:00")
 PAST = local("2026-11-03 12:00")
@@ -134,6 +135,9 @@ def test_the_first_mass_deletion_of_an_app_with_a_past_is_told():
         "cli_more": 121.0,
     }
     assert {hit.severity for hit in hits} == {"high"}
+    said = {hit.entity: explain_hit(hit, "UTC") for hit in hits}
+    assert "which it never did before" in said["cli_a"]
+    assert "more than three times what it ever did" in said["cli_more"]
 
 
 def test_where_some_app_cleans_up_every_week_a_clean_up_of_that_size_is_no_finding_by_itself():

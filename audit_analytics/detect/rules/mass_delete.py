@@ -47,13 +47,20 @@ class MassDeleteThresholds(Thresholds):
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
+    values = {
+        "entity": who,
+        "calls": say_calls(hit.observed),
+        "when": say_when(hit, zone),
+        "names": say_apis(hit.facts["apis"]),
+    }
+    if hit.facts["first"]:
+        return _(
+            "{entity} deleted with {calls} {when}, which it never did before ({names}).", **values
+        )
     return _(
         "{entity} deleted with {calls} {when}, more than three times what it ever did within two "
         "hours ({names}).",
-        entity=who,
-        calls=say_calls(hit.observed),
-        when=say_when(hit, zone),
-        names=say_apis(hit.facts["apis"]),
+        **values,
     )
 
 
@@ -86,6 +93,7 @@ def find_mass_delete(data: RuleInput) -> Iterator[Hit]:
     earlier = data.list_earlier(bursts, "ok_count")
     deleted = data.in_week(rows).sort_values("ok_count", ascending=False, kind="stable")
     named = gather(deleted, ["app_id"], "api")
+    deleters = {*rows.loc[rows["bucket_at"] < data.week.start_at, "app_id"]}
     for row in top_rows(bursts[bursts["week"] == 0], ["app_id"], "ok_count").itertuples():
         apis = tuple(named[row.app_id])
         yield Hit(
@@ -96,6 +104,6 @@ def find_mass_delete(data: RuleInput) -> Iterator[Hit]:
             observed=float(row.ok_count),
             unit=mark("calls that deleted something within two hours"),
             alone=data.is_seldom((earlier >= row.ok_count).sum()),
-            facts={"apis": list(apis)},
+            facts={"apis": list(apis), "first": row.app_id not in deleters},
             where={"app_id": (str(row.app_id),), "api": apis},
         )
