@@ -50,6 +50,9 @@ _ORDER: Final = (
     f"-coalesce(list_position({list(SEVERITIES)}, severity), {SEVERITIES.index('medium') + 1}), "
     "events.at, id"
 )
+_ONE_BY_ONE: Final = 8
+"""Values a row is compared with one after another; more of them are looked up in a table."""
+
 _AT: Final = SCHEMA.field("at").type
 _COUNTS: Final = pa.schema(
     [
@@ -298,8 +301,12 @@ def _test(hit: Hit, start: pd.Timestamp, end: pd.Timestamp) -> tuple[str, list[A
     conditions = ["events.at >= ? AND events.at < ?"]
     values: list[Any] = [start.to_pydatetime(), end.to_pydatetime()]
     for column, wanted in hit.where.items():
-        conditions.append(f"{column} IN ({', '.join('?' * len(wanted))})")
-        values += wanted
+        if len(wanted) > _ONE_BY_ONE:
+            conditions.append(f"{column} IN (SELECT unnest(?))")
+            values.append([*wanted])
+        else:
+            conditions.append(f"{column} IN ({', '.join('?' * len(wanted))})")
+            values += wanted
     return " AND ".join(conditions), values
 
 
