@@ -129,26 +129,28 @@ def build_api_panel(panel: Panel) -> Panel:
         APIs in the place of apps, in the order of their names: ``calls`` of all apps, and errors
         of all but the one with most of them in the hour.
     """
-    rows = panel.api_calls
+    rows, pairs = panel.api_calls, panel.api_pairs
     names, code = rows["api"].cat.categories, rows["api"].cat.codes.to_numpy()
-    pairs = np.unique(code.astype(np.intp) * len(panel.apps) + rows["app"].to_numpy())
-    shared = np.bincount(pairs // len(panel.apps), minlength=len(names)) >= MIN_APPS
+    shared = np.bincount(pairs.api, minlength=len(names)) >= MIN_APPS
     apis, rows = names[shared], rows[shared[code]]
-    place = (np.cumsum(shared) - 1)[code[shared[code]]]
-    groups = rows[["calls_count", *schema.ERROR_OUTCOMES]].groupby(
-        place * len(panel.grid.hours) + rows["hour"].to_numpy()
-    )
-    total, most = groups.sum(), groups.max()
-    at = np.divmod(total.index.to_numpy(dtype=np.intp), len(panel.grid.hours))
+    place, hour = (np.cumsum(shared) - 1)[code[shared[code]]], rows["hour"].to_numpy()
+    shape = len(apis), len(panel.grid.hours)
 
-    def arrange(values: pd.Series) -> NDArray[np.float64]:
-        matrix = np.zeros((len(apis), len(panel.grid.hours)))
-        matrix[at] = values.to_numpy(dtype=float)
-        return matrix
+    def arrange(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        total, most = np.zeros((2, *shape))
+        values = rows[name].to_numpy()
+        some = np.flatnonzero(values)
+        at = place[some], hour[some]
+        np.add.at(total, at, values[some])
+        np.maximum.at(most, at, values[some])
+        return total, most
 
-    counts = {"calls": arrange(total["calls_count"])}
-    counts |= {name: arrange(total[name] - most[name]) for name in schema.ERROR_OUTCOMES}
-    first_hour = rows["hour"].groupby(place).min().to_numpy(dtype=np.intp)
+    counts = {"calls": arrange("calls_count")[0]}
+    for name in schema.ERROR_OUTCOMES:
+        total, most = arrange(name)
+        counts[name] = total - most
+    first_hour = np.full(shape[0], shape[1], dtype=np.intp)
+    np.minimum.at(first_hour, place, hour)
     return Panel(panel.grid, apis, first_hour, counts, rows)
 
 

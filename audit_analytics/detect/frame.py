@@ -13,6 +13,7 @@ from audit_analytics.detect.panel import by_day
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
     from numpy.typing import NDArray
 
     from audit_analytics.detect.panel import Panel
@@ -126,6 +127,23 @@ class WeekFrame:
         grid = self.panel.grid
         whole = by_day(self.taught, grid.day) == grid.day_hours
         return np.asarray(by_day(self.weights, grid.day) / grid.day_hours * whole)
+
+    @cached_property
+    def settled_calls(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+        """Return the calls by API that were made in settled hours of the week.
+
+        Returns
+        -------
+        rows : pandas.DataFrame
+            Rows of :attr:`Panel.api_calls`.
+        key : numpy.ndarray of shape (n_rows,)
+            The same number for the same API and hour.
+        """
+        rows, panel = self.panel.api_calls, self.panel
+        app, hour = (rows[name].to_numpy() for name in ("app", "hour"))
+        rows = rows[(panel.grid.week[hour] == self.scored) & panel.settled[app, hour]]
+        key = rows["api"].cat.codes.to_numpy(np.intp) * len(panel.grid.hours)
+        return rows, key + rows["hour"].to_numpy()
 
     @property
     def hours(self) -> NDArray[np.intp]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,22 @@ OUTAGE_CALLS: Final = 5
 
 COUNTS: Final = ("calls", "sensitive", "token", "objects", *schema.ERROR_OUTCOMES)
 """What is counted of every app and hour."""
+
+
+class Pairs(NamedTuple):
+    """Pairs of app and API that occur.
+
+    Parameters
+    ----------
+    app, api : numpy.ndarray of int of shape (n_pairs,)
+        Positions of the app and of the API.
+    pair : numpy.ndarray of int of shape (n_rows,)
+        Position of the pair of each row of ``Panel.api_calls``.
+    """
+
+    app: NDArray[np.intp]
+    api: NDArray[np.intp]
+    pair: NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,21 +185,19 @@ class Panel:
         return calls, heard, heard.sum(axis=0) >= needed
 
     @cached_property
-    def settled_calls(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-        """Return the calls by API that were made in settled hours.
+    def api_pairs(self) -> Pairs:
+        """Return the pairs of app and API among the calls.
 
         Returns
         -------
-        rows : pandas.DataFrame
-            Rows of `api_calls`.
-        key : numpy.ndarray of shape (n_rows,)
-            The same number for the same API and hour.
+        Pairs
+            In the order of apps and APIs.
         """
-        rows = self.api_calls
-        rows = rows[self.settled[rows["app"], rows["hour"]]]
-        key = rows["api"].cat.codes.to_numpy(np.intp) * len(self.grid.hours)
-        key += rows["hour"].to_numpy()
-        return rows, key
+        apis = self.api_calls["api"].cat
+        number = self.api_calls["app"].to_numpy(np.intp) * len(apis.categories)
+        # one number for app and API: words are compared far more slowly
+        pairs, pair = np.unique(number + apis.codes.to_numpy(), return_inverse=True)
+        return Pairs(*np.divmod(pairs, max(len(apis.categories), 1)), pair)
 
     def weights(self, scored: int) -> NDArray[np.float64]:
         """Return the weight of every app's hours in the baseline of one scored week.

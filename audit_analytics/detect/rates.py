@@ -146,10 +146,8 @@ def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]
         calls times the median excess share of errors over the settled apps that called the API in
         that hour, where five or more did and that median is above 0.03.
     """
-    rows, key = frame.panel.settled_calls
     # what is expected is asked of the scored week alone
-    within = frame.panel.grid.week[rows["hour"]] == frame.scored
-    rows, key = rows[within], key[within]
+    rows, key = frame.settled_calls
     failing, apps = np.unique(key[rows[name].to_numpy() > 0], return_counts=True)
     # a median above 0 needs half of five apps: far fewer pairs of API and hour are left
     kept = np.isin(key, failing[apps > API_OUTAGE_APPS // 2])

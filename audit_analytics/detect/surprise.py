@@ -303,24 +303,16 @@ def _score_rows(
     """Score buckets by the mean of their app and slot, and by the share of calls if it is known."""
     mean = base.mean[at] + more
     size = base.size(mean, *at)
-    score = count_surprise(observed, mean, size)
-    if rate is not None:
-        score = _limit_by_share(score, observed, calls, rate[at[0]] + more / calls)
+    if rate is None:
+        score = count_surprise(observed, mean, size)
+    else:
+        score, tested = np.zeros(len(observed)), np.flatnonzero(observed >= MIN_FAILED)
+        failed, usual = observed[tested], (rate[at[0]] + more / calls)[tested]
+        score[tested] = np.minimum(
+            count_surprise(failed, mean[tested], size[tested]),
+            2.0 * share_surprise(failed, calls[tested], usual, correlation=CORRELATION),
+        )
     return {"app": at[0], "score": score, "observed": observed, "expected": mean, "size": size}
-
-
-def _limit_by_share(
-    score: NDArray[np.float64],
-    failed: NDArray[np.float64],
-    calls: NDArray[np.float64],
-    usual: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    tested = failed >= MIN_FAILED
-    limit = np.zeros_like(score)
-    limit[tested] = 2.0 * share_surprise(
-        failed[tested], calls[tested], usual[tested], correlation=CORRELATION
-    )
-    return np.minimum(score, limit)
 
 
 def pick_daily(frame: WeekFrame, rows: Mapping[str, NDArray[Any]]) -> Surprise:
@@ -341,9 +333,14 @@ def pick_daily(frame: WeekFrame, rows: Mapping[str, NDArray[Any]]) -> Surprise:
     """
     shape = (len(frame.panel.apps), len(frame.days))
     day = frame.panel.grid.day[rows["end" if "end" in rows else "hour"]] - frame.days[0]
-    order = np.lexsort([rows["hour"], -rows["score"]])
-    cells, first = np.unique((rows["app"] * shape[1] + day)[order], return_index=True)
-    picks = order[first]
+    cell, score = rows["app"] * shape[1] + day, rows["score"]
+    most = np.full(shape[0] * shape[1], -np.inf)
+    np.maximum.at(most, cell, score)
+    # what is as surprising is picked by its hour, and few buckets are
+    near = np.flatnonzero(score == most[cell])
+    near = near[np.argsort(rows["hour"][near], kind="stable")]
+    cells, first = np.unique(cell[near], return_index=True)
+    picks = near[first]
     picked = {}
     for name, empty in EMPTY.items():
         values = np.full(shape[0] * shape[1], empty, dtype=np.asarray(empty).dtype)

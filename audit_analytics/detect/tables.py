@@ -246,8 +246,13 @@ def is_known(table: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.Se
     pandas.Series of bool of shape (n_rows,)
         With the index of `table`.
     """
-    # most of the past is about other names
-    near = known.loc[known[keys[-1]].isin(table[keys[-1]].unique()), keys]
-    seen = {*near.drop_duplicates().itertuples(index=False, name=None)}
-    names = table[keys].itertuples(index=False, name=None)
-    return pd.Series([row in seen for row in names], index=table.index, dtype="bool")
+    found = np.ones(len(table), dtype=bool)
+    own, seen = np.zeros(len(table), dtype=np.intp), np.zeros(len(known), dtype=np.intp)
+    for key in keys:
+        names = pd.Index(known[key].astype("category").cat.categories.astype("str"))
+        place = find_places(table[key], names)
+        found &= place >= 0
+        # one number for the names so far: a combination is compared as fast as a name
+        own = own * len(names) + place
+        seen = seen * len(names) + find_places(known[key], names)
+    return pd.Series(found & np.isin(own, seen), index=table.index)

@@ -54,13 +54,11 @@ def _require_support(frame: WeekFrame, seen: Surprise) -> Surprise:
     """Take the score from what rests on few errors, few apps or a small share."""
     panel, grid = frame.panel, frame.panel.grid
     supported = (seen.score > 0) & (seen.observed >= MIN_ERRORS)
-    rows = panel.api_calls
-    rows = rows[
-        (grid.week[rows["hour"]] == frame.scored) & rows[[*schema.ERROR_OUTCOMES]].any(axis=1)
-    ]
+    rows, place = panel.api_calls, find_places(panel.api_calls["api"], panel.apps)
+    kept = (grid.week[rows["hour"]] == frame.scored) & np.any(supported, axis=1)[place]
     failing = {
         api: {name: own[name].to_numpy() for name in ("app", "hour", *schema.ERROR_OUTCOMES)}
-        for api, own in rows.groupby(find_places(rows["api"], panel.apps))
+        for api, own in rows[kept].groupby(place[kept])
     }
     for api, day in np.argwhere(supported):
         first, hours = seen.hour[api, day], seen.hours[api, day]

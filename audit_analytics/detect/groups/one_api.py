@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 
 from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect.baseline import count_surprise
@@ -16,11 +15,14 @@ from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when, show_api
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from audit_analytics.cases import Hit
     from audit_analytics.detect.baseline import Baseline
     from audit_analytics.detect.frame import WeekFrame
+    from audit_analytics.detect.grid import Grid
     from audit_analytics.detect.surprise import Surprise
 
 
@@ -42,56 +44,76 @@ def score_apis(frame: WeekFrame) -> list[Surprise]:
         The most surprising API of each day's hours, and of the day; the label is the API.
     """
     panel, grid = frame.panel, frame.panel.grid
-    rows, calls = panel.api_calls, panel.counts["calls"]
-    taught = frame.taught
-    apis = rows["api"].cat.categories
-    table = pd.DataFrame({name: rows[name].to_numpy() for name in ("app", "hour", "calls_count")})
-    # one number for app and API: words are compared far more slowly
-    table["pair"] = table["app"] * len(apis) + rows["api"].cat.codes.to_numpy()
-    used = taught[table["app"], table["hour"]]
-    groups = table[used].groupby("pair")
-    past = groups["calls_count"].sum()
-    app, api = np.divmod(past.index.to_numpy(), len(apis))
-    in_tenant = np.bincount(api, past, len(apis))
+    rows = {name: panel.api_calls[name].to_numpy() for name in ("app", "hour", "calls_count")}
+    rows["pair"] = panel.api_pairs.pair
+    week = grid.week[rows["hour"]] == frame.scored
+    hours = {name: values[week] for name, values in rows.items()}
+    hours["hours"] = np.ones_like(hours["hour"])
+    share, days = _share_calls(frame, rows), _add_up_days(grid, hours)
+    return [
+        _score_shares(frame, hours, share, fit_hourly(frame, panel.counts["calls"]), grid.slot),
+        _score_shares(
+            frame,
+            days,
+            share,
+            fit_daily(frame, panel.counts["calls"]),
+            grid.slot // HOURS_PER_DAY,
+        ),
+    ]
+
+
+def _share_calls(frame: WeekFrame, rows: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return the usual share of each API in the calls of its app, NaN where it has none."""
+    panel = frame.panel
+    app, api, _ = panel.api_pairs
+    used = frame.taught[rows["app"], rows["hour"]]
+    pair, calls = rows["pair"][used], panel.counts["calls"] * frame.taught
+    past = np.bincount(pair, rows["calls_count"][used], len(app))
+    first = np.full(len(app), calls.shape[1] - 1)
+    np.minimum.at(first, pair, rows["hour"][used])
+    in_tenant = np.bincount(api, past)
     # before an app adopted an API it had no share of anything
-    before = np.cumsum(calls * taught, axis=1) - calls * taught
-    of_app = before[app, -1] + (calls * taught)[app, -1]
-    of_app = of_app - before[app, groups["hour"].min().to_numpy()]
+    before = np.cumsum(calls, axis=1) - calls
+    of_app = before[app, -1] + calls[app, -1] - before[app, first]
     share = (past + SHARE_PRIOR_CALLS * in_tenant[api] / in_tenant.sum()) / (
         of_app + SHARE_PRIOR_CALLS
     )
-    week = table[grid.week[table["hour"]] == frame.scored].assign(hours=1)
-    days = week.assign(hour=grid.first_hour[grid.day[week["hour"]]])
-    days = days.groupby(["app", "hour", "pair"], as_index=False)["calls_count"].sum()
-    days = days.assign(hours=grid.day_hours[grid.day[days["hour"]]])
-    return [
-        _score_shares(frame, buckets, share, fit(frame, calls), slot)
-        for buckets, fit, slot in (
-            (week, fit_hourly, grid.slot),
-            (days, fit_daily, grid.slot // HOURS_PER_DAY),
-        )
-    ]
+    return np.where(np.bincount(pair, minlength=len(app)) > 0, share, np.nan)
+
+
+def _add_up_days(grid: Grid, rows: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Add up the calls of each pair of app and API and each day."""
+    day = grid.day[rows["hour"]]
+    cells, first, place = np.unique(
+        rows["pair"] * (int(grid.day[-1]) + 1) + day, return_index=True, return_inverse=True
+    )
+    return {
+        "app": rows["app"][first],
+        "hour": grid.first_hour[day[first]],
+        "calls_count": np.bincount(place, rows["calls_count"], len(cells)),
+        "pair": rows["pair"][first],
+        "hours": grid.day_hours[day[first]],
+    }
 
 
 def _score_shares(
     frame: WeekFrame,
-    table: pd.DataFrame,
-    share: pd.Series,
+    buckets: Mapping[str, NDArray[Any]],
+    share: NDArray[np.float64],
     base: Baseline,
     slot_of_hour: NDArray[np.intp],
 ) -> Surprise:
-    usual = share.reindex(table["pair"]).to_numpy()
-    kept = (table["calls_count"].to_numpy() >= MIN_API_CALLS) & ~np.isnan(usual)
-    rows = {name: table[name].to_numpy()[kept] for name in ("app", "hour", "hours")}
-    observed = table["calls_count"].to_numpy()[kept]
-    apis = frame.panel.api_calls["api"].cat.categories.to_numpy(object)
-    label = apis[table["pair"].to_numpy()[kept] % len(apis)]
-    app, slot = rows["app"], slot_of_hour[rows["hour"]]
+    usual = share[buckets["pair"]]
+    kept = (buckets["calls_count"] >= MIN_API_CALLS) & ~np.isnan(usual)
+    rows = {name: values[kept] for name, values in buckets.items()}
+    observed, app, slot = rows["calls_count"], rows["app"], slot_of_hour[rows["hour"]]
     mean = base.mean[app, slot] * usual[kept]
     size = base.size(mean, app, slot)
     score = count_surprise(observed, mean, size)
-    rows |= {"score": score, "observed": observed, "expected": mean, "size": size}
-    return pick_daily(frame, rows | {"label": label})
+    apis = frame.panel.api_calls["api"].cat.categories.to_numpy(object)
+    label = apis[frame.panel.api_pairs.api[rows["pair"]]]
+    found = {"score": score, "observed": observed, "expected": mean, "size": size, "label": label}
+    return pick_daily(frame, rows | found)
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
