@@ -255,7 +255,9 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
             f"the log holds no readable event ({log.counts['rows_read']:,} rows read, "
             f"{log.counts['rejects']:,} rejected); {remedy}"
         )
-    at, zone = pd.concat([by_api["first_at"], by_api["last_at"]]), settings.tenant_zone
+    # the first and the last call of an hour say as much as all of them
+    hours = by_api.groupby("bucket_at", sort=False).agg({"first_at": "min", "last_at": "max"})
+    at, zone = pd.concat([hours["first_at"], hours["last_at"]]), settings.tenant_zone
     if since:
         return _choose_hours(find_end(at, zone=zone), week, since, zone)
     return parse_week(week, zone=zone) if week else choose_report_week(at, zone=zone)

@@ -310,7 +310,8 @@ def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
             "token": calls.where(by_api["category"] == TOKEN_CATEGORY, 0).to_numpy(),
             "objects": by_api["objects_count"].to_numpy(),
             **{n: by_api[f"{n}_count"].to_numpy(dtype=float) for n in schema.ERROR_OUTCOMES},
-        }
+        },
+        copy=False,
     )
     rows = rows if kept.all() else rows[kept].reset_index(drop=True)
     shape = len(apps), len(grid.hours)

@@ -62,8 +62,11 @@ def sort_words(words: pd.Series) -> pd.Series:
     >>> sort_words(pd.Series(["b", "a"])).cat.codes.tolist()
     [1, 0]
     """
-    kinds = words.astype("category").cat
-    return kinds.set_categories(pd.Index(kinds.categories.astype("str")).sort_values())
+    kinds = words.astype("category")
+    names = kinds.cat.categories
+    if names.dtype == "str" and names.is_monotonic_increasing:
+        return kinds
+    return kinds.cat.set_categories(pd.Index(names.astype("str")).sort_values())
 
 
 def cut(
