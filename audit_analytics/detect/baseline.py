@@ -152,13 +152,17 @@ def _list_slots(slot: NDArray[np.intp], slots: int) -> tuple[NDArray[np.intp], N
 def _winsorise(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Cap bursts at six robust deviations, so that one burst does not become the norm."""
     some = ((values > 0) & valid).sum(axis=-1)
+    called = some > 0
+    capped = np.minimum(values, WINSOR_MADS)
+    values, valid = values[called], valid[called]
     # of the others more than half are 0: so are their median and their spread
-    busy = (some > 0) & (2 * some >= valid.sum(axis=-1))
-    middle, spread = np.zeros((2, *values.shape[:-1], 1))
+    busy = 2 * some[called] >= valid.sum(axis=-1)
+    middle, spread = np.zeros((2, len(values), 1))
     middle[busy] = _median(values[busy], valid[busy])
     spread[busy] = MAD_TO_SIGMA * _median(np.abs(values[busy] - middle[busy]), valid[busy])
     cap = middle + WINSOR_MADS * np.maximum(spread, np.sqrt(middle + 1.0))
-    return np.asarray(np.minimum(values, cap, out=np.empty_like(values)))
+    capped[called] = np.minimum(values, cap)
+    return np.asarray(capped)
 
 
 def _median(values: NDArray[np.float64], valid: NDArray[np.bool_]) -> NDArray[np.float64]:

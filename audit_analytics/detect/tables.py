@@ -249,13 +249,10 @@ def is_known(table: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.Se
     pandas.Series of bool of shape (n_rows,)
         With the index of `table`.
     """
-    found = np.ones(len(table), dtype=bool)
-    own, seen = np.zeros(len(table), dtype=np.intp), np.zeros(len(known), dtype=np.intp)
+    number: NDArray[np.intp] = np.zeros(len(table) + len(known), dtype=np.intp)
     for key in keys:
-        names = pd.Index(known[key].astype("category").cat.categories.astype("str"))
-        place = find_places(table[key], names)
-        found &= place >= 0
+        both = pd.concat([table[key], known[key]], ignore_index=True)
+        place, names = pd.factorize(both, use_na_sentinel=False)
         # one number for the names so far: a combination is compared as fast as a name
-        own = own * len(names) + place
-        seen = seen * len(names) + find_places(known[key], names)
-    return pd.Series(found & np.isin(own, seen), index=table.index)
+        number = number * len(names) + place
+    return pd.Series(np.isin(number[: len(table)], number[len(table) :]), index=table.index)

@@ -68,12 +68,17 @@ def find_many_networks(data: RuleInput) -> Iterator[Hit]:
     real = data.by_ip[~data.by_ip["network"].isin(schema.NO_PLACE)]
     # who tries wrong secrets of an app is elsewhere, the app is not
     real = real[real["calls_count"] > real["auth_count"]]
-    counts = real.groupby(["app_id", "bucket_at"], observed=True)["network"].nunique().reset_index()
+    hour = ["app_id", "bucket_at"]
+    least = data.thresholds(ManyNetworksThresholds).app_networks_per_hour
+    # who called from fewer addresses in every hour of the week did not call from as many networks
+    often = data.in_week(real).groupby(hour, observed=True).size()
+    apps = often.index.get_level_values("app_id")[often >= least]
+    real = real[real["app_id"].isin(apps.unique())]
+    counts = real.groupby(hour, observed=True)["network"].nunique().reset_index()
     usual = data.before_week(counts).groupby("app_id", observed=True)["network"].max()
     top = top_rows(data.in_week(counts), ["app_id"], "network")
     top = top.assign(usual=top["app_id"].map(usual).astype(float).fillna(0.0))
-    many = top["network"] >= data.thresholds(ManyNetworksThresholds).app_networks_per_hour
-    for row in top[many & (top["network"] > top["usual"])].itertuples():
+    for row in top[(top["network"] >= least) & (top["network"] > top["usual"])].itertuples():
         yield Hit(
             entity_type="app",
             entity=str(row.app_id),
