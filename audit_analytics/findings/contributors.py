@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,9 @@ from audit_analytics import schema
 from audit_analytics.detect.tables import sort_words
 from audit_analytics.language import _, ngettext
 from audit_analytics.language.wording import show_api
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MAX_CONTRIBUTORS: Final = 5
 MAX_SUCCEEDED: Final = 20
@@ -102,14 +105,20 @@ def list_successes(groups: pd.DataFrame) -> list[tuple[str, int]]:
 def _rank_successes(groups: pd.DataFrame, *within: str) -> pd.DataFrame:
     words = [*within, "api"]
     ok = groups.loc[groups["outcome"] == "ok", [*words, "severity", "calls_count"]]
-    ok = ok.assign(**{word: sort_words(ok[word]) for word in words})
-    ok["harmless"] = -schema.rank_severity(ok["severity"])
-    found = ok.groupby(words, observed=True, as_index=False).agg(
-        {"harmless": "min", "calls_count": "sum"}
-    )
-    order = np.lexsort([found["api"].cat.codes, -found["calls_count"], found["harmless"]])
-    # grouping no rows leaves codes too short for the categories (pandas 3.1)
-    return found.iloc[order].astype(dict.fromkeys(words, "str"))
+    ok = ok.dropna(subset=words)
+    kinds = {word: sort_words(ok[word]).cat for word in words}
+    number: NDArray[np.intp] = np.zeros(len(ok), dtype=np.intp)
+    for kind in kinds.values():
+        number = number * len(kind.categories) + kind.codes.to_numpy()
+    cells, first, place = np.unique(number, return_index=True, return_inverse=True)
+    harm: NDArray[np.intp] = np.zeros(len(cells), dtype=np.intp)
+    np.maximum.at(harm, place, schema.rank_severity(ok["severity"]))
+    calls = np.bincount(place, ok["calls_count"], len(cells)).astype(int)
+    order = np.lexsort([kinds["api"].codes.to_numpy()[first], -calls, -harm])
+    named = {
+        word: kind.categories[kind.codes.to_numpy()[first[order]]] for word, kind in kinds.items()
+    }
+    return pd.DataFrame({**named, "calls_count": calls[order]})
 
 
 def say_success(groups: pd.DataFrame) -> str:
