@@ -59,9 +59,9 @@ class Whence:
         most = 2 * placed["calls_count"].sum() > groups["calls_count"].sum()
         if not most or first.entity_type not in ("app", "ip"):
             return ""
-        strange = placed[~placed["network"].isin(self._networks)]
+        strange = placed[self.find_strange(placed["network"])]
         if first.entity_type == "ip":
-            told = self._can_tell and len(strange) == len(placed)
+            told = len(strange) == len(placed)
             return (
                 _("Nobody in the tenant called from its network before this week.") if told else ""
             )
@@ -79,6 +79,23 @@ class Whence:
                 "this week."
             ),
         )
+
+    def find_strange(self, networks: pd.Series) -> pd.Series:
+        """Find networks that nobody in the tenant called from before the week.
+
+        Parameters
+        ----------
+        networks : pandas.Series of str
+            Networks, as the table has them.
+
+        Returns
+        -------
+        pandas.Series of bool
+            False for what is no place, and everywhere in a log too young to tell.
+        """
+        if not self._can_tell:
+            return pd.Series(data=False, index=networks.index)
+        return ~networks.isin(self._networks | {*schema.NO_PLACE})
 
     def _say_known(self, app: str, placed: pd.DataFrame, groups: pd.DataFrame) -> str:
         own = self._networks_of_apps.get(app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
+from audit_analytics.cases import name_entity
 from audit_analytics.dates.buckets import HOURS_PER_DAY, floor_hour, format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.findings import explain_hit
+from audit_analytics.findings.whence import Whence
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
@@ -23,6 +26,9 @@ MAX_APPS: Final = 50
 
 MAX_APIS_PER_APP: Final = 6
 """A probing app tries dozens; its finding lists them, the table must not drown in them."""
+
+MAX_IPS: Final = 3
+"""Addresses of one finding: a rotating proxy has one for every call."""
 
 FindingIds = dict[tuple[str, str], str]
 
@@ -46,7 +52,8 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     Returns
     -------
     list of dict
-        One row per address, by the rank of its finding.
+        One row per address, by the rank of its finding; at most three of one finding. Those of
+        findings about something else are among them where nobody called from there before.
     """
     week = data.in_asked(data.calls.by_ip, "bucket_at")
     week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
@@ -55,6 +62,11 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     for hit in data.hits:
         if hit.kind == "unusual_ip" and hit.entity_type != "tenant":
             for ip in _addresses(hit, week):
+                why.setdefault(ip, hit)
+    strange = week[Whence(data.calls.by_ip, data.week).find_strange(week["network"])]
+    for hit in data.hits:
+        if (hit.entity_type, hit.entity) in finding_of and hit.entity_type == "app":
+            for ip in _addresses(hit, strange):
                 why.setdefault(ip, hit)
     rank = _rank_findings(data)
     calls = week.groupby("ip")["calls_count"].sum()
@@ -67,7 +79,11 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
         ),
     )
     rows: list[dict[str, Any]] = []
-    for ip, hit in chosen[:MAX_ROWS]:
+    told = Counter[tuple[str, str]]()
+    for ip, hit in chosen:
+        told[name_entity(hit)] += 1
+        if told[name_entity(hit)] > MAX_IPS or len(rows) == MAX_ROWS:
+            continue
         own = week[week["ip"] == ip]
         apps = sorted(own["app_id"].astype("str").unique())
         rows.append(

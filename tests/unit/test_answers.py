@@ -47,6 +47,20 @@ def test_which_addresses_were_unusual(report):
     assert found["finding_id"] == finding_id(report, "cli_05")
 
 
+def test_a_strange_address_behind_another_finding_is_listed_and_a_proxys_only_thrice():
+    new = "GET/open-apis/corehr/v2/employees/:employee_id"
+    moved = [
+        calls("cli_05", spread(NIGHT + n * HOUR / 60, 2), ip=f"203.0.{n}.9", api=SEND)
+        for n in range(40)
+    ]
+    read = calls("cli_02", spread(NIGHT, 60), ip="198.51.100.7", api=new, severity="critical")
+    events = make_events(quiet_tenant(), clock(), *moved, read)
+    data = aa.analyze(events, settings=aa.Settings(), detector=Flat()).data
+    ids = {app: finding_id(data, app) for app in ("cli_02", "cli_05")}
+    assert row(data["unusual_ips"], ip="198.51.100.7")["finding_id"] == ids["cli_02"]
+    assert sum(r["finding_id"] == ids["cli_05"] for r in data["unusual_ips"]) == 3
+
+
 def test_where_errors_piled_up(report):
     found = row(report["error_bursts"], entity="cli_02", outcome="not_found")
     assert (found["scope"], found["finding_id"]) == ("app", finding_id(report, "cli_02"))
