@@ -103,7 +103,7 @@ class Whence:
             return _("From {ips}, where other apps call from as well.", ips=_name(placed))
         new = placed[~placed["network"].isin(own)]
         if new.empty:
-            return _("From {ips}, where it called from before.", ips=_name(placed))
+            return _("From {ips}, as before.", ips=_name(placed))
         return _say_part(
             new,
             groups,

@@ -31,7 +31,7 @@ def tell(*parts, lang="en", begin=FIRST, app="cli_own"):
     [
         ([refuse(STRANGE)], f"From {STRANGE}, where nobody in the tenant called from before"),
         ([refuse(OTHERS)], f"From {OTHERS}, new to this app but not to the tenant."),
-        ([refuse(OWN)], f"From {OWN}, where it called from before."),
+        ([refuse(OWN)], f"From {OWN}, as before."),
         (
             [refuse(OWN, 60), refuse(STRANGE, 20)],
             f"20 of 80 calls came from {STRANGE}, where nobody in the tenant called from before",
