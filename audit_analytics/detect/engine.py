@@ -8,7 +8,7 @@ the only gate.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from audit_analytics.detect.forest import OutlierDetector
     from audit_analytics.detect.panel import Panel
     from audit_analytics.detect.surprise import Surprise
+
+KNOWN_WEEKS: Final = 3
+"""Past weeks that know how apps differ between weeks: of two, too many of the report week are
+unusual (logs of three weeks, eight seeds: 8 of 100 ordinary ones)."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +131,10 @@ class Detection:
         -------
         float
             As :func:`audit_analytics.detect.budget.find_ordinary_share`, of the apps that were
-            compared with their own past.
+            compared with their own past; 1 where two past weeks alone calibrate each other.
         """
+        if not self.short and len(self.panel.grid.weeks) < KNOWN_WEEKS:
+            return 1.0
         assessed = self.tested.any(axis=1) & ~self.newborns.tested.any(axis=1)
         return find_ordinary_share(self.app_p["joint"][assessed].min(axis=1, initial=1.0))
 
