@@ -76,6 +76,7 @@ DETAILS: Final = (
     Detail(60, 10, 10, 3),
     Detail(40, 10, 10, 2),
     Detail(40, 7, 10, 2),
+    Detail(20, 10, 5, 2),
     Detail(20, 5, 5, 2),
     Detail(10, 3, 3, 0),
 )
