@@ -72,3 +72,11 @@ def test_an_address_is_told_to_be_new_or_nothing():
 
 def test_it_speaks_chinese():
     assert f"来自 {STRANGE}" in tell(refuse(STRANGE), lang="zh")
+
+
+def test_networks_of_other_days_are_counted():
+    many = [calls("cli_00", [AT + n * HOUR / 60], ip=f"198.51.{n}.7") for n in range(4)]
+    early = [calls("cli_00", [AT - DAY], ip=f"203.0.{n}.7") for n in range(4)]
+    told = "On other days of the week it called from 4 more new networks."
+    assert told in tell(*many, *early, app="cli_00")
+    assert "On other days" not in tell(*many, app="cli_00")

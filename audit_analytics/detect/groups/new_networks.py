@@ -14,7 +14,7 @@ from audit_analytics.detect.guidance import (
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.language import _, label_entity, mark
+from audit_analytics.language import _, join_sentences, label_entity, mark, ngettext
 from audit_analytics.language.wording import format_start, list_names, say_beat, say_calls
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def _explain(
     if pairs.empty:
         return
     app_id = str(detection.panel.apps[app])
+    days = detection.panel.grid.days(0)
+    every = detection.networks.pairs[detection.networks.pairs["app"] == app]
     names = tuple(pairs.sort_values("calls_count", ascending=False)["name"])
     yield Hit(
         detector="NEWNET",
@@ -48,6 +50,7 @@ def _explain(
         p=float(detection.app_p["NEWNET"][app, day]),
         facts={
             "networks": list(names),
+            "more_networks": int(every["day"].isin(days).sum()) - len(names),
             "foreign": int(pairs["foreignness"].max()),
             "at_home": bool(pairs["at_home"].all()),
             "gap_seconds": _find_beat(pairs),
@@ -92,7 +95,15 @@ def _say(hit: Hit, who: str, zone: str) -> str:
         **values,
     )
     said = at_home if hit.facts.get("at_home") else sentences[hit.facts["foreign"]]
-    return say_beat(said, hit.facts.get("gap_seconds"))
+    said = say_beat(said, hit.facts.get("gap_seconds"))
+    if more := hit.facts.get("more_networks"):
+        other = ngettext(
+            "On other days of the week it called from {n} more new network.",
+            "On other days of the week it called from {n} more new networks.",
+            more,
+        )
+        said = join_sentences([said, other])
+    return said
 
 
 NEWNET = PairGroup(
