@@ -77,7 +77,9 @@ class Calibrator:
                 self.shape_, self.scale_ = _fit_tail(excess)
 
     @classmethod
-    def of_weeks(cls, scores: NDArray[np.float64], rows: Rows) -> Calibrator:
+    def of_weeks(
+        cls, scores: NDArray[np.float64], rows: Rows, *, least_tail: int = MIN_TAIL
+    ) -> Calibrator:
         """Calibrate the greatest score of an entity's week.
 
         An entity makes one case a week, however many of its days are unusual, and unusual days
@@ -91,6 +93,8 @@ class Calibrator:
             Scores of the days of past weeks.
         rows : Rows
             Whose days they are.
+        least_tail : int, default=MIN_TAIL
+            Exceedances a tail is fitted to at the least.
 
         Returns
         -------
@@ -103,7 +107,7 @@ class Calibrator:
         >>> Calibrator.of_weeks(np.array([2.0, 5.0, 1.0]), rows).reference_
         array([1., 5.])
         """
-        found = cls(scores)
+        found = cls(scores, least_tail=least_tail)
         found.reference_ = np.sort(rows.worst(scores))
         return found
 

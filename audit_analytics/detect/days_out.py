@@ -64,6 +64,10 @@ ENOUGH_DAYS: Final = 4
 """Days before the report week that can speak alone of how days are: three find fewer attacks than
 the days of the week itself, four find more."""
 
+FEW_TAIL: Final = 5
+"""Exceedances a tail is fitted to: in the few days of a small tenant there are no ten, and without a
+tail every attack is as rare as the one app in thirty that was most unusual before."""
+
 MIN_REFERENCE: Final = 60
 """App-days: fewer cannot tell one day in fifty from the greatest of a few."""
 
@@ -231,7 +235,7 @@ def _calibrate(
     p[tested] = rate(rows, days, kept)
     past_score = _score_least(rate(rated.past, rated.rows.week, kept))[kept]
     score = np.where(tested, _score_least(p), -np.inf)
-    calibrator = Calibrator(past_score)
+    calibrator = Calibrator(past_score, least_tail=FEW_TAIL)
     day = calibrator.rate(score.ravel()).reshape(shape)
     found = {name: p[:, :, g] for g, name in enumerate(names)}
     found |= {"a": day, "b": np.ones(shape)}
@@ -240,7 +244,7 @@ def _calibrate(
         # a case is an app's worst day, and what was before as good as a week, or a part of one, of
         # each app
         one = Rows(rated.rows.entity[kept], np.zeros(len(past_score), dtype=np.intp))
-        worst = Calibrator.of_weeks(past_score, one)
+        worst = Calibrator.of_weeks(past_score, one, least_tail=FEW_TAIL)
         parts = max(len(week) / days_before, 1.0)
         found["joint"] = np.minimum(worst.rate(score.ravel()).reshape(shape) * parts, 1.0)
         shown["joint"] = np.maximum(found["joint"], worst.floor * parts)

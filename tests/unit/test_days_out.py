@@ -71,6 +71,12 @@ def test_with_some_days_before_it_even_many_attacks_do_not_hide_each_other(days)
     assert all(case.expected_per_week < 5 for case in least)
 
 
+def test_of_thirty_apps_a_loud_one_is_rarer_than_the_most_unusual_before():
+    found = judge(*tenant(12, apps=30), burst("cli_03", "2026-11-12 03:00", 400))
+    (case,) = [case for case in found.detection.cases if case.entity == "cli_03"]
+    assert case.expected_per_week < 0.5
+
+
 def test_quiet_young_logs_bring_about_what_the_budget_allows():
     counts = np.zeros(3)
     for seed, days in enumerate((7, 10, 14)):
