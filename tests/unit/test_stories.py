@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import report_fixture as fixture
 from click.testing import CliRunner
+from stand_ins import Flat
 from tenant import (
     DAY,
     EXPORT,
@@ -23,9 +24,11 @@ from tenant import (
     calls,
     local,
     make_events,
+    quiet_tenant,
     spread,
 )
 
+import audit_analytics as aa
 from audit_analytics.cases import Case, Hit
 from audit_analytics.cli.main import main
 from audit_analytics.deliver.mask import mask_report
@@ -350,3 +353,11 @@ def test_what_is_open_names_the_story_while_any_of_its_findings_is(tmp_path, mon
     assert "f-000000000001" not in "".join(shown)
     rows = json.loads(CliRunner().invoke(main, ["findings", "--json"]).stdout)
     assert rows[0]["story_id"] == "s-00000000000a"
+
+
+def test_the_verdict_leads_with_the_story_of_the_first_finding():
+    log = make_events(quiet_tenant(), *STOLEN)
+    data = aa.analyze(log, week=WEEK.iso, settings=aa.Settings(), detector=Flat()).data
+    (story,) = data["stories"]
+    assert data["findings"][0]["finding_id"] in story["finding_ids"]
+    assert data["verdict"].endswith(f"Look at this one first: {story['sentence']}")
