@@ -28,7 +28,7 @@ MAX_APIS_PER_APP: Final = 6
 """A probing app tries dozens; its finding lists them, the table must not drown in them."""
 
 MAX_IPS: Final = 3
-"""Addresses of one finding: a rotating proxy has one for every call."""
+"""Addresses of one app: a rotating proxy has one for every call."""
 
 FindingIds = dict[tuple[str, str], str]
 
@@ -52,7 +52,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     Returns
     -------
     list of dict
-        One row per address, by the rank of its finding; at most three of one finding. Those of
+        One row per address, by the rank of its finding; at most three of one app. Those of
         findings about something else are among them where nobody called from there before.
     """
     week = data.in_asked(data.calls.by_ip, "bucket_at")
@@ -81,7 +81,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
     rows: list[dict[str, Any]] = []
     told = Counter[tuple[str, str]]()
     for ip, hit in chosen:
-        told[name_entity(hit)] += 1
+        told[name_entity(hit)] += hit.entity_type == "app"
         if told[name_entity(hit)] > MAX_IPS or len(rows) == MAX_ROWS:
             continue
         own = week[week["ip"] == ip]
