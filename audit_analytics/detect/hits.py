@@ -61,12 +61,9 @@ def find_hits(
     ordinary = detection.ordinary
     rare = [case for case in detection.cases if is_rare(case, budget=budget, ordinary=ordinary)]
     explained = [(case, [*explain_case(detection, case, severity_of_api)]) for case in rare]
-    ruled = [name_entity(case) in told for case in rare]
-    others = [one for one, by_rule in zip(explained, ruled, strict=True) if not by_rule]
+    others = [one for one in explained if name_entity(one[0]) not in told]
     hits, left = part_alike(others, most=round(MOST_BUDGETS * budget))
-    hits += [
-        hit for (_, own), by_rule in zip(explained, ruled, strict=True) if by_rule for hit in own
-    ]
+    hits += [hit for case, own in explained if name_entity(case) in told for hit in own]
     for group in list_detectors(WeekGroup):
         hits += group.explained(detection, left)
     return hits

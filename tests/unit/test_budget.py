@@ -3,18 +3,16 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_common import speak
 
-from audit_analytics.cases import Case, Hit
+from audit_analytics.cases import Case
 from audit_analytics.detect import hits as hits_module
 from audit_analytics.detect.budget import find_ordinary_share
 from audit_analytics.detect.hits import find_hits
 from audit_analytics.detect.reasons import choose_reasons
-
-NOON = pd.Timestamp("2026-11-11 12:00", tz="UTC")
 
 
 @given(st.lists(st.floats(0, 1), max_size=60), st.integers(0, 60))
@@ -33,22 +31,6 @@ def test_chance_alone_hardly_raises_the_budget(apps):
     # and a third of the apps is seen
     draws[:, : apps // 3] = 0.0
     assert np.mean([1 / find_ordinary_share(p) for p in draws]) > (1.15 if apps < 40 else 1.3)
-
-
-def speak(case):
-    return [
-        Hit(
-            detector="VOL",
-            kind="volume",
-            entity_type="app",
-            entity=case.entity,
-            start_at=NOON,
-            end_at=NOON,
-            observed=9.0,
-            unit="calls",
-            p=case.p,
-        )
-    ]
 
 
 @pytest.mark.parametrize(("ordinary", "told"), [(1.0, 9), (0.5, 19)])

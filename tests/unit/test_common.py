@@ -84,7 +84,7 @@ def speak(case, api="", kind="volume"):
             end_at=at,
             observed=9.0,
             unit="calls",
-            p=1e-6,
+            p=case.p,
             where=where,
         )
     ]
