@@ -51,6 +51,9 @@ class Hit:
         Expected count and its 95 % interval; None for rules.
     p : float, optional
         Calibrated probability of something this extreme in this group; None for rules.
+    unmatched : bool, default=False
+        Nothing in the past of its group was like it, and no tail tells how much rarer it is: `p`
+        cannot be less, however little past there is.
     severity : str, optional
         How bad it is by policy: ``low`` to ``critical``; None where rarity alone decides.
     alone : bool, default=True
@@ -73,6 +76,7 @@ class Hit:
     low: float | None = None
     high: float | None = None
     p: float | None = None
+    unmatched: bool = False
     severity: str | None = None
     alone: bool = True
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from audit_analytics import schema
-from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
+from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.groups import ApiGroup
 from audit_analytics.detect.panel import Panel
 from audit_analytics.detect.rates import expect_outage
+from audit_analytics.detect.rows import stack_weeks
 from audit_analytics.detect.surprise import Surprise
 
 if TYPE_CHECKING:

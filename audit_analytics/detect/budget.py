@@ -25,6 +25,47 @@ ORDINARY_P: Final = 0.3
 """Weeks less rare than this are those of apps to which nothing happened."""
 MOST_UNUSUAL: Final = 0.5
 """More of the apps than this are never taken for unusual ones."""
+MOST_RARE: Final = ((1.0, 3), (5.0, 10))
+"""Cases with E below 1 and below 5 in an ordinary week, which brings one and five on average: more
+come by chance in one week of fifty, and of seventy (Poisson)."""
+
+MOST_BUDGETS: Final = 3
+"""So many times the alarm budget is told case by case; more cases are a week's, not an app's."""
+QUIET_BUDGETS: Final = 2
+"""So many times the budget a report of a quiet week is long, what rules tell included."""
+
+
+def count_places(cases: int, *, budget: float, told: int, quiet: bool) -> int:
+    """Return how many cases are told one by one.
+
+    Parameters
+    ----------
+    cases : int
+        How many there are within the budget, but those of whom a rule tells.
+    budget : float
+        False alarms a week.
+    told : int
+        Of how many entities rules tell.
+    quiet : bool
+        Whether the week brought no more than chance does.
+
+    Returns
+    -------
+    int
+        Three times the budget. In a quiet week what rules tell takes places, and, where there are
+        more cases than those, the row that counts them; half a budget is left in any case.
+
+    Examples
+    --------
+    >>> count_places(14, budget=10, told=9, quiet=False)
+    30
+    >>> [count_places(cases, budget=10, told=9, quiet=True) for cases in (11, 14)]
+    [11, 10]
+    """
+    if not quiet:
+        return round(MOST_BUDGETS * budget)
+    most = round(QUIET_BUDGETS * budget) - told
+    return max(most - (cases > most), round(budget / 2))
 
 
 def find_ordinary_share(p: NDArray[np.float64]) -> float:

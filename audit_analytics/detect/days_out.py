@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from audit_analytics.detect.busy import MAX_DAY_HOURS
-from audit_analytics.detect.calibrate import Calibrator, Rows, rate_groups
+from audit_analytics.detect.calibrate import Calibrator, rate_groups
 from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.panel import by_day
+from audit_analytics.detect.rows import Rows
 from audit_analytics.detect.scores import AppDays, count_windows, judge_nothing, score_apps
 from audit_analytics.detect.spans import SPANS
 from audit_analytics.detect.surprise import Surprise
@@ -256,6 +257,7 @@ def _calibrate(
         surprises=choose_windows(windows, rated.z),
         p=shown,
         far={name: -np.log10(values) for name, values in found.items()},
+        resolution={},
         attribution=np.zeros(rated.current.shape),
         common=rated.common,
         tested=tested,

@@ -46,6 +46,7 @@ _MODULES: Final = (
     "groups.ip_failures",
     "groups.mixture",
     "groups.common",
+    "groups.rest",
     "groups.birth",
     "rules.own_app",
     "rules.new_network",

@@ -15,7 +15,12 @@ import pandas as pd
 
 from audit_analytics.cases import Case
 from audit_analytics.detect.api_days import ApiDays, judge_api_days
-from audit_analytics.detect.budget import count_units, find_ordinary_share, share_budget
+from audit_analytics.detect.budget import (
+    MOST_RARE,
+    count_units,
+    find_ordinary_share,
+    share_budget,
+)
 from audit_analytics.detect.calibrate import TINY, adjust_q
 from audit_analytics.detect.days_out import KNOWN_DAYS, is_short, judge_days_out
 from audit_analytics.detect.detectors import list_detectors
@@ -66,6 +71,8 @@ class Detection:
     far : dict of str to numpy.ndarray of shape (n_apps, n_days)
         -log10 of the same, as the fitted tails have it: beyond the least p-value that the past
         can speak of they prove nothing, but say which of two equals is the greater excess.
+    resolution : dict of str to float
+        By group, p of what its past has nothing like, where no tail tells how far out it is.
     attribution : numpy.ndarray of shape (n_apps, n_days, n_groups)
         How much of the forest's score hangs on each group; 0 for days the forest finds ordinary.
     common : list of Common
@@ -98,6 +105,7 @@ class Detection:
     apis: Novelty
     app_p: dict[str, NDArray[np.float64]]
     far: dict[str, NDArray[np.float64]]
+    resolution: dict[str, float]
     attribution: NDArray[np.float64]
     common: list[Common]
     assessed: NDArray[np.bool_]
@@ -137,6 +145,20 @@ class Detection:
             return 1.0
         assessed = self.tested.any(axis=1) & ~self.newborns.tested.any(axis=1)
         return find_ordinary_share(self.app_p["joint"][assessed].min(axis=1, initial=1.0))
+
+    @property
+    def quiet(self) -> bool:
+        """Return whether the week brought no more than chance does.
+
+        Returns
+        -------
+        bool
+            No share of the apps is missing from the ordinary ones, and no more cases are rare
+            than chance brings.
+        """
+        every = np.array([case.expected_per_week for case in self.cases])
+        by_chance = all((every < limit).sum() <= most for limit, most in MOST_RARE)
+        return self.ordinary >= 1.0 and by_chance
 
 
 def detect_week(
@@ -200,6 +222,7 @@ def detect_week(
         apis=apis,
         app_p=apps.p,
         far=apps.far,
+        resolution=apps.resolution,
         attribution=apps.attribution,
         common=apps.common,
         assessed=assessed,
@@ -286,6 +309,7 @@ def _judge_apps(
         surprises=choose_windows(windows, rated.z),
         p=votes.p,
         far=votes.far,
+        resolution=votes.resolution,
         attribution=votes.attribution,
         common=rated.common,
         tested=np.asarray(~np.isnan(current).all(axis=2) & calibrated),

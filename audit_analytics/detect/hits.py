@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.detect.alike import part_alike
+from audit_analytics.detect.budget import count_places
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import (
     ApiGroup,
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from audit_analytics.detect.engine import Detection
-
-MOST_BUDGETS: Final = 3
-"""So many times the alarm budget is told case by case; more cases are a week's, not an app's."""
 
 RARER: Final = 0.5
 """Than every other week."""
@@ -45,7 +44,8 @@ def find_hits(
     detection : Detection
         What the engine found.
     budget : float
-        False alarms a week; at most three times as many cases are told.
+        False alarms a week; :func:`audit_analytics.detect.budget.count_places` says how many cases
+        are told.
     severity_of_api : mapping of str to str
         Policy severity of each API seen.
     told : collection of tuple of str, optional
@@ -62,7 +62,8 @@ def find_hits(
     rare = [case for case in detection.cases if is_rare(case, budget=budget, ordinary=ordinary)]
     explained = [(case, [*explain_case(detection, case, severity_of_api)]) for case in rare]
     others = [one for one in explained if name_entity(one[0]) not in told]
-    hits, left = part_alike(others, most=round(MOST_BUDGETS * budget))
+    places = count_places(len(others), budget=budget, told=len(told), quiet=detection.quiet)
+    hits, left = part_alike(others, most=places)
     hits += [hit for case, own in explained if name_entity(case) in told for hit in own]
     for group in list_detectors(WeekGroup):
         hits += group.explained(detection, left)
@@ -126,7 +127,8 @@ def _explain_app(
 ) -> Iterator[Hit]:
     app = int(detection.panel.apps.get_loc(case.entity))
     least = {group: detection.app_p[group.name][app].min() for group in detection.groups}
-    speaking = {group: p for group, p in least.items() if p <= CLEAR_P}
+    unmatched = {g for g, p in least.items() if p <= detection.resolution.get(g.name, 0.0)}
+    speaking = {group: p for group, p in least.items() if p <= CLEAR_P or group in unmatched}
     worst = int(detection.far["joint"][app].argmax())
     mixtures = list_detectors(MixtureGroup)
     first = detection.app_p["a"][app, worst] <= detection.app_p["b"][app, worst]
@@ -134,14 +136,20 @@ def _explain_app(
         # the past of a small tenant is too short for any p below CLEAR_P
         rarest = min(least, key=lambda group: least[group])
         speaking = {g: p for g, p in least.items() if p < MAX_P} or {rarest: least[rarest]}
-    for group in _rank_groups(detection, app, speaking):
+    for group in _rank_groups(detection, app, speaking, unmatched):
         day = int(detection.far[group.name][app].argmax())
-        yield from group.explain(detection, app, day, severity_of_api)
+        for hit in group.explain(detection, app, day, severity_of_api):
+            yield replace(hit, unmatched=group in unmatched)
     if not speaking:
         yield mixtures[0].explained(detection, app)
 
 
-def _rank_groups(detection: Detection, app: int, least: Mapping[AppGroup, float]) -> list[AppGroup]:
+def _rank_groups(
+    detection: Detection,
+    app: int,
+    least: Mapping[AppGroup, float],
+    unmatched: Collection[AppGroup],
+) -> list[AppGroup]:
     """Order the groups by p-value, and equals by how specific they are.
 
     What counts too small a part of the greatest excess says too little of it ("called X 12 times"
@@ -159,7 +167,7 @@ def _rank_groups(detection: Detection, app: int, least: Mapping[AppGroup, float]
         greatest = max((excess[e] for e in equals if np.isfinite(excess[e])), default=0.0)
         return excess[group] < MIN_PART * greatest, group.telling
 
-    return order_equals(least, rank)
+    return order_equals(least, rank, unmatched)
 
 
 def _explain_newborn(
@@ -175,12 +183,18 @@ def _explain_newborn(
         # its network is told once, by whoever names it
         if not found or hit.kind != "unusual_ip":
             found.append(hit)
+    # a network new to an app that is new itself, where others call from, is the least to tell
+    plain = [hit.facts.get("foreign") == 0 for hit in found]
+    most = max((hit.observed for hit, of in zip(found, plain, strict=True) if not of), default=0.0)
+
     # where somebody calls from tells more than how much, unless most of it came from elsewhere
-    most = max(hit.observed for hit in found)
+    def rank(place: int, _equals: list[int]) -> tuple[bool, bool, int]:
+        hit = found[place]
+        small = hit.observed < MIN_PART * most and hit.facts.get("foreign") != 2
+        return plain[place], small, place
+
     rarity = {place: hit.p or 0.0 for place, hit in enumerate(found)}
-    for place in order_equals(
-        rarity, lambda place, _: (found[place].observed < MIN_PART * most, place)
-    ):
+    for place in order_equals(rarity, rank):
         yield found[place]
 
 

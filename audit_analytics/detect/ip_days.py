@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.detect.calibrate import Calibrator, Rows
+from audit_analytics.detect.calibrate import Calibrator
 from audit_analytics.detect.detectors import list_detectors
 from audit_analytics.detect.groups import IpGroup
+from audit_analytics.detect.rows import Rows
 from audit_analytics.detect.tables import find_places, sort_words
 
 if TYPE_CHECKING:

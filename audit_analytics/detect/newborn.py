@@ -32,10 +32,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
-from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks, stack_weeks
+from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks
 from audit_analytics.detect.first_days import METRICS, FirstDays, describe_days
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.detect.panel import by_day
+from audit_analytics.detect.rows import stack_weeks
 
 if TYPE_CHECKING:
     import pandas as pd

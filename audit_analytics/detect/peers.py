@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.detect.calibrate import Rows, rate_groups
+from audit_analytics.detect.calibrate import rate_groups
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from audit_analytics.detect.rows import Rows
 
 FOLDS: Final = 5
 """An entity is compared with those of the other folds; its own past is weighed apart. A tenant with

@@ -14,7 +14,7 @@ from audit_analytics.detect.detectors import find_detector
 from audit_analytics.detect.groups import AppGroup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -37,7 +37,9 @@ MAX_WEEK_P: Final = 0.2
 MAX_REASONS: Final = 4
 
 
-def order_equals(p: Mapping[T, float], rank: Callable[[T, list[T]], Any]) -> list[T]:
+def order_equals(
+    p: Mapping[T, float], rank: Callable[[T, list[T]], Any], unmatched: Collection[T] = ()
+) -> list[T]:
     """Order by p-value, and what is equal by something that tells more.
 
     Parameters
@@ -46,6 +48,8 @@ def order_equals(p: Mapping[T, float], rank: Callable[[T, list[T]], Any]) -> lis
         What is to be ordered.
     rank : callable
         ``rank(one, equals)`` orders those that are equal, the least first.
+    unmatched : collection of T, optional
+        What nothing was like before, and no tail tells how much rarer it is: the equal of any.
 
     Returns
     -------
@@ -60,7 +64,7 @@ def order_equals(p: Mapping[T, float], rank: Callable[[T, list[T]], Any]) -> lis
     left, ordered = dict(p), list[T]()
     while left:
         limit = EQUALS * min(left.values())
-        equals = [one for one in left if left[one] <= limit]
+        equals = [one for one in left if left[one] <= limit or one in unmatched]
         ranks = {one: rank(one, equals) for one in equals}
         ordered += sorted(equals, key=ranks.__getitem__)
         for one in equals:
@@ -180,7 +184,7 @@ def _least(hits: Sequence[Hit]) -> float:
 
 
 def _choose(hits: Sequence[Hit]) -> list[Hit]:
-    clear = [hit for hit in hits if hit.p is not None and hit.p <= CLEAR_P]
+    clear = [hit for hit in hits if hit.p is not None and (hit.p <= CLEAR_P or hit.unmatched)]
     # how many objects it was says less than any other reason does, and one burst of them raises
     # the sums over days as well
     clear = [hit for hit in clear if not _supports(hit)] or clear[:1]

@@ -33,6 +33,9 @@ class AppDays:
     p, far : dict of str to numpy.ndarray of shape (n_apps, n_days)
         Calibrated p-values by group, and ``a``, ``b`` and ``joint``; see
         :class:`audit_analytics.detect.engine.Detection`.
+    resolution : dict of str to float
+        By group, see :attr:`audit_analytics.detect.calibrate.Calibrator.resolution`; empty for a
+        short log, each of whose days has a past of its own.
     attribution : numpy.ndarray of shape (n_apps, n_days, n_groups)
         How much of the forest's score hangs on each group.
     common : list of Common
@@ -46,6 +49,7 @@ class AppDays:
     surprises: dict[str, Surprise]
     p: dict[str, NDArray[np.float64]]
     far: dict[str, NDArray[np.float64]]
+    resolution: dict[str, float]
     attribution: NDArray[np.float64]
     common: list[Common]
     tested: NDArray[np.bool_]
@@ -73,6 +77,7 @@ def judge_nothing(apps: int, days: int, groups: Sequence[AppGroup]) -> AppDays:
         surprises={},
         p={name: np.ones(shape) for name in names},
         far={name: np.zeros(shape) for name in names},
+        resolution={},
         attribution=np.zeros((*shape, len(groups))),
         common=[],
         tested=np.zeros(shape, dtype=bool),

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import scipy  # not scipy.special: who reads settings alone need not wait for it
 
-from audit_analytics.detect.calibrate import Calibrator, Rows, rate_groups, rate_weeks
+from audit_analytics.detect.calibrate import STATISTIC_TAIL, Calibrator, rate_groups, rate_weeks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit_analytics.detect.forest import OutlierDetector
+    from audit_analytics.detect.rows import Rows
 
 FOREST_WEIGHT: Final = 0.2
 """How much the forest counts. It insures against what no single group sees, and pays for that with
@@ -61,12 +62,15 @@ class Votes(NamedTuple):
         week is that holds such a day, and on its worst day such days besides.
     far : dict of str to numpy.ndarray of shape (n_apps, n_days)
         -log10 of the same, not cut off where the past is too short to speak of it.
+    resolution : dict of str to float
+        By group, p of what its past has nothing like, where no tail tells how far out it is.
     attribution : numpy.ndarray of shape (n_apps, n_days, n_groups)
         How much the forest lays to each group.
     """
 
     p: dict[str, NDArray[np.float64]]
     far: dict[str, NDArray[np.float64]]
+    resolution: dict[str, float]
     attribution: NDArray[np.float64]
 
 
@@ -139,6 +143,10 @@ def vote(
         | {"joint": np.maximum(joint, by_week.floor)},
         far=dict(zip(kinds, -np.log10(found).T.reshape(-1, *shape), strict=True))
         | {"joint": -np.log10(joint)},
+        resolution={
+            name: Calibrator(past[:, g], least_tail=STATISTIC_TAIL).resolution
+            for g, name in enumerate(names)
+        },
         attribution=attribution.reshape(current.shape),
     )
 

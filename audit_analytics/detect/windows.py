@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.detect.calibrate import Rows, stack_weeks
 from audit_analytics.detect.common import Common, find_common, rate_against_each_other
 from audit_analytics.detect.peers import rate_by_peers
+from audit_analytics.detect.rows import Rows, stack_weeks
 from audit_analytics.detect.surprise import Surprise
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def test_cases_are_told_until_the_ordinary_ones_make_the_budget(monkeypatch, ord
     ]
     monkeypatch.setattr(hits_module, "explain_case", lambda _, case, __: speak(case))
     monkeypatch.setattr(hits_module, "list_detectors", lambda _: [])
-    found = SimpleNamespace(cases=cases, ordinary=ordinary)
+    found = SimpleNamespace(cases=cases, ordinary=ordinary, quiet=False)
     hits = find_hits(found, budget=10, severity_of_api={})
     assert len(hits) == told
     # with the least part of each suppressed, E is twice as large, and fewer are left

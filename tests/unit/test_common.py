@@ -1,6 +1,7 @@
 """A week that differs as a whole is one story."""
 
 from collections import Counter
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,14 +9,16 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tenant import HOUR, SEND, WEEK, calls, local, make_events, quiet_tenant, spread
+from tenant import HOUR, SEND, WEEK, build_tenant, calls, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
 from audit_analytics.cases import Case, Hit
+from audit_analytics.detect import detect_week
 from audit_analytics.detect import hits as hits_module
 from audit_analytics.detect.alike import part_alike
-from audit_analytics.detect.groups.common import COMMON
+from audit_analytics.detect.groups.rest import REST
 from audit_analytics.detect.hits import find_hits
+from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-11 12:00")
 
@@ -103,7 +106,9 @@ def test_never_more_than_three_budgets_one_by_one(monkeypatch):
 
     monkeypatch.setattr(hits_module, "explain_case", explain)
     monkeypatch.setattr(hits_module, "list_detectors", lambda _: [SimpleNamespace(explained=count)])
-    hits = find_hits(SimpleNamespace(cases=rare, ordinary=1.0), budget=10, severity_of_api={})
+    hits = find_hits(
+        SimpleNamespace(cases=rare, ordinary=1.0, quiet=False), budget=10, severity_of_api={}
+    )
     assert [hit.entity for hit in hits] == [case.entity for case in rare[:30]]
     assert untold == rare[30:]
     assert not any("crowd" in hit.facts for hit in hits)
@@ -160,7 +165,10 @@ def test_whom_a_rule_tells_takes_no_place_of_others(monkeypatch):
     monkeypatch.setattr(hits_module, "list_detectors", lambda _: [SimpleNamespace(explained=count)])
     told = {("app", f"cli_{n}") for n in (*range(4), *range(30, 40))}
     hits = find_hits(
-        SimpleNamespace(cases=rare, ordinary=1.0), budget=10, severity_of_api={}, told=told
+        SimpleNamespace(cases=rare, ordinary=1.0, quiet=False),
+        budget=10,
+        severity_of_api={},
+        told=told,
     )
     assert {hit.entity for hit in hits} == {case.entity for case in rare}
     assert beyond == []
@@ -180,9 +188,43 @@ def test_a_thousand_alike_leave_the_others_their_places_and_are_one_row_with_nam
     hits, left = part_alike([*crowd, *own], most=30)
     assert [hit.entity for hit in hits] == ["cli_0", "cli_1", "cli_2", *(c.entity for c, _ in own)]
     grid = SimpleNamespace(days=lambda _: [0], day_span=lambda _: (NOON, NOON + HOUR))
-    detection = SimpleNamespace(common=[], panel=SimpleNamespace(grid=grid))
-    (row,) = COMMON.explained(detection, left)
+    detection = SimpleNamespace(quiet=False, panel=SimpleNamespace(grid=grid))
+    (row,) = REST.explained(detection, left)
     assert row.severity == "high"
     assert len(row.where["app_id"]) == 997
-    assert "997 more cases" in COMMON.sentence(row, "", "UTC")
-    assert "cli_3, cli_4, cli_5 and 994 more" in COMMON.sentence(row, "", "UTC")
+    assert "997 more cases" in REST.sentence(row, "", "UTC")
+    assert "cli_3, cli_4, cli_5 and 994 more" in REST.sentence(row, "", "UTC")
+
+
+def test_a_report_of_a_quiet_week_has_twice_the_budget_of_rows_at_most(monkeypatch):
+    cases = [name(n, 1.0 + n * 0.3) for n in range(29)]
+    monkeypatch.setattr(
+        hits_module, "explain_case", lambda _, case, __: speak(case, api=case.entity)
+    )
+    monkeypatch.setattr(hits_module, "list_detectors", lambda _: [REST])
+    ruled = {("app", f"cli_{n}") for n in (3, 28)} | {("app", "cli_other")}
+    grid = SimpleNamespace(days=lambda _: [0], day_span=lambda _: (NOON, NOON + HOUR))
+
+    def find(*, quiet):
+        found = SimpleNamespace(
+            cases=cases, ordinary=1.0, quiet=quiet, panel=SimpleNamespace(grid=grid)
+        )
+        return find_hits(found, budget=10, severity_of_api={}, told=ruled)
+
+    hits = find(quiet=True)
+    # the three of the rules, sixteen more, and the row that counts the others
+    (row,) = [hit for hit in hits if hit.detector == "REST"]
+    assert len({hit.entity for hit in hits} | {entity for _, entity in ruled}) == 20
+    assert row.observed == 27 - 16
+    assert row.severity == "low"
+    assert "11 more cases are within the alarm budget" in REST.sentence(row, "", "UTC")
+    assert {hit.entity for hit in find(quiet=False)} == {case.entity for case in cases}
+
+
+def test_a_week_is_quiet_with_three_cases_an_ordinary_one_has_one_of():
+    events = make_events(quiet_tenant(seed=1))
+    found = detect_week(*build_tenant(events, rollup(events)), detector=Distance())
+    assert replace(found, cases=[name(n, 0.5) for n in range(3)]).quiet
+    assert not replace(found, cases=[name(n, 0.5) for n in range(4)]).quiet
+    assert replace(found, cases=[name(n, 4.5) for n in range(10)]).quiet
+    assert not replace(found, cases=[name(n, 4.5) for n in range(11)]).quiet

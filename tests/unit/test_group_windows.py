@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from audit_analytics.detect.calibrate import stack_weeks
 from audit_analytics.detect.common import find_common, rate_against_each_other
 from audit_analytics.detect.peers import rate_by_peers
+from audit_analytics.detect.rows import stack_weeks
 from audit_analytics.detect.surprise import Surprise
 from audit_analytics.detect.windows import Rows, choose_windows, rate_windows, weigh_by_own
 

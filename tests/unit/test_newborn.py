@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, spread
+from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, quiet_tenant, spread
 
 from audit_analytics import load
 from audit_analytics.detect import newborn
@@ -261,3 +261,20 @@ def test_a_new_app_on_a_network_of_its_own_is_unusual_where_the_others_share_the
 
     assert rate("203.0.113.7") < 0.01
     assert rate("10.0.1.1") == 1.0
+
+
+def test_a_network_tells_more_of_a_new_app_than_a_number_where_nobody_else_calls_from_there():
+    """One app born this week calls 300 times, and some calls come from one more network."""
+
+    def begin(ip):
+        return find_birth(
+            quiet_tenant(),
+            calls("cli_now", spread(WEEK.start_at + 3 * DAY + 2 * HOUR, 30, over=DAY)),
+            calls("cli_now", spread(WEEK.start_at + 4 * DAY + 6 * HOUR, 300)),
+            calls("cli_now", spread(WEEK.start_at + 5 * DAY + 6 * HOUR, 20), ip=ip),
+        )
+
+    _, (strange,) = begin("203.0.113.9")
+    assert strange.detectors[0] == "NEWNET"
+    _, (shared,) = begin("10.0.4.1")
+    assert shared.detectors[0] == "BIRTH"

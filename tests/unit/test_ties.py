@@ -1,7 +1,9 @@
 """What is told first where several days and groups are as rare as the past can tell."""
 
+from dataclasses import replace
+
 import numpy as np
-from tenant import DAY, build_tenant, calls, local, make_events, quiet_tenant, spread
+from tenant import DAY, READ, build_tenant, calls, local, make_events, quiet_tenant, spread
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import detect_week, find_hits
@@ -73,3 +75,31 @@ def test_what_was_deleted_tells_more_than_that_its_api_is_new():
     hits = [hit("NEWAPI", 1e-6), hit("VOL", 1e-5), hit("rule:mass_delete")]
     case = Case(entity_type="app", entity="cli_a", p=1e-5, expected_per_week=1e-3, q=1e-3)
     assert order_reasons(hits, case)[0].detector == "rule:mass_delete"
+
+
+def test_in_a_small_tenant_a_network_like_none_before_tells_more_than_how_much():
+    """Five apps: no tail can be fitted to what is new, its p stops at one in a hundred."""
+    burst = calls(
+        "cli_03", spread(NOON, 200), ip="203.0.113.9", api=READ, outcome="permission", object=1
+    )
+    events = make_events(quiet_tenant(apps=5), burst)
+    panel, by_api, by_ip = build_tenant(events, rollup(events))
+    found = detect_week(panel, by_api, by_ip, detector=Distance())
+    hits = [h for h in find_hits(found, budget=10, severity_of_api={}) if h.entity == "cli_03"]
+    own = {h.detector: h for h in hits}
+    assert own["NEWNET"].unmatched
+    # what a tail was fitted to says itself how rare it is
+    assert not own["VOL"].unmatched
+    assert own["NEWNET"].p > 100 * own["VOL"].p
+    case = next(case for case in found.cases if case.entity == "cli_03")
+    assert [h.detector for h in order_reasons(hits, case)][:2] == ["NEWNET", "ERR"]
+
+
+def test_that_a_new_app_did_something_for_the_first_time_tells_least():
+    usual, bad = hit("rule:high_impact_write"), hit("rule:high_impact_write")
+    usual, bad = replace(usual, severity="medium"), replace(bad, severity="high")
+    born = hit("BIRTH", 1e-3)
+    case = Case(entity_type="app", entity="cli_a", p=1e-3, expected_per_week=2.0, q=0.1)
+    assert order_reasons([usual, born], case)[0] is born
+    assert order_reasons([bad, born], case)[0] is bad
+    assert order_reasons([usual, hit("VOL", 1e-3)], case)[0] is usual

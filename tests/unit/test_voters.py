@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from audit_analytics.detect.calibrate import Rows
+from audit_analytics.detect.rows import Rows
 from audit_analytics.detect.voters import vote
 
 APPS, WEEKS, DAYS, GROUPS = 80, 4, 7, 3

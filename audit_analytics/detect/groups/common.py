@@ -1,13 +1,12 @@
-"""Detector COMMON: many apps changed at once, and the cases beyond what is told one by one."""
+"""Detector COMMON: many apps changed at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect.groups import WeekGroup
-from audit_analytics.language import _, label_entity, mark, ngettext
+from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import list_names, say_when
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.engine import Detection
 
 
-def _explain(detection: Detection, untold: Sequence[Case]) -> Iterator[Hit]:
+def _explain(detection: Detection, _untold: Sequence[Case]) -> Iterator[Hit]:
     grid = detection.panel.grid
     for common in detection.common:
         day = grid.days(0)[common.day]
@@ -40,34 +39,9 @@ def _explain(detection: Detection, untold: Sequence[Case]) -> Iterator[Hit]:
             },
             where={"app_id": tuple(apps)},
         )
-    if untold:
-        days = grid.days(0)
-        apps = [case.entity for case in untold if case.entity_type == "app"]
-        yield Hit(
-            detector="COMMON",
-            kind="mixture",
-            entity_type="tenant",
-            entity="apps",
-            start_at=grid.day_span(days[0])[0],
-            end_at=grid.day_span(days[-1])[1],
-            observed=float(len(untold)),
-            unit=mark("cases that are not told one by one"),
-            severity=max(("medium", *(c.rarity for c in untold)), key=schema.SEVERITIES.index),
-            facts={"untold": [(case.entity, case.entity_type) for case in untold]},
-            where={"app_id": tuple(apps)} if apps else {},
-        )
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:  # noqa: ARG001 - a change of all has no entity
-    if "untold" in hit.facts:
-        return ngettext(
-            "This week differs as a whole: {n} more case was as rare as those told one by one; it "
-            "is counted here, not told ({names}).",
-            "This week differs as a whole: {n} more cases were as rare as those told one by one; "
-            "they are counted here, not told ({names}).",
-            len(hit.facts["untold"]),
-            names=list_names([label_entity(*entity) for entity in hit.facts["untold"]]),
-        )
     way: str = hit.facts["way"]
     return _(
         "This week differs as a whole: {apps} of {tested} apps stood out by {way} {when} ({names}). "
