@@ -7,7 +7,10 @@ the only gate.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -49,6 +52,10 @@ if TYPE_CHECKING:
 KNOWN_WEEKS: Final = 3
 """Past weeks that know how apps differ between weeks: of two, too many of the report week are
 unusual (logs of three weeks, eight seeds: 8 of 100 ordinary ones)."""
+
+SCORED_AT_ONCE: Final = 2
+"""Weeks that are scored at the same time: numpy works without the interpreter's lock, and each
+takes memory of its own."""
 
 
 @dataclass(frozen=True)
@@ -297,8 +304,16 @@ def _judge_apps(
     seed: int,
 ) -> AppDays:
     """Judge the app-days of the report week by the weeks before it."""
-    scored = {week: score_apps(panel, groups, networks, apis, week)[0] for week in panel.grid.weeks}
-    scored[0], windows = score_apps(panel, groups, networks, apis, 0, since=since)
+    weeks = [*panel.grid.weeks, 0]
+    scores = partial(score_apps, panel, groups, networks, apis)
+    with ThreadPoolExecutor(SCORED_AT_ONCE, thread_name_prefix="score") as pool:
+        # a thread does not know which detectors were chosen unless it is told
+        done = [
+            pool.submit(copy_context().run, scores, week, since=None if week else since)
+            for week in weeks
+        ]
+        scored = {week: found.result()[0] for week, found in zip(weeks, done, strict=True)}
+    _, windows = done[-1].result()
     rated = rate_windows(scored, count_windows(groups, windows), weighed=windows.keys())
     past, current = rated.past, rated.current
     calibrated = not np.isnan(past).any(axis=1).all()

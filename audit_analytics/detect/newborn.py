@@ -21,7 +21,9 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
   under a new id stands out before it does anything: E counts the births that a week lets expect,
   see :attr:`Newborns.units`, and not those there were.
 
-A log too short for anybody to be compared with an own past is judged in this way as a whole.
+A log too short for anybody to be compared with an own past is judged in this way as a whole. Where
+it knows too few earlier days to calibrate on, the apps are calibrated on each other: p is the share
+of them with a day as far from what all the others let expect. Of ten apps the farthest has p = 0.1.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
+from audit_analytics.detect.beside import rate_beside
 from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks
 from audit_analytics.detect.first_days import METRICS, FirstDays, describe_days
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
@@ -39,10 +42,13 @@ from audit_analytics.detect.panel import by_day
 from audit_analytics.detect.rows import stack_weeks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from audit_analytics.detect.panel import Panel
+    from audit_analytics.detect.rows import Rows
 
 MIN_REFERENCE: Final = 60
 """Days to be calibrated on: fewer cannot tell one day in fifty from the largest of a few."""
@@ -67,6 +73,9 @@ SURGE_SDS: Final = 3.0
 """So many standard deviations above what is usual, and one birth, chance brings."""
 
 INTERVAL_SDS: Final = 1.96
+
+MASKED: Final = 100
+"""Of so many apps one that is far out hides itself, where it is among those it is compared with."""
 
 ORDINARY: Final = 0.3
 """A day this probable is none to be told of an app that was here before."""
@@ -164,9 +173,9 @@ class Newborns:
         -------
         numpy.ndarray of bool of shape (n_apps, n_days)
             All of those who were born in this week, which is a case by itself where hardly anybody
-            is; of the others those that are unusual.
+            is, and all where nobody has a past; of the others those that are unusual.
         """
-        counted = self.this_week[:, None] & (self.weeks_past > 0)
+        counted = self.this_week[:, None] | (self.weeks_past == 0)
         return np.asarray(self.tested & (counted | (self.p["joint"] < ORDINARY)))
 
     def limit(self, kept: NDArray[np.bool_]) -> Newborns:
@@ -217,7 +226,8 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
     Returns
     -------
     Newborns
-        p-values and what they rest on; nothing is tested without sixty past days to calibrate on.
+        p-values and what they rest on. Without sixty past days to calibrate on they are those of
+        :func:`audit_analytics.detect.beside.rate_beside`.
     """
     grid, found = panel.grid, describe_days(panel, by_ip)
     first_day = np.array(grid.days(0))[0]
@@ -230,35 +240,28 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
     past = {}
     for week in grid.weeks:
         monday = np.full(len(panel.apps), grid.days(week)[0])
-        scores = _score(found, spreads, taught, np.maximum(monday, begin))
-        past[week] = scores[:, grid.days(week)]
+        expected = _predict(found, spreads, taught, np.maximum(monday, begin))
+        past[week] = _score(found, expected, taught)[:, grid.days(week)]
     reference, rows = stack_weeks(past, len(METRICS))
-    past_p = rate_weeks(reference, rows.week)
-    calibrator = Calibrator.of_weeks(-np.log10(past_p.min(axis=1)), rows)
-
-    now = _score(found, spreads, found.active, begin)
-    days = np.arange(now.shape[1])
-    p = rate_groups(reference, now.reshape(-1, len(METRICS)))
-    score = -np.log10(p.min(axis=1))
-    joint = np.maximum(calibrator.rate(score), calibrator.floor).reshape(now.shape[:2])
     log_began = born.min(initial=first_day)
     old = (born - log_began >= MIN_HISTORY_DAYS)[:, None]
-    real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
-    ranked = np.sort(np.where(real, joint, 1.0).min(axis=1)[real.any(axis=1)])
-    births = len(ranked)
-    far = -np.log10(calibrator.extrapolate(score)).reshape(now.shape[:2])
-    joint = np.searchsorted(ranked, joint, side="right") + STAND_INS * joint
-    joint = joint / (births + STAND_INS)
     weeks_past = len([w for w in grid.weeks if grid.days(w)[0] - log_began >= MIN_HISTORY_DAYS])
-    if not weeks_past:
-        joint = joint**UNBORN
+    days = np.arange(len(grid.day_hours))
+    if len(reference) >= MIN_REFERENCE:
+        real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
+        predicted = _predict(found, spreads, found.active, begin)
+        now = _score(found, predicted, found.active)
+        cells, joint, far = _rate_by_past(reference, rows, now, real)
+        joint = joint if weeks_past else joint**UNBORN
+    else:
+        predicted = _predict_beside(found, begin)
+        cells, far = rate_beside(_score(found, predicted, found.active))
+        joint = cells.min(axis=2)
 
     week = days >= first_day
     called = found.active[:, week].any(axis=1)
-    tested = (found.active & ~judged[:, None])[:, week] & (len(reference) >= MIN_REFERENCE)
-    cells = np.maximum(p, 1.0 / (100.0 * max(len(reference), 1))).reshape(now.shape)
+    tested = (found.active & ~judged[:, None])[:, week] & bool((joint < 1.0).any())
     named = {name: cells[:, :, g] for g, name in enumerate(METRICS)} | {"joint": joint}
-    predicted = {n: _predict(found, spreads[n], n, found.active, begin) for n in METRICS}
 
     def show(deviations: float) -> dict[str, NDArray[np.float64]]:
         return {
@@ -281,6 +284,25 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
         weeks_past=weeks_past,
         apps_count=int(called.sum()),
     )
+
+
+def _rate_by_past(
+    reference: NDArray[np.float64],
+    rows: Rows,
+    now: NDArray[np.float64],
+    real: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return p of each number and of each day by the past, and how far out the day is."""
+    past_p = rate_weeks(reference, rows.week)
+    calibrator = Calibrator.of_weeks(-np.log10(past_p.min(axis=1)), rows)
+    p = rate_groups(reference, now.reshape(-1, len(METRICS)))
+    score = -np.log10(p.min(axis=1))
+    joint = np.maximum(calibrator.rate(score), calibrator.floor).reshape(now.shape[:2])
+    far = -np.log10(calibrator.extrapolate(score)).reshape(now.shape[:2])
+    ranked = np.sort(np.where(real, joint, 1.0).min(axis=1)[real.any(axis=1)])
+    joint = np.searchsorted(ranked, joint, side="right") + STAND_INS * joint
+    cells = np.maximum(p, 1.0 / (100.0 * max(len(reference), 1))).reshape(now.shape)
+    return cells, joint / (len(ranked) + STAND_INS), far
 
 
 def _fit(scale: NDArray[np.float64], taught: NDArray[np.bool_]) -> _Spread:
@@ -307,29 +329,43 @@ def _count_before(active: NDArray[np.bool_], begin: NDArray[np.intp]) -> NDArray
 
 def _predict(
     found: FirstDays,
-    spread: _Spread,
-    name: str,
+    spreads: Mapping[str, _Spread],
     active: NDArray[np.bool_],
     begin: NDArray[np.intp],
-) -> _Prediction:
+) -> dict[str, _Prediction]:
+    """Return what the tenant, and its own days before, let expect of each day of each app."""
     since = active & (np.arange(active.shape[1]) >= begin[:, None])
-    own = found.scale[name] * since
-    precision = 1.0 / spread.between + _count_before(active, begin) / spread.within
-    before = np.cumsum(own, axis=1) - own
-    mean = (spread.mean / spread.between + before / spread.within) / precision
-    return _Prediction(mean, np.sqrt(spread.within + 1.0 / precision))
+    before = _count_before(active, begin)
+    predicted = {}
+    for name, spread in spreads.items():
+        own = found.scale[name] * since
+        precision = 1.0 / spread.between + before / spread.within
+        own_before = np.cumsum(own, axis=1) - own
+        mean = (spread.mean / spread.between + own_before / spread.within) / precision
+        predicted[name] = _Prediction(mean, np.sqrt(spread.within + 1.0 / precision))
+    return predicted
+
+
+def _predict_beside(found: FirstDays, begin: NDArray[np.intp]) -> dict[str, _Prediction]:
+    """Return the same where nobody has a past: of each app by all others."""
+    every = {name: _fit(scale, found.active) for name, scale in found.scale.items()}
+    predicted = _predict(found, every, found.active, begin)
+    for app in range(len(begin) if len(begin) <= MASKED else 0):
+        others = found.active.copy()
+        others[app] = False
+        spreads = {name: _fit(scale, others) for name, scale in found.scale.items()}
+        for name, own in _predict(found, spreads, found.active, begin).items():
+            predicted[name].mean[app], predicted[name].sd[app] = own.mean[app], own.sd[app]
+    return predicted
 
 
 def _score(
-    found: FirstDays,
-    spreads: dict[str, _Spread],
-    active: NDArray[np.bool_],
-    begin: NDArray[np.intp],
+    found: FirstDays, predicted: Mapping[str, _Prediction], active: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Return scores of shape (n_apps, n_days, n_metrics), NaN on days without a call."""
     scores = []
     for name in METRICS:
-        mean, sd = _predict(found, spreads[name], name, active, begin)
+        mean, sd = predicted[name]
         score = -scipy.stats.norm.logsf((found.scale[name] - mean) / sd) / np.log(10.0)
         scores.append(np.where(active, np.where(found.supported[name], score, 0.0), np.nan))
     return np.stack(scores, axis=2)

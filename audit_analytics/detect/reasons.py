@@ -111,7 +111,7 @@ def is_rare(case: Case, *, budget: float, ordinary: float = 1.0) -> bool:
     bool
         Whether it is rare enough to be told.
     """
-    return case.expected_per_week * ordinary < budget and case.p * ordinary < MAX_WEEK_P
+    return case.expected_per_week * ordinary < budget and case.p * ordinary <= MAX_WEEK_P
 
 
 def choose_reasons(

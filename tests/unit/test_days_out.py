@@ -93,7 +93,7 @@ def test_a_young_log_says_that_it_is_young():
 
 
 def test_a_log_too_small_to_compare_days_says_so_and_is_not_called_quiet():
-    verdict = run_week(make_events(*tenant(7, apps=5))).data["verdict"]
+    verdict = run_week(make_events(*tenant(7, apps=4))).data["verdict"]
     assert "Nothing stood out" not in verdict
     assert "No app could be assessed" in verdict
 

@@ -141,15 +141,16 @@ def test_a_few_apps_and_days_are_not_compared_and_that_is_said():
     assert report["series"]["expected"] == [None] * 168
 
 
-def test_one_week_alone_gives_a_report_with_rules_only():
+def test_apps_of_one_week_alone_are_compared_with_each_other():
     tried = [f"GET/open-apis/x/v1/{i}" for i in range(12)]
     probe = calls("cli_03", spread(NOON, 12), api=tried, outcome="permission")
     report = analyse(make_events(quiet_tenant(apps=8, weeks=1), probe))
     assert [(f["entity"], f["detectors"]) for f in report["findings"]] == [
-        ("cli_03", ["rule:probing"])
+        ("cli_03", ["rule:probing", "BIRTH"])
     ]
     finding = report["findings"][0]
-    assert (finding["p"], finding["rarity"], finding["severity"]) == (None, None, "high")
+    # the farthest of eight, and no more can be said
+    assert (finding["p"], finding["rarity"], finding["severity"]) == (0.125, "medium", "high")
     assert_numbers(report)
 
 

@@ -215,7 +215,7 @@ def _say_what(name: str, count: float) -> str:
 
 BIRTH = BirthGroup(
     name="BIRTH",
-    title=mark("A new app's unusual first days"),
+    title=mark("Unusual first days in the log"),
     kind="volume",
     method=mark(
         "apps without a past of their own, against the days of the other apps, the first days of earlier new apps and what they did so far (random effects)"

@@ -43,11 +43,16 @@ class ManyNetworksThresholds(Thresholds):
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
+    values = {
+        "entity": who,
+        "networks": ngettext("{n} network", "{n} networks", hit.observed),
+        "when": say_when(hit, zone),
+    }
+    if not hit.facts["usual"]:
+        return _("{entity} called from {networks} {when}.", **values)
     return _(
         "{entity} called from {networks} {when}; never more than {usual} before.",
-        entity=who,
-        networks=ngettext("{n} network", "{n} networks", hit.observed),
-        when=say_when(hit, zone),
+        **values,
         usual=say_number(hit.facts["usual"]),
     )
 

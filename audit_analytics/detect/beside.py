@@ -1,0 +1,64 @@
+"""A log that knows nothing of what was before: its apps are calibrated on each other.
+
+Hours or days of a log are all there is of an incident that somebody cut out, or of a tool's first
+day. Nothing in it has a past, but the apps are beside each other: what the others let expect of an
+app is known, and how far they are from it themselves. That says little (of ten apps the farthest
+has p = 0.1) and does not say more than it knows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LEAST_APPS: Final = 5
+"""Of fewer none can be told: a week rarer than p = 0.2 is no case in any tenant."""
+
+TESTS: Final = 8
+"""Of the numbers of an app about so many are independent tests. What has p = 0.2 then lies outside
+of the interval that 95 % of such days lie in."""
+
+
+def rate_beside(
+    scores: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many apps are as far from what the others let expect.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray of shape (n_apps, n_days, n_metrics)
+        -log10 of how probable each number is by the other apps and the app's days before; NaN on
+        days without a call.
+
+    Returns
+    -------
+    p : numpy.ndarray of shape (n_apps, n_days, n_metrics)
+        Share of the apps whose farthest number of all days is as far out, the app itself counted,
+        but no less than :data:`TESTS` times what the score itself says: of many apps that do much
+        the same one is the farthest, too. 1 where there is no score, and of fewer apps than
+        :data:`LEAST_APPS`.
+    far : numpy.ndarray of shape (n_apps, n_days)
+        The scores of the farthest numbers.
+
+    Examples
+    --------
+    >>> scores = np.array([[[4.0, 0.1]], [[2.0, 0.3]], [[0.1, 0.2]], [[0.0, 0.1]]])
+    >>> rate_beside(np.concatenate([scores, scores[2:]]))[0][:2].round(2).tolist()
+    [[[0.17, 1.0]], [[0.33, 1.0]]]
+    """
+    known = ~np.isnan(scores).all(axis=(1, 2))
+    filled = np.nan_to_num(scores)
+    far = filled.max(axis=2)
+    farthest = far.max(axis=1)
+    ranked = np.sort(farthest[known])
+    if len(ranked) < LEAST_APPS:
+        return np.ones(scores.shape), far
+    above = len(ranked) - np.searchsorted(ranked, filled, side="left")
+    # each is at least as far out as itself, but counts itself once whichever number it is
+    own = filled > farthest[:, None, None] - 1e-12
+    p = np.maximum((above + ~own) / len(ranked), TESTS * 10.0**-filled)
+    return np.where(np.isnan(scores), 1.0, np.minimum(p, 1.0)), far

@@ -1,0 +1,77 @@
+"""Logs of a day or an hour: nobody has a past, but the apps are beside each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from tenant import DAY, HOUR, READ, WEEK, calls, local, make_events, quiet_tenant, spread
+
+from audit_analytics.detect.beside import LEAST_APPS, rate_beside
+from audit_analytics.intake import count_log
+from audit_analytics.pipeline import judge_week
+from audit_analytics.settings import Settings
+
+NOON = local("2026-11-11 12:00")
+MIDNIGHT = local("2026-11-11 00:00")
+
+
+def judge(*parts, since=MIDNIGHT, until=MIDNIGHT + DAY):
+    events = make_events(*parts)
+    events = events[(events["at"] >= since) & (events["at"] < until)].reset_index(drop=True)
+    return judge_week(count_log(events, Settings()), week=WEEK.iso, settings=Settings())
+
+
+BURSTS = {
+    "denied at one API": calls("cli_03", spread(NOON, 40, over=HOUR / 4), outcome="permission"),
+    "reads twenty times as much": calls("cli_03", spread(NOON, 400, over=HOUR / 4), api=READ),
+    "calls from elsewhere": calls("cli_03", spread(NOON, 120, over=HOUR), ip="203.0.113.9"),
+    "tries what it finds": calls(
+        "cli_03", spread(NOON, 40), api=[f"GET/open-apis/drive/v1/x{n}" for n in range(40)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BURSTS)
+@pytest.mark.parametrize("hours", [3, 24])
+def test_what_one_app_does_on_the_only_day_there_is_is_found(name, hours):
+    at = max(NOON - HOUR, MIDNIGHT) if hours == 3 else MIDNIGHT
+    data = judge(quiet_tenant(), BURSTS[name], since=at, until=at + hours * HOUR)
+    assert data.findings[0].entity == "cli_03"
+    case = next(case for case in data.detection.cases if case.entity == "cli_03")
+    # the farthest of the apps that called, whatever it did
+    assert 1 / 12 <= case.p <= 1 / 10
+    assert case.expected_per_week >= 1.0
+
+
+def test_on_quiet_days_little_is_told_and_what_is_lies_outside_of_its_interval():
+    told = []
+    for day in range(5):
+        at = WEEK.start_at + day * DAY
+        data = judge(quiet_tenant(), since=at, until=at + DAY)
+        told += [hit for hit in data.hits if hit.detector == "BIRTH"]
+        assert all(case.expected_per_week >= 1.0 for case in data.detection.cases)
+    assert len(told) <= 5
+    assert all(hit.observed > hit.high for hit in told)
+
+
+@given(
+    arrays(
+        float,
+        st.tuples(st.integers(1, 12), st.integers(1, 3), st.integers(1, 3)),
+        elements=st.floats(0, 30) | st.just(np.nan),
+    )
+)
+def test_no_more_apps_are_rare_than_p_says(scores):
+    p, far = rate_beside(scores)
+    known = ~np.isnan(scores).all(axis=(1, 2))
+    least = p.min(axis=(1, 2))[known]
+    assert p.shape == scores.shape
+    assert (p[np.isnan(scores)] == 1.0).all()
+    if known.sum() < LEAST_APPS:
+        assert (p == 1.0).all()
+    for limit in (0.1, 0.2, 0.5):
+        # equals share a place
+        distinct = len(np.unique(far.max(axis=1)[known])) == known.sum()
+        assert not distinct or (least <= limit).mean() <= limit if known.any() else True
+    assert (p >= np.minimum(10.0 ** -np.nan_to_num(scores), 1.0) - 1e-12)[~np.isnan(scores)].all()
