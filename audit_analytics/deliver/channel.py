@@ -58,23 +58,12 @@ class Parcel:
 
     @property
     def file_name(self) -> str:
-        """Return the name of the file that is sent along.
-
-        Returns
-        -------
-        str
-            Says the week, since mails and chats from many weeks end in one folder.
-        """
+        """Name the file that is sent along by its week: those of many weeks end in one folder."""
         return f"report-{self.message.week}.html"
 
     @cached_property
     def html(self) -> bytes:
-        """Return the report as one HTML file.
-
-        Returns
-        -------
-        bytes
-            report.html as it is, or drawn anew from the masked report.
+        """Return the report as one HTML file: report.html, or drawn anew from the masked report.
 
         Raises
         ------

@@ -84,24 +84,12 @@ class Query:
 
     @property
     def start_second(self) -> int:
-        """Return the first second of the span.
-
-        Returns
-        -------
-        int
-            Seconds since the epoch.
-        """
+        """Return the first second of the span, since the epoch."""
         return math.ceil(self.start.timestamp())
 
     @property
     def end_second(self) -> int:
-        """Return the first second after the span.
-
-        Returns
-        -------
-        int
-            Seconds since the epoch.
-        """
+        """Return the first second after the span, since the epoch."""
         return math.ceil(self.end.timestamp())
 
     def body(self, page_token: str = "") -> dict[str, Any]:

@@ -64,10 +64,7 @@ class Origin:
     def place(self) -> str:
         """Return what two addresses of one provider and region have in common.
 
-        Returns
-        -------
-        str
-            Empty where the provider is not told: a country alone makes nobody a neighbour.
+        It is empty where the provider is not told: a country alone makes nobody a neighbour.
         """
         return f"{self.provider}/{self.region or self.country}" if self.provider else ""
 

@@ -55,14 +55,10 @@ class Finding:
 
     @cached_property
     def evidence(self) -> pd.DataFrame:
-        """Return the log entries behind it, 20 at most.
+        """Return the log entries behind it, a row each by time, 20 at most.
 
-        Returns
-        -------
-        pandas.DataFrame
-            One row per log entry, by time; ``id`` is that of
-            :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC], ``local`` text
-            in the tenant's zone. ``attrs["more_count"]`` calls are not shown.
+        ``id`` is that of :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC],
+        ``local`` text in the tenant's zone. ``attrs["more_count"]`` calls are not shown.
         """
         table = tabulate_evidence(self.data["evidence"]["rows"])
         table = table.sort_values("at", kind="stable", ignore_index=True)

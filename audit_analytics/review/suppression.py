@@ -107,13 +107,7 @@ class Suppression(BaseModel):
 
     @property
     def suppression_id(self) -> str:
-        """Return an id that depends on nothing but the entry.
-
-        Returns
-        -------
-        str
-            ``s-`` and eight hexadecimal digits.
-        """
+        """Return ``s-`` and eight hexadecimal digits that depend on nothing but the entry."""
         text = self.model_dump_json(exclude={"finding"})
         return "s-" + hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
 

@@ -49,13 +49,7 @@ class Clock:
 
     @property
     def week(self) -> NDArray[np.int64]:
-        """Return the week of every hour.
-
-        Returns
-        -------
-        numpy.ndarray of int64 of shape (hours,)
-            Weeks since the start of the log.
-        """
+        """Return the week of every hour, since the start of the log: int64 of shape (hours,)."""
         return (self.starts - self.start) // (7 * DAY)
 
 

@@ -136,13 +136,7 @@ class Rollups:
 
     @cached_property
     def version(self) -> str:
-        """Return the fingerprint of form, SQL and catalogue.
-
-        Returns
-        -------
-        str
-            16 hexadecimal digits.
-        """
+        """Return the fingerprint of form, SQL and catalogue: 16 hexadecimal digits."""
         text = f"{FORMAT}\n{SQL.template}\n{self.catalogue.digest()}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
