@@ -17,7 +17,7 @@ from audit_analytics.feishu.transport import (
     check_base_url,
     open_session,
     post,
-    upload,
+    request,
 )
 
 if TYPE_CHECKING:
@@ -158,11 +158,12 @@ class AppBot:
             )
             answer = self._try(
                 "the file",
-                lambda: upload(
+                lambda: request(
                     session,
+                    "POST",
                     self._base_url + FILES_PATH,
-                    {"file_type": "stream", "file_name": parcel.file_name},
-                    (parcel.file_name, html),
+                    data={"file_type": "stream", "file_name": parcel.file_name},
+                    files={"file": (parcel.file_name, html)},
                     auth=token,
                     timeout_seconds=self._timeout_seconds,
                 ),

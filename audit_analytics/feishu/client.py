@@ -44,7 +44,7 @@ from audit_analytics.feishu.refusals import (
     refuse_answer,
     wait_seconds,
 )
-from audit_analytics.feishu.transport import FEISHU, check_base_url, get, open_session, post
+from audit_analytics.feishu.transport import FEISHU, check_base_url, open_session, post, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -303,10 +303,11 @@ class AuditLogClient:
             The platform refuses the app or the request.
         """
         send = partial(
-            get,
+            request,
             self._session,
+            "GET",
             self._base_url + path,
-            params,
+            params=params,
             auth=self._token,
             timeout_seconds=self._timeout_seconds,
         )
