@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from audit_analytics.deliver.channel import Channel
     from audit_analytics.settings import Settings
+
+    Channel = CustomBot | AppBot | Mail
 
 __all__ = ["CHANNELS", "Outcome", "deliver_report"]
 
@@ -152,7 +153,7 @@ def _deliver(
                 channel=name, status="dry run", detail=json_text(channel.preview(parcel))
             )
         delivered = {} if parcel.again else read_state(parcel.folder)
-        fingerprint = channel.fingerprint(parcel)
+        fingerprint = parcel.digest(channel.target, has_file=channel.has_file)
         if delivered.get(name) == fingerprint:
             return Outcome(channel=name, status="already sent")
         channel.send(parcel)

@@ -58,11 +58,6 @@ class AppBot:
     timeout_seconds : float, default 30
         Longest wait for a connection and for each part of an answer, in seconds.
 
-    Attributes
-    ----------
-    name : str
-        ``app``.
-
     Raises
     ------
     ConfigError
@@ -76,7 +71,7 @@ class AppBot:
     AppBot('https://open.feishu.cn', Credentials(app_id='cli_a1'))
     """
 
-    name = "app"
+    has_file = True
 
     def __init__(
         self,
@@ -98,21 +93,10 @@ class AppBot:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._base_url!r}, {self._credentials!r})"
 
-    def fingerprint(self, parcel: Parcel) -> str:
-        """Return a hash of what would be sent and where to.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-        """
-        target = f"{self._base_url} {self._receive_id_type} {self._receive_id}"
-        return parcel.digest(target, has_file=True)
+    @property
+    def target(self) -> str:
+        """Return where it sends to."""
+        return f"{self._base_url} {self._receive_id_type} {self._receive_id}"
 
     def preview(self, parcel: Parcel) -> str:
         """Return what would be sent; there is no secret in it.
@@ -148,7 +132,9 @@ class AppBot:
             The platform refuses one of them, or cannot be reached.
         """
         html = parcel.html
-        name = self.fingerprint(parcel) + (secrets.token_hex(8) if parcel.again else "")
+        name = parcel.digest(self.target, has_file=True) + (
+            secrets.token_hex(8) if parcel.again else ""
+        )
         with open_session(self._base_url) as session:
             token = TenantToken(
                 self._credentials,
