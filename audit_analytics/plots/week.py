@@ -146,14 +146,12 @@ def _hatch(ax: Axes, missing: Iterable[int]) -> None:
         )
 
 
-def _mark(
-    ax: Axes, findings: Iterable[Mapping[str, Any]], start: datetime, hours: int, near: float = 4
-) -> None:
-    """Write the ranks above the axes; findings nearer than `near` hours share one stack."""
+def _mark(ax: Axes, findings: Iterable[Mapping[str, Any]], start: datetime, hours: int) -> None:
+    """Write the ranks above the axes; findings nearer than 4 hours share one stack."""
     stacks: list[tuple[float, list[int]]] = []
     for finding in sorted(findings, key=lambda f: (f["start_at"], f["rank"])):
         at = min(max(count_hours(start, finding["start_at"]), 0), hours - 1)
-        if stacks and at - stacks[-1][0] < near:
+        if stacks and at - stacks[-1][0] < 4:
             stacks[-1][1].append(finding["rank"])
         else:
             stacks.append((at, [finding["rank"]]))

@@ -131,15 +131,13 @@ def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
     return clean(text, limit)
 
 
-def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
+def markdown(text: str) -> str:
     r"""Escape a text for a Markdown paragraph or table cell.
 
     Parameters
     ----------
     text : str
         Any text.
-    limit : int
-        Longest result in characters before escapes are written out.
 
     Returns
     -------
@@ -152,7 +150,7 @@ def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
     >>> print(markdown("[x](javascript:y) <b> a|b cli_1 www.x.org"))
     \[x\](javascript:y) \<b\> a\|b cli_1 www`.`x.org
     """
-    text = re.sub(r"[\\`*\[\]<>|~$#]|&(?=#?\w+;)", r"\\\g<0>", clean(text, limit))
+    text = re.sub(r"[\\`*\[\]<>|~$#]|&(?=#?\w+;)", r"\\\g<0>", clean(text, TEXT_LIMIT))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # snake_case stays readable
     text = re.sub(r"^(\s*)([-+=]|\d+[.)](?=\s|$))", _escape_block_start, text)
     # Renderers look for addresses after unescaping; only a code span keeps them from it.
@@ -190,15 +188,13 @@ def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
     return f"{fence}{pad}{escaped}{pad}{fence}"
 
 
-def csv_cell(text: str, limit: int = TEXT_LIMIT) -> str:
+def csv_cell(text: str) -> str:
     """Make a text safe as a spreadsheet cell.
 
     Parameters
     ----------
     text : str
         Any text.
-    limit : int
-        Longest result in characters before escapes are written out.
 
     Returns
     -------
@@ -210,7 +206,7 @@ def csv_cell(text: str, limit: int = TEXT_LIMIT) -> str:
     >>> csv_cell("=cmd()")
     "'=cmd()"
     """
-    cell = clean(text, limit)
+    cell = clean(text, TEXT_LIMIT)
     return f"'{cell}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else cell
 
 

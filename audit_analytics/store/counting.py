@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -49,47 +49,6 @@ class HourCounts:
     by_api: pa.Table
     by_ip: pa.Table
     damaged: list[datetime]
-
-
-class Engine(Protocol):
-    """Counts the events of stored windows."""
-
-    @property
-    def batch_rows(self) -> int:
-        """Return how many rows are counted at once, at least one hour."""
-        ...
-
-    @property
-    def workers(self) -> int:
-        """Return how many batches are counted at once."""
-        ...
-
-    def count(
-        self,
-        store: Store,
-        windows: Sequence[Manifest],
-        hours: Sequence[Hour],
-        catalogue: Catalogue,
-    ) -> HourCounts:
-        """Count the events of some hours.
-
-        Parameters
-        ----------
-        store : Store
-            The store.
-        windows : sequence of Manifest
-            The windows that overlap the hours, in order of time.
-        hours : sequence of Hour
-            Hours that follow each other.
-        catalogue : Catalogue
-            The APIs and their sensitivity, as they stand now.
-
-        Returns
-        -------
-        HourCounts
-            The counts.
-        """
-        ...
 
 
 @dataclass(frozen=True)
