@@ -52,7 +52,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
     ]
     week = data.in_week(data.calls.by_api, "bucket_at")
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
-    if status == "complete" and is_unread(data.ingest):
+    if status == "complete" and _is_unread(data.ingest):
         status = "unread"
     unknown = list_unknown_apis(week)
     ratings = {row.api: propose_rating(row.api) for row in unknown}
@@ -166,25 +166,17 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
     }
 
 
-def is_unread(ingest: dict[str, int]) -> bool:
+def _is_unread(ingest: dict[str, int]) -> bool:
     """Tell whether so much of a log could not be read that it is not complete.
 
-    Parameters
-    ----------
-    ingest : dict of str to int
-        Counts of the log as read.
-
-    Returns
-    -------
-    bool
-        True if a part of unknown content was lost, or more than 1 % of the rows. In which week
-        they were nobody can tell, so no week is complete then.
+    That is a part of unknown content, or more than 1 % of the rows. In which week they were nobody can
+    tell, so no week is complete then.
 
     Examples
     --------
-    >>> is_unread({"rows_read": 1000, "rejects": 10}), is_unread({"rows_read": 9, "rejects": 1})
+    >>> _is_unread({"rows_read": 1000, "rejects": 10}), _is_unread({"rows_read": 9, "rejects": 1})
     (False, True)
-    >>> is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
+    >>> _is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
     True
     """
     too_many = ingest["rejects"] > MAX_REJECTS_SHARE * ingest["rows_read"]
@@ -298,7 +290,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
     if hours:
         values = {"hours": say_number(hours), "total": say_number(total)}
         sentences.append(_("{hours} of {total} hours are missing from the log.", **values))
-    if is_unread(data.ingest):
+    if _is_unread(data.ingest):
         sentences.append(
             ngettext(
                 "Part of the log could not be read: {n} row at least.",

@@ -58,24 +58,12 @@ def visible(text: str) -> str:
     return text.translate(odd) if odd else text
 
 
-def shorten(text: str, limit: int = NAME_LIMIT) -> str:
-    """Cut a long text in the middle and say how long it was.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-    limit : int
-        Longest result in characters, the note on the length not counted.
-
-    Returns
-    -------
-    str
-        The text, or its two ends round a note; never longer than the text was.
+def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
+    """Cut a long text in the middle and say how long it was; the result is never longer than it.
 
     Examples
     --------
-    >>> shorten("a" * 4096, limit=6)
+    >>> _shorten("a" * 4096, limit=6)
     'aaa … [4,096 characters] … aaa'
     """
     note = f" … [{len(text):,} characters] … "
@@ -105,7 +93,7 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
     >>> print(clean("two\nlines"))
     two\nlines
     """
-    return visible(shorten(text, limit))
+    return visible(_shorten(text, limit))
 
 
 def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -237,7 +225,7 @@ def inert(text: str, limit: int = TEXT_LIMIT) -> str:
     text = re.sub(r"(?<=\w):(?=[^\s\d])|:(?=//)", "[:]", text)
     text = re.sub(r"(?<=\w)\.(?=[^\W\d_]{2,})", "[.]", text)
     # escapes written out are longer than what they stand for
-    return shorten(text, 2 * limit)
+    return _shorten(text, 2 * limit)
 
 
 def json_text(text: str) -> str:

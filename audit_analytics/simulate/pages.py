@@ -55,7 +55,7 @@ def write_pages(company: Company, out_dir: Path) -> list[Path]:
         _write_lines(path, _paginate(items, count))
         written.append(path)
     labels, about = out_dir / "labels.csv", out_dir / "company.json"
-    write_private(labels, write_labels(company.labels).encode())
+    write_private(labels, _write_labels(company.labels).encode())
     write_private(about, msgspec.json.format(msgspec.json.encode(_describe(company))) + b"\n")
     apps = out_dir / "apps.json.gz"
     _write_lines(apps, _list_apps(company))
@@ -67,19 +67,8 @@ def _write_lines(path: Path, pages: Iterable[dict[str, Any]]) -> None:
     write_private(path, gzip.compress(content, 9, mtime=0))
 
 
-def write_labels(labels: pd.DataFrame) -> str:
-    """Write labels as CSV.
-
-    Parameters
-    ----------
-    labels : pandas.DataFrame
-        The labels of a company.
-
-    Returns
-    -------
-    str
-        CSV with a header; instants as ISO 8601 in UTC.
-    """
+def _write_labels(labels: pd.DataFrame) -> str:
+    """Write labels as CSV with a header; instants as ISO 8601 in UTC."""
     instants = {c: labels[c].dt.strftime("%Y-%m-%dT%H:%M:%SZ") for c in ("start_at", "end_at")}
     text: str = labels.assign(**instants).to_csv(index=False, lineterminator="\n")
     return text
