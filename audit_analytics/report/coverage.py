@@ -50,7 +50,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         for first, length in find_runs(np.flatnonzero(gap))
         for start, end in [(grid.hours[first], grid.ends[first + length - 1])]
     ]
-    week = data.in_week(data.calls.by_api, "bucket_at")
+    week = data.in_week(data.calls.by_api)
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
     if status == "complete" and _is_unread(data.ingest):
         status = "unread"
@@ -197,7 +197,7 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         Part of the report dict.
     """
     panel = data.detection.panel
-    week = data.in_week(data.calls.by_api, "bucket_at")
+    week = data.in_week(data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     days = pd.Series(panel.history_days(0), index=panel.apps)
     # most of a flood is left out of the panel, and is not worth a row each
