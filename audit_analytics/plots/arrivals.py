@@ -14,6 +14,7 @@ from audit_analytics.plots._style import (
     DATE,
     DAY,
     SHORT_DAY,
+    draw_legend,
     draw_midnights,
     get_axes,
     use_style,
@@ -83,17 +84,7 @@ def new_networks(
     ax.set_axisbelow(True)
     ax.set_title(_("First contacts with a network, a day ({zone})", zone=zone), pad=26)
     if len(days):
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=2,
-            borderaxespad=0.2,
-            handlelength=0.9,
-            handletextpad=0.4,
-            columnspacing=1.1,
-            labelcolor=COLOURS["muted"],
-            fontsize=9,
-        )
+        draw_legend(ax, 2)
     return ax
 
 

@@ -11,9 +11,9 @@ from audit_analytics.language import _, say_number
 from audit_analytics.plots._style import (
     CLASS_NAMES,
     CLASSES,
-    COLOURS,
     DATE,
     SHORT_DAY,
+    draw_legend,
     get_axes,
     read_instant,
     show_days,
@@ -86,17 +86,7 @@ def error_classes(
     ax.set_axisbelow(True)
     ax.set_title(_say_title(width, zone), pad=26 if classes else 8)
     if classes:
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=7,
-            borderaxespad=0.2,
-            handlelength=0.9,
-            handletextpad=0.4,
-            columnspacing=1.1,
-            labelcolor=COLOURS["muted"],
-            fontsize=9,
-        )
+        draw_legend(ax, 7)
     return ax
 
 
