@@ -197,10 +197,10 @@ def _is_set_up(name: str, settings: Settings) -> bool:
 
 
 def _make_bot(settings: Settings, **options: Any) -> Channel:  # noqa: ANN401
-    url = settings.deliver.read_webhook_url()
+    url = settings.deliver.read_secret("webhook_url")
     if url is None:
         raise ConfigError("setting deliver.webhook_url: is missing; set it or its _file")
-    return CustomBot(url, settings.deliver.read_webhook_secret(), **options)
+    return CustomBot(url, settings.deliver.read_secret("webhook_secret"), **options)
 
 
 def _make_app(settings: Settings, **options: Any) -> Channel:  # noqa: ANN401
@@ -228,7 +228,7 @@ def _make_mail(settings: Settings, **options: Any) -> Channel:  # noqa: ANN401
         security=deliver.smtp_security,
         ca_file=deliver.smtp_ca_file,
         user=deliver.smtp_user,
-        password=deliver.read_smtp_password(),
+        password=deliver.read_secret("smtp_password"),
         **options,
     )
 

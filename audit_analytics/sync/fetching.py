@@ -130,7 +130,7 @@ class Fetching:
             apis = self._rollups.catalogue.sensitive_apis()
             self._filters = split_filters(apis)
             self._scope = f"sensitive-{hashlib.sha256(' '.join(apis).encode()).hexdigest()[:8]}"
-        key = settings.read_hash_key()
+        key = settings.redaction.read_secret("hash_key")
         self._redaction = Redaction.from_settings(
             settings.redaction, key.get_secret_value() if key else store.read_key()
         )
