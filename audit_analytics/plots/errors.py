@@ -78,7 +78,8 @@ def error_classes(
         label = _(CLASS_NAMES[name])
         ax.fill_between(edges, low, high, step="post", color=colour, linewidth=0, label=label)
         floor = top
-    show_days(ax, start, max(round(float(edges[-1])), 1), zone, form=_form(edges[-1]))
+    form = SHORT_DAY if edges[-1] <= 8 * 24 else DATE
+    show_days(ax, start, max(round(float(edges[-1])), 1), zone, form=form)
     ax.set_ylim(0, 1.06 * max(floor.max(initial=0), 1))
     ax.locator_params(axis="y", nbins=4)
     ax.yaxis.set_major_formatter(write_number)
@@ -103,10 +104,6 @@ def _read(errors: pd.DataFrame | Mapping[str, Any]) -> tuple[Any, pd.Timedelta, 
     start = full[0] if len(sums) else pd.Timestamp(0, tz="UTC")
     found = {name.removesuffix("_count"): sums[name].tolist() for name in columns}
     return start, width, {name: counts for name, counts in found.items() if any(counts)}
-
-
-def _form(hours: float) -> str:
-    return SHORT_DAY if hours <= 8 * 24 else DATE
 
 
 def _say_title(width: pd.Timedelta, zone: str) -> str:

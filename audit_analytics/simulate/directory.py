@@ -94,24 +94,6 @@ class Directory:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             return cls(app for line in lines for app in json.loads(line)["data"]["app_list"])
 
-    def grant(self, app_id: str, scope: str, level: int, at: int) -> None:
-        """Publish a version of an app that has one scope more.
-
-        Parameters
-        ----------
-        app_id : str
-            The app.
-        scope : str
-            The scope.
-        level : int
-            How sensitive the platform calls it.
-        at : int
-            When, epoch seconds.
-        """
-        app = self.apps[app_id]
-        app["scopes"] = [*app["scopes"], {"scope": scope, "level": level}]
-        self.publish(app_id, at)
-
     def publish(self, app_id: str, at: int) -> None:
         """Publish a version of an app with the scopes it has.
 

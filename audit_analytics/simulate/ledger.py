@@ -152,7 +152,7 @@ class Ledger:
         span = range(low, high)
         if self._is_descending:
             span = span[::-1]
-        at = self.position(query, now=now)
+        at = self._read_position(query, now=now)
         wanted = set(api_keys)
         rows: list[int] = []
         for position in range(at, len(span)):
@@ -173,20 +173,8 @@ class Ledger:
         text = f"{position}.{int(now)}.{_digest(query)}.{secrets.token_hex(4)}".encode()
         return base64.urlsafe_b64encode(self._mac(text) + text).decode()
 
-    def position(self, query: dict[str, Any], *, now: float) -> int:
-        """Read where a query's page begins.
-
-        Parameters
-        ----------
-        query : dict
-            The body of a request.
-        now : float
-            The time, in epoch seconds.
-
-        Returns
-        -------
-        int
-            Position in the query's span; 0 without a page token.
+    def _read_position(self, query: dict[str, Any], *, now: float) -> int:
+        """Read where in a query's span its page begins; 0 without a page token.
 
         Raises
         ------
@@ -226,7 +214,7 @@ class Ledger:
         Slice
             What is served.
         """
-        at = self.position(query, now=now)
+        at = self._read_position(query, now=now)
         match fault:
             case "repeated_page" if at:
                 before = max(0, at - int(query.get("page_size", 20)))
