@@ -12,13 +12,7 @@ from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.channel import send_with_retries
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.auth import Credentials, TenantToken
-from audit_analytics.feishu.transport import (
-    Answer,
-    check_base_url,
-    open_session,
-    post,
-    request,
-)
+from audit_analytics.feishu.transport import Answer, check_base_url, open_session, post, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

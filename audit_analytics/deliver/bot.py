@@ -19,13 +19,7 @@ from urllib.parse import urlsplit
 from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.channel import HIDDEN, send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.transport import (
-    Answer,
-    Unanswered,
-    check_base_url,
-    open_session,
-    post,
-)
+from audit_analytics.feishu.transport import Answer, Unanswered, check_base_url, open_session, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,12 +19,7 @@ from audit_analytics.feishu.answers import (
     Unavailable,
     WrongAddress,
 )
-from audit_analytics.feishu.auth import (
-    AddressRefused,
-    Credentials,
-    CredentialsRefused,
-    TenantToken,
-)
+from audit_analytics.feishu.auth import AddressRefused, Credentials, CredentialsRefused, TenantToken
 from audit_analytics.feishu.calls import Calls, PacedAdapter, Skew
 from audit_analytics.feishu.pages import (
     Budget,

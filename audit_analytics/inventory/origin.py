@@ -29,12 +29,7 @@ _PROVIDER: Final = (
     "provider",
 )
 _REGION: Final = ("cloud_region", "region", "subdivisions.0.iso_code")
-_COUNTRY: Final = (
-    "registered_country.iso_code",
-    "country.iso_code",
-    "country_code",
-    "country",
-)
+_COUNTRY: Final = ("registered_country.iso_code", "country.iso_code", "country_code", "country")
 _KINDS: Final = {
     mark("Tor"): ("is_tor_exit_node", "tor"),
     mark("VPN"): ("is_anonymous_vpn", "vpn"),

@@ -33,10 +33,7 @@ SETTLE_DAYS: Final = 7
 
 @use_style()
 def new_networks(
-    networks: pd.DataFrame | Mapping[str, Any],
-    *,
-    zone: str = "UTC",
-    ax: Axes | None = None,
+    networks: pd.DataFrame | Mapping[str, Any], *, zone: str = "UTC", ax: Axes | None = None
 ) -> Axes:
     """Plot how many networks apps called from for the first time, day by day.
 

@@ -31,10 +31,7 @@ HOUR = pd.Timedelta(hours=1)
 
 @use_style()
 def error_classes(
-    errors: pd.DataFrame | Mapping[str, Any],
-    *,
-    zone: str = "UTC",
-    ax: Axes | None = None,
+    errors: pd.DataFrame | Mapping[str, Any], *, zone: str = "UTC", ax: Axes | None = None
 ) -> Axes:
     """Plot the errors of every class over time, stacked.
 

@@ -106,9 +106,7 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
     """
     rows = by_api[by_api["severity"] == "unknown"]
     found = rows.groupby(rows["api"].astype("str")).agg(
-        calls=("calls_count", "sum"),
-        apps=("app_id", "nunique"),
-        missing=("not_found_count", "sum"),
+        calls=("calls_count", "sum"), apps=("app_id", "nunique"), missing=("not_found_count", "sum")
     )
     found = found[found["calls"] > found["missing"]].reset_index()
     found = found.sort_values(["calls", "api"], ascending=[False, True])
@@ -277,7 +275,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
                 len(data.findings),
                 counts=count_severities([finding.severity for finding in data.findings]),
                 sentence=_say_first(data),
-            ),
+            )
         ]
     else:
         apps = int(data.detection.judged.sum())

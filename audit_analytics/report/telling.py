@@ -88,10 +88,7 @@ def tell_finding(
         _evidence(finding, rows, more_count, report["tenant_zone"], with_objects=with_objects),
         _section(_("Known harmless causes"), finding["known_benign"]),
         _section(_("Check next"), finding["next_steps"], numbered=True),
-        _section(
-            "ATT&CK",
-            [_("{id} {name} (version {version})", **t) for t in finding["attack"]],
-        ),
+        _section("ATT&CK", [_("{id} {name} (version {version})", **t) for t in finding["attack"]]),
         _commands(finding),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -25,14 +25,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from audit_analytics.dates.buckets import read_clocks
 from audit_analytics.detect import Detector, list_detectors

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 
-HOLIDAYS: Final = frozenset(
-    {*(date(2026, 10, day) for day in range(1, 8)), date(2026, 10, 23)},
-)
+HOLIDAYS: Final = frozenset({*(date(2026, 10, day) for day in range(1, 8)), date(2026, 10, 23)})
 """Days off around the default range: National Day, and the company's own anniversary."""
 
 

@@ -82,12 +82,7 @@ class EventBuilder:
     ['GET/open-apis/im/v1/chats', 'unknown']
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue | None = None,
-        *,
-        keeps_texts: bool = False,
-    ) -> None:
+    def __init__(self, catalogue: Catalogue | None = None, *, keeps_texts: bool = False) -> None:
         self.notes: Counter[str] = Counter()
         self._show = _show if keeps_texts else describe_shape
         self._rows_read = 0

@@ -59,11 +59,7 @@ class Compaction:
 
 
 def compact_store(
-    store: Store,
-    now: datetime,
-    *,
-    redaction: Redaction | None = None,
-    reread: timedelta = REREAD,
+    store: Store, now: datetime, *, redaction: Redaction | None = None, reread: timedelta = REREAD
 ) -> Compaction:
     """Join the small windows of each settled day. Hold the lock.
 

@@ -67,11 +67,7 @@ class DuckEngine:
     workers: int = 2
 
     def count(
-        self,
-        store: Store,
-        windows: Sequence[Manifest],
-        hours: Sequence[Hour],
-        catalogue: Catalogue,
+        self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
     ) -> HourCounts:
         """Count the events of some hours.
 

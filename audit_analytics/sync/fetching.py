@@ -30,14 +30,7 @@ from audit_analytics.feishu.client import (
 )
 from audit_analytics.feishu.query import PAGE_SIZE_MAX, SMALL_PAGE
 from audit_analytics.feishu.ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
-from audit_analytics.store import (
-    ALL,
-    Manifest,
-    Redaction,
-    Rollups,
-    Store,
-    WindowWriter,
-)
+from audit_analytics.store import ALL, Manifest, Redaction, Rollups, Store, WindowWriter
 from audit_analytics.store.redaction import say_changes
 from audit_analytics.sync.late import look_for_late
 from audit_analytics.sync.reading import flatten_items, read_batches
