@@ -21,8 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from report_fixture import make_gaps_report, make_hostile_report, make_report
 
 from audit_analytics.cli.main import main
-from audit_analytics.deliver import deliver_report
-from audit_analytics.deliver.state import STATE_NAME
+from audit_analytics.deliver import STATE_NAME, deliver_report
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.feishu.transport import Answer
 from audit_analytics.report.json_file import render_json
