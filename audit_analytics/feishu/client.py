@@ -23,7 +23,6 @@ from audit_analytics.feishu.auth import AddressRefused, Credentials, Credentials
 from audit_analytics.feishu.calls import Calls, PacedAdapter, Skew
 from audit_analytics.feishu.pages import (
     Budget,
-    BudgetSpent,
     Page,
     PageTokenExpired,
     PaginationBroken,
@@ -46,14 +45,10 @@ if TYPE_CHECKING:
 
 
 __all__ = [
-    "FEISHU",
-    "LOG_PATH",
-    "LOG_SCOPE",
     "AddressRefused",
     "AnswerTooLong",
     "AuditLogClient",
     "Budget",
-    "BudgetSpent",
     "Credentials",
     "CredentialsRefused",
     "Page",

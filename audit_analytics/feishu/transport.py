@@ -47,7 +47,6 @@ __all__ = [
     "is_loopback",
     "open_session",
     "post",
-    "read_answer",
     "request",
 ]
 

@@ -30,11 +30,6 @@ class Finding:
         The finding as it stands in findings.json.
     report : mapping of str to Any
         Its report.
-
-    Attributes
-    ----------
-    data : mapping of str to Any
-        The finding as it stands in findings.json.
     """
 
     def __init__(self, data: Mapping[str, Any], report: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """The findings of one week, with everything they rest on.
+    """The findings of one week, with everything they rest on; parameters are attributes, too.
 
     Parameters
     ----------
@@ -41,17 +41,6 @@ class Report:
         Files of the log that could not be read, with the reason.
     settings : Settings, optional
         What it was made with; they name the files of suppressions and verdicts.
-
-    Attributes
-    ----------
-    data : dict of str to Any
-        The report dict.
-    rejects : pandas.DataFrame
-        Rows of the log that could not be read.
-    damaged : list of str
-        Files of the log that could not be read, with the reason.
-    settings : Settings or None
-        What it was made with.
     """
 
     def __init__(

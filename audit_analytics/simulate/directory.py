@@ -32,6 +32,8 @@ Answer = tuple[int, dict[str, Any]]
 class Directory:
     """Apps, their versions and the people who own them; may change while it is served.
 
+    It keeps them as attributes: apps by app id, people by open id.
+
     Parameters
     ----------
     apps : iterable of dict
@@ -44,17 +46,6 @@ class Directory:
         What the asking app was granted; all that is needed unless given.
     limit : int, default 100
         Requests a minute to each endpoint.
-
-    Attributes
-    ----------
-    apps : dict of str to dict
-        The entries by app id.
-    versions : dict of str to list of dict
-        The versions by app id.
-    people : dict of str to dict
-        The people by open id.
-    scopes : set of str
-        What the asking app was granted.
     """
 
     def __init__(
