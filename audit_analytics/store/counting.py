@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from audit_analytics import schema
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
+from audit_analytics.store.manifest import SCHEMA
 from audit_analytics.store.window_file import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _local = threading.local()
 """The connection of each thread; it ends with the thread."""
 
 _WORDS: Final = [c.name for c in schema.EVENTS.columns if c.dtype == "category"]
+_WORD: Final = pa.dictionary(pa.int32(), pa.string())
+_NO_EVENTS: Final = pa.schema(
+    [(n, _WORD if n in _WORDS else SCHEMA.field(n).type) for n in (*COLUMNS, "id")]
+).empty_table()
 
 
 @dataclass(frozen=True)
@@ -169,23 +174,6 @@ def _match_again(events: pa.Table, catalogue: Catalogue) -> pa.Table:
             events.column_names.index(name), name, column.dictionary_encode()
         )
     return events
-
-
-_NO_EVENTS: Final = pa.table(
-    {
-        name: pa.array(
-            [],
-            pa.timestamp("us", "UTC")
-            if name == "at"
-            else pa.int64()
-            if name in {"object", "response_code"}
-            else pa.string()
-            if name == "id"
-            else pa.dictionary(pa.int32(), pa.string()),
-        )
-        for name in (*COLUMNS, "id")
-    }
-)
 
 
 def join_hours(parts: list[pa.Table]) -> pa.Table:
