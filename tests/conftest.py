@@ -1,6 +1,8 @@
 import gc
+import json
 import os
 import pickle
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,12 @@ def made_once(tmp_path_factory):
 def sample_events(made_once):
     """Return the calls of the sample log."""
     return made_once("events", lambda _: aa.load(SAMPLE, settings=aa.Settings()))
+
+
+@pytest.fixture(scope="session")
+def findings_schema():
+    """Return the JSON Schema of findings.json."""
+    return json.loads((files("audit_analytics.report") / "findings.schema.json").read_text())
 
 
 @pytest.fixture(scope="session")

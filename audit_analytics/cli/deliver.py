@@ -29,12 +29,7 @@ if TYPE_CHECKING:
 @VERBOSE
 @reports_errors
 def deliver(
-    *,
-    report: Path,
-    channels: tuple[str, ...],
-    dry_run: bool,
-    again: bool,
-    config: Path | None,
+    *, report: Path, channels: tuple[str, ...], dry_run: bool, again: bool, config: Path | None
 ) -> None:
     """Send the report in the folder REPORT (such as reports/2026-W46).
 

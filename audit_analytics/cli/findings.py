@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from audit_analytics.cli.common import (
-    CONFIG,
-    FOLDER,
-    JSON,
-    VERBOSE,
-    reports_errors,
-    say_damaged,
-)
+from audit_analytics.cli.common import CONFIG, FOLDER, JSON, VERBOSE, reports_errors, say_damaged
 from audit_analytics.language import _, ngettext, use_language
 
 if TYPE_CHECKING:

@@ -89,9 +89,7 @@ def main(context: click.Context, *, no_color: bool) -> None:
     help="Exit with 1 if there is a finding of this severity or above.",
 )
 @click.option(
-    "--ocsf/--no-ocsf",
-    default=None,
-    help="Write findings.ocsf.jsonl; if it can be, unless set.",
+    "--ocsf/--no-ocsf", default=None, help="Write findings.ocsf.jsonl; if it can be, unless set."
 )
 @click.option(
     "--deliver",

@@ -118,7 +118,7 @@ def compact(*, folder: Path, wait: str | None, config: Path | None) -> None:
     chosen = Store(folder)
     chosen.check()
     with lock_store(folder, wait_seconds=read_span(wait).total_seconds() if wait else 0.0):
-        key = settings.read_hash_key()
+        key = settings.redaction.read_secret("hash_key")
         done = compact_store(
             chosen,
             datetime.now(UTC),

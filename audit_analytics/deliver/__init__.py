@@ -9,6 +9,7 @@ Everything that leaves has its ids and addresses masked (:mod:`audit_analytics.d
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,15 +19,15 @@ from audit_analytics.deliver.bot import CustomBot
 from audit_analytics.deliver.channel import Parcel
 from audit_analytics.deliver.mail import Mail
 from audit_analytics.deliver.message import build_message
-from audit_analytics.deliver.state import read_state, write_state
 from audit_analytics.errors import (
     AuditAnalyticsError,
     ConfigError,
     DataIncompleteError,
+    InputError,
     RemoteError,
 )
 from audit_analytics.feishu.auth import Credentials
-from audit_analytics.files import lock_folder
+from audit_analytics.files import lock_folder, write_private
 from audit_analytics.report.escape import json_text
 from audit_analytics.review.reports import FILE, read_report
 
@@ -34,13 +35,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from audit_analytics.deliver.channel import Channel
     from audit_analytics.settings import Settings
+
+    Channel = CustomBot | AppBot | Mail
 
 __all__ = ["CHANNELS", "Outcome", "deliver_report"]
 
 CHANNELS: Final = ("bot", "app", "mail")
 """The ways out: custom bot, the app itself, mail."""
+
+STATE_NAME: Final = "delivered.json"
+"""Beside the report: channel to the hash of what was sent last, so that nothing is sent twice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,8 +156,8 @@ def _deliver(
             return Outcome(
                 channel=name, status="dry run", detail=json_text(channel.preview(parcel))
             )
-        delivered = {} if parcel.again else read_state(parcel.folder)
-        fingerprint = channel.fingerprint(parcel)
+        delivered = {} if parcel.again else _read_state(parcel.folder)
+        fingerprint = parcel.digest(channel.target, has_file=channel.has_file)
         if delivered.get(name) == fingerprint:
             return Outcome(channel=name, status="already sent")
         channel.send(parcel)
@@ -169,7 +174,8 @@ def _deliver(
 
 def _remember(folder: Path, name: str, fingerprint: str) -> Outcome:
     try:
-        write_state(folder, _read_or_forget(folder) | {name: fingerprint})
+        text = json.dumps(_read_or_forget(folder) | {name: fingerprint}, sort_keys=True, indent=1)
+        write_private(folder / STATE_NAME, f"{text}\n".encode())
     except OSError as error:
         detail = (
             f"sent, but that cannot be noted in {folder} ({error.strerror}): the next delivery "
@@ -179,9 +185,25 @@ def _remember(folder: Path, name: str, fingerprint: str) -> Outcome:
     return Outcome(channel=name, status="sent")
 
 
+def _read_state(folder: Path) -> dict[str, str]:
+    path = folder / STATE_NAME
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict) or not all(isinstance(v, str) for v in content.values()):
+        raise InputError(
+            f"{path}: cannot be read, so whether the week was delivered is not known; remove the "
+            "file, or use --again"
+        )
+    return content
+
+
 def _read_or_forget(folder: Path) -> dict[str, str]:
     try:
-        return read_state(folder)
+        return _read_state(folder)
     except AuditAnalyticsError:
         return {}  # damaged, and --again was said
 
@@ -196,10 +218,10 @@ def _is_set_up(name: str, settings: Settings) -> bool:
 
 
 def _make_bot(settings: Settings, **options: Any) -> Channel:  # noqa: ANN401
-    url = settings.deliver.read_webhook_url()
+    url = settings.deliver.read_secret("webhook_url")
     if url is None:
         raise ConfigError("setting deliver.webhook_url: is missing; set it or its _file")
-    return CustomBot(url, settings.deliver.read_webhook_secret(), **options)
+    return CustomBot(url, settings.deliver.read_secret("webhook_secret"), **options)
 
 
 def _make_app(settings: Settings, **options: Any) -> Channel:  # noqa: ANN401
@@ -227,7 +249,7 @@ def _make_mail(settings: Settings, **options: Any) -> Channel:  # noqa: ANN401
         security=deliver.smtp_security,
         ca_file=deliver.smtp_ca_file,
         user=deliver.smtp_user,
-        password=deliver.read_smtp_password(),
+        password=deliver.read_secret("smtp_password"),
         **options,
     )
 

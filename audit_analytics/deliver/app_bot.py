@@ -12,13 +12,7 @@ from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.channel import send_with_retries
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.auth import Credentials, TenantToken
-from audit_analytics.feishu.transport import (
-    Answer,
-    check_base_url,
-    open_session,
-    post,
-    upload,
-)
+from audit_analytics.feishu.transport import Answer, check_base_url, open_session, post, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,11 +52,6 @@ class AppBot:
     timeout_seconds : float, default 30
         Longest wait for a connection and for each part of an answer, in seconds.
 
-    Attributes
-    ----------
-    name : str
-        ``app``.
-
     Raises
     ------
     ConfigError
@@ -76,7 +65,7 @@ class AppBot:
     AppBot('https://open.feishu.cn', Credentials(app_id='cli_a1'))
     """
 
-    name = "app"
+    has_file = True
 
     def __init__(
         self,
@@ -98,21 +87,10 @@ class AppBot:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._base_url!r}, {self._credentials!r})"
 
-    def fingerprint(self, parcel: Parcel) -> str:
-        """Return a hash of what would be sent and where to.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-        """
-        target = f"{self._base_url} {self._receive_id_type} {self._receive_id}"
-        return parcel.digest(target, has_file=True)
+    @property
+    def target(self) -> str:
+        """Return where it sends to."""
+        return f"{self._base_url} {self._receive_id_type} {self._receive_id}"
 
     def preview(self, parcel: Parcel) -> str:
         """Return what would be sent; there is no secret in it.
@@ -148,7 +126,9 @@ class AppBot:
             The platform refuses one of them, or cannot be reached.
         """
         html = parcel.html
-        name = self.fingerprint(parcel) + (secrets.token_hex(8) if parcel.again else "")
+        name = parcel.digest(self.target, has_file=True) + (
+            secrets.token_hex(8) if parcel.again else ""
+        )
         with open_session(self._base_url) as session:
             token = TenantToken(
                 self._credentials,
@@ -158,11 +138,12 @@ class AppBot:
             )
             answer = self._try(
                 "the file",
-                lambda: upload(
+                lambda: request(
                     session,
+                    "POST",
                     self._base_url + FILES_PATH,
-                    {"file_type": "stream", "file_name": parcel.file_name},
-                    (parcel.file_name, html),
+                    data={"file_type": "stream", "file_name": parcel.file_name},
+                    files={"file": (parcel.file_name, html)},
                     auth=token,
                     timeout_seconds=self._timeout_seconds,
                 ),

@@ -19,13 +19,7 @@ from urllib.parse import urlsplit
 from audit_analytics.deliver.card import build_card
 from audit_analytics.deliver.channel import HIDDEN, send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.transport import (
-    Answer,
-    Unanswered,
-    check_base_url,
-    open_session,
-    post,
-)
+from audit_analytics.feishu.transport import Answer, Unanswered, check_base_url, open_session, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,11 +55,6 @@ class CustomBot:
     timeout_seconds : float, default 30
         Longest wait for a connection and for an answer, in seconds.
 
-    Attributes
-    ----------
-    name : str
-        ``bot``.
-
     Raises
     ------
     ConfigError
@@ -78,7 +67,7 @@ class CustomBot:
     CustomBot('https://open.feishu.cn/****')
     """
 
-    name = "bot"
+    has_file = False
 
     def __init__(
         self,
@@ -100,20 +89,10 @@ class CustomBot:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._place!r})"
 
-    def fingerprint(self, parcel: Parcel) -> str:
-        """Return a hash of what would be sent and where to.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-        """
-        return parcel.digest(self._url.get_secret_value(), has_file=False)
+    @property
+    def target(self) -> str:
+        """Return where it sends to."""
+        return self._url.get_secret_value()
 
     def preview(self, parcel: Parcel) -> str:
         """Return what would be sent, without a secret in it.
@@ -179,7 +158,7 @@ class CustomBot:
         if self._secret is None:
             return body
         timestamp = int(self._clock())
-        signature = sign_request(timestamp, self._secret.get_secret_value())
+        signature = _sign_request(timestamp, self._secret.get_secret_value())
         return {"timestamp": str(timestamp), "sign": signature, **body}
 
 
@@ -198,24 +177,12 @@ def _unlogged(path: str) -> Iterator[None]:
         log.removeFilter(hide)
 
 
-def sign_request(timestamp: int, secret: str) -> str:
-    """Sign a request to a custom bot's webhook, as the platform documents it.
-
-    Parameters
-    ----------
-    timestamp : int
-        When it is sent, in seconds since the epoch.
-    secret : str
-        The bot's secret.
-
-    Returns
-    -------
-    str
-        Base64 of the HMAC-SHA256 of nothing, keyed with timestamp, newline and secret.
+def _sign_request(timestamp: int, secret: str) -> str:
+    """Sign a request to a webhook as the platform documents it, in seconds since the epoch.
 
     Examples
     --------
-    >>> sign_request(1599360473, "demo")
+    >>> _sign_request(1599360473, "demo")
     'l1N0gAcBjdwBvGm1xMjOF0XSyaLRpR7tuO5dHfhAYc8='
     """
     key = f"{timestamp}\n{secret}".encode()

@@ -1,4 +1,4 @@
-"""What every way out shares: the parcel it carries, the shape of a channel, and the retries."""
+"""What every way out shares: the parcel it carries, and the retries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import tenacity
 
@@ -58,23 +58,12 @@ class Parcel:
 
     @property
     def file_name(self) -> str:
-        """Return the name of the file that is sent along.
-
-        Returns
-        -------
-        str
-            Says the week, since mails and chats from many weeks end in one folder.
-        """
+        """Name the file that is sent along by its week: those of many weeks end in one folder."""
         return f"report-{self.message.week}.html"
 
     @cached_property
     def html(self) -> bytes:
-        """Return the report as one HTML file.
-
-        Returns
-        -------
-        bytes
-            report.html as it is, or drawn anew from the masked report.
+        """Return the report as one HTML file: report.html, or drawn anew from the masked report.
 
         Raises
         ------
@@ -114,54 +103,6 @@ class Parcel:
             parts += [str(self.raw_ids), repr(self.report)]
         text = "\x1f".join(parts).encode("utf-8", "backslashreplace")
         return hashlib.sha256(text).hexdigest()[:32]
-
-
-class Channel(Protocol):
-    """A way out."""
-
-    name: str
-
-    def fingerprint(self, parcel: Parcel) -> str:
-        """Return a hash of what would be sent and where to.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-        """
-
-    def preview(self, parcel: Parcel) -> str:
-        """Return what would be sent, without a secret in it.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            Lines to print.
-        """
-
-    def send(self, parcel: Parcel) -> None:
-        """Send it.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Raises
-        ------
-        RemoteError
-            The other side refuses it, or cannot be reached.
-        """
 
 
 def send_with_retries(

@@ -51,11 +51,6 @@ class Mail:
     timeout_seconds : float, default 60
         Longest wait for the server, in seconds.
 
-    Attributes
-    ----------
-    name : str
-        ``mail``.
-
     Raises
     ------
     ConfigError
@@ -67,7 +62,7 @@ class Mail:
     Mail('smtp.example.com', port=587, security='starttls')
     """
 
-    name = "mail"
+    has_file = True
 
     def __init__(
         self,
@@ -110,20 +105,10 @@ class Mail:
             f"{type(self).__name__}({self._host!r}, port={self._port}, security={self._security!r})"
         )
 
-    def fingerprint(self, parcel: Parcel) -> str:
-        """Return a hash of what would be sent and where to.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-        """
-        return parcel.digest(f"{self._host} {' '.join(sorted(self._recipients))}", has_file=True)
+    @property
+    def target(self) -> str:
+        """Return where it sends to."""
+        return f"{self._host} {' '.join(sorted(self._recipients))}"
 
     def preview(self, parcel: Parcel) -> str:
         """Return what would be sent, without a secret in it.
@@ -175,7 +160,7 @@ class Mail:
         mail["Date"] = formatdate()
         # The same report has the same id: a mailbox can tell a repetition.
         domain = self._sender.rpartition("@")[2]
-        mail["Message-ID"] = f"<{self.fingerprint(parcel)}@{domain}>"
+        mail["Message-ID"] = f"<{parcel.digest(self.target, has_file=True)}@{domain}>"
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(parcel.message.text())
         mail.add_attachment(

@@ -244,7 +244,7 @@ def _mask_looks(text: str) -> str:
     text = _IPV6.sub(_mask_ipv6, text)
     text = _IPV4.sub(_mask_ipv4, text)
     # app ids are cut first; what is left of them is too short to be a token
-    text = _APP.sub(lambda found: f"{found[0][:8]}…{found[0][-4:]}", text)
+    text = _APP.sub(lambda found: shorten_id(found[0]), text)
     return _TOKEN.sub(_mask_token, text)
 
 

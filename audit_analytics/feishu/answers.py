@@ -119,7 +119,7 @@ def read_answer(response: requests.Response) -> Answer:
     Raises
     ------
     Unavailable, Unanswered, RateLimited, WrongAddress, AnswerTooLong
-        As :func:`audit_analytics.feishu.transport.post` says.
+        As :func:`audit_analytics.feishu.transport.request` says.
     """
     status, log_id = response.status_code, _clean_log_id(response.headers.get("X-Tt-Logid", ""))
     body, served_at = response.content, read_date(response.headers.get("Date", ""))

@@ -192,10 +192,7 @@ class TenantToken(AuthBase):
         answer = post(
             self._session,
             self._url,
-            {
-                "app_id": self._credentials.app_id,
-                "app_secret": self._credentials.app_secret,
-            },
+            {"app_id": self._credentials.app_id, "app_secret": self._credentials.app_secret},
             timeout_seconds=self._timeout_seconds,
         )
         if answer.code == ADDRESS_REFUSED:

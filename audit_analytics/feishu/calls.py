@@ -85,12 +85,9 @@ class Skew:
 
     @property
     def certain_seconds(self) -> float:
-        """Return the smallest difference that explains the answer.
+        """Return the smallest difference that explains the answer, in seconds.
 
-        Returns
-        -------
-        float
-            Seconds; positive if this machine's clock is ahead, 0 if both may agree.
+        It is positive if this machine's clock is ahead, 0 if both may agree.
         """
         return max(self.low, 0.0) + min(self.high, 0.0)
 

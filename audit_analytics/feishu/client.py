@@ -19,16 +19,10 @@ from audit_analytics.feishu.answers import (
     Unavailable,
     WrongAddress,
 )
-from audit_analytics.feishu.auth import (
-    AddressRefused,
-    Credentials,
-    CredentialsRefused,
-    TenantToken,
-)
+from audit_analytics.feishu.auth import AddressRefused, Credentials, CredentialsRefused, TenantToken
 from audit_analytics.feishu.calls import Calls, PacedAdapter, Skew
 from audit_analytics.feishu.pages import (
     Budget,
-    BudgetSpent,
     Page,
     PageTokenExpired,
     PaginationBroken,
@@ -44,21 +38,17 @@ from audit_analytics.feishu.refusals import (
     refuse_answer,
     wait_seconds,
 )
-from audit_analytics.feishu.transport import FEISHU, check_base_url, get, open_session, post
+from audit_analytics.feishu.transport import FEISHU, check_base_url, open_session, post, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 
 __all__ = [
-    "FEISHU",
-    "LOG_PATH",
-    "LOG_SCOPE",
     "AddressRefused",
     "AnswerTooLong",
     "AuditLogClient",
     "Budget",
-    "BudgetSpent",
     "Credentials",
     "CredentialsRefused",
     "Page",
@@ -303,10 +293,11 @@ class AuditLogClient:
             The platform refuses the app or the request.
         """
         send = partial(
-            get,
+            request,
             self._session,
+            "GET",
             self._base_url + path,
-            params,
+            params=params,
             auth=self._token,
             timeout_seconds=self._timeout_seconds,
         )

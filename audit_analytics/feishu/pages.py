@@ -59,8 +59,6 @@ class Budget:
 
     Parameters
     ----------
-    requests_max : int, default 20,000
-        Requests in all.
     idle_max : int, default 600
         Requests beyond those that brought rows.
 
@@ -76,10 +74,7 @@ class Budget:
     audit_analytics.feishu.pages.BudgetSpent: 3 requests brought only 1 page of new rows; ...
     """
 
-    def __init__(
-        self, *, requests_max: int = REQUESTS_MAX, idle_max: int = IDLE_REQUESTS_MAX
-    ) -> None:
-        self._requests_max = requests_max
+    def __init__(self, *, idle_max: int = IDLE_REQUESTS_MAX) -> None:
         self._idle_max = idle_max
         self._requests = self._pages = 0
         self._lock = threading.Lock()
@@ -111,7 +106,7 @@ class Budget:
         """
         with self._lock:
             self._requests += 1
-            if self._requests > self._requests_max or self._requests - self._pages > self._idle_max:
+            if self._requests > REQUESTS_MAX or self._requests - self._pages > self._idle_max:
                 pages = f"{self._pages:,} page{'' if self._pages == 1 else 's'}"
                 raise BudgetSpent(
                     f"{self._requests:,} requests brought only {pages} of new rows; left for now"

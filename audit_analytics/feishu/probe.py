@@ -30,6 +30,7 @@ BLOCK: Final = timedelta(days=28)
 """Span of one look into the past; the platform is assumed to take 30 days."""
 
 BLOCKS_MAX: Final = 14
+SAMPLE_ROWS: Final = 1000
 _PAGES_LOOKED_AT: Final = 3
 _log = logging.getLogger(__name__)
 _LITERAL_ID: Final = re.compile(r"(?:^|/)(?=[^/:{]*\d)[\w-]{12,}(?:/|$)")
@@ -51,9 +52,7 @@ class Reach:
     skew: Skew | None
 
 
-def measure_reach(
-    base_url: str, *, clock: Callable[[], float] = time.time, timeout_seconds: float = 10.0
-) -> Reach:
+def measure_reach(base_url: str, *, clock: Callable[[], float] = time.time) -> Reach:
     """Ask the token endpoint for nothing.
 
     Parameters
@@ -62,8 +61,6 @@ def measure_reach(
         The platform.
     clock : callable, default time.time
         Returns seconds since the epoch.
-    timeout_seconds : float, default 10
-        Longest wait, in seconds.
 
     Returns
     -------
@@ -83,19 +80,17 @@ def measure_reach(
     with open_session(base_url, calls) as session:
         asked_at = clock()
         try:
-            post(
-                session, check_base_url(base_url) + TOKEN_PATH, {}, timeout_seconds=timeout_seconds
-            )
+            post(session, check_base_url(base_url) + TOKEN_PATH, {}, timeout_seconds=10)
         except RateLimited:
             _log.info("%s is there, and asks for a pause", base_url)
         answered_at = clock()
     return Reach(answered_at - asked_at, calls.skew)
 
 
-def take_sample(
-    client: AuditLogClient, end: datetime, *, rows: int = 1000, span: timedelta = timedelta(hours=1)
-) -> tuple[list[Any], Query | None]:
-    """Read rows of the newest window that has any.
+def take_sample(client: AuditLogClient, end: datetime) -> tuple[list[Any], Query | None]:
+    """Read up to :data:`SAMPLE_ROWS` rows of the newest window that has any.
+
+    The first one looked at is an hour long, each further one four times as long, up to 28 days.
 
     Parameters
     ----------
@@ -103,10 +98,6 @@ def take_sample(
         The client.
     end : datetime.datetime
         Where to look back from, in UTC.
-    rows : int, default 1000
-        How many to read at most.
-    span : datetime.timedelta, default 1 hour
-        Length of the first window; each further one is four times as long, up to 28 days.
 
     Returns
     -------
@@ -115,15 +106,16 @@ def take_sample(
     query : Query or None
         The window they are of; None if 28 days are empty.
     """
+    span = timedelta(hours=1)
     while span <= BLOCK:
         query = Query(end - span, end)
         items: list[Any] = []
         for page in client.iter_pages(query):
             items += page.items
-            if len(items) >= rows:
+            if len(items) >= SAMPLE_ROWS:
                 break
         if items:
-            return items[:rows], query
+            return items[:SAMPLE_ROWS], query
         span = BLOCK if span < BLOCK < span * 4 else span * 4
     return [], None
 

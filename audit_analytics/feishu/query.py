@@ -1,4 +1,4 @@
-"""What is asked of the log: a span of time and, at most, one app and some APIs."""
+"""What is asked of the log: a span of time and, at most, some APIs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ class Query:
     ----------
     start, end : datetime.datetime
         The span ``[start, end)``; timezone-aware.
-    app_id : str, default ''
-        Only this app's calls.
     api_keys : tuple of str, default ()
         Only calls of these APIs; at most 100, see :func:`split_filters`.
     page_size : int, default 100
@@ -51,7 +49,6 @@ class Query:
 
     start: datetime
     end: datetime
-    app_id: str = ""
     api_keys: tuple[str, ...] = ()
     page_size: int = PAGE_SIZE_MAX
 
@@ -66,8 +63,6 @@ class Query:
             raise ConfigError(f"query: start {self.start} has to be after 1970")
         if type(values["page_size"]) is not int or not 1 <= self.page_size <= PAGE_SIZE_MAX:
             raise ConfigError(f"query: page_size is {self.page_size}; give 1 to {PAGE_SIZE_MAX}")
-        if not isinstance(values["app_id"], str):
-            raise ConfigError("query: app_id has to be a string")
         if not isinstance(values["api_keys"], tuple) or not all(
             isinstance(key, str) and key for key in values["api_keys"]
         ):
@@ -84,24 +79,12 @@ class Query:
 
     @property
     def start_second(self) -> int:
-        """Return the first second of the span.
-
-        Returns
-        -------
-        int
-            Seconds since the epoch.
-        """
+        """Return the first second of the span, since the epoch."""
         return math.ceil(self.start.timestamp())
 
     @property
     def end_second(self) -> int:
-        """Return the first second after the span.
-
-        Returns
-        -------
-        int
-            Seconds since the epoch.
-        """
+        """Return the first second after the span, since the epoch."""
         return math.ceil(self.end.timestamp())
 
     def body(self, page_token: str = "") -> dict[str, Any]:
@@ -120,11 +103,7 @@ class Query:
         dict
             Ready for JSON.
         """
-        optional = {
-            "app_id": self.app_id,
-            "api_keys": list(self.api_keys),
-            "page_token": page_token,
-        }
+        optional = {"api_keys": list(self.api_keys), "page_token": page_token}
         return {
             "start_time": self.start_second - 1,
             "end_time": self.end_second,

@@ -44,12 +44,10 @@ __all__ = [
     "Unanswered",
     "Unavailable",
     "check_base_url",
-    "get",
     "is_loopback",
     "open_session",
     "post",
-    "read_answer",
-    "upload",
+    "request",
 ]
 
 FEISHU: Final = "https://open.feishu.cn"
@@ -152,13 +150,14 @@ def open_session(base_url: str, calls: Calls | None = None) -> requests.Session:
     return session
 
 
-def post(
+def request(
     session: requests.Session,
+    method: str,
     url: str,
-    body: Mapping[str, Any],
     *,
     timeout_seconds: float,
     auth: AuthBase | None = None,
+    **content: Any,  # noqa: ANN401 - those of requests
 ) -> Answer:
     """Send one request and read its answer.
 
@@ -166,15 +165,17 @@ def post(
     ----------
     session : requests.Session
         From :func:`open_session`.
+    method : str
+        Such as ``GET``.
     url : str
         Where to send it.
-    body : mapping
-        Sent as JSON.
     timeout_seconds : float
         Longest wait for a connection and for each part of the answer, in seconds; the whole of it
         gets twice as long.
     auth : requests.auth.AuthBase, optional
         Adds the token; without it the request carries none.
+    **content
+        What is sent, as :meth:`requests.Session.request` takes it.
 
     Returns
     -------
@@ -194,108 +195,17 @@ def post(
     AnswerTooLong
         More than :data:`~audit_analytics.feishu.calls.ANSWER_BYTES_MAX` bytes.
     """
-    return _send(
-        session,
-        "POST",
-        url,
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json; charset=utf-8"},
-        auth=auth or _leave_as_is,
-        timeout=timeout_seconds,
-    )
-
-
-def get(
-    session: requests.Session,
-    url: str,
-    params: Mapping[str, Any],
-    *,
-    timeout_seconds: float,
-    auth: AuthBase,
-) -> Answer:
-    """Ask for something and read the answer.
-
-    Parameters
-    ----------
-    session : requests.Session
-        From :func:`open_session`.
-    url : str
-        Where to ask.
-    params : mapping of str to Any
-        Of the query string; a list is repeated.
-    timeout_seconds : float
-        Longest wait for a connection and for each part of the answer, in seconds; the whole of it
-        gets twice as long.
-    auth : requests.auth.AuthBase
-        Adds the token.
-
-    Returns
-    -------
-    Answer
-        An answer with any code; the caller judges it.
-
-    Raises
-    ------
-    Unavailable, Unanswered, RateLimited, RemoteError
-        As :func:`post` says.
-    """
-    return _send(session, "GET", url, params=dict(params), auth=auth, timeout=timeout_seconds)
-
-
-def upload(
-    session: requests.Session,
-    url: str,
-    fields: Mapping[str, str],
-    file: tuple[str, bytes],
-    *,
-    timeout_seconds: float,
-    auth: AuthBase,
-) -> Answer:
-    """Send a file as a multipart form and read the answer.
-
-    Parameters
-    ----------
-    session : requests.Session
-        From :func:`open_session`.
-    url : str
-        Where to send it.
-    fields : mapping of str to str
-        The other fields of the form.
-    file : tuple of str and bytes
-        Name and content of the field ``file``.
-    timeout_seconds : float
-        Longest wait for a connection and for each part of the answer, in seconds; the whole of it
-        gets twice as long.
-    auth : requests.auth.AuthBase
-        Adds the token.
-
-    Returns
-    -------
-    Answer
-        An answer with any code; the caller judges it.
-
-    Raises
-    ------
-    Unavailable, Unanswered, RateLimited, RemoteError
-        As :func:`post` says.
-    """
-    return _send(
-        session,
-        "POST",
-        url,
-        data=dict(fields),
-        files={"file": file},
-        auth=auth,
-        timeout=timeout_seconds,
-    )
-
-
-def _send(session: requests.Session, method: str, url: str, **how: Any) -> Answer:  # noqa: ANN401 - those of requests
     try:
-        response = session.request(method, url, allow_redirects=False, **how)
+        response = session.request(
+            method,
+            url,
+            allow_redirects=False,
+            auth=auth or _leave_as_is,
+            timeout=timeout_seconds,
+            **content,
+        )
     except TooSlow:
-        seconds = PARTS_MAX * how["timeout"]
-        raise Unanswered(f"no whole answer within {seconds:g} s") from None
+        raise Unanswered(f"no whole answer within {PARTS_MAX * timeout_seconds:g} s") from None
     except TooLong:
         raise AnswerTooLong(
             f"an answer of more than {ANSWER_BYTES_MAX >> 20} MiB, which no page is; not read"
@@ -318,6 +228,50 @@ def _send(session: requests.Session, method: str, url: str, **how: Any) -> Answe
             f"the certificates cannot be read ({type(error).__name__}); correct REQUESTS_CA_BUNDLE"
         ) from None
     return read_answer(response)
+
+
+def post(
+    session: requests.Session,
+    url: str,
+    body: Mapping[str, Any],
+    *,
+    timeout_seconds: float,
+    auth: AuthBase | None = None,
+) -> Answer:
+    """Send JSON and read the answer.
+
+    Parameters
+    ----------
+    session : requests.Session
+        From :func:`open_session`.
+    url : str
+        Where to send it.
+    body : mapping
+        Sent as JSON.
+    timeout_seconds : float
+        As :func:`request` takes it.
+    auth : requests.auth.AuthBase, optional
+        Adds the token.
+
+    Returns
+    -------
+    Answer
+        An answer with any code; the caller judges it.
+
+    Raises
+    ------
+    Unavailable, Unanswered, RateLimited, WrongAddress, AnswerTooLong
+        As :func:`request` says.
+    """
+    return request(
+        session,
+        "POST",
+        url,
+        data=json.dumps(body).encode(),
+        headers={"Content-Type": "application/json; charset=utf-8"},
+        auth=auth,
+        timeout_seconds=timeout_seconds,
+    )
 
 
 def _is_wrong_address(error: requests.RequestException) -> bool:
@@ -357,5 +311,5 @@ def _may_have_arrived(error: requests.RequestException) -> bool:
     return not isinstance(reason, NewConnectionError)
 
 
-def _leave_as_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
+def _leave_as_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+    return prepared

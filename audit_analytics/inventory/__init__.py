@@ -7,7 +7,7 @@ verdicts on scopes. What is fetched lies as dated snapshots in ``.apps`` of a st
 from audit_analytics.inventory.app import App, Grant, Inventory, Version
 from audit_analytics.inventory.find import find_inventory
 from audit_analytics.inventory.labels import Labels
-from audit_analytics.inventory.origin import Origin, Origins
+from audit_analytics.inventory.origin import Origins
 from audit_analytics.inventory.usage import judge_scopes, list_unexplained
 
 __all__ = [
@@ -15,7 +15,6 @@ __all__ = [
     "Grant",
     "Inventory",
     "Labels",
-    "Origin",
     "Origins",
     "Version",
     "find_inventory",

@@ -107,10 +107,7 @@ class App:
     def owner_left(self) -> bool:
         """Return whether who answers for it has left the company.
 
-        Returns
-        -------
-        bool
-            Not if the account is frozen: it may come back.
+        Not if the account is frozen: it may come back.
         """
         return self.owner_status in ("resigned", "exited")
 
@@ -252,12 +249,9 @@ class Inventory:
 
     @property
     def snapshots(self) -> tuple[Inventory, ...]:
-        """Return what the platform answered over time.
+        """Return what the platform answered over time, the oldest first and this one last.
 
-        Returns
-        -------
-        tuple of Inventory
-            The oldest first, this one last; none without snapshots.
+        It is empty without snapshots.
         """
         return (*self.before, self) if self.taken_at else ()
 

@@ -29,12 +29,7 @@ _PROVIDER: Final = (
     "provider",
 )
 _REGION: Final = ("cloud_region", "region", "subdivisions.0.iso_code")
-_COUNTRY: Final = (
-    "registered_country.iso_code",
-    "country.iso_code",
-    "country_code",
-    "country",
-)
+_COUNTRY: Final = ("registered_country.iso_code", "country.iso_code", "country_code", "country")
 _KINDS: Final = {
     mark("Tor"): ("is_tor_exit_node", "tor"),
     mark("VPN"): ("is_anonymous_vpn", "vpn"),
@@ -64,10 +59,7 @@ class Origin:
     def place(self) -> str:
         """Return what two addresses of one provider and region have in common.
 
-        Returns
-        -------
-        str
-            Empty where the provider is not told: a country alone makes nobody a neighbour.
+        It is empty where the provider is not told: a country alone makes nobody a neighbour.
         """
         return f"{self.provider}/{self.region or self.country}" if self.provider else ""
 

@@ -238,3 +238,18 @@ def draw_midnights(ax: Axes, places: Iterable[float]) -> None:
         "clip_on": False,
     }
     ax.plot(x, y, transform=ax.get_xaxis_transform(), **style)
+
+
+def draw_legend(ax: Axes, columns: int) -> None:
+    """Say above the axes what each colour stands for."""
+    ax.legend(
+        loc="lower left",
+        bbox_to_anchor=(-0.01, 1.0),
+        ncols=columns,
+        borderaxespad=0.2,
+        handlelength=0.9,
+        handletextpad=0.4,
+        columnspacing=1.1,
+        labelcolor=COLOURS["muted"],
+        fontsize=9,
+    )

@@ -14,6 +14,7 @@ from audit_analytics.plots._style import (
     DATE,
     DAY,
     SHORT_DAY,
+    draw_legend,
     draw_midnights,
     get_axes,
     use_style,
@@ -32,10 +33,7 @@ SETTLE_DAYS: Final = 7
 
 @use_style()
 def new_networks(
-    networks: pd.DataFrame | Mapping[str, Any],
-    *,
-    zone: str = "UTC",
-    ax: Axes | None = None,
+    networks: pd.DataFrame | Mapping[str, Any], *, zone: str = "UTC", ax: Axes | None = None
 ) -> Axes:
     """Plot how many networks apps called from for the first time, day by day.
 
@@ -83,17 +81,7 @@ def new_networks(
     ax.set_axisbelow(True)
     ax.set_title(_("First contacts with a network, a day ({zone})", zone=zone), pad=26)
     if len(days):
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=2,
-            borderaxespad=0.2,
-            handlelength=0.9,
-            handletextpad=0.4,
-            columnspacing=1.1,
-            labelcolor=COLOURS["muted"],
-            fontsize=9,
-        )
+        draw_legend(ax, 2)
     return ax
 
 

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 
 @use_style()
 def top_bars(
-    rows: Sequence[Mapping[str, Any]] | pd.DataFrame,
-    *,
-    title: str = "",
-    ax: Axes | None = None,
+    rows: Sequence[Mapping[str, Any]] | pd.DataFrame, *, title: str = "", ax: Axes | None = None
 ) -> Axes:
     """Plot the largest apps, addresses or APIs, the part of their calls that failed marked.
 
@@ -59,13 +56,7 @@ def top_bars(
             text = _("{calls} · {share}% failed", calls=text, share=f"{100 * errors / calls:.1f}")
         ax.text(0, i - 0.36, write_label(bar["name"], 36), fontsize=10, va="center_baseline")
         ax.text(
-            1,
-            i - 0.36,
-            text,
-            fontsize=10,
-            color=COLOURS["muted"],
-            ha="right",
-            va="center_baseline",
+            1, i - 0.36, text, fontsize=10, color=COLOURS["muted"], ha="right", va="center_baseline"
         )
     ax.set_xlim(0, 1)
     ax.set_ylim(max(len(bars), 1) - 0.65, -0.75)

@@ -11,9 +11,9 @@ from audit_analytics.language import _, say_number
 from audit_analytics.plots._style import (
     CLASS_NAMES,
     CLASSES,
-    COLOURS,
     DATE,
     SHORT_DAY,
+    draw_legend,
     get_axes,
     read_instant,
     show_days,
@@ -31,10 +31,7 @@ HOUR = pd.Timedelta(hours=1)
 
 @use_style()
 def error_classes(
-    errors: pd.DataFrame | Mapping[str, Any],
-    *,
-    zone: str = "UTC",
-    ax: Axes | None = None,
+    errors: pd.DataFrame | Mapping[str, Any], *, zone: str = "UTC", ax: Axes | None = None
 ) -> Axes:
     """Plot the errors of every class over time, stacked.
 
@@ -78,7 +75,8 @@ def error_classes(
         label = _(CLASS_NAMES[name])
         ax.fill_between(edges, low, high, step="post", color=colour, linewidth=0, label=label)
         floor = top
-    show_days(ax, start, max(round(float(edges[-1])), 1), zone, form=_form(edges[-1]))
+    form = SHORT_DAY if edges[-1] <= 8 * 24 else DATE
+    show_days(ax, start, max(round(float(edges[-1])), 1), zone, form=form)
     ax.set_ylim(0, 1.06 * max(floor.max(initial=0), 1))
     ax.locator_params(axis="y", nbins=4)
     ax.yaxis.set_major_formatter(write_number)
@@ -86,17 +84,7 @@ def error_classes(
     ax.set_axisbelow(True)
     ax.set_title(_say_title(width, zone), pad=26 if classes else 8)
     if classes:
-        ax.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=7,
-            borderaxespad=0.2,
-            handlelength=0.9,
-            handletextpad=0.4,
-            columnspacing=1.1,
-            labelcolor=COLOURS["muted"],
-            fontsize=9,
-        )
+        draw_legend(ax, 7)
     return ax
 
 
@@ -113,10 +101,6 @@ def _read(errors: pd.DataFrame | Mapping[str, Any]) -> tuple[Any, pd.Timedelta, 
     start = full[0] if len(sums) else pd.Timestamp(0, tz="UTC")
     found = {name.removesuffix("_count"): sums[name].tolist() for name in columns}
     return start, width, {name: counts for name, counts in found.items() if any(counts)}
-
-
-def _form(hours: float) -> str:
-    return SHORT_DAY if hours <= 8 * 24 else DATE
 
 
 def _say_title(width: pd.Timedelta, zone: str) -> str:

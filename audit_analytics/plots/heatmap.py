@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.patches import PathPatch
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from audit_analytics.plots._style import Numbers
+
+_STEPS: Final = 5
+"""Shades beside the one of no call."""
 
 
 @use_style()
@@ -92,20 +95,21 @@ def _as_grid(
     return list_weekdays(), counts
 
 
-def _levels(counts: Numbers, steps: int = 5) -> list[float]:
+def _levels(counts: Numbers) -> list[float]:
     """Upper bounds of the shades: 0, then even steps on the square root up to the maximum."""
     top = float(counts.max(initial=0))
-    bounds = np.ceil(np.linspace(0, np.sqrt(top), steps + 1)[:-1] ** 2)
+    bounds = np.ceil(np.linspace(0, np.sqrt(top), _STEPS + 1)[:-1] ** 2)
     return [float(bound) for bound in np.unique(bounds)]
 
 
-def _shade(step: int, count: int, last: int = 5) -> int:
-    return 0 if step == 0 else last - count + step
+def _shade(step: int, count: int) -> int:
+    return 0 if step == 0 else _STEPS - count + step
 
 
-def _draw_cells(ax: Axes, cells: np.ndarray[Any, Any], gap: float = 0.05, **style: str) -> None:
+def _draw_cells(ax: Axes, cells: np.ndarray[Any, Any], **style: str) -> None:
     if not len(cells):
         return
+    gap = 0.05
     box = np.array([[gap, gap], [1 - gap, gap], [1 - gap, 1 - gap], [gap, 1 - gap], [gap, gap]])
     corners = (cells[:, None, ::-1] + box).reshape(-1, 2)
     codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(cells)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from audit_analytics.dates.buckets import find_runs
 from audit_analytics.language import _
 from audit_analytics.plots._style import (
     COLOURS,
@@ -130,30 +131,25 @@ def _as_series(data: Mapping[str, Any] | pd.DataFrame) -> dict[str, Any]:
 
 
 def _hatch(ax: Axes, missing: Iterable[int]) -> None:
-    hours = sorted(missing)
-    starts = [h for i, h in enumerate(hours) if i == 0 or hours[i - 1] != h - 1]
-    ends = [h for i, h in enumerate(hours) if i + 1 == len(hours) or hours[i + 1] != h + 1]
-    for first, last in zip(starts, ends, strict=True):
+    for number, (first, length) in enumerate(find_runs(missing)):
         ax.axvspan(
             max(first - 0.5, 0),
-            last + 0.5,
+            first + length - 0.5,
             facecolor="none",
             edgecolor=COLOURS["gap"],
             hatch="/////",
             linewidth=0,
             clip_on=False,
-            label=_("no data") if first == hours[0] else None,
+            label=None if number else _("no data"),
         )
 
 
-def _mark(
-    ax: Axes, findings: Iterable[Mapping[str, Any]], start: datetime, hours: int, near: float = 4
-) -> None:
-    """Write the ranks above the axes; findings nearer than `near` hours share one stack."""
+def _mark(ax: Axes, findings: Iterable[Mapping[str, Any]], start: datetime, hours: int) -> None:
+    """Write the ranks above the axes; findings nearer than 4 hours share one stack."""
     stacks: list[tuple[float, list[int]]] = []
     for finding in sorted(findings, key=lambda f: (f["start_at"], f["rank"])):
         at = min(max(count_hours(start, finding["start_at"]), 0), hours - 1)
-        if stacks and at - stacks[-1][0] < near:
+        if stacks and at - stacks[-1][0] < 4:
             stacks[-1][1].append(finding["rank"])
         else:
             stacks.append((at, [finding["rank"]]))

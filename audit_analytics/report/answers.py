@@ -55,7 +55,7 @@ def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str
         One row per address, by the rank of its finding; at most three of one app. Those of
         findings about something else are among them where nobody called from there before.
     """
-    week = data.in_asked(data.calls.by_ip, "bucket_at")
+    week = data.in_asked(data.calls.by_ip)
     week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
     first_seen = data.calls.by_ip.groupby(data.calls.by_ip["ip"].astype("str"))["first_at"].min()
     why: dict[str, Hit] = {}
@@ -200,7 +200,7 @@ def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict
         One row per app and API, by the rank of its finding; at most six APIs of one app.
     """
     hits = [hit for hit in data.hits if (hit.entity_type, hit.kind) == ("app", "sensitive_api")]
-    week = data.in_asked(data.calls.by_api, "bucket_at")
+    week = data.in_asked(data.calls.by_api)
     week = week[week["severity"].isin(schema.SENSITIVE)]
     week = week[week["app_id"].isin({hit.entity for hit in hits})]
     week = week.assign(app_id=week["app_id"].astype("str"), api=week["api"].astype("str"))

@@ -9,11 +9,7 @@ import audit_analytics
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.inventory import Labels
 from audit_analytics.language import _, current_language
-from audit_analytics.report.answers import (
-    list_error_bursts,
-    list_sensitive_usage,
-    list_unusual_ips,
-)
+from audit_analytics.report.answers import list_error_bursts, list_sensitive_usage, list_unusual_ips
 from audit_analytics.report.changes import build_changes, list_quiet_apps
 from audit_analytics.report.charts import build_charts
 from audit_analytics.report.coverage import (

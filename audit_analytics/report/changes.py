@@ -63,7 +63,7 @@ def list_quiet_apps(data: ReportInput) -> dict[str, Any]:
     dict of str to Any
         Part of the report dict: ``count`` and ``rows`` (500 at most), by calls.
     """
-    week = data.in_week(data.calls.by_api, "bucket_at")
+    week = data.in_week(data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     found = [*data.findings, *data.follow_up.suppressed]
     told = {f.entity for f in found if f.entity_type == "app"}
@@ -78,8 +78,8 @@ def _compare(
     data: ReportInput, table: pd.DataFrame, column: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     table = table[table[column] != ""]
-    week = data.in_week(table, "bucket_at")
-    before = data.in_week(table, "bucket_at", back=1)
+    week = data.in_week(table)
+    before = data.in_week(table, back=1)
     now, last = (_summarise(rows, column) for rows in (week, before))
     known = table.loc[table["bucket_at"] < data.week.start_at, column].unique()
     fresh = now[~now.index.isin(known)] if len(known) else now.iloc[:0]
@@ -135,8 +135,8 @@ def _compare_totals(data: ReportInput) -> list[dict[str, Any]]:
 
 
 def _count(data: ReportInput, back: int) -> dict[str, int]:
-    by_api = data.in_week(data.calls.by_api, "bucket_at", back=back)
-    by_ip = data.in_week(data.calls.by_ip, "bucket_at", back=back)
+    by_api = data.in_week(data.calls.by_api, back=back)
+    by_ip = data.in_week(data.calls.by_ip, back=back)
     outcomes = by_api[_ERRORS].sum()
     return {
         "calls": int(by_api["calls_count"].sum()),
@@ -150,7 +150,7 @@ def _count(data: ReportInput, back: int) -> dict[str, int]:
 
 def _rank_movers(data: ReportInput) -> list[dict[str, Any]]:
     """Name the apps of both weeks whose calls changed most, in Poisson standard deviations."""
-    tables = (data.in_week(data.calls.by_api, "bucket_at", back=back) for back in (0, 1))
+    tables = (data.in_week(data.calls.by_api, back=back) for back in (0, 1))
     now, last = (t.groupby(t["app_id"].astype("str"))["calls_count"].sum() for t in tables)
     both = pd.DataFrame({"now": now, "last": last}).dropna()
     moved = (both["now"] - both["last"]).abs() / np.sqrt(both["now"] + both["last"])

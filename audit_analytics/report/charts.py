@@ -82,7 +82,7 @@ def _per_day(day: pd.Series, days: pd.Index) -> list[int]:
 
 def _count_shared(data: ReportInput) -> list[dict[str, Any]]:
     """Count calls by address and app, for the addresses that most apps of the week share."""
-    week = data.in_week(data.calls.by_ip, "bucket_at")
+    week = data.in_week(data.calls.by_ip)
     week = week[~week["network"].isin(schema.NO_PLACE)]
     keys = [week[name].astype("str") for name in ("ip", "app_id")]
     calls = week.groupby(keys)["calls_count"].sum().reset_index()

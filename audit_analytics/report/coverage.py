@@ -50,9 +50,9 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         for first, length in find_runs(np.flatnonzero(gap))
         for start, end in [(grid.hours[first], grid.ends[first + length - 1])]
     ]
-    week = data.in_week(data.calls.by_api, "bucket_at")
+    week = data.in_week(data.calls.by_api)
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
-    if status == "complete" and is_unread(data.ingest):
+    if status == "complete" and _is_unread(data.ingest):
         status = "unread"
     unknown = list_unknown_apis(week)
     ratings = {row.api: propose_rating(row.api) for row in unknown}
@@ -106,9 +106,7 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
     """
     rows = by_api[by_api["severity"] == "unknown"]
     found = rows.groupby(rows["api"].astype("str")).agg(
-        calls=("calls_count", "sum"),
-        apps=("app_id", "nunique"),
-        missing=("not_found_count", "sum"),
+        calls=("calls_count", "sum"), apps=("app_id", "nunique"), missing=("not_found_count", "sum")
     )
     found = found[found["calls"] > found["missing"]].reset_index()
     found = found.sort_values(["calls", "api"], ascending=[False, True])
@@ -166,25 +164,17 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
     }
 
 
-def is_unread(ingest: dict[str, int]) -> bool:
+def _is_unread(ingest: dict[str, int]) -> bool:
     """Tell whether so much of a log could not be read that it is not complete.
 
-    Parameters
-    ----------
-    ingest : dict of str to int
-        Counts of the log as read.
-
-    Returns
-    -------
-    bool
-        True if a part of unknown content was lost, or more than 1 % of the rows. In which week
-        they were nobody can tell, so no week is complete then.
+    That is a part of unknown content, or more than 1 % of the rows. In which week they were nobody can
+    tell, so no week is complete then.
 
     Examples
     --------
-    >>> is_unread({"rows_read": 1000, "rejects": 10}), is_unread({"rows_read": 9, "rejects": 1})
+    >>> _is_unread({"rows_read": 1000, "rejects": 10}), _is_unread({"rows_read": 9, "rejects": 1})
     (False, True)
-    >>> is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
+    >>> _is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
     True
     """
     too_many = ingest["rejects"] > MAX_REJECTS_SHARE * ingest["rows_read"]
@@ -205,7 +195,7 @@ def build_assessed(data: ReportInput) -> dict[str, Any]:
         Part of the report dict.
     """
     panel = data.detection.panel
-    week = data.in_week(data.calls.by_api, "bucket_at")
+    week = data.in_week(data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     days = pd.Series(panel.history_days(0), index=panel.apps)
     # most of a flood is left out of the panel, and is not worth a row each
@@ -285,7 +275,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
                 len(data.findings),
                 counts=count_severities([finding.severity for finding in data.findings]),
                 sentence=_say_first(data),
-            ),
+            )
         ]
     else:
         apps = int(data.detection.judged.sum())
@@ -298,7 +288,7 @@ def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
     if hours:
         values = {"hours": say_number(hours), "total": say_number(total)}
         sentences.append(_("{hours} of {total} hours are missing from the log.", **values))
-    if is_unread(data.ingest):
+    if _is_unread(data.ingest):
         sentences.append(
             ngettext(
                 "Part of the log could not be read: {n} row at least.",

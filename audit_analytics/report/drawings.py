@@ -167,14 +167,14 @@ def draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
     return _finish(ax, f"finding-{finding['rank']}", label)
 
 
-def _fit(ax: Axes, *, left: int, right: int, top: int, bottom: int, cell: int = 26) -> None:
+def _fit(ax: Axes, *, left: int, right: int, top: int, bottom: int) -> None:
     """Make the figure as high as the rows of a matrix, and the axes as wide as its columns."""
     from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
 
     rows, columns = round(abs(ax.get_ylim()[0])), round(ax.get_xlim()[1])
     width = 1040  # of the page: a narrower figure would be blown up
     wide = min(62 * columns, width - left - right)
-    height = top + bottom + cell * rows
+    height = top + bottom + 26 * rows
     ax.figure.figure.set_size_inches(width / 72, height / 72)
     box = (left / width, bottom / height, wide / width, 1 - (top + bottom) / height)
     ax.set_position(box)

@@ -58,24 +58,12 @@ def visible(text: str) -> str:
     return text.translate(odd) if odd else text
 
 
-def shorten(text: str, limit: int = NAME_LIMIT) -> str:
-    """Cut a long text in the middle and say how long it was.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-    limit : int
-        Longest result in characters, the note on the length not counted.
-
-    Returns
-    -------
-    str
-        The text, or its two ends round a note; never longer than the text was.
+def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
+    """Cut a long text in the middle and say how long it was; the result is never longer than it.
 
     Examples
     --------
-    >>> shorten("a" * 4096, limit=6)
+    >>> _shorten("a" * 4096, limit=6)
     'aaa … [4,096 characters] … aaa'
     """
     note = f" … [{len(text):,} characters] … "
@@ -105,7 +93,7 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
     >>> print(clean("two\nlines"))
     two\nlines
     """
-    return visible(shorten(text, limit))
+    return visible(_shorten(text, limit))
 
 
 def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -131,15 +119,13 @@ def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
     return clean(text, limit)
 
 
-def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
+def markdown(text: str) -> str:
     r"""Escape a text for a Markdown paragraph or table cell.
 
     Parameters
     ----------
     text : str
         Any text.
-    limit : int
-        Longest result in characters before escapes are written out.
 
     Returns
     -------
@@ -152,7 +138,7 @@ def markdown(text: str, limit: int = TEXT_LIMIT) -> str:
     >>> print(markdown("[x](javascript:y) <b> a|b cli_1 www.x.org"))
     \[x\](javascript:y) \<b\> a\|b cli_1 www`.`x.org
     """
-    text = re.sub(r"[\\`*\[\]<>|~$#]|&(?=#?\w+;)", r"\\\g<0>", clean(text, limit))
+    text = re.sub(r"[\\`*\[\]<>|~$#]|&(?=#?\w+;)", r"\\\g<0>", clean(text, TEXT_LIMIT))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # snake_case stays readable
     text = re.sub(r"^(\s*)([-+=]|\d+[.)](?=\s|$))", _escape_block_start, text)
     # Renderers look for addresses after unescaping; only a code span keeps them from it.
@@ -190,15 +176,13 @@ def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
     return f"{fence}{pad}{escaped}{pad}{fence}"
 
 
-def csv_cell(text: str, limit: int = TEXT_LIMIT) -> str:
+def csv_cell(text: str) -> str:
     """Make a text safe as a spreadsheet cell.
 
     Parameters
     ----------
     text : str
         Any text.
-    limit : int
-        Longest result in characters before escapes are written out.
 
     Returns
     -------
@@ -210,7 +194,7 @@ def csv_cell(text: str, limit: int = TEXT_LIMIT) -> str:
     >>> csv_cell("=cmd()")
     "'=cmd()"
     """
-    cell = clean(text, limit)
+    cell = clean(text, TEXT_LIMIT)
     return f"'{cell}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else cell
 
 
@@ -241,7 +225,7 @@ def inert(text: str, limit: int = TEXT_LIMIT) -> str:
     text = re.sub(r"(?<=\w):(?=[^\s\d])|:(?=//)", "[:]", text)
     text = re.sub(r"(?<=\w)\.(?=[^\W\d_]{2,})", "[.]", text)
     # escapes written out are longer than what they stand for
-    return shorten(text, 2 * limit)
+    return _shorten(text, 2 * limit)
 
 
 def json_text(text: str) -> str:

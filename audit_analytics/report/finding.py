@@ -30,11 +30,6 @@ class Finding:
         The finding as it stands in findings.json.
     report : mapping of str to Any
         Its report.
-
-    Attributes
-    ----------
-    data : mapping of str to Any
-        The finding as it stands in findings.json.
     """
 
     def __init__(self, data: Mapping[str, Any], report: Mapping[str, Any]) -> None:
@@ -55,14 +50,10 @@ class Finding:
 
     @cached_property
     def evidence(self) -> pd.DataFrame:
-        """Return the log entries behind it, 20 at most.
+        """Return the log entries behind it, a row each by time, 20 at most.
 
-        Returns
-        -------
-        pandas.DataFrame
-            One row per log entry, by time; ``id`` is that of
-            :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC], ``local`` text
-            in the tenant's zone. ``attrs["more_count"]`` calls are not shown.
+        ``id`` is that of :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC],
+        ``local`` text in the tenant's zone. ``attrs["more_count"]`` calls are not shown.
         """
         table = tabulate_evidence(self.data["evidence"]["rows"])
         table = table.sort_values("at", kind="stable", ignore_index=True)

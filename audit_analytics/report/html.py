@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
@@ -23,19 +22,13 @@ from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
 from audit_analytics.report.categories import name_category
 from audit_analytics.report.drawings import draw_finding, draw_report
-from audit_analytics.report.names import (
-    name_code,
-    name_outcome,
-    name_response,
-    say_decision,
-    speak_as,
-)
-from audit_analytics.report.phrases import install_phrases
+from audit_analytics.report.names import name_outcome, name_response, speak_as
+from audit_analytics.report.phrases import make_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""
@@ -195,48 +188,23 @@ def _scope(style: str) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("audit_analytics.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_clean,
-        optimized=False,  # constants are few: looking for them takes longer than writing them
-    )
+    environment = make_environment(_clean, _escape, autoescape=True)
     environment.filters |= {
-        "amount": lambda pair: wording.amount(*pair),
-        "api": show_api,
         "bar": _draw_bar,
-        "brief_span": lambda window: wording.brief_span(*window),
         "category": name_category,
         "chance": wording.chance,
         "change": lambda pair: wording.change(*pair),
-        "decision": say_decision,
-        "expected": wording.expected,
         "expiry": _find_expiry,
         "interval": lambda pair: wording.interval(*pair),
         "local": wording.local_time,
         "name": _name,
-        "named": name_code,
-        "number": wording.number,
         "outcome": name_outcome,
         "path": _break_path,
-        "percent": wording.percent,
         "prose": _break_words,
-        "rarity": wording.rarity,
         "response": name_response,
         "runs": find_runs,
-        "span": lambda window: wording.span(*window),
     }
-    environment.globals |= {
-        "HTML_CODES": HTML_CODES,
-        "SHAPES": wording.SHAPES,
-        "STATUS": wording.STATUS,
-        "STATUS_SHAPES": wording.STATUS_SHAPES,
-        "STATUS_SINCE": wording.STATUS_SINCE,
-    }
-    install_phrases(environment, _escape)
+    environment.globals["HTML_CODES"] = HTML_CODES
     return environment
 
 

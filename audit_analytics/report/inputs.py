@@ -106,36 +106,32 @@ class ReportInput:
             asked &= np.asarray(grid.ends > self.week.since_at)
         return np.asarray(asked)
 
-    def in_asked(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
+    def in_asked(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of the hours the report is about.
 
         Parameters
         ----------
         table : pandas.DataFrame
-            Any table with the start of an hour in `column`.
-        column : str
-            Name of that column.
+            Rows of the hourly rollup.
 
         Returns
         -------
         pandas.DataFrame
             Rows of the week, or of its hours since the instant that was asked for.
         """
-        rows, since = self.in_week(table, column), self.week.since_at
+        rows, since = self.in_week(table), self.week.since_at
         if since is None:
             return rows
         # the hour in which it lies is asked for as a whole
-        return rows[rows[column] >= floor_hour(since, self.week.zone)]
+        return rows[rows["bucket_at"] >= floor_hour(since, self.week.zone)]
 
-    def in_week(self, table: pd.DataFrame, column: str, *, back: int = 0) -> pd.DataFrame:
+    def in_week(self, table: pd.DataFrame, *, back: int = 0) -> pd.DataFrame:
         """Return the rows of the report week, or of one before it.
 
         Parameters
         ----------
         table : pandas.DataFrame
-            Any table with an instant in `column`.
-        column : str
-            Name of that column.
+            Rows of the hourly rollup.
         back : int, default=0
             Weeks before the report week.
 
@@ -145,7 +141,7 @@ class ReportInput:
             Rows of that week.
         """
         week = self.week.shifted(-back)
-        return cut(table, column, week.start_at, week.end_at)
+        return cut(table, "bucket_at", week.start_at, week.end_at)
 
     def sum_hours(self, table: pd.DataFrame, columns: list[str], *, back: int = 0) -> pd.DataFrame:
         """Sum the rows of the report week, or of one before it, hour by hour.
@@ -164,6 +160,6 @@ class ReportInput:
         pandas.DataFrame
             One row for every hour of that week.
         """
-        rows = self.in_week(table, "bucket_at", back=back)
+        rows = self.in_week(table, back=back)
         hours = self.week.shifted(-back).hours
         return rows.groupby("bucket_at")[columns].sum().reindex(hours, fill_value=0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from typing import Any
 
 from audit_analytics.report import escape
@@ -37,21 +36,3 @@ def render_json(report: dict[str, Any]) -> str:
     """
     text = json.dumps(report, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     return escape.json_text(text) + "\n"
-
-
-def read_schema() -> dict[str, Any]:
-    """Read the JSON Schema (2020-12) of findings.json.
-
-    Returns
-    -------
-    dict
-        The schema.
-
-    Examples
-    --------
-    >>> read_schema()["title"]
-    'audit_analytics findings.json'
-    """
-    text = resources.files("audit_analytics.report").joinpath("findings.schema.json").read_text()
-    schema: dict[str, Any] = json.loads(text)
-    return schema

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from audit_analytics.language import label_entity
-from audit_analytics.language.wording import show_api
 from audit_analytics.report import escape, wording
-from audit_analytics.report.names import name_code, say_decision, speak_as
-from audit_analytics.report.phrases import install_phrases
+from audit_analytics.report.names import speak_as
+from audit_analytics.report.phrases import make_environment
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LIMIT_BYTES: Final = 8000
 """Largest report.md of a week with a dozen findings."""
@@ -52,34 +53,8 @@ def render_markdown(report: dict[str, Any]) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("audit_analytics.report", "templates"),
-        autoescape=False,  # noqa: S701 - finalize escapes, for Markdown instead of HTML
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_escape,
-    )
-    environment.filters |= {
-        "amount": lambda pair: wording.amount(*pair),
-        "api": show_api,
-        "brief_span": lambda window: wording.brief_span(*window),
-        "code": _code,
-        "decision": say_decision,
-        "expected": wording.expected,
-        "named": name_code,
-        "number": wording.number,
-        "percent": wording.percent,
-        "rarity": wording.rarity,
-        "span": lambda window: wording.span(*window),
-    }
-    environment.globals |= {
-        "SHAPES": wording.SHAPES,
-        "STATUS": wording.STATUS,
-        "STATUS_SHAPES": wording.STATUS_SHAPES,
-        "STATUS_SINCE": wording.STATUS_SINCE,
-    }
-    install_phrases(environment, _escape_value)
+    environment = make_environment(_escape, _escape_value, autoescape=False)
+    environment.filters["code"] = _code
     return environment
 
 

@@ -128,14 +128,14 @@ def build_totals(data: ReportInput) -> dict[str, Any]:
         Part of the report dict.
     """
     by_api, by_ip = data.calls.by_api, data.calls.by_ip
-    week = data.in_week(by_api, "bucket_at")
-    before = data.in_week(by_api, "bucket_at", back=1)
+    week = data.in_week(by_api)
+    before = data.in_week(by_api, back=1)
     outcomes = {name: int(week[f"{name}_count"].sum()) for name in schema.OUTCOMES}
     return {
         "calls_count": int(week["calls_count"].sum()),
         "errors_count": sum(outcomes[name] for name in schema.ERROR_OUTCOMES),
         "apps_count": int(week["app_id"].nunique()),
-        "ips_count": int(data.in_week(by_ip, "bucket_at")["ip"].nunique()),
+        "ips_count": int(data.in_week(by_ip)["ip"].nunique()),
         "apis_count": int(week["api"].nunique()),
         "by_outcome": outcomes,
         "previous_week_calls_count": int(before["calls_count"].sum()) if len(before) else None,
@@ -156,8 +156,8 @@ def build_top(data: ReportInput) -> dict[str, Any]:
     dict of str to Any
         Part of the report dict.
     """
-    by_api = data.in_week(data.calls.by_api, "bucket_at")
-    by_ip = data.in_week(data.calls.by_ip, "bucket_at")
+    by_api = data.in_week(data.calls.by_api)
+    by_ip = data.in_week(data.calls.by_ip)
     words = by_api[["api", "severity"]].drop_duplicates("api").astype("str")
     severity = words.set_index("api")["severity"]
     apis = [row | {"severity": severity[row["name"]]} for row in _rank(by_api, "api")]

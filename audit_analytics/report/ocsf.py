@@ -175,12 +175,7 @@ def _describe_finding(
         "created_time": created,
         "first_seen_time": _milliseconds(finding["start_at"]),
         "last_seen_time": _milliseconds(finding["end_at"]),
-        "analytic": {
-            "uid": detector,
-            "name": detector,
-            "type_id": type_id,
-            "type": type_name,
-        },
+        "analytic": {"uid": detector, "name": detector, "type_id": type_id, "type": type_name},
         "attacks": [_describe_attack(technique) for technique in finding["attack"]],
         "related_events": _list_related(finding, report),
     }
@@ -249,12 +244,7 @@ def _list_ips(finding: dict[str, Any]) -> list[str]:
 
 def _list_observables(finding: dict[str, Any]) -> list[dict[str, Any]]:
     apps = [
-        {
-            "name": "resources.uid",
-            "type_id": _RESOURCE_UID,
-            "type": "Resource UID",
-            "value": app,
-        }
+        {"name": "resources.uid", "type_id": _RESOURCE_UID, "type": "Resource UID", "value": app}
         for app in _list_apps(finding)
     ]
     ips = [

@@ -40,7 +40,7 @@ def build_inventory(data: ReportInput) -> dict[str, Any]:
         a name, and ``text``.
     """
     known = Labels(data.inventory)
-    called = data.in_week(data.calls.by_api, "bucket_at")["app_id"].astype("str").unique()
+    called = data.in_week(data.calls.by_api)["app_id"].astype("str").unique()
     named = sum(bool(known.name_of("app", app)) for app in called)
     at = data.inventory.fetched_at
     values = {"known": named, "all": len(called)}
@@ -118,7 +118,7 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
         for row in before
         if (how := _follow(usage.get((row["app_id"], row["scope"]))))
     ]
-    unexplained = list_unexplained(data.in_week(calls, "bucket_at"), data.inventory)
+    unexplained = list_unexplained(data.in_week(calls), data.inventory)
     return {
         "days_observed": len(days),
         "counts": {

@@ -1,4 +1,4 @@
-"""Translated sentences in templates: Jinja's ``{% trans %}`` and ``_()``.
+"""What the templates of every format share: filters, and sentences in the current language.
 
 Values are escaped for the format on their way into a sentence, so that no template can forget it.
 """
@@ -7,27 +7,39 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import pass_context
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from markupsafe import Markup
 
 from audit_analytics.language import translations
+from audit_analytics.language.wording import show_api
+from audit_analytics.report import wording
+from audit_analytics.report.names import name_code, say_decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jinja2 import Environment
     from jinja2.runtime import Context
 
 
-def install_phrases(environment: Environment, escape: Callable[[object], object]) -> None:
-    """Give templates ``{% trans %}``, ``_`` and ``ngettext``, in the language of each rendering.
+def make_environment(
+    finalize: Callable[[object], object], escape: Callable[[object], object], *, autoescape: bool
+) -> Environment:
+    """Make the environment of one format's templates.
 
     Parameters
     ----------
-    environment : jinja2.Environment
-        Where the templates live; none of them was loaded yet.
+    finalize : callable
+        Makes fit for the format what a template prints.
     escape : callable
-        Makes one value fit to stand in the format; leaves Markup as it is.
+        The same for a value within a sentence; leaves Markup as it is.
+    autoescape : bool
+        Whether Jinja escapes HTML.
+
+    Returns
+    -------
+    jinja2.Environment
+        With the filters that all formats have, and ``{% trans %}``, ``_`` and ``ngettext`` in the
+        language of each rendering.
     """
 
     def fill(text: str, values: dict[str, Any]) -> Markup:
@@ -41,18 +53,40 @@ def install_phrases(environment: Environment, escape: Callable[[object], object]
         whole = int(num) if num == int(num) else 2  # 1.5 days: a part is no singular
         return fill(translations().ngettext(one, many, whole), {"num": num, **values})
 
-    finalize = environment.finalize or (lambda value: value)
-
+    # else what a filter makes of a constant is worked out once, in the language of the first page:
+    # by the optimizer, and where a constant is put out, unless that depends on the context
     @pass_context
     def finalize_now(_context: Context, value: object) -> object:
         return finalize(value)
 
-    # else what a filter makes of a constant is worked out once, in the language of the first page:
-    # by the optimizer, and where a constant is put out, unless that depends on the context
-    environment.optimized = False
-    environment.finalize = finalize_now
-    environment.add_extension("jinja2.ext.i18n")
+    environment = Environment(
+        loader=PackageLoader("audit_analytics.report", "templates"),
+        autoescape=autoescape,  # noqa: S701 - finalize escapes for Markdown
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=finalize_now,
+        optimized=False,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.filters |= {
+        "amount": lambda pair: wording.amount(*pair),
+        "api": show_api,
+        "brief_span": lambda window: wording.brief_span(*window),
+        "decision": say_decision,
+        "expected": wording.expected,
+        "named": name_code,
+        "number": wording.number,
+        "percent": wording.percent,
+        "rarity": wording.rarity,
+        "span": lambda window: wording.span(*window),
+    }
     environment.policies["ext.i18n.trimmed"] = True
     # the callables fill in the values themselves, escaped: Jinja's "new style"
     environment.newstyle_gettext = True  # type: ignore[attr-defined]
     environment.globals |= {"_": gettext, "gettext": gettext, "ngettext": ngettext}
+    environment.globals |= {
+        name: getattr(wording, name)
+        for name in ("SHAPES", "STATUS", "STATUS_SHAPES", "STATUS_SINCE")
+    }
+    return environment

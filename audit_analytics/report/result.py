@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """The findings of one week, with everything they rest on.
+    """The findings of one week, with everything they rest on; parameters are attributes, too.
 
     Parameters
     ----------
@@ -41,17 +41,6 @@ class Report:
         Files of the log that could not be read, with the reason.
     settings : Settings, optional
         What it was made with; they name the files of suppressions and verdicts.
-
-    Attributes
-    ----------
-    data : dict of str to Any
-        The report dict.
-    rejects : pandas.DataFrame
-        Rows of the log that could not be read.
-    damaged : list of str
-        Files of the log that could not be read, with the reason.
-    settings : Settings or None
-        What it was made with.
     """
 
     def __init__(
@@ -69,39 +58,29 @@ class Report:
 
     @cached_property
     def findings(self) -> pd.DataFrame:
-        """Return the findings as a table.
+        """Return the findings as a table: a row each by rank, with the columns of findings.csv.
 
-        Returns
-        -------
-        pandas.DataFrame
-            One row per finding by rank, with the columns of findings.csv; ``start_at`` and
-            ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (technique ids) lists.
+        ``start_at`` and ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (technique
+        ids) lists.
         """
         return tabulate_findings(name_stories(self.data))
 
     @cached_property
     def stories(self) -> pd.DataFrame:
-        """Return the findings that belong together.
+        """Return the findings that belong together, a row for each step of a story.
 
-        Returns
-        -------
-        pandas.DataFrame
-            One row per step of a story: ``story_id``, ``rank`` and ``severity`` of the story,
-            ``at``, its first call, and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``,
-            ``technique``, ``tactic``, ``apis_count``, ``calls_count`` and ``ok_count``.
+        The columns are ``story_id``, ``rank`` and ``severity`` of the story, ``at``, its first call,
+        and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``, ``technique``, ``tactic``,
+        ``apis_count``, ``calls_count`` and ``ok_count``.
         """
         return tabulate_stories(self.data.get("stories", []))
 
     @cached_property
     def evidence(self) -> pd.DataFrame:
-        """Return the log entries behind the findings, up to 20 each.
+        """Return the log entries behind the findings, by rank and time, up to 20 each.
 
-        Returns
-        -------
-        pandas.DataFrame
-            One row per finding and log entry, by rank and time; ``id`` is that of
-            :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC], ``local`` text in
-            the tenant's zone.
+        ``id`` is that of :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC],
+        ``local`` text in the tenant's zone.
         """
         rows = [
             row | {"finding_id": finding["finding_id"], "rank": finding["rank"]}

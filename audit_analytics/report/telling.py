@@ -57,7 +57,7 @@ def tell_finding(
     parts = [
         wrap(_heading(finding, report)),
         wrap(finding["sentence"], indent="  "),
-        _facts(finding, report["tenant_zone"]),
+        _show_facts(_list_facts(finding, report["tenant_zone"])),
         *(
             tell_story(story)
             for story in report.get("stories", [])
@@ -88,10 +88,7 @@ def tell_finding(
         _evidence(finding, rows, more_count, report["tenant_zone"], with_objects=with_objects),
         _section(_("Known harmless causes"), finding["known_benign"]),
         _section(_("Check next"), finding["next_steps"], numbered=True),
-        _section(
-            "ATT&CK",
-            [_("{id} {name} (version {version})", **t) for t in finding["attack"]],
-        ),
+        _section("ATT&CK", [_("{id} {name} (version {version})", **t) for t in finding["attack"]]),
         _commands(finding),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -165,10 +162,6 @@ def _heading(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     if finding["status"] == "suppressed":
         return _("{finding_id}, suppressed in week {week}: {title}", **values)
     return _("{finding_id}, rank {rank} of week {week}: {title}", **values)
-
-
-def _facts(finding: Mapping[str, Any], zone: str) -> str:
-    return _show_facts(_list_facts(finding, zone))
 
 
 def _show_facts(facts: Iterable[tuple[str, str]]) -> str:

@@ -231,22 +231,12 @@ def interval(low: float | None, high: float | None) -> str:
     return _("{low} to {high}", low=number(low), high=number(high))
 
 
-def moment(local: str) -> str:
-    """Write a local time with its weekday.
-
-    Parameters
-    ----------
-    local : str
-        Local time such as ``2026-11-16 10:00``.
-
-    Returns
-    -------
-    str
-        The time for people; a text that is no time comes back as it is.
+def _moment(local: str) -> str:
+    """Write a local time with its weekday; a text that is no time comes back as it is.
 
     Examples
     --------
-    >>> moment("2026-11-16 10:00")
+    >>> _moment("2026-11-16 10:00")
     'Mon 16 Nov 2026, 10:00'
     """
     try:
@@ -282,8 +272,8 @@ def span(start_local: str, end_local: str) -> str:
         days = [say_date(day, _LONG_DAY) for day in (first, after - timedelta(days=1))]
         return days[0] if days[0] == days[1] else _("{start} to {end}", start=days[0], end=days[1])
     same_day = start_local[:10] == end_local[:10]
-    end = end_local[11:] if same_day else moment(end_local)
-    return _("{start} to {end}", start=moment(start_local), end=end)
+    end = end_local[11:] if same_day else _moment(end_local)
+    return _("{start} to {end}", start=_moment(start_local), end=end)
 
 
 def brief_span(start_local: str, end_local: str) -> str:

@@ -109,12 +109,9 @@ class PastReports:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """Return last week's findings, suppressed ones included.
+        """Return last week's findings as they stand in the report, suppressed ones included.
 
-        Returns
-        -------
-        list of dict
-            As they stand in the report; one that was partly suppressed comes last as it was shown.
+        One that was partly suppressed comes last as it was shown.
         """
         return [*self.last["suppressed"], *self.last["findings"]] if self.last else []
 

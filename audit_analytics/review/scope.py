@@ -49,24 +49,6 @@ class Scope:
     end_at: pd.Timestamp
     where: Mapping[str, tuple[str, ...]]
 
-    def select(self, events: pd.DataFrame) -> pd.DataFrame:
-        """Return the calls of this scope.
-
-        Parameters
-        ----------
-        events : pandas.DataFrame
-            Table :data:`audit_analytics.schema.EVENTS`.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Its rows, in their order.
-        """
-        mask = (events["at"] >= self.start_at) & (events["at"] < self.end_at)
-        for column, values in self.where.items():
-            mask &= events[column].isin(values)
-        return events[mask]
-
     def within(self, other: Scope) -> bool:
         """Return whether its columns name nothing but what another scope's do, whenever it was.
 

@@ -25,14 +25,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from audit_analytics.dates.buckets import read_clocks
 from audit_analytics.detect import Detector, list_detectors
@@ -107,13 +100,7 @@ class Suppression(BaseModel):
 
     @property
     def suppression_id(self) -> str:
-        """Return an id that depends on nothing but the entry.
-
-        Returns
-        -------
-        str
-            ``s-`` and eight hexadecimal digits.
-        """
+        """Return ``s-`` and eight hexadecimal digits that depend on nothing but the entry."""
         text = self.model_dump_json(exclude={"finding"})
         return "s-" + hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:8]
 

@@ -8,14 +8,9 @@ secret in the clear.
 from audit_analytics.settings.delivery import DeliverSettings
 from audit_analytics.settings.keywords import settle
 from audit_analytics.settings.loading import DEFAULT_FILE, find_beside, load_settings, parse_toml
-from audit_analytics.settings.model import (
-    PREFIX,
-    RedactionSettings,
-    Settings,
-    SyncSettings,
-)
+from audit_analytics.settings.model import PREFIX, RedactionSettings, Settings, SyncSettings
 from audit_analytics.settings.refusal import name_nearest, refuse
-from audit_analytics.settings.section import Section, check_network
+from audit_analytics.settings.section import check_network
 from audit_analytics.settings.thresholds import RuleSettings
 
 __all__ = [
@@ -24,7 +19,6 @@ __all__ = [
     "DeliverSettings",
     "RedactionSettings",
     "RuleSettings",
-    "Section",
     "Settings",
     "SyncSettings",
     "check_network",

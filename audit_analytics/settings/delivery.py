@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 
-from audit_analytics.settings.secrets import read_secret
 from audit_analytics.settings.section import Section
 
 _ADDRESS: Final = re.compile(r"[^\s@<>,;:\"\x00-\x1f]+@[^\s@<>,;:\"\x00-\x1f]+")
@@ -63,48 +62,3 @@ class DeliverSettings(Section):
         if not all(_ADDRESS.fullmatch(address) for address in addresses):
             raise ValueError("give addresses such as soc@example.com, without a name")
         return given
-
-    def read_webhook_url(self) -> SecretStr | None:
-        """Return the webhook's URL, from its own setting or from a file.
-
-        Returns
-        -------
-        pydantic.SecretStr or None
-            The URL, which is a secret; None if neither is set.
-
-        Raises
-        ------
-        ConfigError
-            Both are set, or the file cannot be read.
-        """
-        return read_secret("deliver.webhook_url", self.webhook_url, self.webhook_url_file)
-
-    def read_webhook_secret(self) -> SecretStr | None:
-        """Return the secret that signs the webhook's messages.
-
-        Returns
-        -------
-        pydantic.SecretStr or None
-            The secret; None if neither setting is set.
-
-        Raises
-        ------
-        ConfigError
-            Both are set, or the file cannot be read.
-        """
-        return read_secret("deliver.webhook_secret", self.webhook_secret, self.webhook_secret_file)
-
-    def read_smtp_password(self) -> SecretStr | None:
-        """Return the password for the mail server.
-
-        Returns
-        -------
-        pydantic.SecretStr or None
-            The password; None if neither setting is set.
-
-        Raises
-        ------
-        ConfigError
-            Both are set, or the file cannot be read.
-        """
-        return read_secret("deliver.smtp_password", self.smtp_password, self.smtp_password_file)

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any, Final, get_origin
 
 from pydantic import BaseModel
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings.model import PREFIX, Settings

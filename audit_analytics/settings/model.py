@@ -256,22 +256,6 @@ class Settings(BaseSettings):
             )
         return found
 
-    def read_hash_key(self) -> SecretStr | None:
-        """Return the key of the stored hashes, from its own setting or from a file.
-
-        Returns
-        -------
-        pydantic.SecretStr or None
-            The key; None if neither is set.
-
-        Raises
-        ------
-        ConfigError
-            Both are set, or the file cannot be read.
-        """
-        redaction = self.redaction
-        return read_secret("redaction.hash_key", redaction.hash_key, redaction.hash_key_file)
-
 
 def _tell_broken(model: type[BaseModel]) -> str:
     """Say which variable of the environment holds a list or a table nobody can read."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings.refusal import refuse
+from audit_analytics.settings.secrets import read_secret
 
 
 class Section(BaseModel):
@@ -27,6 +28,27 @@ class Section(BaseModel):
             except ValidationError as error:
                 text = refuse(error, type(self), section=self.section)
                 raise ConfigError(f"setting {text}") from None
+
+    def read_secret(self, name: str) -> SecretStr | None:
+        """Return a secret, from its own setting or from the file it is mounted as.
+
+        Parameters
+        ----------
+        name : str
+            Name of the setting; that of the file has ``_file`` at its end.
+
+        Returns
+        -------
+        pydantic.SecretStr or None
+            The secret; None if neither is set.
+
+        Raises
+        ------
+        ConfigError
+            Both are set, the secret is empty, or the file cannot be read.
+        """
+        full = f"{self.section}.{name}"
+        return read_secret(full, getattr(self, name), getattr(self, f"{name}_file"))
 
 
 def check_network(network: str) -> None:

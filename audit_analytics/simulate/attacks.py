@@ -376,12 +376,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
         _beacon, 60, (8, 20), _daily, "one call every half hour from a foreign network"
     ),
     "silence": Scenario(
-        _fall_silent,
-        20,
-        (0, 23),
-        _sleepless,
-        "an app that calls every hour stops",
-        removes=True,
+        _fall_silent, 20, (0, 23), _sleepless, "an app that calls every hour stops", removes=True
     ),
     "growth": Scenario(
         _grow, GROWTH_HOURS, (0, 6), _daily, "the app calls twice as much as it used to, all week"

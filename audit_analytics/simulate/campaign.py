@@ -107,11 +107,7 @@ def _profile_apps(before: pd.DataFrame) -> list[Target]:
 
 
 def _choose_target(
-    name: str,
-    targets: list[Target],
-    taken: set[str],
-    week: int,
-    rng: np.random.Generator,
+    name: str, targets: list[Target], taken: set[str], week: int, rng: np.random.Generator
 ) -> Target:
     fitting = find_scenario(name).choose(targets, week)
     free = [t for t in fitting if t.app_id not in taken] or fitting

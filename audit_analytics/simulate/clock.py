@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 
-HOLIDAYS: Final = frozenset(
-    {*(date(2026, 10, day) for day in range(1, 8)), date(2026, 10, 23)},
-)
+HOLIDAYS: Final = frozenset({*(date(2026, 10, day) for day in range(1, 8)), date(2026, 10, 23)})
 """Days off around the default range: National Day, and the company's own anniversary."""
 
 
@@ -49,13 +47,7 @@ class Clock:
 
     @property
     def week(self) -> NDArray[np.int64]:
-        """Return the week of every hour.
-
-        Returns
-        -------
-        numpy.ndarray of int64 of shape (hours,)
-            Weeks since the start of the log.
-        """
+        """Return the week of every hour, since the start of the log: int64 of shape (hours,)."""
         return (self.starts - self.start) // (7 * DAY)
 
 

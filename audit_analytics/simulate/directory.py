@@ -32,6 +32,8 @@ Answer = tuple[int, dict[str, Any]]
 class Directory:
     """Apps, their versions and the people who own them; may change while it is served.
 
+    It keeps them as attributes: apps by app id, people by open id.
+
     Parameters
     ----------
     apps : iterable of dict
@@ -44,17 +46,6 @@ class Directory:
         What the asking app was granted; all that is needed unless given.
     limit : int, default 100
         Requests a minute to each endpoint.
-
-    Attributes
-    ----------
-    apps : dict of str to dict
-        The entries by app id.
-    versions : dict of str to list of dict
-        The versions by app id.
-    people : dict of str to dict
-        The people by open id.
-    scopes : set of str
-        What the asking app was granted.
     """
 
     def __init__(
@@ -93,24 +84,6 @@ class Directory:
             return cls()
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
             return cls(app for line in lines for app in json.loads(line)["data"]["app_list"])
-
-    def grant(self, app_id: str, scope: str, level: int, at: int) -> None:
-        """Publish a version of an app that has one scope more.
-
-        Parameters
-        ----------
-        app_id : str
-            The app.
-        scope : str
-            The scope.
-        level : int
-            How sensitive the platform calls it.
-        at : int
-            When, epoch seconds.
-        """
-        app = self.apps[app_id]
-        app["scopes"] = [*app["scopes"], {"scope": scope, "level": level}]
-        self.publish(app_id, at)
 
     def publish(self, app_id: str, at: int) -> None:
         """Publish a version of an app with the scopes it has.

@@ -51,10 +51,7 @@ class Inbox:
         self._hook_secret = hook_secret
         self._keyword = keyword
         self._message_ids: dict[str, str] = {}
-        self._quotas = (
-            Quota(limit=100, period_seconds=60),
-            Quota(limit=5, period_seconds=1),
-        )
+        self._quotas = (Quota(limit=100, period_seconds=60), Quota(limit=5, period_seconds=1))
         self._lock = threading.Lock()
 
     def accept_hook(self, hook: str, body: bytes, *, now: float) -> Reply:  # noqa: PLR0911 - one a rule

@@ -149,8 +149,7 @@ def _fail_for_a_while(rng: np.random.Generator, _app: App, rows: pd.DataFrame, a
     """Let a secret expire, a permission go or a document vanish; the app tries again and again."""
     end = at + int(rng.lognormal(0.6, 0.8) * HOUR)
     outcome = rng.choice(
-        ["auth", "permission", "not_found", "rate_limit", "param"],
-        p=[0.25, 0.2, 0.15, 0.25, 0.15],
+        ["auth", "permission", "not_found", "rate_limit", "param"], p=[0.25, 0.2, 0.15, 0.25, 0.15]
     )
     inside = _within(rows, at, end)
     if outcome == "permission":  # is granted API by API
@@ -212,13 +211,7 @@ def _within(rows: pd.DataFrame, start: int, end: int) -> NDArray[np.bool_]:
 
 
 def _repeat(
-    rng: np.random.Generator,
-    rows: pd.DataFrame,
-    start: int,
-    end: int,
-    times: float,
-    *,
-    spread: int,
+    rng: np.random.Generator, rows: pd.DataFrame, start: int, end: int, times: float, *, spread: int
 ) -> pd.DataFrame:
     """Add `times` more calls for each call between `start` and `end`."""
     inside = rows[_within(rows, start, end)]

@@ -138,31 +138,17 @@ def _fill(template: str, app_id: str, obj: int) -> str:
     names = _PLACEHOLDER.findall(template)
     for depth, name in enumerate(reversed(names)):
         scope = "" if name in _TENANT_WIDE else app_id
-        template = template.replace(f":{name}", make_id(name, scope, obj // 16**depth), 1)
+        template = template.replace(f":{name}", _make_id(name, scope, obj // 16**depth), 1)
     return template
 
 
 @lru_cache(maxsize=200_000)
-def make_id(name: str, scope: str, number: int) -> str:
-    """Make the id of an object in the form its kind has in Feishu.
-
-    Parameters
-    ----------
-    name : str
-        Name of the placeholder, such as ``user_id``.
-    scope : str
-        App the object belongs to; '' for objects of the whole tenant.
-    number : int
-        Which object.
-
-    Returns
-    -------
-    str
-        The id; the same for the same arguments.
+def _make_id(name: str, scope: str, number: int) -> str:
+    """Make the id of an object in the form its kind has in Feishu; `scope` is its app, if it has one.
 
     Examples
     --------
-    >>> make_id("chat_id", "cli_a", 7)[:3], len(make_id("user_id", "", 7))
+    >>> _make_id("chat_id", "cli_a", 7)[:3], len(_make_id("user_id", "", 7))
     ('oc_', 8)
     """
     digest = blake2b(f"{name}|{scope}|{number}".encode(), digest_size=16).hexdigest()
@@ -209,7 +195,7 @@ def _write_payload(api: str, app_id: str, obj: int) -> str:
     if template is None:
         return "" if api.startswith(("GET", "DELETE")) else "{}"
     return _PLACEHOLDER.sub(
-        lambda m: make_id(m[1], "" if m[1] in _TENANT_WIDE else app_id, obj), template
+        lambda m: _make_id(m[1], "" if m[1] in _TENANT_WIDE else app_id, obj), template
     )
 
 

@@ -152,7 +152,7 @@ class Ledger:
         span = range(low, high)
         if self._is_descending:
             span = span[::-1]
-        at = self.position(query, now=now)
+        at = self._read_position(query, now=now)
         wanted = set(api_keys)
         rows: list[int] = []
         for position in range(at, len(span)):
@@ -163,45 +163,18 @@ class Ledger:
             if self._shows_at(row) > now:
                 continue
             if len(rows) == page_size:
-                return Slice(rows, self.seal(query, position, now=now))
+                return Slice(rows, self._seal(query, position, now=now))
             rows.append(row)
         return Slice(rows, "")
 
-    def seal(self, query: dict[str, Any], position: int, *, now: float) -> str:
-        """Make a page token.
-
-        Parameters
-        ----------
-        query : dict
-            The query it is good for.
-        position : int
-            Where in the query's span the page begins.
-        now : float
-            When its life begins, in epoch seconds.
-
-        Returns
-        -------
-        str
-            Opaque text.
-        """
+    def _seal(self, query: dict[str, Any], position: int, *, now: float) -> str:
+        """Make a page token, good for a query and the place in its span where the page begins."""
         # The random part makes each token its own, as the real ones are.
         text = f"{position}.{int(now)}.{_digest(query)}.{secrets.token_hex(4)}".encode()
         return base64.urlsafe_b64encode(self._mac(text) + text).decode()
 
-    def position(self, query: dict[str, Any], *, now: float) -> int:
-        """Read where a query's page begins.
-
-        Parameters
-        ----------
-        query : dict
-            The body of a request.
-        now : float
-            The time, in epoch seconds.
-
-        Returns
-        -------
-        int
-            Position in the query's span; 0 without a page token.
+    def _read_position(self, query: dict[str, Any], *, now: float) -> int:
+        """Read where in a query's span its page begins; 0 without a page token.
 
         Raises
         ------
@@ -241,22 +214,22 @@ class Ledger:
         Slice
             What is served.
         """
-        at = self.position(query, now=now)
+        at = self._read_position(query, now=now)
         match fault:
             case "repeated_page" if at:
                 before = max(0, at - int(query.get("page_size", 20)))
-                again = {**query, "page_token": self.seal(query, before, now=now)}
+                again = {**query, "page_token": self._seal(query, before, now=now)}
                 return Slice(self.read(again, now=now).rows, query["page_token"])
             case "duplicates" if at:
                 before = max(0, at - _DUPLICATED_ROWS)
-                again = {**query, "page_token": self.seal(query, before, now=now)}
+                again = {**query, "page_token": self._seal(query, before, now=now)}
                 return self.read(again, now=now)
             case "unsorted":
                 return Slice(page.rows[1::2] + page.rows[::2], page.page_token)
             case "empty_page":
-                return Slice([], self.seal(query, at, now=now))
+                return Slice([], self._seal(query, at, now=now))
             case "endless" if not page.page_token:
-                return Slice(page.rows, self.seal(query, at, now=now))
+                return Slice(page.rows, self._seal(query, at, now=now))
             case "outside_window":
                 return Slice([*page.rows, 0, len(self.ids) - 1], page.page_token)
         return page

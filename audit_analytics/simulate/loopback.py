@@ -118,13 +118,7 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Return the base URL.
-
-        Returns
-        -------
-        str
-            Scheme, address and port.
-        """
+        """Return the base URL: scheme, address and port."""
         host, port = str(self.server_address[0]), self.server_address[1]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

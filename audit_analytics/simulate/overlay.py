@@ -71,12 +71,9 @@ class Attack:
 
     @property
     def entities(self) -> list[tuple[str, str]]:
-        """Name whom a finding has to be about.
+        """Name whom a finding has to be about, by entity type and entity.
 
-        Returns
-        -------
-        list of tuple of str
-            Entity type and entity: the target, if the app gives it away, and foreign addresses.
+        These are the target, if the app gives it away, and foreign addresses.
         """
         foreign = [("ip", ip) for ip in sorted(self.foreign)]
         own = [("app", self.plan.target.app_id)]
@@ -84,13 +81,7 @@ class Attack:
 
     @property
     def start_at(self) -> pd.Timestamp:
-        """Return when its first call was made, or the first was missing.
-
-        Returns
-        -------
-        pandas.Timestamp
-            UTC.
-        """
+        """Return when its first call was made, or the first was missing, in UTC."""
         first = self.rows["time"].min() if len(self.rows) else self.plan.start
         return pd.Timestamp(int(first), unit="s", tz="UTC")
 

@@ -15,7 +15,7 @@ from audit_analytics.simulate.directory import APPS_PATH
 from audit_analytics.simulate.grants import make_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from audit_analytics.simulate.company import Company
@@ -24,9 +24,7 @@ _MOST_ROWS: Final = 100
 _OVERLAP_EVERY: Final = 40
 
 
-def write_pages(
-    company: Company, out_dir: Path, *, rows_per_page: int = 100, compress: bool = True
-) -> list[Path]:
+def write_pages(company: Company, out_dir: Path) -> list[Path]:
     """Write a tenant's log as pages of the API, one file a day, with labels.csv, company.json and apps.json.
 
     Some pages begin with the last row of the page before, as pages of a moving log do.
@@ -37,10 +35,6 @@ def write_pages(
         The tenant.
     out_dir : pathlib.Path
         Folder to write to; made if it is not there.
-    rows_per_page : int, default=100
-        Rows of a page, 1 to 100.
-    compress : bool, default=True
-        Write ``.jsonl.gz`` instead of ``.jsonl``.
 
     Returns
     -------
@@ -50,46 +44,31 @@ def write_pages(
     Raises
     ------
     ConfigError
-        `rows_per_page` is out of range, or `out_dir` is a file.
+        `out_dir` is a file.
     """
-    if not 1 <= rows_per_page <= _MOST_ROWS:
-        raise ConfigError(
-            f"rows_per_page: {rows_per_page} is out of range; the API gives 1 to {_MOST_ROWS}"
-        )
     if out_dir.exists() and not out_dir.is_dir():
         raise ConfigError(f"out: {out_dir} is a file; name a folder")
     out_dir.mkdir(parents=True, exist_ok=True)
     written = []
     for day, count, items in _split_days(company):
-        path = out_dir / f"{day}.jsonl{'.gz' if compress else ''}"
-        lines = (
-            msgspec.json.encode(page) + b"\n" for page in _paginate(items, count, rows_per_page)
-        )
-        content = b"".join(lines)
-        write_private(path, gzip.compress(content, 9, mtime=0) if compress else content)
+        path = out_dir / f"{day}.jsonl.gz"
+        _write_lines(path, _paginate(items, count))
         written.append(path)
     labels, about = out_dir / "labels.csv", out_dir / "company.json"
-    write_private(labels, write_labels(company.labels).encode())
+    write_private(labels, _write_labels(company.labels).encode())
     write_private(about, msgspec.json.format(msgspec.json.encode(_describe(company))) + b"\n")
-    apps = out_dir / f"apps.json{'.gz' if compress else ''}"
-    content = b"".join(msgspec.json.encode(page) + b"\n" for page in _list_apps(company))
-    write_private(apps, gzip.compress(content, 9, mtime=0) if compress else content)
+    apps = out_dir / "apps.json.gz"
+    _write_lines(apps, _list_apps(company))
     return [*written, labels, about, apps]
 
 
-def write_labels(labels: pd.DataFrame) -> str:
-    """Write labels as CSV.
+def _write_lines(path: Path, pages: Iterable[dict[str, Any]]) -> None:
+    content = b"".join(msgspec.json.encode(page) + b"\n" for page in pages)
+    write_private(path, gzip.compress(content, 9, mtime=0))
 
-    Parameters
-    ----------
-    labels : pandas.DataFrame
-        The labels of a company.
 
-    Returns
-    -------
-    str
-        CSV with a header; instants as ISO 8601 in UTC.
-    """
+def _write_labels(labels: pd.DataFrame) -> str:
+    """Write labels as CSV with a header; instants as ISO 8601 in UTC."""
     instants = {c: labels[c].dt.strftime("%Y-%m-%dT%H:%M:%SZ") for c in ("start_at", "end_at")}
     text: str = labels.assign(**instants).to_csv(index=False, lineterminator="\n")
     return text
@@ -110,19 +89,16 @@ def _split_days(company: Company) -> Iterator[tuple[str, int, Iterator[dict[str,
         yield f"{day:%Y-%m-%d}", count, company.items(start=start, end=end)
 
 
-def _paginate(
-    items: Iterator[dict[str, Any]], count: int, rows_per_page: int
-) -> Iterator[dict[str, Any]]:
+def _paginate(items: Iterator[dict[str, Any]], count: int) -> Iterator[dict[str, Any]]:
     """Yield the items of a day as answers of the API."""
     page: list[dict[str, Any]] = []
     number = 0
     for nth, item in enumerate(items, start=1):
         page.append(item)
-        if len(page) == rows_per_page or nth == count:
+        if len(page) == _MOST_ROWS or nth == count:
             number += 1
             yield _answer(page, number, more=nth < count)
-            overlaps = number % _OVERLAP_EVERY == 0 and rows_per_page > 1
-            page = [item] if overlaps else []
+            page = [item] if number % _OVERLAP_EVERY == 0 else []
 
 
 def _answer(page: list[dict[str, Any]], number: int, *, more: bool) -> dict[str, Any]:

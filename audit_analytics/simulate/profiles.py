@@ -126,19 +126,8 @@ class App:
 
 
 @cache
-def load_roles() -> tuple[Role, ...]:
-    """Read the roles from ``roles.toml``.
-
-    Returns
-    -------
-    tuple of Role
-        The roles in order.
-
-    Examples
-    --------
-    >>> load_roles()[0].name
-    'alert-bot'
-    """
+def _load_roles() -> tuple[Role, ...]:
+    """Read the roles from ``roles.toml``, in order."""
     text = (files("audit_analytics.simulate") / "roles.toml").read_text(encoding="utf-8")
     roles: list[dict[str, Any]] = tomllib.loads(text)["role"]
     return tuple(Role(**role) for role in roles)
@@ -214,7 +203,7 @@ def make_app(index: int, rng: np.random.Generator, clock: Clock, *, volume: floa
     App
         The app.
     """
-    roles = load_roles()
+    roles = _load_roles()
     role = roles[index % len(roles)]
     addresses, shares = draw_addresses(rng, role.network)
     if index % 9 == 4:

@@ -18,32 +18,10 @@ if TYPE_CHECKING:
 
 _OFFICE: Final = np.array(
     [
-        2,
-        1,
-        0.5,
-        0.5,
-        0.5,
-        1,
-        3,
-        15,
-        52,
-        98,
-        112,
-        96,
-        52,
-        56,
-        102,
-        108,
-        104,
-        92,
-        64,
-        34,
-        24,
-        17,
-        9,
-        5,
+        [2, 1, 0.5, 0.5, 0.5, 1, 3, 15, 52, 98, 112, 96],
+        [52, 56, 102, 108, 104, 92, 64, 34, 24, 17, 9, 5],
     ]
-)
+).ravel()
 _OFFICE_CURVE: Final = _OFFICE / _OFFICE.sum()
 _FLAT_CURVE: Final = 0.65 / 24 + 0.35 * _OFFICE_CURVE
 
@@ -85,7 +63,7 @@ def simulate_calls(app: App, clock: Clock, rng: np.random.Generator) -> pd.DataF
     weights = np.array(list(app.role.apis.values()), dtype=float)
     api = rng.choice(apis, size=len(time), p=weights / weights.sum())
     calls = make_rows(time=time[order], app_id=app.app_id, api=api, ip="")
-    calls["object"] = draw_objects(app, len(calls), rng)
+    calls["object"] = _draw_objects(app, len(calls), rng)
     calls = _fail_some(calls, app, clock, rng)
     tokens = make_rows(
         time=_token_times(app, starts, calls["time"].to_numpy(), rng),
@@ -98,25 +76,8 @@ def simulate_calls(app: App, clock: Clock, rng: np.random.Generator) -> pd.DataF
     return rows[rows["time"].between(app.start, app.end - 1)].reset_index(drop=True)
 
 
-def draw_objects(app: App, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw the objects an app's calls are about.
-
-    Jobs walk through all of theirs alike; people come back to the same few.
-
-    Parameters
-    ----------
-    app : App
-        The app.
-    count : int
-        How many calls.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    numpy.ndarray of int64 of shape (count,)
-        Object numbers.
-    """
+def _draw_objects(app: App, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the objects an app's calls are about: jobs walk through all alike, people come back to few."""
     skew = 1.0 if app.role.kind in ("cron", "sync") else 2.5
     drawn: NDArray[np.int64] = (app.role.objects * rng.random(count) ** skew).astype(np.int64)
     return drawn

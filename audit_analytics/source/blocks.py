@@ -42,10 +42,7 @@ _DETAIL_TEXTS: Final = {
 _TEXTS: Final = _ITEM_TEXTS | _DETAIL_TEXTS
 """Longest text of each field, in characters."""
 
-_INTEGERS: Final = {
-    "event_time": (FIRST_TIME, LAST_TIME),
-    "status_code": (-STATUS_MAX, STATUS_MAX),
-}
+_INTEGERS: Final = {"event_time": (FIRST_TIME, LAST_TIME), "status_code": (-STATUS_MAX, STATUS_MAX)}
 FIELDS: Final = dict.fromkeys(_TEXTS, pa.large_string()) | dict.fromkeys(_INTEGERS, pa.int64())
 """Arrow type of each field of an item and of its ``log_detail``."""
 

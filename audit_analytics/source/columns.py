@@ -24,13 +24,7 @@ from audit_analytics.source.fields import find_network, read_address, read_code
 from audit_analytics.source.hashes import hash_texts
 from audit_analytics.source.objects import name_objects
 from audit_analytics.source.parameters import ParameterReader
-from audit_analytics.source.vocabulary import (
-    Codes,
-    Vocabulary,
-    categorise,
-    encode,
-    encode_pairs,
-)
+from audit_analytics.source.vocabulary import Codes, Vocabulary, categorise, encode, encode_pairs
 from audit_analytics.source.wire import Detail, Item, clean_text
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from audit_analytics.source.frames import read_frame, read_objects
 from audit_analytics.source.parts import read_part, read_parts, split_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from audit_analytics.catalogue import Catalogue
 
@@ -52,7 +52,6 @@ def read_log(
     source: str | Path | pd.DataFrame | dict[str, Any] | Sequence[str | Path | dict[str, Any]],
     *,
     catalogue: Catalogue | None = None,
-    progress: Callable[[int], object] | None = None,
     n_jobs: int | None = None,
     keeps_texts: bool = False,
 ) -> Log:
@@ -67,8 +66,6 @@ def read_log(
         items or pages.
     catalogue : Catalogue, optional
         The APIs and their sensitivity; as shipped unless given.
-    progress : callable, optional
-        Called with the number of rows read since the last call.
     n_jobs : int, optional
         Threads that read a large log, the result is the same with any number; by default one
         a core, at most 4.
@@ -93,7 +90,7 @@ def read_log(
     >>> read_log(page).counts["events"]
     1
     """
-    builder = EventBuilder(catalogue, progress, keeps_texts=keeps_texts)
+    builder = EventBuilder(catalogue, keeps_texts=keeps_texts)
     if isinstance(source, pd.DataFrame):
         read_frame(source, "DataFrame", builder)
         return builder.finish()

@@ -19,8 +19,6 @@ from audit_analytics.source.shape import describe_shape
 from audit_analytics.source.wire import FIRST_TIME, LAST_TIME, Item, clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from audit_analytics.source.blocks import Fields
 
 __all__ = ["EventBuilder", "Log"]
@@ -73,8 +71,6 @@ class EventBuilder:
     ----------
     catalogue : Catalogue, optional
         The APIs and their sensitivity; as shipped unless given.
-    progress : callable, optional
-        Called with the number of rows read since the last call.
     keeps_texts : bool, default False
         Whether rejects keep the row as found, its secrets masked, and not only its shape.
 
@@ -86,15 +82,8 @@ class EventBuilder:
     ['GET/open-apis/im/v1/chats', 'unknown']
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue | None = None,
-        progress: Callable[[int], object] | None = None,
-        *,
-        keeps_texts: bool = False,
-    ) -> None:
+    def __init__(self, catalogue: Catalogue | None = None, *, keeps_texts: bool = False) -> None:
         self.notes: Counter[str] = Counter()
-        self._progress = progress
         self._show = _show if keeps_texts else describe_shape
         self._rows_read = 0
         self._texts = 0
@@ -114,7 +103,7 @@ class EventBuilder:
             File or page they were read from.
         """
         self._columns.add(items, source)
-        self._count(len(items))
+        self._rows_read += len(items)
 
     def add_fields(self, fields: Fields, source: str) -> None:
         """Take in the fields of many items.
@@ -127,7 +116,7 @@ class EventBuilder:
             File they were read from.
         """
         self._columns.add_fields(fields, source)
-        self._count(len(fields["id"]))
+        self._rows_read += len(fields["id"])
 
     def add_events(self, events: pd.DataFrame) -> None:
         """Take in a frame that already is a table of events.
@@ -172,7 +161,7 @@ class EventBuilder:
             self.reject(str(table["source"].iloc[row]), row + 1, str(reasons[row]), "")
         table = table.loc[reasons == ""]
         self._frames.append(table)
-        self._count(len(table))
+        self._rows_read += len(table)
 
     def reject(
         self, source: str, row: int, reason: str, raw: bytes | str, *, rows: int = 1
@@ -196,7 +185,7 @@ class EventBuilder:
             text = self._show(raw) if self._has_room(raw) else ""
             self._rejects.append((clean_text(source), row, reason, text))
         self._count_reason(reason, rows)
-        self._count(rows)
+        self._rows_read += rows
 
     def pack(self) -> PackedLog:
         """Hand over everything taken in.
@@ -233,7 +222,7 @@ class EventBuilder:
         for source, row, reason, text in packed.rejects[: _REJECTS_MAX - len(self._rejects)]:
             kept = text if self._has_room(text) else ""
             self._rejects.append((source, row + rows_before, reason, kept))
-        self._count(packed.rows_read)
+        self._rows_read += packed.rows_read
 
     def finish(self) -> Log:
         """Build the tables from everything taken in.
@@ -259,11 +248,6 @@ class EventBuilder:
             **{name: number for name, number in sorted(self.notes.items()) if number},
         }
         return Log(events, rejects, counts, dict(self._reasons))
-
-    def _count(self, rows: int) -> None:
-        self._rows_read += rows
-        if self._progress:
-            self._progress(rows)
 
     def _count_reason(self, reason: str, rows: int) -> None:
         # the code of an error page is part of its reason, and written by others

@@ -93,7 +93,7 @@ class ParameterReader:
         shown = {
             place: text
             for place, (_, naming) in enumerate(shapes)
-            if naming and (text := show_objects(decoded[place], naming))
+            if naming and (text := _show_objects(decoded[place], naming))
         }
         rows = np.flatnonzero(np.isin(places, [*shown])) if shown else np.empty(0, np.int64)
         named = zip(rows.tolist(), map(shown.__getitem__, places[rows].tolist()), strict=True)
@@ -109,7 +109,7 @@ class _Shapes(dict[_Names, _Shape]):
         self._only_lists = only_lists
 
     def __missing__(self, raw: _Names) -> _Shape:
-        shape = self._names[read_names(raw)], find_naming(raw, only_lists=self._only_lists)
+        shape = self._names[read_names(raw)], _find_naming(raw, only_lists=self._only_lists)
         if len(self) >= _SHAPES_MAX:
             self.clear()
         # Names are written by callers: the long ones are not worth the memory.
@@ -187,25 +187,15 @@ def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted({_clean_name(name) for name in names[:256]})[:_KEYS_MAX])
 
 
-def find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]:
+def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]:
     """Find the parameters that name the object of a call by its id.
 
-    Parameters
-    ----------
-    names : tuple of str
-        Names as sent.
-    only_lists : bool
-        Take only lists of ids, e-mails or mobiles: a single id in a payload is mostly a
-        property of what is written, not what the call is about.
-
-    Returns
-    -------
-    tuple of str
-        Those of the names.
+    With `only_lists` these are lists of ids, e-mails or mobiles: a single id in a payload is mostly a
+    property of what is written, not what the call is about.
 
     Examples
     --------
-    >>> find_naming(("chat_id", "page_token", "user_id_type"), only_lists=False)
+    >>> _find_naming(("chat_id", "page_token", "user_id_type"), only_lists=False)
     ('chat_id',)
     """
     return tuple(
@@ -213,24 +203,12 @@ def find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]:
     )
 
 
-def show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
-    """Write the naming parameters with their values, to be hashed and never stored.
-
-    Parameters
-    ----------
-    values : dict
-        Parameters as :func:`decode_parameters` returns them.
-    naming : tuple of str
-        Those to write.
-
-    Returns
-    -------
-    str
-        Query string of the naming parameters; '' if they have no values.
+def _show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
+    """Write the naming parameters as a query string, to be hashed and never stored; '' without any.
 
     Examples
     --------
-    >>> show_objects({"user_id": "ou_1"}, ("user_id",))
+    >>> _show_objects({"user_id": "ou_1"}, ("user_id",))
     '&user_id=ou_1'
     """
     named = ""

@@ -6,7 +6,7 @@ room for files, locks and upkeep: it fetches nothing and judges nothing.
 
 from audit_analytics.store.evidence import StoreEvidence
 from audit_analytics.store.failure import StoreUnusable
-from audit_analytics.store.folder import Store, Stored
+from audit_analytics.store.folder import Store
 from audit_analytics.store.lock import StoreLocked, lock_store
 from audit_analytics.store.manifest import ALL, Manifest, StoreTooNew
 from audit_analytics.store.reader import read_calls, read_store, read_stored_rejects
@@ -24,7 +24,6 @@ __all__ = [
     "StoreLocked",
     "StoreTooNew",
     "StoreUnusable",
-    "Stored",
     "WindowWriter",
     "lock_store",
     "read_calls",

@@ -59,11 +59,7 @@ class Compaction:
 
 
 def compact_store(
-    store: Store,
-    now: datetime,
-    *,
-    redaction: Redaction | None = None,
-    reread: timedelta = REREAD,
+    store: Store, now: datetime, *, redaction: Redaction | None = None, reread: timedelta = REREAD
 ) -> Compaction:
     """Join the small windows of each settled day. Hold the lock.
 
@@ -146,9 +142,9 @@ def _join(store: Store, group: list[Manifest], redaction: Redaction | None) -> i
     manifest = _describe(group, table)
     if redaction:
         stored = EVENTS.coerce(table.to_pandas())
-        table = pa.Table.from_pandas(
-            redaction.apply_again(stored), schema=SCHEMA, preserve_index=False
-        )
+        # their objects are hashed with the key already
+        again = redaction.apply(stored).assign(object=stored["object"])
+        table = pa.Table.from_pandas(again, schema=SCHEMA, preserve_index=False)
         manifest = msgspec.structs.replace(manifest, redaction=redaction.describe())
     beside = (
         store.folder / PARTIAL / f"compact-{manifest.start:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"

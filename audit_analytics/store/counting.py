@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from audit_analytics import schema
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
+from audit_analytics.store.manifest import SCHEMA
 from audit_analytics.store.window_file import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ _local = threading.local()
 """The connection of each thread; it ends with the thread."""
 
 _WORDS: Final = [c.name for c in schema.EVENTS.columns if c.dtype == "category"]
+_WORD: Final = pa.dictionary(pa.int32(), pa.string())
+_NO_EVENTS: Final = pa.schema(
+    [(n, _WORD if n in _WORDS else SCHEMA.field(n).type) for n in (*COLUMNS, "id")]
+).empty_table()
 
 
 @dataclass(frozen=True)
@@ -51,47 +56,6 @@ class HourCounts:
     damaged: list[datetime]
 
 
-class Engine(Protocol):
-    """Counts the events of stored windows."""
-
-    @property
-    def batch_rows(self) -> int:
-        """Return how many rows are counted at once, at least one hour."""
-        ...
-
-    @property
-    def workers(self) -> int:
-        """Return how many batches are counted at once."""
-        ...
-
-    def count(
-        self,
-        store: Store,
-        windows: Sequence[Manifest],
-        hours: Sequence[Hour],
-        catalogue: Catalogue,
-    ) -> HourCounts:
-        """Count the events of some hours.
-
-        Parameters
-        ----------
-        store : Store
-            The store.
-        windows : sequence of Manifest
-            The windows that overlap the hours, in order of time.
-        hours : sequence of Hour
-            Hours that follow each other.
-        catalogue : Catalogue
-            The APIs and their sensitivity, as they stand now.
-
-        Returns
-        -------
-        HourCounts
-            The counts.
-        """
-        ...
-
-
 @dataclass(frozen=True)
 class DuckEngine:
     """Counts with DuckDB in this process.
@@ -108,11 +72,7 @@ class DuckEngine:
     workers: int = 2
 
     def count(
-        self,
-        store: Store,
-        windows: Sequence[Manifest],
-        hours: Sequence[Hour],
-        catalogue: Catalogue,
+        self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
     ) -> HourCounts:
         """Count the events of some hours.
 
@@ -214,23 +174,6 @@ def _match_again(events: pa.Table, catalogue: Catalogue) -> pa.Table:
             events.column_names.index(name), name, column.dictionary_encode()
         )
     return events
-
-
-_NO_EVENTS: Final = pa.table(
-    {
-        name: pa.array(
-            [],
-            pa.timestamp("us", "UTC")
-            if name == "at"
-            else pa.int64()
-            if name in {"object", "response_code"}
-            else pa.string()
-            if name == "id"
-            else pa.dictionary(pa.int32(), pa.string()),
-        )
-        for name in (*COLUMNS, "id")
-    }
-)
 
 
 def join_hours(parts: list[pa.Table]) -> pa.Table:

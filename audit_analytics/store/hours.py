@@ -37,11 +37,6 @@ class Hour(NamedTuple):
     def name(self) -> str:
         """Name the hour as a file of counts does: by what it spans, whatever the zone is called.
 
-        Returns
-        -------
-        str
-            ``2026-03-02T09`` for an hour of UTC, ``2026-03-02T09:30/10:30`` for another one.
-
         Examples
         --------
         >>> from datetime import UTC, datetime

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from audit_analytics.rollup import Rollup, to_frame
 from audit_analytics.schema import EVENTS, REJECTS, Table
-from audit_analytics.store.counting import DuckEngine
 from audit_analytics.store.folder import Store
 from audit_analytics.store.manifest import Manifest, read_rejects
 from audit_analytics.store.rollups import KINDS, Rollups
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from audit_analytics.catalogue import Catalogue
-    from audit_analytics.store.counting import Engine
 
 RETRIES: Final = 4
 """How often a store is looked through again whose windows are replaced while they are read."""
@@ -94,17 +92,13 @@ def read_store(
     return events
 
 
-def read_stored_rejects(
-    folder: Path, start: datetime | None = None, end: datetime | None = None
-) -> pd.DataFrame:
+def read_stored_rejects(folder: Path) -> pd.DataFrame:
     """Read the items that could not be read when they were fetched.
 
     Parameters
     ----------
     folder : pathlib.Path
         The store.
-    start, end : datetime.datetime, optional
-        Only those of windows that overlap ``[start, end)``.
 
     Returns
     -------
@@ -113,7 +107,7 @@ def read_stored_rejects(
         set to keep it.
     """
     store = Store(folder)
-    manifests = [m for m in store.scan(start, end).manifests if m.rejects_count]
+    manifests = [m for m in store.scan().manifests if m.rejects_count]
     rows = [row for m in manifests for row in read_rejects(store.file_of(m))]
     return REJECTS.coerce(pd.DataFrame(rows, columns=REJECTS.names))
 
@@ -123,7 +117,6 @@ def read_calls(
     windows: list[Manifest],
     catalogue: Catalogue,
     *,
-    engine: Engine | None = None,
     zone: str = "UTC",
     damaged: list[str] | None = None,
 ) -> Rollup:
@@ -138,8 +131,6 @@ def read_calls(
         without those that turn out to be damaged, they are what was counted in the end.
     catalogue : Catalogue
         The APIs and their sensitivity, as they stand now.
-    engine : Engine, optional
-        Counts events; DuckDB unless given.
     zone : str, default 'UTC'
         IANA name of the tenant's zone, on whose clocks hours are cut.
     damaged : list of str, optional
@@ -150,7 +141,7 @@ def read_calls(
     Rollup
         Counts of whole hours. They are kept in the store where it can be written.
     """
-    rollups = Rollups(store, catalogue, engine or DuckEngine(), zone)
+    rollups = Rollups(store, catalogue, zone=zone)
     for _ in range(RETRIES):
         found = list(rollups.refresh(windows, saving="try"))
         if not any(day.damaged for day in found):

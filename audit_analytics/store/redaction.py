@@ -119,21 +119,6 @@ class Redaction:
         ]
         return any(now > then for then, now in steps) and all(now >= then for then, now in steps)
 
-    def apply_again(self, events: pd.DataFrame) -> pd.DataFrame:
-        """Redact stored events again, whose objects are hashed with the key already.
-
-        Parameters
-        ----------
-        events : pandas.DataFrame
-            Table ``schema.EVENTS``, as stored.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The same rows.
-        """
-        return self.apply(events).assign(object=events["object"])
-
     def apply(self, events: pd.DataFrame) -> pd.DataFrame:
         """Redact events.
 

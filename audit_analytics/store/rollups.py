@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from audit_analytics.catalogue import Catalogue
-    from audit_analytics.store.counting import Engine, HourCounts
+    from audit_analytics.store.counting import HourCounts
     from audit_analytics.store.folder import Store
     from audit_analytics.store.hours import Hour, Hours
     from audit_analytics.store.manifest import Manifest
+    from audit_analytics.store.spark import SparkEngine
 
     Saving = Literal["wait", "try", "held"]
 
@@ -122,7 +123,7 @@ class Rollups:
         The store.
     catalogue : Catalogue
         The APIs and their sensitivity, as they stand now.
-    engine : Engine, optional
+    engine : DuckEngine or SparkEngine, optional
         Counts events; DuckDB unless given.
     zone : str, default 'UTC'
         IANA name of the tenant's zone, on whose clocks hours are cut. Most begin when one of UTC
@@ -131,18 +132,12 @@ class Rollups:
 
     store: Store
     catalogue: Catalogue
-    engine: Engine = field(default_factory=DuckEngine)
+    engine: DuckEngine | SparkEngine = field(default_factory=DuckEngine)
     zone: str = "UTC"
 
     @cached_property
     def version(self) -> str:
-        """Return the fingerprint of form, SQL and catalogue.
-
-        Returns
-        -------
-        str
-            16 hexadecimal digits.
-        """
+        """Return the fingerprint of form, SQL and catalogue: 16 hexadecimal digits."""
         text = f"{FORMAT}\n{SQL.template}\n{self.catalogue.digest()}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

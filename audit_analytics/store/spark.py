@@ -73,11 +73,7 @@ class SparkEngine:
         return session
 
     def count(
-        self,
-        store: Store,
-        windows: Sequence[Manifest],
-        hours: Sequence[Hour],
-        catalogue: Catalogue,
+        self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
     ) -> HourCounts:
         """Count the events of some hours.
 

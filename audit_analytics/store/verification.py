@@ -18,7 +18,7 @@ from audit_analytics.store.manifest import SCHEMA, read_manifest
 from audit_analytics.store.rollups import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from datetime import date, datetime
 
     from audit_analytics.store.hours import Hours
@@ -47,15 +47,13 @@ class Verification:
     problems: list[str] = field(default_factory=list)
 
 
-def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = None) -> Verification:
+def verify_store(rollups: Rollups) -> Verification:
     """Read every row of a store and compare it with what its manifests say.
 
     Parameters
     ----------
     rollups : Rollups
         The store with its counts.
-    progress : callable, optional
-        Called with the name of each window.
 
     Returns
     -------
@@ -78,8 +76,6 @@ def verify_store(rollups: Rollups, progress: Callable[[str], object] | None = No
     open_ids: list[tuple[datetime, pa.Array]] = []
     for start, path in store.list_files():
         name = path.relative_to(store.folder).as_posix()
-        if progress:
-            progress(name)
         try:
             window = msgspec.structs.replace(read_manifest(path), file=path.name)
             # every column: a checksum guards each of its pages

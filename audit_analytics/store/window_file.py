@@ -31,10 +31,7 @@ class WindowGone(WindowUnreadable):
 
 
 def read_window(
-    store: Store,
-    window: Manifest,
-    columns: Sequence[str] | None = None,
-    words: Sequence[str] = (),
+    store: Store, window: Manifest, columns: Sequence[str] | None = None, words: Sequence[str] = ()
 ) -> pa.Table:
     """Read the rows of a window.
 

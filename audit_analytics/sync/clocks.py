@@ -40,7 +40,7 @@ def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[
     at : datetime.datetime
         The time by the clock that is behind, in UTC.
     said : str
-        As :func:`describe_skew` says it.
+        That they disagree, in a sentence without its full stop; empty if they agree.
     """
     try:
         skew = client.measure_skew()
@@ -48,51 +48,29 @@ def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[
         # the windows fail for the same reason, and say so
         _log.info("the clocks were not compared: %s", error)
         skew = None
-    return find_earlier(clock(), skew), describe_skew(skew)
+    return _find_earlier(clock(), skew), _describe_skew(skew)
 
 
-def find_earlier(at: float, skew: Skew | None) -> datetime:
-    """Return the time by the clock that is behind.
-
-    Parameters
-    ----------
-    at : float
-        The time by this machine's clock, in seconds since the epoch.
-    skew : Skew or None
-        How far it is ahead of the platform's.
-
-    Returns
-    -------
-    datetime.datetime
-        The time, in UTC.
+def _find_earlier(at: float, skew: Skew | None) -> datetime:
+    """Return the time by the clock that is behind; `at` is this machine's, in seconds since the epoch.
 
     Examples
     --------
     >>> from audit_analytics.feishu.calls import Skew
-    >>> str(find_earlier(1772445600, Skew(3600, 3601)))
+    >>> str(_find_earlier(1772445600, Skew(3600, 3601)))
     '2026-03-02 09:00:00+00:00'
     """
     ahead = max(skew.certain_seconds, 0.0) if skew else 0.0
     return datetime.fromtimestamp(at - ahead, UTC)
 
 
-def describe_skew(skew: Skew | None) -> str:
-    """Say that the clocks disagree.
-
-    Parameters
-    ----------
-    skew : Skew or None
-        How far this machine's clock is ahead.
-
-    Returns
-    -------
-    str
-        A sentence without its full stop; empty if they agree.
+def _describe_skew(skew: Skew | None) -> str:
+    """Say that the clocks disagree, in a sentence without its full stop; empty if they agree.
 
     Examples
     --------
     >>> from audit_analytics.feishu.calls import Skew
-    >>> describe_skew(Skew(-86400, -86399)).partition(";")[0]
+    >>> _describe_skew(Skew(-86400, -86399)).partition(";")[0]
     "this machine's clock is 24 h behind the platform's"
     """
     seconds = skew.certain_seconds if skew else 0.0

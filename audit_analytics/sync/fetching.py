@@ -30,14 +30,7 @@ from audit_analytics.feishu.client import (
 )
 from audit_analytics.feishu.query import PAGE_SIZE_MAX, SMALL_PAGE
 from audit_analytics.feishu.ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
-from audit_analytics.store import (
-    ALL,
-    Manifest,
-    Redaction,
-    Rollups,
-    Store,
-    WindowWriter,
-)
+from audit_analytics.store import ALL, Manifest, Redaction, Rollups, Store, WindowWriter
 from audit_analytics.store.redaction import say_changes
 from audit_analytics.sync.late import look_for_late
 from audit_analytics.sync.reading import flatten_items, read_batches
@@ -130,7 +123,7 @@ class Fetching:
             apis = self._rollups.catalogue.sensitive_apis()
             self._filters = split_filters(apis)
             self._scope = f"sensitive-{hashlib.sha256(' '.join(apis).encode()).hexdigest()[:8]}"
-        key = settings.read_hash_key()
+        key = settings.redaction.read_secret("hash_key")
         self._redaction = Redaction.from_settings(
             settings.redaction, key.get_secret_value() if key else store.read_key()
         )

@@ -46,21 +46,8 @@ STATE_FILE: Final = ".counted"
 _log = logging.getLogger(__name__)
 
 
-def is_count_due(folder: Path, now: datetime) -> bool:
-    """Tell whether a day has passed since rows were counted.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The store.
-    now : datetime.datetime
-        The time, in UTC.
-
-    Returns
-    -------
-    bool
-        True if so, or if nobody knows when it was.
-    """
+def _is_count_due(folder: Path, now: datetime) -> bool:
+    """Tell whether a day has passed since rows were counted, or nobody knows when it was."""
     try:
         state = json.loads((folder / STATE_FILE).read_text(encoding="ascii"))
         counted_at = datetime.fromisoformat(state["counted_at"])
@@ -69,46 +56,19 @@ def is_count_due(folder: Path, now: datetime) -> bool:
         return True
 
 
-def note_count(folder: Path, now: datetime) -> None:
-    """Remember that rows were counted.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The store.
-    now : datetime.datetime
-        The time, in UTC.
-
-    Raises
-    ------
-    StoreUnusable
-        It cannot be written.
-    """
+def _note_count(folder: Path, now: datetime) -> None:
+    """Remember that rows were counted."""
     with explains_failure(folder):
         write_private(folder / STATE_FILE, json.dumps({"counted_at": now.isoformat()}).encode())
 
 
-def choose_spans(
+def _choose_spans(
     manifests: Iterable[Manifest], now: datetime, *, settled_after: timedelta
 ) -> tuple[list[list[Manifest]], int]:
-    """Choose which windows are counted again.
+    """Choose which windows are counted again; return them, and how many would cost too much.
 
-    Parameters
-    ----------
-    manifests : iterable of Manifest
-        What is stored, in order of time.
-    now : datetime.datetime
-        The time, in UTC.
-    settled_after : datetime.timedelta
-        How long after its end a window is read for the last time.
-
-    Returns
-    -------
-    spans : list of list of Manifest
-        Windows that follow one another within a day of UTC, the newest span first; together they
-        cost at most :data:`REQUESTS_MAX` requests.
-    left_out : int
-        Windows that would cost more.
+    They come in spans of windows that follow one another within a day of UTC, the newest first, which
+    together cost at most :data:`REQUESTS_MAX` requests.
     """
     spans: list[list[Manifest]] = []
     for manifest in manifests:
@@ -150,13 +110,13 @@ def look_for_late(
     windows : sequence of Window
         What the sync reads anyway.
     read : callable
-        As :func:`find_late` takes it.
+        ``read(window)`` gives the events of a span, batch by batch.
     scope : str
         Of the sync.
     since, now : datetime.datetime
         Where the sync begins, and the time, in UTC.
     settled_after : datetime.timedelta
-        As :func:`choose_spans` takes it.
+        How long after its end a window is read for the last time.
     hopeless : tuple of type
         Errors after which no span is asked for any more.
 
@@ -170,7 +130,7 @@ def look_for_late(
     StoreUnusable
         The store cannot be written.
     """
-    if not is_count_due(store.folder, now):
+    if not _is_count_due(store.folder, now):
         return {}
     others = [
         m
@@ -179,40 +139,25 @@ def look_for_late(
         and m.start >= since
         and not any(w.start < m.end and m.start < w.end for w in windows)
     ]
-    spans, left_out = choose_spans(others, now, settled_after=settled_after)
+    spans, left_out = _choose_spans(others, now, settled_after=settled_after)
     if left_out:
         _log.info("late rows are not looked for in %d windows: too many pages", left_out)
-    late = find_late(spans, read, hopeless=hopeless)
-    note_count(store.folder, now)
+    late = _find_late(spans, read, hopeless=hopeless)
+    _note_count(store.folder, now)
     return late
 
 
-def find_late(
+def _find_late(
     spans: Iterable[Sequence[Manifest]],
     read: Callable[[Window], Iterable[pd.DataFrame]],
     *,
     hopeless: tuple[type[RemoteError], ...],
 ) -> dict[Window, int]:
-    """Find the windows into which rows came after they were read.
-
-    Parameters
-    ----------
-    spans : iterable of sequence of Manifest
-        Neighbouring windows that are read in one go, see :func:`choose_spans`.
-    read : callable
-        ``read(window)`` gives the events of a span, batch by batch.
-    hopeless : tuple of type
-        Errors after which no span is asked for any more.
-
-    Returns
-    -------
-    dict of Window to int
-        How many rows came late into each.
-    """
+    """Find the windows into which rows came after they were read, and how many."""
     late: dict[Window, int] = {}
     for span in spans:
         try:
-            late |= compare_counts(span, read(Window(span[0].start, span[-1].end)))
+            late |= _compare_counts(span, read(Window(span[0].start, span[-1].end)))
         except RemoteError as error:
             _log.warning("late rows are not looked for: %s", error)
             if isinstance(error, hopeless):
@@ -222,21 +167,8 @@ def find_late(
     return late
 
 
-def compare_counts(span: Sequence[Manifest], batches: Iterable[pd.DataFrame]) -> dict[Window, int]:
-    """Compare the rows of a span with what is stored.
-
-    Parameters
-    ----------
-    span : sequence of Manifest
-        Windows that follow one another.
-    batches : iterable of pandas.DataFrame
-        Table ``schema.EVENTS`` of what the platform has now, in parts.
-
-    Returns
-    -------
-    dict of Window to int
-        Windows with more rows than are stored, and how many more.
-    """
+def _compare_counts(span: Sequence[Manifest], batches: Iterable[pd.DataFrame]) -> dict[Window, int]:
+    """Find the windows of a span that have more rows now than are stored, and how many more."""
     found: defaultdict[datetime, set[str]] = defaultdict(set)
     for events in batches:
         # events are in order of time, windows follow one another: each takes a slice

@@ -66,20 +66,15 @@ def show_progress(
 
 
 @contextmanager
-def show_waits(stream: TextIO | None = None) -> Iterator[None]:
-    """Say what is waited for while the block runs.
-
-    Parameters
-    ----------
-    stream : file object, optional
-        Where to; stderr unless given.
+def show_waits() -> Iterator[None]:
+    """Say on stderr what is waited for while the block runs.
 
     Yields
     ------
     None
         Nothing.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
     limiter = logging.getLogger("audit_analytics.feishu")
     level = limiter.level
     # a full minute is INFO, because a sync waits a part of every minute

@@ -24,10 +24,7 @@ BATCH_BYTES: Final = 16 * 2**20
 
 
 def read_batches(
-    client: AuditLogClient,
-    queries: Iterable[Query],
-    budget: Budget,
-    note: Callable[[Page], object],
+    client: AuditLogClient, queries: Iterable[Query], budget: Budget, note: Callable[[Page], object]
 ) -> Iterator[tuple[list[Any], int]]:
     """Read the pages of a window, a batch at a time.
 

@@ -104,11 +104,7 @@ def render_status(status: dict[str, Any]) -> str:
     day, events, covered, notes = pad(_("day"), 12), _("events"), _("covered"), _("notes")
     head = " " * (12 - measure(events)) + events
     ends = " " * (7 - measure(covered)) + covered
-    lines = [
-        summarise(status),
-        "",
-        f"{day}{head}  {'0     6     12    18':<26}{ends}  {notes}",
-    ]
+    lines = [summarise(status), "", f"{day}{head}  {'0     6     12    18':<26}{ends}  {notes}"]
     lines += [_render_day(day) for day in status["days"]]
     lines += ["", _(LEGEND)]
     if status["apps_asked_at"]:

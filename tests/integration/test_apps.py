@@ -111,7 +111,8 @@ def test_two_hundred_apps_cost_few_calls_and_no_limit_is_hit(tmp_path):
         assert sum("app_versions" in path for path in first) == 200
         assert not [request for request in server.requests if request.status == 429]
         # the second time only what is new is asked for
-        directory.grant("cli_0000000000000007", "im:message", 2, NOON)
+        directory.apps["cli_0000000000000007"]["scopes"].append({"scope": "im:message", "level": 2})
+        directory.publish("cli_0000000000000007", NOON)
         result = fetch(server, tmp_path, at=NOON + 60, limit=100)
         again = paths(server)[len(first) :]
         assert sum("app_versions" in path for path in again) == 1

@@ -21,8 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from report_fixture import make_gaps_report, make_hostile_report, make_report
 
 from audit_analytics.cli.main import main
-from audit_analytics.deliver import deliver_report
-from audit_analytics.deliver.state import STATE_NAME
+from audit_analytics.deliver import STATE_NAME, deliver_report
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.feishu.transport import Answer
 from audit_analytics.report.json_file import render_json
@@ -298,7 +297,7 @@ def test_a_fault_in_one_way_does_not_stop_the_next(folder, monkeypatch):
 @pytest.mark.parametrize("data", [None, [], "x", {"file_key": None}], ids=str)
 def test_an_upload_that_is_answered_without_a_key_is_a_failure(folder, monkeypatch, data):
     answer = Answer(200, 0, {"code": 0, "data": data}, b"", "-")
-    monkeypatch.setattr("audit_analytics.deliver.app_bot.upload", lambda *_, **__: answer)
+    monkeypatch.setattr("audit_analytics.deliver.app_bot.request", lambda *_, **__: answer)
     with StandIn([]) as server:
         outcome, _ = send(folder, app_settings(server, raw_ids=True))
     assert outcome.status == "failed"

@@ -7,7 +7,6 @@ import pytest
 import audit_analytics as aa
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.report.html import render_html
-from audit_analytics.report.json_file import read_schema
 from audit_analytics.report.markdown import render_markdown
 
 SUNDAY = "2026-11-15"
@@ -28,14 +27,14 @@ def hourly(running):
     return aa.analyze(running, since=SUNDAY).data
 
 
-def test_the_week_in_progress_is_judged_and_its_rest_is_no_gap(hourly):
+def test_the_week_in_progress_is_judged_and_its_rest_is_no_gap(hourly, findings_schema):
     week, coverage = hourly["week"], hourly["coverage"]
     assert (week["iso"], week["since_at"]) == ("2026-W46", "2026-11-14T16:00:00Z")
     assert not week["complete"]
     assert coverage["week_status"] == "complete"
     assert coverage["hours_covered_count"] == coverage["hours_expected_count"] == 12
     assert all(gap["end_at"] <= "2026-11-15T04:00:00Z" for gap in coverage["gaps"])
-    jsonschema.validate(hourly, read_schema())
+    jsonschema.validate(hourly, findings_schema)
 
 
 def test_only_what_went_on_since_then_is_told_with_the_same_numbers(hourly, sample_report):

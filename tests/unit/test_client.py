@@ -62,7 +62,6 @@ class FakeClock:
         ({"page_size": 101}, "page_size"),
         ({"page_size": True}, "page_size"),
         ({"page_size": "50"}, "page_size"),
-        ({"app_id": None}, "app_id"),
         ({"api_keys": ["GET/x"]}, "api_keys"),
         ({"api_keys": ("",)}, "api_keys"),
         ({"api_keys": tuple(f"GET/{i}" for i in range(101))}, "split_filters"),
@@ -75,12 +74,11 @@ def test_a_query_is_checked_before_it_leaves(change, word):
 
 def test_a_query_is_sent_in_whole_epoch_seconds_and_one_second_wide_at_each_side():
     beijing = timezone(timedelta(hours=8))
-    query = Query(NINE.astimezone(beijing), TEN, app_id="cli_1", api_keys=("GET/x",), page_size=7)
+    query = Query(NINE.astimezone(beijing), TEN, api_keys=("GET/x",), page_size=7)
     assert query.body("next") == {
         "start_time": 1772442000 - 1,
         "end_time": 1772445600,
         "page_size": 7,
-        "app_id": "cli_1",
         "api_keys": ["GET/x"],
         "page_token": "next",
     }

@@ -419,13 +419,6 @@ def test_rejects_are_written_masked_and_private(tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_progress_adds_up(tmp_path):
-    path = tmp_path / "log.jsonl"
-    path.write_text("\n".join([*map(json.dumps, ITEMS), "{}"]))
-    seen = []
-    assert read_log(path, progress=seen.append).counts["rows_read"] == sum(seen) == 7
-
-
 @settings(deadline=None)
 @given(
     st.lists(

@@ -10,7 +10,7 @@ import pytest
 from report_fixture import make_report
 
 import audit_analytics
-from audit_analytics.deliver.state import STATE_NAME, write_state
+from audit_analytics.deliver import STATE_NAME, _remember
 from audit_analytics.files import lock_folder, write_private, write_together
 from audit_analytics.report import write_report
 from audit_analytics.review.toml_file import append_entry
@@ -34,7 +34,7 @@ def umask():
 def test_all_that_is_written_is_its_owners_alone(tmp_path):
     write_report(make_report(), tmp_path, ocsf=False)
     write_rejects(REJECTS.empty(), tmp_path / "rejects.jsonl")
-    write_state(tmp_path, {"bot": "0" * 32})
+    _remember(tmp_path, "bot", "0" * 32)
     found = modes(tmp_path)
     assert {"report.html", "findings.json", "rejects.jsonl", STATE_NAME} <= found.keys()
     assert set(found.values()) == {0o600}

@@ -22,7 +22,7 @@ from audit_analytics.report.csv_file import (
     render_evidence,
 )
 from audit_analytics.report.html import LIMIT_BYTES, render_html, render_notebook
-from audit_analytics.report.json_file import read_schema, render_json
+from audit_analytics.report.json_file import render_json
 from audit_analytics.report.markdown import render_markdown
 
 REPORTS = {
@@ -374,26 +374,25 @@ def test_hostile_names_cannot_break_the_markdown():
 
 
 @pytest.mark.parametrize("name", REPORTS)
-def test_json_fits_the_published_schema_and_round_trips(name):
+def test_json_fits_the_published_schema_and_round_trips(name, findings_schema):
     report = REPORTS[name]()
     text = render_json(report)
-    jsonschema.validate(json.loads(text), read_schema(), jsonschema.Draft202012Validator)
+    jsonschema.validate(json.loads(text), findings_schema, jsonschema.Draft202012Validator)
     assert json.loads(text) == report
     assert text.endswith("}\n")
     assert text == render_json(json.loads(text))
 
 
-def test_the_schema_is_valid_and_refuses_strangers():
-    schema = read_schema()
-    jsonschema.Draft202012Validator.check_schema(schema)
+def test_the_schema_is_valid_and_refuses_strangers(findings_schema):
+    jsonschema.Draft202012Validator.check_schema(findings_schema)
     report = fixture.make_report()
     report["findings"][0]["surprise"] = 1
     with pytest.raises(jsonschema.ValidationError, match="surprise"):
-        jsonschema.validate(report, schema)
+        jsonschema.validate(report, findings_schema)
     report = fixture.make_report()
     del report["coverage"]["week_status"]
     with pytest.raises(jsonschema.ValidationError, match="week_status"):
-        jsonschema.validate(report, schema)
+        jsonschema.validate(report, findings_schema)
 
 
 def test_json_refuses_nan():

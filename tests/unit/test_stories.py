@@ -5,7 +5,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from importlib.resources import files
 
 import jsonschema
 import pandas as pd
@@ -314,18 +313,13 @@ def test_hostile_names_in_a_story_stay_inert():
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", shown)
 
 
-def test_a_report_has_its_stories_as_a_table_and_fits_the_schema(read_schema):
+def test_a_report_has_its_stories_as_a_table_and_fits_the_schema(findings_schema):
     report = fixture.make_story_report()
-    jsonschema.validate(report, read_schema)
+    jsonschema.validate(report, findings_schema)
     table = Report(report, pd.DataFrame()).stories
     assert table["story_id"].tolist() == ["s-00000000000a"] * 2
     assert str(table["at"].dtype) == "datetime64[us, UTC]"
     assert Report(fixture.make_report(), pd.DataFrame()).stories.empty
-
-
-@pytest.fixture
-def read_schema():
-    return json.loads((files("audit_analytics.report") / "findings.schema.json").read_text())
 
 
 def test_explain_tells_a_story_by_its_id(tmp_path, monkeypatch):
