@@ -103,3 +103,17 @@ def test_that_a_new_app_did_something_for_the_first_time_tells_least():
     assert order_reasons([usual, born], case)[0] is born
     assert order_reasons([bad, born], case)[0] is bad
     assert order_reasons([usual, hit("VOL", 1e-3)], case)[0] is usual
+
+
+def count_rarity(number):
+    few = calls("cli_few", spread(NOON - 27 * DAY, 8, over=26 * DAY))
+    events = make_events(quiet_tenant(), few, calls("cli_few", spread(NOON, number)))
+    panel, by_api, by_ip = build_tenant(events, rollup(events))
+    found = detect_week(panel, by_api, by_ip, detector=Distance())
+    return found.app_p["VOL"][panel.apps.get_loc("cli_few")].min()
+
+
+def test_a_handful_of_calls_is_no_volume_whoever_makes_it():
+    """A rotation of everybody's keys is four calls of each, and each was one of eleven of E < 1."""
+    assert count_rarity(4) == 1.0
+    assert count_rarity(9) < 0.01

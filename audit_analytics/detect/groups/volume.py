@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from audit_analytics.cases import Hit
     from audit_analytics.detect.frame import WeekFrame
     from audit_analytics.detect.surprise import Surprise
+
+
+LEAST: Final = 5
+"""How many more calls than expected are worth telling: who makes a handful a month may make four."""
 
 
 def _score(frame: WeekFrame) -> list[Surprise]:
@@ -54,5 +58,6 @@ VOL = CountGroup(
         168: mark("calls in a week"),
     },
     scored=_score,
+    least=LEAST,
     telling=9,
 )
