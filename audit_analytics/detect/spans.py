@@ -118,3 +118,26 @@ def require_excess(surprise: Surprise, least: float) -> Surprise:
     """
     enough = surprise.observed - surprise.expected >= least
     return replace(surprise, score=np.where(enough, surprise.score, 0.0))
+
+
+def cap_handful(surprise: Surprise, least: float) -> Surprise:
+    """Let what is more by a handful be no more surprising than every other bucket.
+
+    Unlike :func:`require_excess` it leaves an ordinary day what it is: whose days were mostly at
+    score 0 would be compared with those who are seldom heard.
+
+    Parameters
+    ----------
+    surprise : Surprise
+        What a window saw.
+    least : float
+        How much more than expected is more than a handful.
+
+    Returns
+    -------
+    Surprise
+        Score log10(2) at most where it is not.
+    """
+    enough = surprise.observed - surprise.expected >= least
+    capped = np.minimum(surprise.score, np.log10(2.0))
+    return replace(surprise, score=np.where(enough, surprise.score, capped))

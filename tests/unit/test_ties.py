@@ -115,5 +115,5 @@ def count_rarity(number):
 
 def test_a_handful_of_calls_is_no_volume_whoever_makes_it():
     """A rotation of everybody's keys is four calls of each, and each was one of eleven of E < 1."""
-    assert count_rarity(4) == 1.0
+    assert count_rarity(4) > 0.2
     assert count_rarity(9) < 0.01

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
-from audit_analytics.detect.spans import score_spans
+from audit_analytics.detect.spans import cap_handful, score_spans
 from audit_analytics.detect.surprise import score_counts
 from audit_analytics.detect.waking import score_waking
 from audit_analytics.language import _, mark
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from audit_analytics.detect.surprise import Surprise
 
 
-LEAST: Final = 5
+LEAST: Final = 4
 """How many more calls than expected are worth telling: who makes a handful a month may make four."""
 
 
@@ -26,7 +26,8 @@ def _score(frame: WeekFrame) -> list[Surprise]:
     whole = frame.whole
     hours = score_counts(frame, frame.panel.counts["calls"])
     spans = score_spans(whole, whole.panel.counts["calls"])
-    return [*hours, *spans, score_waking(whole, hours[-1])]
+    windows = [*hours, *spans, score_waking(whole, hours[-1])]
+    return [cap_handful(window, LEAST) for window in windows]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -58,6 +59,5 @@ VOL = CountGroup(
         168: mark("calls in a week"),
     },
     scored=_score,
-    least=LEAST,
     telling=9,
 )
