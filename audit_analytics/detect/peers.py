@@ -102,6 +102,7 @@ def find_classes(
 
     Examples
     --------
+    >>> from audit_analytics.detect.rows import Rows
     >>> calm, restless = np.tile([1.0, 1.1], 400), np.tile([5.0, 9.0], 400)
     >>> rows = Rows(np.repeat(np.arange(200), 8), np.tile(np.repeat([-4, -3, -2, -1], 2), 200))
     >>> every = np.ones(1600, dtype=bool)

@@ -49,7 +49,7 @@ def test_only_what_went_on_since_then_is_told_with_the_same_numbers(hourly, samp
         {(r["detector"], r["start_at"], r["end_at"]): r["observed"] for r in found["reasons"]}
         for found in (attack, whole[attack["finding_id"]])
     )
-    assert {"VOL", "NEWAPI"} <= {detector for detector, *_span in {*said} & {*later}}
+    assert {"SENS", "NEWAPI"} <= {detector for detector, *_span in {*said} & {*later}}
     assert all(said[bucket] == later[bucket] for bucket in {*said} & {*later})
     assert len(hourly["findings"]) < len(whole) / 2
 

@@ -26,8 +26,9 @@ def _score(frame: WeekFrame) -> list[Surprise]:
     whole = frame.whole
     hours = score_counts(frame, frame.panel.counts["calls"])
     spans = score_spans(whole, whole.panel.counts["calls"])
-    windows = [*hours, *spans, score_waking(whole, hours[-1])]
-    return [cap_handful(window, LEAST) for window in windows]
+    counted = [cap_handful(window, LEAST) for window in (*hours, *spans)]
+    # that a daily job wakes after weeks is one call
+    return [*counted, score_waking(whole, hours[-1])]
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
