@@ -16,6 +16,8 @@ import numpy as np
 import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from audit_analytics.detect.rows import Rows
@@ -218,12 +220,43 @@ def rate_groups(
     numpy.ndarray of shape (n, n_groups)
         As :meth:`Calibrator.rate`.
     """
-    scores = past if scores is None else scores
-    columns = [
-        Calibrator(past[:, g], least_tail=STATISTIC_TAIL).rate(scores[:, g])
-        for g in range(past.shape[1])
-    ]
-    return np.column_stack(columns)
+    return rate_columns(fit_groups(past), past if scores is None else scores)
+
+
+def fit_groups(past: NDArray[np.float64]) -> list[Calibrator]:
+    """Fit a calibrator to the past scores of each group.
+
+    Parameters
+    ----------
+    past : numpy.ndarray of shape (n_past, n_groups)
+        As :func:`rate_groups` takes it.
+
+    Returns
+    -------
+    list of Calibrator
+        In the order of the groups.
+    """
+    return [Calibrator(scores, least_tail=STATISTIC_TAIL) for scores in past.T]
+
+
+def rate_columns(
+    calibrators: Sequence[Calibrator], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the p-value of every score by the calibrator of its group.
+
+    Parameters
+    ----------
+    calibrators : sequence of Calibrator
+        From :func:`fit_groups`.
+    scores : numpy.ndarray of shape (n, n_groups)
+        Scores to rate.
+
+    Returns
+    -------
+    numpy.ndarray of shape (n, n_groups)
+        As :meth:`Calibrator.rate`.
+    """
+    return np.column_stack([c.rate(own) for c, own in zip(calibrators, scores.T, strict=True)])
 
 
 def rate_weeks(past: NDArray[np.float64], week: NDArray[np.intp]) -> NDArray[np.float64]:

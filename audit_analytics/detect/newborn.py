@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
-from audit_analytics.detect.beside import rate_beside
+from audit_analytics.detect.beside import LEAST_APPS, rate_beside
 from audit_analytics.detect.calibrate import Calibrator, rate_groups, rate_weeks
 from audit_analytics.detect.first_days import METRICS, FirstDays, describe_days
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
@@ -247,7 +247,8 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
     old = (born - log_began >= MIN_HISTORY_DAYS)[:, None]
     weeks_past = len([w for w in grid.weeks if grid.days(w)[0] - log_began >= MIN_HISTORY_DAYS])
     days = np.arange(len(grid.day_hours))
-    if len(reference) >= MIN_REFERENCE:
+    enough = len(reference) >= MIN_REFERENCE
+    if enough:
         real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
         predicted = _predict(found, spreads, found.active, begin)
         now = _score(found, predicted, found.active)
@@ -257,10 +258,11 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
         predicted = _predict_beside(found, begin)
         cells, far = rate_beside(_score(found, predicted, found.active))
         joint = cells.min(axis=2)
+        enough = int(found.active.any(axis=1).sum()) >= LEAST_APPS
 
     week = days >= first_day
     called = found.active[:, week].any(axis=1)
-    tested = (found.active & ~judged[:, None])[:, week] & bool((joint < 1.0).any())
+    tested = (found.active & ~judged[:, None])[:, week] & enough
     named = {name: cells[:, :, g] for g, name in enumerate(METRICS)} | {"joint": joint}
 
     def show(deviations: float) -> dict[str, NDArray[np.float64]]:

@@ -101,7 +101,7 @@ def _add_up(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
     return sums
 
 
-def require_excess(surprise: Surprise, least: float) -> Surprise:
+def require_excess(surprise: Surprise, least: float, *, otherwise: float = 0.0) -> Surprise:
     """Keep what is surprising by more than a handful.
 
     Parameters
@@ -110,34 +110,15 @@ def require_excess(surprise: Surprise, least: float) -> Surprise:
         What a window saw.
     least : float
         How much more than expected it must be.
+    otherwise : float, default=0.0
+        Greatest score where it is not. With 0 an ordinary day counts as one without a call, and
+        who has few others is compared with those who are seldom heard.
 
     Returns
     -------
     Surprise
-        Score 0 where it is not.
+        Score `otherwise` at most where it is not.
     """
     enough = surprise.observed - surprise.expected >= least
-    return replace(surprise, score=np.where(enough, surprise.score, 0.0))
-
-
-def cap_handful(surprise: Surprise, least: float) -> Surprise:
-    """Let what is more by a handful be no more surprising than every other bucket.
-
-    Unlike :func:`require_excess` it leaves an ordinary day what it is: whose days were mostly at
-    score 0 would be compared with those who are seldom heard.
-
-    Parameters
-    ----------
-    surprise : Surprise
-        What a window saw.
-    least : float
-        How much more than expected is more than a handful.
-
-    Returns
-    -------
-    Surprise
-        Score log10(2) at most where it is not.
-    """
-    enough = surprise.observed - surprise.expected >= least
-    capped = np.minimum(surprise.score, np.log10(2.0))
+    capped = np.minimum(surprise.score, otherwise)
     return replace(surprise, score=np.where(enough, surprise.score, capped))

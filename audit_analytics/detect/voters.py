@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import scipy  # not scipy.special: who reads settings alone need not wait for it
 
-from audit_analytics.detect.calibrate import STATISTIC_TAIL, Calibrator, rate_groups, rate_weeks
+from audit_analytics.detect.calibrate import Calibrator, fit_groups, rate_columns, rate_weeks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,8 @@ def vote(
         What was not tested has p = 1.
     """
     shape, rows = current.shape[:2], current.reshape(-1, len(names))
-    past_p, p = rate_weeks(past, past_rows.week), rate_groups(past, rows)
+    calibrators = fit_groups(past)
+    past_p, p = rate_weeks(past, past_rows.week), rate_columns(calibrators, rows)
     past_a, p_a = _judge_groups(past_p, p, kinds)
     past_b, p_b = np.ones(len(past)), np.ones(len(rows))
     attribution = np.zeros(rows.shape)
@@ -143,10 +144,7 @@ def vote(
         | {"joint": np.maximum(joint, by_week.floor)},
         far=dict(zip(kinds, -np.log10(found).T.reshape(-1, *shape), strict=True))
         | {"joint": -np.log10(joint)},
-        resolution={
-            name: Calibrator(past[:, g], least_tail=STATISTIC_TAIL).resolution
-            for g, name in enumerate(names)
-        },
+        resolution={name: c.resolution for name, c in zip(names, calibrators, strict=True)},
         attribution=attribution.reshape(current.shape),
     )
 

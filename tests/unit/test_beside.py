@@ -55,6 +55,13 @@ def test_on_quiet_days_little_is_told_and_what_is_lies_outside_of_its_interval()
     assert all(hit.observed > hit.high for hit in told)
 
 
+def test_apps_of_which_none_does_anything_much_were_compared_all_the_same():
+    few = [calls(f"cli_{n}", spread(NOON, 25)) for n in range(LEAST_APPS)]
+    detection = judge(*few).detection
+    assert detection.judged.sum() == LEAST_APPS
+    assert not judge(*few[1:]).detection.judged.any()
+
+
 @given(
     arrays(
         float,

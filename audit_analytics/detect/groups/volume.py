@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import log10
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
-from audit_analytics.detect.spans import cap_handful, score_spans
+from audit_analytics.detect.spans import require_excess, score_spans
 from audit_analytics.detect.surprise import score_counts
 from audit_analytics.detect.waking import score_waking
 from audit_analytics.language import _, mark
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 LEAST: Final = 4
 """How many more calls than expected are worth telling: who makes a handful a month may make four."""
 
+EVEN: Final = log10(2.0)
+"""log10(2): as surprising as every other bucket. Ordinary days stay what they are."""
+
 
 def _score(frame: WeekFrame) -> list[Surprise]:
     whole = frame.whole
     hours = score_counts(frame, frame.panel.counts["calls"])
     spans = score_spans(whole, whole.panel.counts["calls"])
-    counted = [cap_handful(window, LEAST) for window in (*hours, *spans)]
+    counted = [require_excess(seen, LEAST, otherwise=EVEN) for seen in (*hours, *spans)]
     # that a daily job wakes after weeks is one call
     return [*counted, score_waking(whole, hours[-1])]
 
