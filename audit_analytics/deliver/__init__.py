@@ -3,7 +3,7 @@
 In comes a report's folder, out go messages; no report is made or changed here.
 
 A way out is used if it is set up in the settings (:class:`~audit_analytics.settings.DeliverSettings`).
-Everything that leaves has its ids and addresses masked (:mod:`audit_analytics.deliver.mask`) unless
+Everything that leaves has its ids and addresses masked (:mod:`audit_analytics.deliver._mask`) unless
 ``deliver.raw_ids`` is set. One way out that fails does not keep the others from being tried.
 """
 

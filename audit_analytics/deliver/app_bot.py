@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.deliver.card import build_card
+from audit_analytics.deliver._card import build_card
 from audit_analytics.deliver.channel import send_with_retries
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.auth import Credentials, TenantToken

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from audit_analytics.deliver.card import build_card
+from audit_analytics.deliver._card import build_card
 from audit_analytics.deliver.channel import HIDDEN, send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu.transport import Answer, Unanswered, check_base_url, open_session, post

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import tenacity
 
-from audit_analytics.deliver.mask import mask_report
+from audit_analytics.deliver._mask import mask_report
 from audit_analytics.errors import InputError
 from audit_analytics.feishu.transport import RateLimited, Unanswered, Unavailable
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.dates.buckets import load_zone
-from audit_analytics.deliver.mask import Masker
+from audit_analytics.deliver._mask import Masker
 from audit_analytics.language import _, join_sentences, ngettext, say_number, use_language
 from audit_analytics.report.escape import inert
 from audit_analytics.report.names import count_severities, say_code

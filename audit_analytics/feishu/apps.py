@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.feishu.pages import PaginationBroken
+from audit_analytics.feishu._pages import PaginationBroken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

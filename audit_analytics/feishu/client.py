@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import tenacity
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.answers import (
+from audit_analytics.feishu._answers import (
     Answer,
     AnswerTooLong,
     RateLimited,
     Unavailable,
     WrongAddress,
 )
-from audit_analytics.feishu.auth import AddressRefused, Credentials, CredentialsRefused, TenantToken
-from audit_analytics.feishu.calls import Calls, PacedAdapter, Skew
-from audit_analytics.feishu.pages import (
+from audit_analytics.feishu._pages import (
     Budget,
     Page,
     PageTokenExpired,
@@ -29,6 +27,8 @@ from audit_analytics.feishu.pages import (
     Walk,
     WindowTooLong,
 )
+from audit_analytics.feishu.auth import AddressRefused, Credentials, CredentialsRefused, TenantToken
+from audit_analytics.feishu.calls import Calls, PacedAdapter, Skew
 from audit_analytics.feishu.query import Query, split_filters
 from audit_analytics.feishu.ratelimit import TOLD_FROM_SECONDS, SharedLimiter
 from audit_analytics.feishu.refusals import (
@@ -112,7 +112,7 @@ class AuditLogClient:
     Attributes
     ----------
     counts : collections.Counter
-        What happened so far, by name: those of :class:`~audit_analytics.feishu.pages.Walk` plus
+        What happened so far, by name: those of :class:`~audit_analytics.feishu._pages.Walk` plus
         ``requests`` (sent to the log), ``retries``, ``rate_limited``, ``unavailable``.
 
     Raises

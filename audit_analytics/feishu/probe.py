@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.catalogue import Catalogue, is_http_status
-from audit_analytics.feishu.answers import RateLimited
+from audit_analytics.feishu._answers import RateLimited
 from audit_analytics.feishu.auth import TOKEN_PATH
 from audit_analytics.feishu.calls import Calls, Skew
 from audit_analytics.feishu.client import Query, WindowTooLong

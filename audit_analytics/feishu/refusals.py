@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 import tenacity
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.answers import QUOTA_SPENT, RateLimited
+from audit_analytics.feishu._answers import QUOTA_SPENT, RateLimited
 from audit_analytics.feishu.auth import ADDRESS_REFUSED, TOKEN_CODES, AddressRefused
 
 if TYPE_CHECKING:
-    from audit_analytics.feishu.answers import Answer
+    from audit_analytics.feishu._answers import Answer
 
 NOT_SHOWN_CODES: Final = frozenset({210503, 210504, 210505, 210506, 210507, 211005})
 """There is no such app, or it is none of this tenant's own."""

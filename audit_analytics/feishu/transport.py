@@ -14,7 +14,7 @@ from requests import exceptions
 from urllib3.exceptions import NewConnectionError
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.feishu.answers import (
+from audit_analytics.feishu._answers import (
     Answer,
     AnswerTooLong,
     RateLimited,

@@ -11,15 +11,15 @@ from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
 from audit_analytics.detect.guidance import say_steps
-from audit_analytics.findings.contributors import list_contributors, say_success
+from audit_analytics.findings._contributors import list_contributors, say_success
+from audit_analytics.findings._identity import list_threads, make_id, make_key
+from audit_analytics.findings._order import order_reasons
+from audit_analytics.findings._ranking import find_severity, rank_findings
+from audit_analytics.findings._techniques import list_seen
+from audit_analytics.findings._through import Beside
+from audit_analytics.findings._timeline import build_timeline, find_activity
 from audit_analytics.findings.explain import explain_hit, give_reason, round_digits
-from audit_analytics.findings.identity import list_threads, make_id, make_key
-from audit_analytics.findings.order import order_reasons
-from audit_analytics.findings.ranking import find_severity, rank_findings
 from audit_analytics.findings.shown import list_objects, show_event
-from audit_analytics.findings.techniques import list_seen
-from audit_analytics.findings.through import Beside
-from audit_analytics.findings.timeline import build_timeline, find_activity
 from audit_analytics.findings.whence import Whence
 from audit_analytics.language import _, join_sentences
 from audit_analytics.review.scope import scope_of_hit
@@ -215,7 +215,7 @@ def merge_findings(
     Returns
     -------
     list of Finding
-        Ranked, see :func:`audit_analytics.findings.ranking.rank_findings`. Entities with supporting hits alone make no finding.
+        Ranked, see :func:`audit_analytics.findings._ranking.rank_findings`. Entities with supporting hits alone make no finding.
     """
     rated = {name_entity(case): case for case in cases}
     more = untold or {}

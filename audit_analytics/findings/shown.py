@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics.dates.buckets import format_utc
-from audit_analytics.findings.objects import mask_object, name_object
+from audit_analytics.findings._objects import mask_object, name_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def name_of_row(row: Mapping[Any, Any]) -> str:
     Returns
     -------
     str
-        As :func:`audit_analytics.findings.objects.name_object` has it.
+        As :func:`audit_analytics.findings._objects.name_object` has it.
     """
     # where the catalogue does not know an API, its placeholders are guesses: any word, any secret
     if pd.isna(row["path"]) or row["severity"] == "unknown":

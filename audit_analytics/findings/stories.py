@@ -16,11 +16,11 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.cases import name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.findings._identity import make_story_id
+from audit_analytics.findings._steps import list_steps
 from audit_analytics.findings.explain import explain_hit
 from audit_analytics.findings.follow_up import tell_status
-from audit_analytics.findings.identity import make_story_id
 from audit_analytics.findings.links import Links, Touch, is_near
-from audit_analytics.findings.steps import list_steps
 from audit_analytics.findings.watch import UNUSUAL
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import format_span, list_names
@@ -69,7 +69,7 @@ class Story:
         What its findings share: ``kind`` (``network``, ``app``, ``object``, ``grant``), ``name``,
         ``object_name`` (masked) and ``finding_ids``.
     steps : list of dict
-        See :func:`audit_analytics.findings.steps.list_steps`.
+        See :func:`audit_analytics.findings._steps.list_steps`.
     more_calls_count : int
         Calls of steps that are not listed.
     weak : list of dict

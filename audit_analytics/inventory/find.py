@@ -7,8 +7,8 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import InputError
+from audit_analytics.inventory._hand import FILES, read_by_hand
 from audit_analytics.inventory.app import Inventory
-from audit_analytics.inventory.hand import FILES, read_by_hand
 from audit_analytics.inventory.snapshots import read_history
 from audit_analytics.inventory.wire import read_app
 
@@ -28,7 +28,7 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     ----------
     folder : pathlib.Path or None
         The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by
-        :data:`~audit_analytics.inventory.hand.FILES` in it.
+        :data:`~audit_analytics.inventory._hand.FILES` in it.
     by_hand : pathlib.Path, optional
         A further file of what people know; it wins over everything else.
 

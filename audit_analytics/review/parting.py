@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from audit_analytics.detect import choose_reasons, limit_hits
-from audit_analytics.review.neighbours import fold_neighbours
+from audit_analytics.review._neighbours import fold_neighbours
 from audit_analytics.review.partition import SplitHits, split_hits
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from audit_analytics.cases import Hit
 from audit_analytics.errors import InputError
-from audit_analytics.review.model import decode_report
+from audit_analytics.review._model import decode_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

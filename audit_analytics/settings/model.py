@@ -20,9 +20,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.calendar import DaysOff, check_country, find_days_off
 from audit_analytics.errors import ConfigError
+from audit_analytics.settings._secrets import read_secret
 from audit_analytics.settings.delivery import DeliverSettings
 from audit_analytics.settings.refusal import allow, refuse
-from audit_analytics.settings.secrets import read_secret
 from audit_analytics.settings.section import Section, check_network
 from audit_analytics.settings.thresholds import RuleSettings
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from audit_analytics.errors import ConfigError
+from audit_analytics.settings._secrets import read_secret
 from audit_analytics.settings.refusal import refuse
-from audit_analytics.settings.secrets import read_secret
 
 
 class Section(BaseModel):

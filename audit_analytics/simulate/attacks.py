@@ -13,8 +13,14 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.simulate.clock import DAY, HOUR
-from audit_analytics.simulate.rows import TOKEN_API, UNKNOWN_OBJECTS, USER_API, fail_rows, make_rows
+from audit_analytics.simulate._clock import DAY, HOUR
+from audit_analytics.simulate._rows import (
+    TOKEN_API,
+    UNKNOWN_OBJECTS,
+    USER_API,
+    fail_rows,
+    make_rows,
+)
 from audit_analytics.simulate.targets import (
     DOCUMENT_API,
     GRANT_API,

@@ -11,14 +11,14 @@ import pandas as pd
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import AT
-from audit_analytics.simulate import items as wire
+from audit_analytics.simulate import _items as wire
+from audit_analytics.simulate._campaign import lay_attacks
+from audit_analytics.simulate._clock import DAY, HOLIDAYS, HOUR, Clock, make_clock
+from audit_analytics.simulate._incidents import Incident, change_app, suffer_outage
+from audit_analytics.simulate._profiles import App, make_app
+from audit_analytics.simulate._rows import COLUMNS, categorise
+from audit_analytics.simulate._traffic import simulate_calls
 from audit_analytics.simulate.attacks import find_scenario
-from audit_analytics.simulate.campaign import lay_attacks
-from audit_analytics.simulate.clock import DAY, HOLIDAYS, HOUR, Clock, make_clock
-from audit_analytics.simulate.incidents import Incident, change_app, suffer_outage
-from audit_analytics.simulate.profiles import App, make_app
-from audit_analytics.simulate.rows import COLUMNS, categorise
-from audit_analytics.simulate.traffic import simulate_calls
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

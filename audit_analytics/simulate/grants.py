@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.catalogue import Catalogue, load_scopes
+from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate.attacks import GRANTED
-from audit_analytics.simulate.clock import DAY, HOUR
 from audit_analytics.simulate.directory import Directory
 
 if TYPE_CHECKING:
+    from audit_analytics.simulate._profiles import App
     from audit_analytics.simulate.company import Company
-    from audit_analytics.simulate.profiles import App
 
 PLANTED: Final = {"app_id": "str", "scope": "str", "planted": "str", "at": "int64"}
 """Columns of the planted grants; ``planted`` is needed, unused, events, fields, recent or hostile,

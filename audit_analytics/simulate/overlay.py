@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.errors import DataIncompleteError
+from audit_analytics.simulate._clock import DAY, HOUR
+from audit_analytics.simulate._items import draw_ids, write_items
 from audit_analytics.simulate.attacks import SCENARIOS, find_scenario
-from audit_analytics.simulate.clock import DAY, HOUR
-from audit_analytics.simulate.items import draw_ids, write_items
 from audit_analytics.simulate.targets import Target, profile_target
 from audit_analytics.source.fields import find_network
 from audit_analytics.source.files import read_log

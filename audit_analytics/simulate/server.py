@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from audit_analytics.errors import ConfigError
+from audit_analytics.simulate._inbox import Inbox
+from audit_analytics.simulate._ledger import BadRequest, Ledger
+from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply, not_found
+from audit_analytics.simulate._quota import Quota
+from audit_analytics.simulate._scaled import ScaledClock
 from audit_analytics.simulate.directory import Directory
 from audit_analytics.simulate.faults import FaultPlan, Faults
-from audit_analytics.simulate.inbox import Inbox
-from audit_analytics.simulate.ledger import BadRequest, Ledger
-from audit_analytics.simulate.loopback import LoopbackServer, Reply, json_reply, not_found
-from audit_analytics.simulate.quota import Quota
-from audit_analytics.simulate.scaled import ScaledClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,7 +71,7 @@ class StandIn:
     Parameters
     ----------
     items : Ledger, iterable of dict, or pathlib.Path
-        The log: items, or a folder of pages; see :class:`~audit_analytics.simulate.ledger.Ledger`.
+        The log: items, or a folder of pages; see :class:`~audit_analytics.simulate._ledger.Ledger`.
     app_id, app_secret : str
         The only credentials that get a token.
     limit : int, default 100

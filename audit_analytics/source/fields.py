@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from audit_analytics.source.wire import clean_text
+from audit_analytics.source._wire import clean_text
 
 _PLATFORM: Final = ipaddress.ip_network("fdbd::/16")
 

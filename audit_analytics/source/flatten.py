@@ -13,13 +13,13 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.redact import mask_prose, mask_text
 from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
-from audit_analytics.source.columns import Columns, Packed
+from audit_analytics.source._columns import Columns, Packed
+from audit_analytics.source._shape import describe_shape
+from audit_analytics.source._wire import FIRST_TIME, LAST_TIME, Item, clean_text
 from audit_analytics.source.log import Log, concat_events, drop_duplicates
-from audit_analytics.source.shape import describe_shape
-from audit_analytics.source.wire import FIRST_TIME, LAST_TIME, Item, clean_text
 
 if TYPE_CHECKING:
-    from audit_analytics.source.blocks import Fields
+    from audit_analytics.source._blocks import Fields
 
 __all__ = ["EventBuilder", "Log"]
 
@@ -111,7 +111,7 @@ class EventBuilder:
         Parameters
         ----------
         fields : dict of str to pyarrow.Array
-            From :func:`audit_analytics.source.blocks.read_block`.
+            From :func:`audit_analytics.source._blocks.read_block`.
         source : str
             File they were read from.
         """

@@ -15,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
-from audit_analytics.source.chunks import has_lines
-from audit_analytics.source.columns import pause_collector
+from audit_analytics.source._chunks import has_lines
+from audit_analytics.source._columns import pause_collector
+from audit_analytics.source._frames import read_parquet
+from audit_analytics.source._text import TextReader
 from audit_analytics.source.flatten import EventBuilder, PackedLog
-from audit_analytics.source.frames import read_parquet
-from audit_analytics.source.text import TextReader
 from audit_analytics.source.values import ROW_BYTES
 
 if TYPE_CHECKING:

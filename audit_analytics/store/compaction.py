@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 
 from audit_analytics.files import open_private
 from audit_analytics.schema import EVENTS
+from audit_analytics.store._window_file import WindowUnreadable, read_window
 from audit_analytics.store.failure import explains_failure
 from audit_analytics.store.folder import PARTIAL
 from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, read_rejects
-from audit_analytics.store.window_file import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

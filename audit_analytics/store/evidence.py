@@ -14,10 +14,10 @@ import pyarrow as pa
 from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, find_covered
 from audit_analytics.rollup import connect_duckdb
 from audit_analytics.schema import AT, EVENTS, SEVERITIES, rank_severity
-from audit_analytics.store.counting import describe_apis
+from audit_analytics.store._counting import describe_apis
+from audit_analytics.store._window_file import WindowGone, WindowUnreadable, check_window
 from audit_analytics.store.manifest import SCHEMA
 from audit_analytics.store.reader import RETRIES
-from audit_analytics.store.window_file import WindowGone, WindowUnreadable, check_window
 
 if TYPE_CHECKING:
     import os

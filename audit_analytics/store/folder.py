@@ -24,8 +24,8 @@ import msgspec
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, move_into_place, write_private
-from audit_analytics.store.cover import find_needless
-from audit_analytics.store.damage import find_stale, is_noted, list_notes, note_damage, read_once
+from audit_analytics.store._cover import find_needless
+from audit_analytics.store._damage import find_stale, is_noted, list_notes, note_damage, read_once
 from audit_analytics.store.failure import StoreUnusable, explains_failure
 from audit_analytics.store.manifest import LONGEST, Manifest, StoreTooNew, read_start
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from audit_analytics.store.damage import Notes
+    from audit_analytics.store._damage import Notes
 
 PARTIAL: Final = ".partial"
 KEY_FILE: Final = ".key"

@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from audit_analytics.rollup import Rollup, to_frame
 from audit_analytics.schema import EVENTS, REJECTS, Table
+from audit_analytics.store._window_file import WindowGone, WindowUnreadable, read_window
 from audit_analytics.store.folder import Store
 from audit_analytics.store.manifest import Manifest, read_rejects
 from audit_analytics.store.rollups import KINDS, Rollups
-from audit_analytics.store.window_file import WindowGone, WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

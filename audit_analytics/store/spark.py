@@ -12,15 +12,15 @@ import pyarrow as pa
 from audit_analytics import schema
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.rollup import COLUMNS, keys_of, write_sql
-from audit_analytics.store.counting import HourCounts, describe_apis
+from audit_analytics.store._counting import HourCounts, describe_apis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store._hours import Hour
     from audit_analytics.store.folder import Store
-    from audit_analytics.store.hours import Hour
     from audit_analytics.store.manifest import Manifest
 
 DAY_ROWS: Final = 2**62

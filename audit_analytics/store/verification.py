@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from audit_analytics.dates.buckets import floor_at
 from audit_analytics.errors import InputError
-from audit_analytics.store.cover import find_needless
-from audit_analytics.store.hours import sort_into_hours
+from audit_analytics.store._cover import find_needless
+from audit_analytics.store._hours import sort_into_hours
 from audit_analytics.store.manifest import SCHEMA, read_manifest
 from audit_analytics.store.rollups import KINDS
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date, datetime
 
-    from audit_analytics.store.hours import Hours
+    from audit_analytics.store._hours import Hours
     from audit_analytics.store.manifest import Manifest
     from audit_analytics.store.rollups import Rollups
 

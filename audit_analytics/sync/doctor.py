@@ -29,8 +29,8 @@ from audit_analytics.feishu.probe import (
 from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report.columns import pad
+from audit_analytics.sync._reading import flatten_items
 from audit_analytics.sync.apps import check_scopes
-from audit_analytics.sync.reading import flatten_items
 from audit_analytics.sync.status import describe_store, name_remedy, say_gaps, summarise
 
 if TYPE_CHECKING:

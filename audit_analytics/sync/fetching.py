@@ -32,10 +32,10 @@ from audit_analytics.feishu.query import PAGE_SIZE_MAX, SMALL_PAGE
 from audit_analytics.feishu.ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
 from audit_analytics.store import ALL, Manifest, Redaction, Rollups, Store, WindowWriter
 from audit_analytics.store.redaction import say_changes
-from audit_analytics.sync.late import look_for_late
-from audit_analytics.sync.reading import flatten_items, read_batches
-from audit_analytics.sync.result import Progress, SyncResult
-from audit_analytics.sync.windows import (
+from audit_analytics.sync._late import look_for_late
+from audit_analytics.sync._reading import flatten_items, read_batches
+from audit_analytics.sync._result import Progress, SyncResult
+from audit_analytics.sync._windows import (
     Reading,
     Window,
     is_covered,

@@ -15,7 +15,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from audit_analytics.sync.result import Progress
+    from audit_analytics.sync._result import Progress
 
 _BAR: Final = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} windows{postfix}"
 
@@ -37,7 +37,7 @@ def show_progress(
     Yields
     ------
     callable
-        Takes each :class:`~audit_analytics.sync.result.Progress`.
+        Takes each :class:`~audit_analytics.sync._result.Progress`.
     """
     stream = stream or sys.stderr
     is_terminal = stream.isatty()

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from audit_analytics.errors import ConfigError
 from audit_analytics.feishu.connect import open_client
 from audit_analytics.store import Store, lock_store
-from audit_analytics.sync.clocks import compare_clocks
+from audit_analytics.sync._clocks import compare_clocks
+from audit_analytics.sync._windows import floor_to
 from audit_analytics.sync.fetching import Fetching
-from audit_analytics.sync.windows import floor_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from audit_analytics.feishu.client import AuditLogClient
     from audit_analytics.settings import Settings
-    from audit_analytics.sync.result import Progress, SyncResult
+    from audit_analytics.sync._result import Progress, SyncResult
 
 
 def sync(

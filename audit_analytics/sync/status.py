@@ -11,7 +11,7 @@ from audit_analytics.inventory.snapshots import read_asked
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report.columns import measure, pad
 from audit_analytics.store import ALL, Manifest, Store
-from audit_analytics.sync.windows import SETTLE, Reading, Window
+from audit_analytics.sync._windows import SETTLE, Reading, Window
 
 if TYPE_CHECKING:
     from pathlib import Path

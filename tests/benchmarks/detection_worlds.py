@@ -13,11 +13,11 @@ from worlds.world import World
 
 import audit_analytics
 from audit_analytics.simulate import SCENARIOS, Company, simulate_company
+from audit_analytics.simulate._campaign import lay_attacks
+from audit_analytics.simulate._clock import make_clock
+from audit_analytics.simulate._rows import COLUMNS
 from audit_analytics.simulate.attacks import GRANTED
-from audit_analytics.simulate.campaign import lay_attacks
-from audit_analytics.simulate.clock import make_clock
 from audit_analytics.simulate.company import _finish
-from audit_analytics.simulate.rows import COLUMNS
 from audit_analytics.source.files import read_log
 from audit_analytics.source.log import concat_events, drop_duplicates
 

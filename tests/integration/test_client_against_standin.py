@@ -29,10 +29,10 @@ from audit_analytics.feishu.client import (
     WindowTooLong,
     split_filters,
 )
+from audit_analytics.simulate._ledger import Ledger
+from audit_analytics.simulate._loopback import LoopbackServer, json_reply
+from audit_analytics.simulate._scaled import ScaledClock
 from audit_analytics.simulate.faults import KINDS, Faults
-from audit_analytics.simulate.ledger import Ledger
-from audit_analytics.simulate.loopback import LoopbackServer, json_reply
-from audit_analytics.simulate.scaled import ScaledClock
 from audit_analytics.simulate.server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -206,7 +206,7 @@ def test_a_window_with_too_many_pages_is_named(tmp_path):
 
 @pytest.mark.parametrize("kind", ["repeated_page", "endless", "empty_page"])
 def test_pagination_that_never_ends_is_left(tmp_path, monkeypatch, kind):
-    monkeypatch.setattr("audit_analytics.feishu.pages.IDLE_MAX", 20)
+    monkeypatch.setattr("audit_analytics.feishu._pages.IDLE_MAX", 20)
     options = {"limit": UNLIMITED, "faults": Faults(**{kind: 1.0})}
     with StandIn(make_items(15), **options) as server, client_of(server, tmp_path) as client:
         with pytest.raises(PaginationBroken, match="nothing new"):

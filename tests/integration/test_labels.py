@@ -8,8 +8,8 @@ import re
 import pytest
 
 import audit_analytics as aa
-from audit_analytics.deliver.card import build_card
-from audit_analytics.deliver.mask import Masker, mask_report
+from audit_analytics.deliver._card import build_card
+from audit_analytics.deliver._mask import Masker, mask_report
 from audit_analytics.deliver.message import build_message
 from audit_analytics.inventory import App, Inventory, Labels
 from audit_analytics.report.html import render_html

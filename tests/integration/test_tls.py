@@ -18,7 +18,7 @@ from audit_analytics.feishu.client import (
     Unavailable,
     WrongAddress,
 )
-from audit_analytics.simulate.loopback import LoopbackServer, json_reply
+from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate.server import TOKEN_PATH
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)

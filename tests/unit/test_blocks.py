@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from audit_analytics.source import read_log
-from audit_analytics.source.blocks import read_block
+from audit_analytics.source._blocks import read_block
 
 AT = 1_700_000_000
 ITEM = {

@@ -15,10 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.answers import Answer, RateLimited, Unavailable, read_answer
-from audit_analytics.feishu.calls import Calls, Stopped
-from audit_analytics.feishu.connect import open_client
-from audit_analytics.feishu.pages import (
+from audit_analytics.feishu._answers import Answer, RateLimited, Unavailable, read_answer
+from audit_analytics.feishu._pages import (
     IDLE_MAX,
     REPEATS_MAX,
     Budget,
@@ -26,6 +24,8 @@ from audit_analytics.feishu.pages import (
     PaginationBroken,
     Walk,
 )
+from audit_analytics.feishu.calls import Calls, Stopped
+from audit_analytics.feishu.connect import open_client
 from audit_analytics.feishu.query import Query, split_filters
 from audit_analytics.feishu.ratelimit import SharedLimiter
 from audit_analytics.settings import Settings

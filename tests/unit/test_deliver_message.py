@@ -20,8 +20,8 @@ from report_fixture import (
     make_report,
 )
 
-from audit_analytics.deliver.card import CARD_BYTES_MAX, build_card
-from audit_analytics.deliver.mask import Masker, mask_report
+from audit_analytics.deliver._card import CARD_BYTES_MAX, build_card
+from audit_analytics.deliver._mask import Masker, mask_report
 from audit_analytics.deliver.message import MAX_FINDINGS, build_message, find_overdue
 from audit_analytics.report.escape import inert
 from audit_analytics.report.html import render_html

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from regex_steps import count_patterns
 
 from audit_analytics.schema import EVENTS, REJECTS
-from audit_analytics.source import flatten, parameters, read_log
+from audit_analytics.source import _parameters, flatten, read_log
+from audit_analytics.source._hashes import hash_texts
+from audit_analytics.source._parameters import decode_parameters, read_names
 from audit_analytics.source.fields import find_network, read_address, read_code
-from audit_analytics.source.hashes import hash_texts
-from audit_analytics.source.parameters import decode_parameters, read_names
 
 AT = 1_700_000_000
 JSON = st.recursive(
@@ -341,7 +341,7 @@ def test_two_halves_of_a_payload_do_not_become_one():
 
 @pytest.mark.parametrize("unit", ['\\"', '"', "{", '{"a":', "a=", '"a\\', "&=%"])
 def test_to_read_a_payload_is_linear_work(monkeypatch, unit):
-    patterns = count_patterns(monkeypatch, parameters)
+    patterns = count_patterns(monkeypatch, _parameters)
     costs = []
     for size in (500, 2000):
         before = sum(pattern.steps for pattern in patterns)

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from tenant import FIRST, WEEK, calls, clock, hourly, local, make_events, spread
 
-from audit_analytics.deliver.card import build_card
-from audit_analytics.deliver.mask import mask_report
+from audit_analytics.deliver._card import build_card
+from audit_analytics.deliver._mask import mask_report
 from audit_analytics.deliver.message import build_message
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import App, Inventory, Labels

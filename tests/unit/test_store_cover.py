@@ -22,9 +22,9 @@ from audit_analytics.store import (
     read_calls,
     read_store,
 )
+from audit_analytics.store._cover import find_needless
 from audit_analytics.store.compaction import compact_store
-from audit_analytics.store.cover import find_needless
-from audit_analytics.sync.windows import Reading, Window, plan_windows
+from audit_analytics.sync._windows import Reading, Window, plan_windows
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)

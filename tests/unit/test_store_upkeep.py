@@ -26,7 +26,7 @@ from audit_analytics.store import (
 from audit_analytics.store.compaction import FILE_ROWS, compact_store
 from audit_analytics.store.manifest import MANIFEST_KEY, SCHEMA
 from audit_analytics.store.verification import verify_store
-from audit_analytics.sync.windows import Reading, Window, plan_windows
+from audit_analytics.sync._windows import Reading, Window, plan_windows
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

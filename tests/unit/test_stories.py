@@ -30,11 +30,11 @@ from tenant import (
 import audit_analytics as aa
 from audit_analytics.cases import Case, Hit
 from audit_analytics.cli.main import main
-from audit_analytics.deliver.mask import mask_report
+from audit_analytics.deliver._mask import mask_report
 from audit_analytics.deliver.message import build_message
 from audit_analytics.findings import FrameEvidence, build_stories, find_links, merge_findings
+from audit_analytics.findings._steps import name_technique
 from audit_analytics.findings.links import WINDOW
-from audit_analytics.findings.steps import name_technique
 from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.report.csv_file import render_csv
 from audit_analytics.report.html import render_html, render_notebook

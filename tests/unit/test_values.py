@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_analytics.errors import InputError
-from audit_analytics.source import chunks, read_log, text, values
+from audit_analytics.source import _chunks, _text, read_log, values
+from audit_analytics.source._wire import split_document
 from audit_analytics.source.values import BROKEN, Splitter, decode_anyhow
-from audit_analytics.source.wire import split_document
 
 AT = 1_700_000_000
 
@@ -79,9 +79,9 @@ def test_documents_are_read_one_after_the_other(tmp_path_factory, pages, between
     whole = between.join(texts)
     data = (f"[{whole}]" if listed else whole).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(chunks, "BLOCK", block)
-        patch.setattr(text, "_HEAD", block)
-        patch.setattr(text, "_WHOLE", 3 * block)
+        patch.setattr(_chunks, "BLOCK", block)
+        patch.setattr(_text, "_HEAD", block)
+        patch.setattr(_text, "_WHOLE", 3 * block)
         path = tmp_path_factory.mktemp("documents") / "log"
         log = read(path, gzip.compress(data, mtime=0) if zipped else data)
     assert log.events["id"].tolist() == ids

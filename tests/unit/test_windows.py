@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from audit_analytics.dates.spans import read_since, read_span
 from audit_analytics.errors import ConfigError
-from audit_analytics.sync.windows import (
+from audit_analytics.sync._windows import (
     HOUR,
     REREAD,
     SETTLE,

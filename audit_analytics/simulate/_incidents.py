@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from audit_analytics.simulate.clock import DAY, HOUR
-from audit_analytics.simulate.profiles import NETWORKS, draw_addresses
-from audit_analytics.simulate.rows import TOKEN_API, fail_rows
+from audit_analytics.simulate._clock import DAY, HOUR
+from audit_analytics.simulate._profiles import NETWORKS, draw_addresses
+from audit_analytics.simulate._rows import TOKEN_API, fail_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from audit_analytics.simulate.clock import Clock
-    from audit_analytics.simulate.profiles import App
+    from audit_analytics.simulate._clock import Clock
+    from audit_analytics.simulate._profiles import App
 
     Changed = tuple[pd.DataFrame, tuple[int, int]]
     Change = Callable[[np.random.Generator, App, pd.DataFrame, int], Changed]

@@ -19,7 +19,7 @@ from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.query import PAGE_SIZE_MAX
 from audit_analytics.files import write_private
 from audit_analytics.store.failure import explains_failure
-from audit_analytics.sync.windows import Window
+from audit_analytics.sync._windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit_analytics.redact import mask_text
-from audit_analytics.source.blocks import measure_texts
+from audit_analytics.source._blocks import measure_texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audit_analytics.source.vocabulary import Vocabulary
+    from audit_analytics.source._vocabulary import Vocabulary
 
 Parameters = dict[str, msgspec.Raw | str]
 
@@ -60,7 +60,7 @@ class ParameterReader:
 
     Examples
     --------
-    >>> from audit_analytics.source.vocabulary import Vocabulary
+    >>> from audit_analytics.source._vocabulary import Vocabulary
     >>> names = Vocabulary(tuple)
     >>> texts = pa.array(["a=1&user_id=2", "", None, ""], pa.large_string())
     >>> codes, named = ParameterReader(names, only_lists=False).read(texts)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
-from audit_analytics.simulate.rows import TOKEN_API, service_of
+from audit_analytics.simulate._rows import TOKEN_API, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.simulate.clock import DAY, HOUR
-from audit_analytics.simulate.rows import TOKEN_API, fail_rows, make_rows
+from audit_analytics.simulate._clock import DAY, HOUR
+from audit_analytics.simulate._rows import TOKEN_API, fail_rows, make_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from audit_analytics.simulate.clock import Clock
-    from audit_analytics.simulate.profiles import App
+    from audit_analytics.simulate._clock import Clock
+    from audit_analytics.simulate._profiles import App
 
 _OFFICE: Final = np.array(
     [

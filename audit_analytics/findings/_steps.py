@@ -10,8 +10,8 @@ import pandas as pd
 
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect.attack import TACTICS
-from audit_analytics.findings.techniques import list_seen
-from audit_analytics.findings.timeline import number_steps
+from audit_analytics.findings._techniques import list_seen
+from audit_analytics.findings._timeline import number_steps
 
 MAX_STEPS: Final = 20
 MAX_APIS: Final = 3

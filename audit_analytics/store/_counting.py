@@ -14,16 +14,16 @@ import pyarrow.compute as pc
 
 from audit_analytics import schema
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
+from audit_analytics.store._window_file import WindowUnreadable, read_window
 from audit_analytics.store.manifest import SCHEMA
-from audit_analytics.store.window_file import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store._hours import Hour
     from audit_analytics.store.folder import Store
-    from audit_analytics.store.hours import Hour
     from audit_analytics.store.manifest import Manifest
 
 BATCH_ROWS: Final = 1_000_000

@@ -19,13 +19,13 @@ from msgspec.structs import astuple
 from audit_analytics.catalogue import Catalogue, Match, classify, is_http_status
 from audit_analytics.redact import hash_objects
 from audit_analytics.schema import AT, EVENTS
-from audit_analytics.source.blocks import FIELDS, Fields, measure_texts
+from audit_analytics.source._blocks import FIELDS, Fields, measure_texts
+from audit_analytics.source._hashes import hash_texts
+from audit_analytics.source._objects import name_objects
+from audit_analytics.source._parameters import ParameterReader
+from audit_analytics.source._vocabulary import Codes, Vocabulary, categorise, encode, encode_pairs
+from audit_analytics.source._wire import Detail, Item, clean_text
 from audit_analytics.source.fields import find_network, read_address, read_code
-from audit_analytics.source.hashes import hash_texts
-from audit_analytics.source.objects import name_objects
-from audit_analytics.source.parameters import ParameterReader
-from audit_analytics.source.vocabulary import Codes, Vocabulary, categorise, encode, encode_pairs
-from audit_analytics.source.wire import Detail, Item, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,7 +158,7 @@ class Columns:
         Parameters
         ----------
         fields : dict of str to pyarrow.Array
-            From :func:`audit_analytics.source.blocks.read_block`.
+            From :func:`audit_analytics.source._blocks.read_block`.
         source : str
             File they were read from.
         """

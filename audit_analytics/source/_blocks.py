@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pj
 
 from audit_analytics.catalogue.keys import MAX_KEY
-from audit_analytics.source.wire import (
+from audit_analytics.source._wire import (
     FIRST_TIME,
     ITEM,
     LAST_TIME,

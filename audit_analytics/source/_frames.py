@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
-from audit_analytics.source.text import TextReader
-from audit_analytics.source.wire import decode_batch, encode
+from audit_analytics.source._text import TextReader
+from audit_analytics.source._wire import decode_batch, encode
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -9,9 +9,9 @@ import pandas as pd
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import AT
+from audit_analytics.simulate._clock import DAY, HOUR
+from audit_analytics.simulate._rows import categorise
 from audit_analytics.simulate.attacks import find_scenario
-from audit_analytics.simulate.clock import DAY, HOUR
-from audit_analytics.simulate.rows import categorise
 from audit_analytics.simulate.targets import Target, profile_target
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from audit_analytics.simulate._clock import Clock
     from audit_analytics.simulate.attacks import Scenario
-    from audit_analytics.simulate.clock import Clock
 
 LABELS: Final = (
     "attack_id",

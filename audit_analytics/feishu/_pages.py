@@ -13,7 +13,7 @@ from audit_analytics.errors import RemoteError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from audit_analytics.feishu.answers import Answer
+    from audit_analytics.feishu._answers import Answer
     from audit_analytics.feishu.query import Query
 
 REPEATS_MAX: Final = 3
@@ -71,7 +71,7 @@ class Budget:
     >>> budget.spend()
     Traceback (most recent call last):
         ...
-    audit_analytics.feishu.pages.BudgetSpent: 3 requests brought only 1 page of new rows; ...
+    audit_analytics.feishu._pages.BudgetSpent: 3 requests brought only 1 page of new rows; ...
     """
 
     def __init__(self, *, idle_max: int = IDLE_REQUESTS_MAX) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from audit_analytics.source.blocks import read_block
-from audit_analytics.source.chunks import (
+from audit_analytics.source._blocks import read_block
+from audit_analytics.source._chunks import (
     Unzipped,
     cut_lines,
     has_lines,
@@ -22,9 +22,9 @@ from audit_analytics.source.chunks import (
     is_object,
     read_plain,
 )
-from audit_analytics.source.items import read_item
+from audit_analytics.source._items import read_item
+from audit_analytics.source._wire import ITEM, Item, decode_batch, encode, split_document
 from audit_analytics.source.values import ROW_BYTES, Piece, Splitter
-from audit_analytics.source.wire import ITEM, Item, decode_batch, encode, split_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

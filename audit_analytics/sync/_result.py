@@ -9,7 +9,7 @@ from audit_analytics.errors import AuditAnalyticsError, DataIncompleteError, Inp
 
 if TYPE_CHECKING:
     from audit_analytics.store import Manifest
-    from audit_analytics.sync.windows import Window
+    from audit_analytics.sync._windows import Window
 
 
 @dataclass(frozen=True)

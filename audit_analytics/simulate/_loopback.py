@@ -122,15 +122,15 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
         host, port = str(self.server_address[0]), self.server_address[1]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
-    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, D102
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         self._open.add(request)
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401, D102
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
         self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002, D102
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002
         _log.debug("connection from %s broke", client_address, exc_info=True)
 
     def server_close(self) -> None:

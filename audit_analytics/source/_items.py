@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from audit_analytics.catalogue.keys import MAX_KEY
-from audit_analytics.source.values import BROKEN, decode_anyhow
-from audit_analytics.source.wire import (
+from audit_analytics.source._wire import (
     FIRST_TIME,
     ITEM,
     LAST_TIME,
@@ -20,6 +19,7 @@ from audit_analytics.source.wire import (
     Detail,
     Item,
 )
+from audit_analytics.source.values import BROKEN, decode_anyhow
 
 if TYPE_CHECKING:
     from collections import Counter
