@@ -24,17 +24,7 @@ _COLOURS: Final = {"critical": "red", "high": "red", "medium": "orange", "low": 
 
 
 def build_card(message: Message) -> dict[str, Any]:
-    """Lay a message out as an interactive card.
-
-    Parameters
-    ----------
-    message : Message
-        What is said.
-
-    Returns
-    -------
-    dict of str to Any
-        The card, at most 19 KiB as JSON; the last findings are left out where it would be more.
+    """Lay a message out as an interactive card of at most 19 KiB; the last findings are left out beyond.
 
     Examples
     --------

@@ -111,18 +111,7 @@ class Masker:
         self._names |= _collect_names(report)
 
     def __call__(self, text: str) -> str:
-        """Mask a text.
-
-        Parameters
-        ----------
-        text : str
-            Any text of the report.
-
-        Returns
-        -------
-        str
-            The text with masks.
-        """
+        """Mask a text."""
         if text in self._names:
             return self._names[text]
         if self._pattern:
@@ -133,16 +122,7 @@ class Masker:
 def mask_report(report: dict[str, Any]) -> dict[str, Any]:
     """Mask every text of a report, so that it can be rendered and sent.
 
-    Parameters
-    ----------
-    report : dict
-        The report dict.
-
-    Returns
-    -------
-    dict
-        A report dict of the same shape. Its suppressions are replaced: with masked names in them
-        they would suppress nothing.
+    Its suppressions are replaced: with masked names in them they would suppress nothing.
 
     Examples
     --------

@@ -104,22 +104,9 @@ class Answer:
 
 
 def read_answer(response: requests.Response) -> Answer:
-    """Read an answer, or say why it is none.
+    """Read an answer whose body has arrived, or raise why it is none.
 
-    Parameters
-    ----------
-    response : requests.Response
-        A response whose body has arrived.
-
-    Returns
-    -------
-    Answer
-        The answer.
-
-    Raises
-    ------
-    Unavailable, Unanswered, RateLimited, WrongAddress, AnswerTooLong
-        As :func:`audit_analytics.feishu.transport.request` says.
+    The errors are those of :func:`audit_analytics.feishu.transport.request`.
     """
     status, log_id = response.status_code, _clean_log_id(response.headers.get("X-Tt-Logid", ""))
     body, served_at = response.content, read_date(response.headers.get("Date", ""))

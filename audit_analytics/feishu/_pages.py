@@ -81,29 +81,12 @@ class Budget:
 
     @classmethod
     def for_filters(cls, filters: Sequence[tuple[str, ...]]) -> Budget:
-        """Return what a window may cost that is read once for each filter.
-
-        Parameters
-        ----------
-        filters : sequence of tuple of str
-            APIs asked for; an empty filter asks for all.
-
-        Returns
-        -------
-        Budget
-            A new one.
-        """
+        """Return what a window may cost that is read once for each filter."""
         idle = FILTERED_IDLE_MAX * sum(map(bool, filters))
         return cls(idle_max=max(idle, IDLE_REQUESTS_MAX))
 
     def spend(self) -> None:
-        """Note a request.
-
-        Raises
-        ------
-        BudgetSpent
-            There were too many.
-        """
+        """Note a request; BudgetSpent if there were too many."""
         with self._lock:
             self._requests += 1
             if self._requests > REQUESTS_MAX or self._requests - self._pages > self._idle_max:
@@ -185,27 +168,10 @@ class Walk:
         self.counts["unsorted"] += min(self._rises, self._falls)
 
     def read(self, answer: Answer, number: int) -> tuple[Page, str]:
-        """Read a successful answer.
+        """Read a successful answer: the page and the token of the next one, empty after the last.
 
-        Parameters
-        ----------
-        answer : Answer
-            Its code is 0.
-        number : int
-            Position in the window, from 1.
-
-        Returns
-        -------
-        page : Page
-            The page.
-        page_token : str
-            Leads to the next page; empty after the last one.
-
-        Raises
-        ------
-        PaginationBroken
-            More is promised, but without a token; nothing new has come for too long; or the
-            answer is not a page.
+        PaginationBroken if more is promised without a token, nothing new has come for too long, or the
+        answer is not a page.
         """
         # An empty page may come without items, or even without data.
         data = _or_else(answer.content.get("data"), {})

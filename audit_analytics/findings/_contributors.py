@@ -26,19 +26,9 @@ MAX_NAMED: Final = 3
 
 
 def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, list[dict[str, Any]]]:
-    """List APIs, addresses, codes, and the apps of what is no app.
+    """List ``apps``, ``apis``, ``ips`` and ``codes`` with their calls, out of counts by ``EVIDENCE_GROUPS``.
 
-    Parameters
-    ----------
-    groups : pandas.DataFrame
-        Counts by :data:`audit_analytics.cases.EVIDENCE_GROUPS`.
-    with_apps : bool
-        Whether apps are listed, each with the APIs it succeeded with.
-
-    Returns
-    -------
-    dict of str to list of dict
-        ``apps``, ``apis``, ``ips`` and ``codes``; each with ``calls_count``.
+    Apps, each with the APIs it succeeded with, only of what is no app itself.
     """
     apps = _count(groups, "app_id", MAX_APPS) if with_apps else []
     if apps:
@@ -86,18 +76,7 @@ def _count_codes(groups: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def list_successes(groups: pd.DataFrame) -> list[tuple[str, int]]:
-    """List the APIs that were called with success, the most sensitive first.
-
-    Parameters
-    ----------
-    groups : pandas.DataFrame
-        Counts by :data:`audit_analytics.cases.EVIDENCE_GROUPS`.
-
-    Returns
-    -------
-    list of (str, int)
-        API and calls.
-    """
+    """List the APIs that were called with success, the most sensitive first."""
     ranked = _rank_successes(groups)
     return [*zip(ranked["api"].tolist(), ranked["calls_count"].tolist(), strict=True)]
 
@@ -122,18 +101,7 @@ def _rank_successes(groups: pd.DataFrame, *within: str) -> pd.DataFrame:
 
 
 def say_success(groups: pd.DataFrame) -> str:
-    """Say how much of what was tried succeeded.
-
-    Parameters
-    ----------
-    groups : pandas.DataFrame
-        Counts by :data:`audit_analytics.cases.EVIDENCE_GROUPS`.
-
-    Returns
-    -------
-    str
-        A sentence; none where nothing was called.
-    """
+    """Say how much of what was tried succeeded."""
     calls, successes = int(groups["calls_count"].sum()), list_successes(groups)
     if not calls:
         return ""

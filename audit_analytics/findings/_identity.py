@@ -21,17 +21,7 @@ def list_threads(
 ) -> frozenset[tuple[str, str]]:
     """List what tells that a finding is about the same thing as another one.
 
-    Parameters
-    ----------
-    reasons : sequence of mapping
-        Of a finding, as they stand in findings.json.
-    untold : iterable of str
-        Detectors that spoke as well.
-
-    Returns
-    -------
-    frozenset of (str, str)
-        These, the detectors of the reasons that stand alone, and places and APIs of all reasons.
+    That are its detectors that stand alone, those that spoke `untold`, and places and APIs of all reasons.
 
     Examples
     --------
@@ -50,19 +40,7 @@ def list_threads(
 
 
 def make_key(entity_type: str, entity: str, threads: Iterable[tuple[str, str]]) -> str:
-    """Return what tells a finding from others as long as it goes on.
-
-    Parameters
-    ----------
-    entity_type, entity : str
-        Whom it is about.
-    threads : iterable of (str, str)
-        From :func:`list_threads`, in the week in which it began.
-
-    Returns
-    -------
-    str
-        ``k-`` and twelve hexadecimal digits.
+    """Return what tells a finding from others as long as it goes on: its threads when it began.
 
     Examples
     --------
@@ -75,16 +53,6 @@ def make_key(entity_type: str, entity: str, threads: Iterable[tuple[str, str]]) 
 def make_id(entity_type: str, entity: str, week: str) -> str:
     """Return the id of a finding, stable over re-runs.
 
-    Parameters
-    ----------
-    entity_type, entity, week : str
-        Whom it is about, and the ISO week.
-
-    Returns
-    -------
-    str
-        ``f-`` and twelve hexadecimal digits.
-
     Examples
     --------
     >>> make_id("app", "cli_a1", "2026-W46")
@@ -94,17 +62,7 @@ def make_id(entity_type: str, entity: str, week: str) -> str:
 
 
 def make_story_id(finding_id: str) -> str:
-    """Return the id of a story, stable over re-runs.
-
-    Parameters
-    ----------
-    finding_id : str
-        Its first finding in time.
-
-    Returns
-    -------
-    str
-        ``s-`` and twelve hexadecimal digits.
+    """Return the id of a story, stable over re-runs, from its first finding in time.
 
     Examples
     --------

@@ -15,20 +15,9 @@ SHORT: Final = 6
 
 
 def name_object(path: str, api: str) -> str:
-    """Return the ids in a path.
+    """Return the ids in a path: what stands where its API has placeholders, if the log keeps it.
 
-    Parameters
-    ----------
-    path : str
-        As logged.
-    api : str
-        The same with placeholders, such as ``GET/open-apis/contact/v3/users/:user_id``.
-
-    Returns
-    -------
-    str
-        What stands where the API has placeholders; nothing where the log does not keep it. What
-        does not look like an id may be an address, a number or a secret, and is not shown.
+    What does not look like an id may be an address, a number or a secret, and is not shown.
 
     Examples
     --------
@@ -46,16 +35,6 @@ def name_object(path: str, api: str) -> str:
 
 def mask_object(name: str) -> str:
     """Write an object so that two can be told apart, and neither can be opened.
-
-    Parameters
-    ----------
-    name : str
-        From :func:`name_object`.
-
-    Returns
-    -------
-    str
-        The first and the last characters of each id.
 
     Examples
     --------

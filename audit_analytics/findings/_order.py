@@ -21,17 +21,7 @@ RARE: Final = 1.0
 def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
     """Let the reasons of a finding speak in the order in which they tell what happened.
 
-    Parameters
-    ----------
-    hits : list of Hit
-        What the detectors found of one entity.
-    case : Case or None
-        How unusual its week was, if it was assessed.
-
-    Returns
-    -------
-    list of Hit
-        Rules that name what happened, surprises the rarest first, other rules, what only supports.
+    Rules that name what happened, surprises the rarest first, other rules, what only supports.
     """
     # E of a single reason, on the scale of the case; p of a reason is a day's, that of a case a week's
     scale = DAYS_PER_WEEK * case.expected_per_week / case.p if case else 0.0

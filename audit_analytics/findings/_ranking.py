@@ -35,19 +35,8 @@ of one whose week is no case within the budget."""
 def find_severity(hits: Sequence[Hit], rarity: str, *, ordinary: bool) -> str:
     """Return the higher of how rare it is and how bad the rules call it.
 
-    Parameters
-    ----------
-    hits : sequence of Hit
-        Reasons of one finding; those that only support do not count.
-    rarity : str
-        Severity by E; one of a crowd is of medium severity at most by it.
-    ordinary : bool
-        Whether the entity's week was compared and is no case within the budget.
-
-    Returns
-    -------
-    str
-        One of :data:`audit_analytics.schema.SEVERITIES`.
+    Reasons that only support do not count; one of a crowd is of medium severity at most by rarity.
+    `ordinary` says that the entity's week was compared and is no case within the budget.
     """
     crowd = [hit for hit in hits if hit.p is not None and "crowd" in hit.facts]
     named = ["medium" if crowd and rarity in schema.SENSITIVE else rarity]
@@ -65,26 +54,11 @@ def rank_findings(
     crowd: Collection[tuple[str, str]],
     with_past: Collection[str] | None,
 ) -> list[Finding]:
-    """Rank findings.
+    """Rank findings by severity; then what is unusual and found by a rule as well, then by E.
 
-    Parameters
-    ----------
-    findings : list of Finding
-        In any order.
-    cases : mapping of tuple of str to Case
-        How unusual each assessed entity's week was.
-    crowd : collection of tuple of str
-        Entities that are told as some of many.
-    with_past : collection of str or None
-        Apps that are no newcomers; all if None.
-
-    Returns
-    -------
-    list of Finding
-        By severity; then what is unusual and found by a rule as well, before what is either; then
-        by E. Of more newcomers than three that are of high or critical severity,
-        all but the first three are high, stand behind all others that are, and say so: made-up
-        ids cannot push an attack down, and an attack on a young app stays above what is medium.
+    Of more newcomers (apps outside `with_past`) than three that are of high or critical severity, all
+    but the first three are high, stand behind all others that are, and say so: made-up ids cannot push
+    an attack down, and an attack on a young app stays above what is medium.
     """
     far = {entity: case.far for entity, case in cases.items()}
     ranked = sorted(findings, key=lambda finding: _place(finding, far, crowd))

@@ -34,19 +34,7 @@ _ORDER: Final = (
 
 @cache
 def name_technique(category: str, severity: str, outcome: str) -> str:
-    """Name the ATT&CK technique of a call.
-
-    Parameters
-    ----------
-    category, severity : str
-        Of its API.
-    outcome : str
-        One of ``schema.OUTCOMES``.
-
-    Returns
-    -------
-    str
-        Technique id; empty where nothing follows from it.
+    """Name the ATT&CK technique of a call; empty where nothing follows from it.
 
     Examples
     --------
@@ -61,24 +49,9 @@ def name_technique(category: str, severity: str, outcome: str) -> str:
 
 
 def list_steps(groups: pd.DataFrame, zone: str) -> tuple[list[dict[str, Any]], int]:
-    """Put the calls of a story in order.
+    """Put the calls of a story in order, and count those of steps that are left out.
 
-    Parameters
-    ----------
-    groups : pandas.DataFrame
-        Its calls, counted by :data:`audit_analytics.cases.EVIDENCE_GROUPS`.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Returns
-    -------
-    steps : list of dict
-        Calls of one app from one address with one technique and no long pause, by the first call:
-        ``start_at``, ``end_at``, ``start_local``, ``end_local``, ``app_id``, ``ip``,
-        ``technique`` and ``tactic`` (empty where nothing follows), the first ``apis``,
-        ``apis_count``, ``calls_count`` and ``ok_count``.
-    more_calls_count : int
-        Calls of steps that are left out.
+    A step is the calls of one app from one address with one technique and no long pause.
     """
     if groups.empty:
         return [], 0

@@ -60,19 +60,8 @@ _SEEN: Final[dict[str, Callable[[pd.DataFrame], bool]]] = {
 
 
 def list_seen(techniques: Iterable[str], calls: pd.DataFrame) -> list[str]:
-    """Return the techniques that follow from the calls of a finding.
+    """Return the techniques that follow from the calls of a finding, each once.
 
-    Parameters
-    ----------
-    techniques : iterable of str
-        ATT&CK ids that the detectors name.
-    calls : pandas.DataFrame
-        The calls of the finding, as in :class:`audit_analytics.cases.Evidence`.
-
-    Returns
-    -------
-    list of str
-        Ids, each once. Thirteen calls an hour are no denial of service, and a search that was
-        refused has collected nothing.
+    Thirteen calls an hour are no denial of service, and a search that was refused has collected nothing.
     """
     return [t for t in dict.fromkeys(techniques) if t not in _SEEN or _SEEN[t](calls)]

@@ -43,19 +43,10 @@ class Beside:
     week: Week
 
     def find_through(self, hits: Iterable[Hit]) -> list[Hit]:
-        """Find what got through where hits are about failures.
+        """Find what got through where hits are about failures: the successes beside each.
 
-        Parameters
-        ----------
-        hits : iterable of Hit
-            The hits of one entity.
-
-        Returns
-        -------
-        list of Hit
-            For each hit about failures the successes beside them. Of an app: at that time, from
-            the addresses that failed, over the APIs that failed or that the app never used before
-            the week. Of an address: whatever succeeded from then on.
+        Of an app: at that time, from the addresses that failed, over the APIs that failed or that the app
+        never used before the week. Of an address: whatever succeeded from then on.
         """
         found = []
         named: dict[str, tuple[str, ...]]

@@ -27,24 +27,10 @@ BEFORE: Final = pd.Timedelta(hours=1)
 
 
 def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str, Any]:
-    """Put the calls of a finding in order.
+    """Put the calls of a finding in order: like calls from one address without a long pause are a step.
 
-    Parameters
-    ----------
-    groups : pandas.DataFrame
-        Counts by :data:`audit_analytics.cases.EVIDENCE_GROUPS`, of all that belongs to it.
-    told : pandas.Series of bool
-        Which of them a reason is about; the others stayed below the budget.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Returns
-    -------
-    dict of str to Any
-        ``first_at``, ``last_at``, ``first_local``, ``last_local`` (None without a call),
-        ``calls_count``, ``ok_count`` and ``steps``: like calls from one address without a long
-        pause, by their first call. Where there are too many, failures of several APIs are one
-        step, then harmless successes; what is left over is counted in ``more_calls_count``.
+    `told` are those a reason is about; the others stayed below the budget. Where there are too many,
+    failures of several APIs are one step, then harmless successes; what is left over is counted.
     """
     if groups.empty:
         names = ("first_at", "last_at", "first_local", "last_local")
@@ -100,19 +86,9 @@ def _say_span(
 def number_steps(
     keys: NDArray[np.int64], first: NDArray[np.datetime64], last: NDArray[np.datetime64]
 ) -> NDArray[np.intp]:
-    """Return to which step each row belongs: like calls, until a long pause.
+    """Return to which step each row belongs, from 0: like calls, until a long pause.
 
-    Parameters
-    ----------
-    keys : numpy.ndarray of int of shape (n_keys, n_rows)
-        What like calls share, as numbers.
-    first, last : numpy.ndarray of datetime64 of shape (n_rows,)
-        The first and the last call of each row; rows are in order of the keys and of the first.
-
-    Returns
-    -------
-    numpy.ndarray of int of shape (n_rows,)
-        From 0, rising by 1.
+    `keys` of shape (n_keys, n_rows) is what like calls share; rows are in its order and that of `first`.
 
     Examples
     --------
@@ -144,20 +120,8 @@ def find_activity(
 ) -> tuple[pd.Timestamp, pd.Timestamp]:
     """Return when the calls of a reason were made: midnight is when nothing happened.
 
-    Parameters
-    ----------
-    first : Hit
-        The reason.
-    groups : pandas.DataFrame
-        The finding's calls as :meth:`audit_analytics.cases.EvidenceSource.fetch` groups them.
-    begun : sequence of pandas.Timestamp
-        When something began that other reasons tell of, UTC. A bucket begins at the full hour, and
-        what began in the hour before it is the same activity.
-
-    Returns
-    -------
-    start, end : pandas.Timestamp
-        Within the reason's span, and up to an hour before it, UTC.
+    The span reaches up to an hour before the reason's: a bucket begins at the full hour, and what
+    `begun` says began in the hour before it is the same activity.
     """
     own = groups[find_covered([first], groups)]
     if own.empty:

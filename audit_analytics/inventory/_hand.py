@@ -52,23 +52,10 @@ class _Entry(BaseModel):
 
 
 def read_by_hand(path: Path) -> list[App]:
-    """Read what people wrote of the apps.
+    """Read what people wrote of the apps: ``.csv`` with a header row, or TOML with one ``[[app]]`` each.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        ``.csv`` with a header row, or TOML with one ``[[app]]`` each: app_id, name, owner,
-        contact, purpose, networks (several by spaces, or a list). All but app_id may be left out.
-
-    Returns
-    -------
-    list of App
-        In the file's order.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, a column or field is unknown, or a value cannot be understood.
+    Fields are app_id, name, owner, contact, purpose and networks (several by spaces, or a list); all
+    but app_id may be left out. What cannot be understood is a ConfigError.
     """
     if path.suffix.lower() == ".csv":
         entries = _read_csv(path)

@@ -96,22 +96,7 @@ class _Report(msgspec.Struct):
 
 
 def decode_report(content: bytes) -> dict[str, Any]:
-    """Decode a findings.json, if it is one of this version.
-
-    Parameters
-    ----------
-    content : bytes
-        The file.
-
-    Returns
-    -------
-    dict of str to Any
-        The report dict, with everything that stands there.
-
-    Raises
-    ------
-    ValueError
-        It is no JSON, or no report of this version; a ``msgspec.ValidationError`` says what is wrong.
+    """Decode a findings.json with everything that stands there; ValueError if it is none of this version.
 
     Examples
     --------

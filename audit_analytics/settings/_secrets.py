@@ -13,26 +13,9 @@ if TYPE_CHECKING:
 
 
 def read_secret(name: str, value: SecretStr | None, path: Path | None) -> SecretStr | None:
-    """Return a secret from its own setting or from the file it is mounted as.
+    """Return a secret from its own setting or from the file it is mounted as, without the last newline.
 
-    Parameters
-    ----------
-    name : str
-        Name of the setting, for the messages.
-    value : pydantic.SecretStr, optional
-        The setting.
-    path : pathlib.Path, optional
-        The setting with ``_file`` at its end.
-
-    Returns
-    -------
-    pydantic.SecretStr or None
-        The secret, without the newline at the end of a file; None if neither is set.
-
-    Raises
-    ------
-    ConfigError
-        Both are set, the secret is empty, or the file cannot be read.
+    None if neither is set. Both at once, an empty secret or a file that cannot be read is refused.
 
     Examples
     --------

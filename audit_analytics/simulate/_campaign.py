@@ -48,30 +48,8 @@ def lay_attacks(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Lay attacks over the last seven days of a log, each on a target of its own if there are enough.
 
-    Parameters
-    ----------
-    honest : pandas.DataFrame
-        Honest calls, with the columns of ``rows.COLUMNS``; app_id, api and ip are categories.
-    names : sequence of str
-        Names of ``attacks.SCENARIOS``.
-    clock : Clock
-        The hours of the log.
-    size : float
-        Factor on the calls of every attack.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    calls : pandas.DataFrame
-        Honest and hostile calls, unsorted, with a column `attack`: position in the labels, or -1.
-    labels : pandas.DataFrame
-        One row an attack, with :data:`LABELS`.
-
-    Raises
-    ------
-    ConfigError
-        An attack is unknown, or no app fits it.
+    Returned are honest and hostile calls, unsorted, with a column `attack` (position in the labels, or
+    -1), and the labels, one row an attack. `size` is a factor on the calls of every attack.
     """
     scenarios = [find_scenario(name) for name in names]
     week = clock.end - 7 * DAY

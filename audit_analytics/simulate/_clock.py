@@ -59,30 +59,9 @@ def make_clock(
     holidays: Collection[date],
     working_days: Collection[date] = (),
 ) -> Clock:
-    """Lay out the hours of a log.
+    """Lay out the hours of a log that covers some weeks up to the day `end`, in the tenant's zone.
 
-    Parameters
-    ----------
-    end : date
-        Last day of the log, in the tenant's zone.
-    weeks : int
-        How many weeks it covers.
-    zone : str
-        IANA name of the tenant's zone.
-    holidays : collection of date
-        Weekdays that are days off.
-    working_days : collection of date, default=()
-        Weekend days that are worked.
-
-    Returns
-    -------
-    Clock
-        The hours.
-
-    Raises
-    ------
-    ConfigError
-        There is no such zone.
+    `holidays` are weekdays that are days off, `working_days` weekend days that are worked.
 
     Examples
     --------

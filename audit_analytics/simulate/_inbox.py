@@ -55,24 +55,7 @@ class Inbox:
         self._lock = threading.Lock()
 
     def accept_hook(self, hook: str, body: bytes, *, now: float) -> Reply:  # noqa: PLR0911 - one a rule
-        """Answer a request to the webhook.
-
-        Parameters
-        ----------
-        hook : str
-            Last part of the path it came to.
-        body : bytes
-            Its body.
-        now : float
-            The time, in epoch seconds.
-
-        Returns
-        -------
-        status : int
-            HTTP status, 200 even if refused.
-        answer : dict
-            Code and message.
-        """
+        """Answer a request to the webhook with HTTP status, 200 even if refused, and code and message."""
         if hook != self._hook:
             return 200, _answer(19001, "param invalid: incoming webhook access token invalid")
         if any(quota.take(now) for quota in self._quotas):
@@ -96,22 +79,7 @@ class Inbox:
         }
 
     def accept_message(self, id_type: str, body: bytes) -> Reply:
-        """Answer a request to im/v1/messages.
-
-        Parameters
-        ----------
-        id_type : str
-            Value of receive_id_type.
-        body : bytes
-            Its body.
-
-        Returns
-        -------
-        status : int
-            HTTP status.
-        answer : dict
-            Code, message and data.
-        """
+        """Answer a request to im/v1/messages."""
         message = _decode(body)
         content, uuid = message.get("content"), str(message.get("uuid", ""))
         limit = _CONTENT_BYTES_MAX.get(str(message.get("msg_type")), HOOK_BYTES_MAX)
@@ -133,24 +101,7 @@ class Inbox:
         return 200, {**_answer(0, "success"), "data": {"message_id": message_id}}
 
     def accept_upload(self, kind: str, content_type: str, body: bytes) -> Reply:
-        """Answer a request to im/v1/files or im/v1/images.
-
-        Parameters
-        ----------
-        kind : {'files', 'images'}
-            Which of the two.
-        content_type : str
-            Its header, with the boundary.
-        body : bytes
-            Its multipart body.
-
-        Returns
-        -------
-        status : int
-            HTTP status.
-        answer : dict
-            Code, message and the key.
-        """
+        """Answer a request to im/v1/files or im/v1/images, whose body is multipart."""
         type_name, content_name, key_name, limit = _UPLOADS[kind]
         head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
         parts = email.message_from_bytes(head + body).walk()

@@ -51,25 +51,7 @@ def change_app(
 ) -> tuple[pd.DataFrame, list[Incident]]:
     """Let an app's honest incidents happen, each at the time of one of its calls.
 
-    Parameters
-    ----------
-    app : App
-        The app.
-    rows : pandas.DataFrame
-        Its ordinary calls.
-    clock : Clock
-        The hours of the log.
-    rng : numpy.random.Generator
-        The app's source of randomness.
-    harsh : bool
-        Three times as many incidents.
-
-    Returns
-    -------
-    rows : pandas.DataFrame
-        The calls as they became.
-    incidents : list of Incident
-        What happened.
+    `harsh` is three times as many. Returned are the calls as they became, and what happened.
     """
     happened: list[Incident] = []
     weeks = (clock.end - clock.start) / (7 * DAY)
@@ -86,22 +68,7 @@ def change_app(
 def suffer_outage(
     rows: pd.DataFrame, start: int, end: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Let the platform fail an app: most calls end in a server error and some are tried again.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        Calls of one app.
-    start, end : int
-        When the outage begins and ends, epoch seconds.
-    rng : numpy.random.Generator
-        The app's source of randomness.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The calls as they became.
-    """
+    """Let the platform fail an app: most calls end in a server error and some are tried again."""
     inside = _within(rows, start, end)
     rows = fail_rows(rows, inside & (rng.random(len(rows)) < rng.uniform(0.4, 0.9)), "server")
     again = rows[inside & (rows["status"] == 500).to_numpy() & (rng.random(len(rows)) < 0.4)]

@@ -63,23 +63,12 @@ def write_items(
     noise: NDArray[np.float64],
     undated: NDArray[np.bool_],
 ) -> Iterator[dict[str, Any]]:
-    """Write calls as items of the log, with its benign noise.
+    """Write calls as items of the log, one by one, with its benign noise.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame of shape (n, >=8)
-        Calls with the columns of ``rows.COLUMNS`` and `id`.
-    spelling : mapping of str to str
-        How the log writes the placeholders of each app's api_key: colon, brace or literal.
-    noise : numpy.ndarray of shape (n, 2)
-        Uniform numbers that decide which responses are cut and which addresses look odd.
-    undated : numpy.ndarray of bool of shape (n,)
-        Rows that lack their event_time.
-
-    Yields
-    ------
-    dict
-        One item a call: id, api_key, event_time, app_id, ip and log_detail.
+    `rows` has the columns of ``rows.COLUMNS`` and `id`; `spelling` says how the log writes the
+    placeholders of each app's api_key (colon, brace or literal). `noise` are uniform numbers of shape
+    (n, 2) that decide which responses are cut and which addresses look odd; `undated` rows lack their
+    event_time.
     """
     columns = (rows[c].tolist() for c in ("id", "time", "app_id", "api", "ip", "object"))
     answers = (rows["status"].tolist(), rows["code"].tolist())
@@ -112,19 +101,9 @@ def write_items(
 
 
 def draw_ids(time: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draw ids as a log would give them: rising with time, unique, 19 digits.
+    """Draw ids as a log would give them: rising with time (epoch seconds), unique, 19 digits.
 
-    Parameters
-    ----------
-    time : numpy.ndarray of int64 of shape (n,)
-        Rising epoch seconds.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    numpy.ndarray of int64 of shape (n,)
-        Seconds << 32 | milliseconds << 22 | count within the second << 10 | writing node.
+    Seconds << 32 | milliseconds << 22 | count within the second << 10 | writing node.
     """
     nth = np.arange(len(time)) - np.searchsorted(time, time)
     milliseconds = rng.integers(0, 1000, len(time))

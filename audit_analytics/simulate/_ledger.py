@@ -114,25 +114,7 @@ class Ledger:
         self.texts = [row[3] for row in rows]
 
     def read(self, query: dict[str, Any], *, now: float) -> Slice:
-        """Return a page.
-
-        Parameters
-        ----------
-        query : dict
-            The body of a request.
-        now : float
-            The time, in epoch seconds; rows after it are not there yet.
-
-        Returns
-        -------
-        Slice
-            The page.
-
-        Raises
-        ------
-        BadRequest
-            A parameter is wrong.
-        """
+        """Return the page a request asks for; rows after `now` are not there yet. BadRequest if it is wrong."""
         page_size = _whole(query, "page_size", 20)
         first_second, last_second = (
             _whole(query, "start_time", 0),
@@ -176,10 +158,7 @@ class Ledger:
     def _read_position(self, query: dict[str, Any], *, now: float) -> int:
         """Read where in a query's span its page begins; 0 without a page token.
 
-        Raises
-        ------
-        BadRequest
-            The page token is not of this query, or too old.
+        BadRequest if the page token is not of this query, or too old.
         """
         if not query.get("page_token"):
             return 0
@@ -196,24 +175,7 @@ class Ledger:
     def spoil(  # noqa: PLR0911 - one a fault
         self, fault: str, query: dict[str, Any], page: Slice, *, now: float
     ) -> Slice:
-        """Serve a page as a fault leaves it.
-
-        Parameters
-        ----------
-        fault : str
-            One of :data:`audit_analytics.simulate.faults.KINDS`, or empty.
-        query : dict
-            Body of the request.
-        page : Slice
-            The page it asks for.
-        now : float
-            The server's time, epoch seconds.
-
-        Returns
-        -------
-        Slice
-            What is served.
-        """
+        """Serve a page as one of :data:`audit_analytics.simulate.faults.KINDS` leaves it."""
         at = self._read_position(query, now=now)
         match fault:
             case "repeated_page" if at:
@@ -235,18 +197,7 @@ class Ledger:
         return page
 
     def render(self, page: Slice) -> bytes:
-        """Write a page as the API answers it.
-
-        Parameters
-        ----------
-        page : Slice
-            The rows.
-
-        Returns
-        -------
-        bytes
-            JSON.
-        """
+        """Write a page as the API answers it."""
         items = b",".join(self.texts[row] for row in page.rows)
         token = f',"page_token":"{page.page_token}"' if page.page_token else ""
         more = json.dumps(bool(page.page_token))

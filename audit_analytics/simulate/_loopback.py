@@ -54,33 +54,12 @@ class Reply(NamedTuple):
 def json_reply(
     status: int, content: dict[str, Any], headers: dict[str, str] | None = None
 ) -> Reply:
-    """Answer in JSON.
-
-    Parameters
-    ----------
-    status : int
-        HTTP status.
-    content : dict
-        The answer, with its code.
-    headers : dict of str to str, optional
-        Further headers.
-
-    Returns
-    -------
-    Reply
-        The reply.
-    """
+    """Answer in JSON."""
     return Reply(status, json.dumps(content).encode(), content["code"], headers or {})
 
 
 def not_found() -> Reply:
-    """Answer a wrong path or method as the gateway does.
-
-    Returns
-    -------
-    Reply
-        HTTP 404 in plain text.
-    """
+    """Answer a wrong path or method as the gateway does."""
     return Reply(404, b"404 page not found", -1, {}, "text/plain")
 
 

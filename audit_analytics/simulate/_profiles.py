@@ -136,24 +136,7 @@ def _load_roles() -> tuple[Role, ...]:
 def draw_addresses(
     rng: np.random.Generator, kind: str, *, prefix: str | None = None
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Draw the addresses an app calls from in one network.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-    kind : {'office', 'idc', 'cloud', 'platform'}
-        What the network is.
-    prefix : str, optional
-        The network; one the company has unless given.
-
-    Returns
-    -------
-    addresses : tuple of str
-        One to three addresses.
-    shares : tuple of float
-        Share of the calls from each; they sum to 1.
-    """
+    """Draw the one to three addresses an app calls from in one network, and the share of each."""
     prefix = prefix or str(rng.choice(NETWORKS[kind]))
     low, high = _HOSTS[kind]
     hosts = rng.choice(np.arange(low, high), size=int(rng.integers(1, 4)), replace=False)
@@ -162,19 +145,7 @@ def draw_addresses(
 
 
 def write_address(prefix: str, host: int) -> str:
-    """Write the address of a host.
-
-    Parameters
-    ----------
-    prefix : str
-        A /24 of IPv4 or a /48 of IPv6, without its last parts.
-    host : int
-        Number of the host.
-
-    Returns
-    -------
-    str
-        The address.
+    """Write the address of a host in a /24 of IPv4 or a /48 of IPv6, given without its last parts.
 
     Examples
     --------
@@ -185,24 +156,7 @@ def write_address(prefix: str, host: int) -> str:
 
 
 def make_app(index: int, rng: np.random.Generator, clock: Clock, *, volume: float) -> App:
-    """Draw one app; which role it plays depends on its number alone.
-
-    Parameters
-    ----------
-    index : int
-        Number of the app in the tenant, from 0.
-    rng : numpy.random.Generator
-        The app's own source of randomness.
-    clock : Clock
-        The hours of the log.
-    volume : float
-        Factor on the app's calls.
-
-    Returns
-    -------
-    App
-        The app.
-    """
+    """Draw one app; which role it plays depends on its number alone. `volume` is a factor on its calls."""
     roles = _load_roles()
     role = roles[index % len(roles)]
     addresses, shares = draw_addresses(rng, role.network)

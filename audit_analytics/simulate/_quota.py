@@ -38,18 +38,7 @@ class Quota:
         self._lock = threading.Lock()
 
     def take(self, now: float) -> float:
-        """Count a request, or refuse it.
-
-        Parameters
-        ----------
-        now : float
-            When it arrives, in epoch seconds.
-
-        Returns
-        -------
-        float
-            0 if it counts, else the seconds until the next one may.
-        """
+        """Count a request and return 0, or the seconds until the next one may."""
         with self._lock:
             period = self._period_seconds
             first = now - period if self._is_sliding else now - now % period

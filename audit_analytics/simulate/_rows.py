@@ -55,23 +55,10 @@ def make_rows(
     obj: ArrayLike = 0,
     outcome: str = "ok",
 ) -> pd.DataFrame:
-    """Make a table of calls.
+    """Make a table of calls, with :data:`COLUMNS`; fractions of seconds are cut off, as the log does.
 
-    Parameters
-    ----------
-    time : array_like of shape (n,)
-        When each call was made, epoch seconds; fractions are cut off, as the log does.
-    app_id, api, ip : array_like of str
-        Caller, canonical API and address, one for all calls or one a call.
-    obj : array_like of int, default=0
-        Number of the object called; an API without placeholders does not show it.
-    outcome : str, default='ok'
-        What the calls came to; :func:`fail_rows` sets it for some of them.
-
-    Returns
-    -------
-    pandas.DataFrame of shape (n, 7)
-        The calls, with :data:`COLUMNS`.
+    `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called, which an
+    API without placeholders does not show. :func:`fail_rows` sets the outcome of some of them.
 
     Examples
     --------
@@ -87,20 +74,6 @@ def make_rows(
 
 def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFrame:
     """Give some calls the answer of an outcome, as the service of their API would word it.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        Calls.
-    failing : array_like of bool of shape (n,)
-        Which of them.
-    outcome : str
-        ok, auth, permission, ip_denied, not_found, param, rate_limit or server.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The calls with `status` and `code` set; `rows` stays as it is.
 
     Examples
     --------
@@ -119,17 +92,7 @@ def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFr
 
 
 def service_of(api: str) -> str:
-    """Return the service an API belongs to.
-
-    Parameters
-    ----------
-    api : str
-        Canonical API.
-
-    Returns
-    -------
-    str
-        The first part of its path that names a service.
+    """Return the service an API belongs to: the first part of its path that names one.
 
     Examples
     --------
@@ -140,17 +103,6 @@ def service_of(api: str) -> str:
 
 
 def categorise(rows: pd.DataFrame) -> pd.DataFrame:
-    """Hold repeated strings once: two million calls then take 70 MB, not ten times as much.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        Calls.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The calls with app_id, api and ip as categories.
-    """
+    """Hold repeated strings once: two million calls then take 70 MB, not ten times as much."""
     names = ("app_id", "api", "ip")
     return rows.assign(**{c: rows[c].astype("str").astype("category") for c in names})

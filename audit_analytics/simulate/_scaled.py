@@ -33,23 +33,11 @@ class ScaledClock:
     started_at: float = field(default_factory=time.time)
 
     def time(self) -> float:
-        """Return the time.
-
-        Returns
-        -------
-        float
-            Seconds since the epoch.
-        """
+        """Return the seconds since the epoch."""
         return self.started_at + self.skew_seconds + (time.time() - self.started_at) * self.speed
 
     def sleep(self, seconds: float) -> None:
-        """Wait.
-
-        Parameters
-        ----------
-        seconds : float
-            Of this clock.
-        """
+        """Wait seconds of this clock."""
         ends_at = self.time() + seconds
         while (left := ends_at - self.time()) > 0:
             time.sleep(left / self.speed)

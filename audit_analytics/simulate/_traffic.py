@@ -35,24 +35,10 @@ _FAILURES: Final = {
 
 
 def simulate_calls(app: App, clock: Clock, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw every ordinary call of one app.
+    """Draw every ordinary call of one app, rising in time.
 
     A call is part of a run: a message to a bot or a scheduled job sets off a few calls within
     seconds. The number of runs an hour is gamma-Poisson around the rhythm of the app's kind.
-
-    Parameters
-    ----------
-    app : App
-        The app.
-    clock : Clock
-        The hours of the log.
-    rng : numpy.random.Generator
-        The app's source of randomness.
-
-    Returns
-    -------
-    pandas.DataFrame of shape (n, 7)
-        Calls with the columns of ``rows.COLUMNS``, rising in time.
     """
     starts, sizes = (_draw_runs if app.role.kind in ("cron", "sync") else _draw_triggers)(
         app, clock, rng

@@ -57,19 +57,9 @@ _OPENING, _CLOSING = b"{}"
 
 
 def read_block(block: bytes) -> tuple[Fields, int] | None:
-    r"""Read lines that are all items, or all pages of items.
+    r"""Read lines that are all items, or all pages of items: the fields by name, and how many lines.
 
-    Parameters
-    ----------
-    block : bytes
-        Whole lines.
-
-    Returns
-    -------
-    dict of str to pyarrow.Array
-        The fields of all items, in order; None instead if anything at all is unusual.
-    int
-        Number of lines.
+    None instead if anything at all is unusual.
 
     Examples
     --------
@@ -168,21 +158,11 @@ def _is_sound(fields: Fields) -> bool:
 
 
 def measure_texts(texts: pa.LargeStringArray) -> NDArray[np.int64]:
-    """Return the bytes of each text.
-
-    Parameters
-    ----------
-    texts : pyarrow.LargeStringArray of shape (rows,)
-        Texts; a missing one has none.
-
-    Returns
-    -------
-    numpy.ndarray of int64, shape (rows,)
-        Bytes in UTF-8.
+    """Return the bytes of each text in UTF-8; a missing one has none.
 
     Examples
     --------
-    >>> measure_texts(pa.array(["a", None, "\u00e4"], pa.large_string())).tolist()
+    >>> measure_texts(pa.array(["a", None, "ä"], pa.large_string())).tolist()
     [1, 0, 2]
     """
     ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :]

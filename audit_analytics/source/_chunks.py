@@ -28,20 +28,7 @@ _OPENINGS: Final = (b"{", b"[{")
 
 
 def read_plain(stream: BinaryIO, size: int | None = None) -> Iterator[bytes]:
-    """Read a file.
-
-    Parameters
-    ----------
-    stream : file object
-        Where to read from.
-    size : int, optional
-        Bytes to read; all if not given.
-
-    Yields
-    ------
-    bytes
-        A chunk.
-    """
+    """Read a file chunk by chunk; `size` bytes of it, or all."""
     left = size
     while chunk := stream.read(BLOCK if left is None else min(BLOCK, left)):
         left = None if left is None else left - len(chunk)
@@ -93,21 +80,9 @@ class Unzipped:
 def cut_lines(
     chunks: Iterable[bytes], limit: int, lose: Callable[[bytes, int], object]
 ) -> Iterator[bytes]:
-    r"""Cut chunks where lines end.
+    r"""Cut chunks into whole lines, about ``LINES`` bytes of them.
 
-    Parameters
-    ----------
-    chunks : iterable of bytes
-        The text.
-    limit : int
-        Longest line, in bytes.
-    lose : callable
-        Called with the beginning and the size of each longer one; an empty one stands for it.
-
-    Yields
-    ------
-    bytes
-        Whole lines, about ``LINES`` bytes of them unless a longer one was lost.
+    `lose` is told the beginning and the size of each line over the limit; an empty one stands for it.
 
     Examples
     --------
@@ -144,19 +119,7 @@ def cut_lines(
 
 
 def has_lines(lines: list[bytes], *, whole: bool) -> bool:
-    """Tell JSONL from documents over many lines, by the first lines.
-
-    Parameters
-    ----------
-    lines : list of bytes
-        The first lines.
-    whole : bool
-        Whether they are the whole file.
-
-    Returns
-    -------
-    bool
-        True for JSONL.
+    """Tell JSONL from documents over many lines, by the first lines; `whole` if they are the whole file.
 
     Examples
     --------
@@ -179,16 +142,6 @@ def has_lines(lines: list[bytes], *, whole: bool) -> bool:
 def is_object(line: bytes) -> bool:
     """Tell whether a line is an object, or a list of objects, by itself.
 
-    Parameters
-    ----------
-    line : bytes
-        A line.
-
-    Returns
-    -------
-    bool
-        True if it is.
-
     Examples
     --------
     >>> is_object(b' [{"id": 1}]'), is_object(b'{"id": 1},'), is_object(b"7")
@@ -199,16 +152,6 @@ def is_object(line: bytes) -> bool:
 
 def is_json(text: bytes) -> bool:
     """Tell whether a text is one JSON value.
-
-    Parameters
-    ----------
-    text : bytes
-        A text.
-
-    Returns
-    -------
-    bool
-        True if it is.
 
     Examples
     --------

@@ -46,11 +46,6 @@ _Names = tuple[str, ...]
 def pause_collector() -> Iterator[None]:
     """Keep the cycle collector from walking over many short-lived objects without cycles.
 
-    Yields
-    ------
-    None
-        The collector is off until the block ends, unless it was off before.
-
     Examples
     --------
     >>> with pause_collector():
@@ -130,15 +125,7 @@ class Columns:
         }
 
     def add(self, items: list[Item], source: str) -> None:
-        """Take in well-formed items.
-
-        Parameters
-        ----------
-        items : list of Item
-            The items, in order.
-        source : str
-            File or page they were read from.
-        """
+        """Take in well-formed items of a file or page."""
         if not items:
             return
         # Taken apart while they are still in the processor's cache: this halves the cost of a row.
@@ -153,39 +140,19 @@ class Columns:
             self._flush()
 
     def add_fields(self, fields: Fields, source: str) -> None:
-        """Take in the fields of many items.
-
-        Parameters
-        ----------
-        fields : dict of str to pyarrow.Array
-            From :func:`audit_analytics.source._blocks.read_block`.
-        source : str
-            File they were read from.
-        """
+        """Take in the fields of many items, as :func:`audit_analytics.source._blocks.read_block` gives them."""
         self._flush()
         sources = np.full(len(fields["id"]), self._source[source], np.int32)
         self._batches.append(self._read_fields(fields, sources))
 
     def pack(self) -> Packed:
-        """Hand over everything taken in.
-
-        Returns
-        -------
-        Packed
-            To be given to :meth:`absorb` of other columns.
-        """
+        """Hand over everything taken in, for :meth:`absorb` of other columns."""
         self._flush()
         distinct = {name: words.values_in_order for name, words in self._vocabularies.items()}
         return Packed(self._batches, distinct)
 
     def absorb(self, packed: Packed) -> None:
-        """Take in what other columns have packed, after what is here.
-
-        Parameters
-        ----------
-        packed : Packed
-            From :meth:`pack`; used up.
-        """
+        """Take in what other columns have packed, after what is here; it is used up."""
         self._flush()
         for name, values in packed.distinct.items():
             find_code = self._vocabularies[name].find_code
@@ -195,15 +162,7 @@ class Columns:
         self._batches += packed.batches
 
     def build(self) -> tuple[pd.DataFrame, bool]:
-        """Build the table from everything taken in.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Table ``schema.EVENTS`` in the order of reading.
-        bool
-            Whether every id is surely there once.
-        """
+        """Build table ``schema.EVENTS`` in the order of reading; tell whether every id is surely there once."""
         self._flush()
         if not self._batches:
             return EVENTS.empty(), True

@@ -24,22 +24,7 @@ _DETAIL: Final = "log_detail."
 
 
 def read_parquet(file: BinaryIO, label: str, builder: EventBuilder) -> None:
-    """Read a Parquet file of events or of items.
-
-    Parameters
-    ----------
-    file : file object
-        Open for reading.
-    label : str
-        Name of the file in events and rejects.
-    builder : EventBuilder
-        Takes the rows.
-
-    Raises
-    ------
-    InputError, OSError, pyarrow.ArrowException
-        The file cannot be read.
-    """
+    """Read a Parquet file of events or of items."""
     parquet = pq.ParquetFile(file)
     names = parquet.schema_arrow.names
     if not EVENTS.missing(names):
@@ -57,21 +42,9 @@ def read_parquet(file: BinaryIO, label: str, builder: EventBuilder) -> None:
 
 
 def read_frame(frame: pd.DataFrame, label: str, builder: EventBuilder) -> None:
-    """Read a frame of events or of items.
+    """Read a frame with the columns of ``schema.EVENTS``, or of the API's items, dotted or nested.
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        With the columns of ``schema.EVENTS`` or of the API's items, dotted or nested.
-    label : str
-        Name of the frame in events and rejects.
-    builder : EventBuilder
-        Takes the rows.
-
-    Raises
-    ------
-    InputError
-        It has neither, or a column twice.
+    One that has neither, or a column twice, is an InputError.
     """
     if not frame.columns.is_unique:
         raise InputError(f"{label}: a column stands there twice. Drop or rename one of them.")
@@ -106,15 +79,7 @@ def _restore_integers(column: pd.Series) -> pd.Series:
 
 
 def read_objects(objects: list[Any], builder: EventBuilder) -> None:
-    """Read decoded items or pages.
-
-    Parameters
-    ----------
-    objects : list
-        Items or pages.
-    builder : EventBuilder
-        Takes the rows.
-    """
+    """Read decoded items or pages."""
     for start in range(0, len(objects), _ROWS):
         _take_objects(objects[start : start + _ROWS], "list", start, builder)
 

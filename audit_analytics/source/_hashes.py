@@ -15,19 +15,9 @@ _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def hash_texts(texts: pa.Array) -> NDArray[np.uint64]:
-    """Hash texts; equal texts have equal hashes, different ones mostly different ones.
+    """Hash texts that are no slice, none of them missing: equal texts have equal hashes.
 
     Whoever writes the texts can make hashes collide: look at the texts where they do.
-
-    Parameters
-    ----------
-    texts : pyarrow.LargeStringArray of shape (rows,)
-        Texts without missing values, not a slice.
-
-    Returns
-    -------
-    numpy.ndarray of uint64, shape (rows,)
-        One hash a text.
 
     Examples
     --------

@@ -29,19 +29,9 @@ _NUMBER: Final = re.compile(r"\s*[+-]?\d{1,19}(?:\.\d{1,9})?\s*")
 
 
 def read_item(text: bytes, notes: Counter[str]) -> Item | str:
-    """Decode one item, whatever it looks like.
+    """Decode one item, whatever it looks like; the reason instead if it cannot be read.
 
-    Parameters
-    ----------
-    text : bytes
-        JSON text of the item.
-    notes : collections.Counter
-        Counts what had to be converted, cut or ignored.
-
-    Returns
-    -------
-    Item or str
-        The item, or the reason why it cannot be read.
+    `notes` counts what had to be converted, cut or ignored.
 
     Examples
     --------

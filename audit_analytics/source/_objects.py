@@ -24,25 +24,11 @@ def name_objects(
     key_codes: NDArray[np.int32],
     keys: list[str],
 ) -> dict[int, str]:
-    """Find the concrete paths of a batch of calls.
+    """Find the concrete paths of a batch of calls: by row, where the API has placeholders and one is named.
 
-    Parameters
-    ----------
-    apis : numpy.ndarray of int32, shape (rows,)
-        Code of each row's API.
-    templates : list of tuple of str
-        By code, segments of the canonical path; those that begin with ':' are placeholders.
-    paths : pyarrow.LargeStringArray of shape (rows,)
-        Path of each row as logged, '' if it has none.
-    key_codes : numpy.ndarray of int32, shape (rows,)
-        Position of each row's ``api_key`` in `keys`.
-    keys : list of str
-        The keys as logged; one may be concrete where the path is a template.
-
-    Returns
-    -------
-    dict of int to str
-        Concrete path by row, for the rows whose API has placeholders and that name one.
+    `apis` has the code of each row's API and `templates` by code the segments of its canonical path.
+    `paths` are as logged, '' where missing; `key_codes` points into `keys`, the keys as logged: one may
+    be concrete where the path is a template.
 
     Examples
     --------

@@ -72,20 +72,7 @@ class ParameterReader:
         self._shapes = _Shapes(names, only_lists=only_lists)
 
     def read(self, texts: pa.Array) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
-        """Read one column.
-
-        Parameters
-        ----------
-        texts : pyarrow.Array of shape (rows,)
-            ``query_param`` or ``payload`` of each row, '' or null if it has none.
-
-        Returns
-        -------
-        numpy.ndarray of int32, shape (rows,)
-            Code of each row's set of names.
-        list of tuple of int and str
-            Row and text of the objects named there, for the rows that name any.
-        """
+        """Read one column: the code of each row's set of names, and row and text of the objects named there."""
         found = texts.dictionary_encode(null_encoding="encode")
         places = found.indices.to_numpy()
         decoded = decode_parameters(found.dictionary)
@@ -119,18 +106,7 @@ class _Shapes(dict[_Names, _Shape]):
 
 
 def decode_parameters(texts: pa.Array) -> list[Parameters]:
-    """Decode the parameters of many calls.
-
-    Parameters
-    ----------
-    texts : pyarrow.LargeStringArray
-        ``query_param`` or ``payload`` of each call: a JSON object or a query string, possibly
-        cut; '' or null if there is none.
-
-    Returns
-    -------
-    list of dict
-        Undecoded values by name; empty where there is nothing to read.
+    """Decode JSON objects or query strings, possibly cut, into undecoded values by name.
 
     Examples
     --------
@@ -166,18 +142,9 @@ def _decode_together(texts: pa.Array) -> list[Parameters] | None:
 
 
 def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Make the names of parameters fit to be stored.
+    """Make the names of parameters fit to be stored: sorted, odd characters as '_'.
 
-    Parameters
-    ----------
-    names : tuple of str
-        Names as sent.
-
-    Returns
-    -------
-    tuple of str
-        The names sorted, with odd characters as '_', '*' for one that looks like a secret or a
-        personal value; at most 32 of at most 64 characters.
+    '*' stands for one that looks like a secret or a personal value. At most 32, of at most 64 characters.
 
     Examples
     --------

@@ -71,26 +71,12 @@ class TextReader:
         self._lines_before = 0
 
     def read(self, stream: BinaryIO) -> None:
-        """Read a whole file; what cannot be read becomes a reject.
-
-        Parameters
-        ----------
-        stream : file object
-            At its beginning.
-        """
+        """Read a whole file; what cannot be read becomes a reject."""
         if not self._read_chunks(read_plain(stream)):
             self.lose("empty file")
 
     def read_lines(self, stream: BinaryIO, size: int) -> None:
-        """Read a part of a file that holds a document a line.
-
-        Parameters
-        ----------
-        stream : file object
-            At the beginning of a line.
-        size : int
-            Bytes to read, up to the end of a line.
-        """
+        """Read a part of a file that holds a document a line: `size` bytes from the beginning of a line."""
         self._by_line = True
         is_first = stream.tell() == 0
         for block in cut_lines(read_plain(stream, size), self._limit, self._lose_line):
@@ -99,13 +85,7 @@ class TextReader:
         self._close()
 
     def read_zipped(self, stream: BinaryIO) -> None:
-        """Read a whole gzip-compressed file; what cannot be read becomes a reject.
-
-        Parameters
-        ----------
-        stream : file object
-            At its beginning.
-        """
+        """Read a whole gzip-compressed file; what cannot be read becomes a reject."""
         self._limit = _ZIPPED_MAX
         self._splitter = Splitter(_ZIPPED_MAX)
         unzipped = Unzipped(stream)
@@ -116,15 +96,7 @@ class TextReader:
             self.lose("empty file")
 
     def take_objects(self, objects: list[Any], start: int) -> None:
-        """Take decoded items or pages one by one.
-
-        Parameters
-        ----------
-        objects : list
-            Items or pages.
-        start : int
-            Rows that came before them.
-        """
+        """Take decoded items or pages one by one, after `start` rows."""
         self._by_line = True
         for row, value in enumerate(objects, start + 1):
             self.row = row
@@ -134,20 +106,10 @@ class TextReader:
     def lose(
         self, reason: str, raw: bytes = b"", *, size: int = 0, rows: int = 1, is_rest: bool = False
     ) -> None:
-        """Take in what cannot be read.
+        """Take in what cannot be read: how it begins, and how much it is.
 
-        Parameters
-        ----------
-        reason : str
-            Why it cannot be read.
-        raw : bytes, default b""
-            How it begins.
-        size : int, default 0
-            Bytes of it; they count as rows of the usual size.
-        rows : int, default 1
-            Rows it has at least.
-        is_rest : bool, default False
-            Whether more rows than counted may have been lost.
+        Its `size` in bytes counts as rows of the usual size, `rows` it has at least; `is_rest` says that more
+        than counted may have been lost.
         """
         rows = max(1, rows, size // ROW_BYTES)
         if is_rest:

@@ -47,56 +47,20 @@ class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
         return code
 
     def find_code(self, value: Clean) -> int:
-        """Find the code of a clean value, a new one if need be.
-
-        Parameters
-        ----------
-        value : hashable
-            A clean value.
-
-        Returns
-        -------
-        int
-            Its position among ``values_in_order``.
-        """
+        """Find the code of a clean value, a new one if need be."""
         code = self._codes.setdefault(value, len(self._codes))
         if code == len(self.values_in_order):
             self.values_in_order.append(value)
         return code
 
     def encode(self, distinct: Iterable[Raw], places: NDArray[Any]) -> NDArray[np.int32]:
-        """Encode a column given by its distinct values.
-
-        Parameters
-        ----------
-        distinct : iterable of hashable
-            Raw values.
-        places : numpy.ndarray of int, shape (rows,)
-            Position of each row's value among them.
-
-        Returns
-        -------
-        numpy.ndarray of int32, shape (rows,)
-            Code of each row.
-        """
+        """Encode a column given by its distinct raw values and the place of each row's value among them."""
         codes: NDArray[np.int32] = np.array([self[raw] for raw in distinct], np.int32)[places]
         return codes
 
 
 def encode(vocabulary: Vocabulary[Any, Any], column: pa.Array) -> NDArray[np.int32]:
     """Encode a column; each distinct value is looked up once.
-
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-        Codes of the values, None among them where one is missing.
-    column : pyarrow.Array of shape (rows,)
-        The values.
-
-    Returns
-    -------
-    numpy.ndarray of int32, shape (rows,)
-        Code of each row.
 
     Examples
     --------
@@ -113,18 +77,6 @@ def encode_pairs(
 ) -> NDArray[np.int32]:
     """Encode the pairs that two columns of codes form.
 
-    Parameters
-    ----------
-    vocabulary : Vocabulary
-        Codes of the pairs.
-    left, right : numpy.ndarray of int32, shape (rows,)
-        Codes of the two columns.
-
-    Returns
-    -------
-    numpy.ndarray of int32, shape (rows,)
-        Code of each row's pair.
-
     Examples
     --------
     >>> column = np.array([1, 0, 1], np.int32)
@@ -136,19 +88,7 @@ def encode_pairs(
 
 
 def categorise(codes: NDArray[np.int32], values: list[str]) -> pd.Categorical:
-    """Build a column of categories from codes.
-
-    Parameters
-    ----------
-    codes : numpy.ndarray of int32, shape (rows,)
-        Position of each row's value in `values`.
-    values : list of str
-        The values; they may repeat.
-
-    Returns
-    -------
-    pandas.Categorical
-        The column, each value a category once.
+    """Build a column of categories from codes into values, which may repeat; each is a category once.
 
     Examples
     --------

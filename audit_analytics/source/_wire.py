@@ -96,15 +96,7 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def decode_batch(text: bytes) -> list[Item] | None:
     """Decode a page or a list of items in which everything is well-formed.
 
-    Parameters
-    ----------
-    text : bytes
-        JSON text.
-
-    Returns
-    -------
-    list of Item or None
-        The items; None if anything at all is unusual, then use :func:`split_document`.
+    None if anything at all is unusual, then use :func:`split_document`.
 
     Examples
     --------
@@ -123,17 +115,10 @@ def decode_batch(text: bytes) -> list[Item] | None:
 
 
 def split_document(text: bytes) -> list[bytes] | str:
-    """Take a JSON document apart into the texts of its items.
+    """Take a JSON document apart into the texts of its items; pages within a list stay whole.
 
-    Parameters
-    ----------
-    text : bytes
-        A page, the data of a page, a list of items or pages, or a single item.
-
-    Returns
-    -------
-    list of bytes or str
-        One JSON text an item (pages within a list stay whole), or the reason why there is none.
+    The document is a page, its data, a list of items or pages, or an item; if there are no items, the
+    reason comes instead.
 
     Examples
     --------
@@ -185,20 +170,7 @@ def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | st
 def encode(value: object) -> bytes:
     """Encode a decoded item or page again, so that one way of reading serves both.
 
-    Parameters
-    ----------
-    value : object
-        What a JSON document or a DataFrame holds.
-
-    Returns
-    -------
-    bytes
-        JSON text; NumPy scalars as numbers, missing values as null.
-
-    Raises
-    ------
-    TypeError, ValueError, RecursionError, msgspec.MsgspecError
-        There is no JSON for it.
+    NumPy scalars are numbers, missing values null; what has no JSON raises whatever the encoder does.
 
     Examples
     --------
@@ -213,17 +185,7 @@ def encode(value: object) -> bytes:
 
 
 def clean_text(text: str) -> str:
-    """Replace characters that have no place in a name.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        The text with control characters and lone surrogates as U+FFFD.
+    """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD.
 
     Examples
     --------

@@ -74,23 +74,9 @@ class DuckEngine:
     def count(
         self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
     ) -> HourCounts:
-        """Count the events of some hours.
+        """Count the events of hours that follow each other, as today's catalogue has their APIs.
 
-        Parameters
-        ----------
-        store : Store
-            The store.
-        windows : sequence of Manifest
-            The windows that overlap the hours, in order of time.
-        hours : sequence of Hour
-            Hours that follow each other.
-        catalogue : Catalogue
-            The APIs and their sensitivity, as they stand now.
-
-        Returns
-        -------
-        HourCounts
-            The counts.
+        `windows` are all that overlap the hours, in order of time.
         """
         digest, start, end = catalogue.digest(), hours[0].start, hours[-1].end
         overlapping = any(later.start < earlier.end for earlier, later in pairwise(windows))
@@ -134,19 +120,9 @@ def _read(
 
 
 def describe_apis(names: list[str], catalogue: Catalogue) -> dict[str, list[str]]:
-    """Say what today's catalogue says about APIs that were matched with another one.
+    """Say ``api``, ``category`` and ``severity`` by today's catalogue of APIs matched with another one.
 
-    Parameters
-    ----------
-    names : list of str
-        APIs as stored.
-    catalogue : Catalogue
-        The APIs and their sensitivity, as they stand now.
-
-    Returns
-    -------
-    dict of str to list of str
-        ``api``, ``category`` and ``severity`` of each. An API outside the catalogue keeps its name.
+    An API outside the catalogue keeps its name.
 
     Examples
     --------
@@ -177,18 +153,7 @@ def _match_again(events: pa.Table, catalogue: Catalogue) -> pa.Table:
 
 
 def join_hours(parts: list[pa.Table]) -> pa.Table:
-    """Join counts of different hours in order of time.
-
-    Parameters
-    ----------
-    parts : list of pyarrow.Table
-        Each in the order of its keys.
-
-    Returns
-    -------
-    pyarrow.Table
-        All of them, with one dictionary a column.
-    """
+    """Join counts of different hours in order of time, with one dictionary a column."""
     table = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
     if len(parts) == 1:
         return table

@@ -33,18 +33,9 @@ class _Reading:
 
 
 def find_needless(windows: Iterable[Manifest]) -> list[Manifest]:
-    """List the windows whose rows are all in later ones.
+    """List the windows whose rows are all in later ones, to be removed all of them at once.
 
-    Parameters
-    ----------
-    windows : iterable of Manifest
-        Windows, in any order.
-
-    Returns
-    -------
-    list of Manifest
-        Those that may be removed, all of them at once: what stands for one of them is kept, or is
-        stood for itself.
+    What stands for one of them is kept, or is stood for itself.
     """
     ordered = sorted(windows, key=lambda w: w.start)
     needless = []

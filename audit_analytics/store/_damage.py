@@ -24,15 +24,7 @@ Notes = dict[str, "Path"]
 
 
 def note_damage(folder: Path, path: Path) -> None:
-    """Note that the rows of a file cannot be read; nothing is noted in a store that is read only.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The store.
-    path : pathlib.Path
-        File of a window.
-    """
+    """Note that the rows of a file cannot be read; nothing is noted in a store that is read only."""
     try:
         make_private(folder / DAMAGED)
         write_private(folder / DAMAGED / _name(path), _stamp(path).encode())
@@ -41,36 +33,12 @@ def note_damage(folder: Path, path: Path) -> None:
 
 
 def list_notes(folder: Path) -> Notes:
-    """List the notes of a store.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The store.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        Their files, by name.
-    """
+    """List the notes of a store, by the name of their files."""
     return {note.name: note for note in (folder / DAMAGED).glob("*")}
 
 
 def is_noted(path: Path, notes: Notes) -> bool:
-    """Tell whether the rows of a file could not be read.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File of a window.
-    notes : dict of str to pathlib.Path
-        From :func:`list_notes`.
-
-    Returns
-    -------
-    bool
-        True if it was noted and the file is still the same.
-    """
+    """Tell whether the rows of a file could not be read, and it is still the same file."""
     note = notes.get(_name(path))
     if note is None:
         return False
@@ -81,44 +49,13 @@ def is_noted(path: Path, notes: Notes) -> bool:
 
 
 def find_stale(notes: Notes, paths: Iterable[Path]) -> list[Path]:
-    """List the notes that hold for no file any more.
-
-    Parameters
-    ----------
-    notes : dict of str to pathlib.Path
-        From :func:`list_notes`.
-    paths : iterable of pathlib.Path
-        The files of all windows.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Notes to remove.
-    """
+    """List the notes that hold for no file any more."""
     kept = {_name(path) for path in paths if is_noted(path, notes)}
     return [note for name, note in notes.items() if name not in kept]
 
 
 def read_once(path: Path) -> Manifest:
-    """Read a manifest, once as long as its file is the same.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        File of a window.
-
-    Returns
-    -------
-    Manifest
-        The manifest, with the name of its file.
-
-    Raises
-    ------
-    InputError
-        The file is gone, damaged or of another origin.
-    StoreTooNew
-        It was written by a later version.
-    """
+    """Read a manifest, with the name of its file, once as long as the file is the same."""
     try:
         stamp = _stamp(path)
     except OSError as error:

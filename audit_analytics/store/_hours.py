@@ -56,20 +56,9 @@ Hours = dict[Hour, "list[Manifest]"]
 
 
 def sort_into_hours(manifests: Iterable[Manifest], zone: str) -> dict[date, Hours]:
-    """Sort windows into the days and hours they overlap.
+    """Sort windows into the days and hours they overlap; hours are cut on the clocks of `zone`.
 
-    Parameters
-    ----------
-    manifests : iterable of Manifest
-        The windows, in order of time.
-    zone : str
-        IANA name of the tenant's zone, on whose clocks hours are cut.
-
-    Returns
-    -------
-    dict of datetime.date to dict of Hour to list of Manifest
-        The windows of each hour of each day, in order of time; a day is one of UTC, and has the
-        hours that begin on it.
+    A day is one of UTC, and has the hours that begin on it.
     """
     windows = list(manifests)
     if not windows:
@@ -94,18 +83,8 @@ def sort_into_hours(manifests: Iterable[Manifest], zone: str) -> dict[date, Hour
 def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
     """Return what tells whether an hour has to be counted again.
 
-    Parameters
-    ----------
-    hour : Hour
-        The hour.
-    windows : list of Manifest
-        The windows that overlap the hour, in order of time.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits; others when a window is read again, comes or goes, and the same when
-        windows are joined, which changes no row.
+    Another one when a window is read again, comes or goes, and the same when windows are joined, which
+    changes no row.
     """
     text = "\n".join(
         sorted(
@@ -121,17 +100,7 @@ def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
 
 
 def parse_day(stem: str) -> date | None:
-    """Read of which day a file of counts is.
-
-    Parameters
-    ----------
-    stem : str
-        The file's name without its ending.
-
-    Returns
-    -------
-    datetime.date or None
-        None for a file of another origin.
+    """Read of which day a file of counts is; None for a file of another origin.
 
     Examples
     --------

@@ -33,30 +33,10 @@ class WindowGone(WindowUnreadable):
 def read_window(
     store: Store, window: Manifest, columns: Sequence[str] | None = None, words: Sequence[str] = ()
 ) -> pa.Table:
-    """Read the rows of a window.
+    """Read the rows of a window, some columns of it as dictionaries (`words`).
 
-    Parameters
-    ----------
-    store : Store
-        The store.
-    window : Manifest
-        The window.
-    columns : sequence of str, optional
-        The columns; all of them unless given.
-    words : sequence of str, optional
-        Those to read as dictionaries.
-
-    Returns
-    -------
-    pyarrow.Table
-        The rows.
-
-    Raises
-    ------
-    WindowGone
-        The file is not that of this window any more.
-    WindowUnreadable
-        It is damaged, which is noted for the next sync, or cannot be read now.
+    WindowGone if the file is not that of this window any more; WindowUnreadable if it is damaged, which
+    is noted for the next sync, or cannot be read now.
     """
     with _open(store, window, words) as parquet:
         # handing the columns of a small window to threads takes longer than to read them
@@ -67,22 +47,7 @@ def read_window(
 
 
 def check_window(store: Store, window: Manifest) -> None:
-    """Read every page of a window, and keep none.
-
-    Parameters
-    ----------
-    store : Store
-        The store.
-    window : Manifest
-        The window.
-
-    Raises
-    ------
-    WindowGone
-        The file is not that of this window any more.
-    WindowUnreadable
-        It is damaged, which is noted for the next sync, or cannot be read now.
-    """
+    """Read every page of a window, and keep none; it fails as :func:`read_window` does."""
     with _open(store, window, ()) as parquet:
         for _ in parquet.iter_batches(columns=SCHEMA.names):
             pass

@@ -26,21 +26,9 @@ _log = logging.getLogger(__name__)
 
 
 def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[datetime, str]:
-    """Compare this machine's clock with the platform's.
+    """Compare this machine's clock with the platform's: the time by the one that is behind, and what to say.
 
-    Parameters
-    ----------
-    client : AuditLogClient
-        Asks the platform.
-    clock : callable
-        Returns seconds since the epoch by this machine.
-
-    Returns
-    -------
-    at : datetime.datetime
-        The time by the clock that is behind, in UTC.
-    said : str
-        That they disagree, in a sentence without its full stop; empty if they agree.
+    The sentence has no full stop, and is empty if they agree.
     """
     try:
         skew = client.measure_skew()

@@ -101,34 +101,10 @@ def look_for_late(
     settled_after: timedelta,
     hopeless: tuple[type[RemoteError], ...],
 ) -> dict[Window, int]:
-    """Count the rows of recent windows again, once a day.
+    """Count the rows of recent windows again, once a day: how many came late into each.
 
-    Parameters
-    ----------
-    store : Store
-        What is stored.
-    windows : sequence of Window
-        What the sync reads anyway.
-    read : callable
-        ``read(window)`` gives the events of a span, batch by batch.
-    scope : str
-        Of the sync.
-    since, now : datetime.datetime
-        Where the sync begins, and the time, in UTC.
-    settled_after : datetime.timedelta
-        How long after its end a window is read for the last time.
-    hopeless : tuple of type
-        Errors after which no span is asked for any more.
-
-    Returns
-    -------
-    dict of Window to int
-        How many rows came late into each; none if it is not due.
-
-    Raises
-    ------
-    StoreUnusable
-        The store cannot be written.
+    ``read(window)`` gives the events of a span, batch by batch; `windows` are read anyway. A window is
+    read for the last time `settled_after` its end. After an error that is `hopeless` no span is asked for.
     """
     if not _is_count_due(store.folder, now):
         return {}

@@ -26,25 +26,9 @@ BATCH_BYTES: Final = 16 * 2**20
 def read_batches(
     client: AuditLogClient, queries: Iterable[Query], budget: Budget, note: Callable[[Page], object]
 ) -> Iterator[tuple[list[Any], int]]:
-    """Read the pages of a window, a batch at a time.
+    """Read the pages of a window, once for each filter: batches of items, and in how many pages they came.
 
-    Parameters
-    ----------
-    client : AuditLogClient
-        Where from.
-    queries : iterable of Query
-        The window, once for each filter.
-    budget : Budget
-        What may be spent on it.
-    note : callable
-        Called with each page.
-
-    Yields
-    ------
-    items : list
-        Items as they came.
-    pages : int
-        How many pages they came in; at least one batch is yielded.
+    At least one batch is yielded; `note` is called with each page.
     """
     items: list[Any] = []
     size = pages = 0
@@ -63,24 +47,7 @@ def read_batches(
 def flatten_items(
     items: list[Any], source: str, catalogue: Catalogue, *, keeps_texts: bool = False
 ) -> Log:
-    """Flatten the items of a window, whatever they are.
-
-    Parameters
-    ----------
-    items : list
-        As they came; what is no object becomes a reject.
-    source : str
-        Where they are from, for the column ``source``.
-    catalogue : Catalogue
-        The APIs.
-    keeps_texts : bool, default False
-        Whether rejects keep their texts.
-
-    Returns
-    -------
-    Log
-        Events and rejects.
-    """
+    """Flatten the items of a window, whatever they are; what is no object becomes a reject."""
     # A list of texts would be taken for paths.
     rows = [item if isinstance(item, dict) else {"item": item} for item in items]
     log = read_log(rows, catalogue=catalogue, keeps_texts=keeps_texts)

@@ -81,13 +81,7 @@ class SyncResult:
     counts: dict[str, int] = field(default_factory=dict)
 
     def summarise(self) -> dict[str, Any]:
-        """Return the result as plain values.
-
-        Returns
-        -------
-        dict
-            JSON values.
-        """
+        """Return the result as JSON values."""
         return {
             "planned_count": len(self.planned),
             "stored_count": len(self.planned) - len(self.missing),
@@ -103,13 +97,7 @@ class SyncResult:
         }
 
     def describe(self) -> str:
-        """Return the result as one line.
-
-        Returns
-        -------
-        str
-            For people.
-        """
+        """Return the result as one line, for people."""
         if not self.planned:
             return "Nothing is due: the store is up to date."
         about = self.summarise()
@@ -130,13 +118,10 @@ class SyncResult:
         )
 
     def find_error(self) -> AuditAnalyticsError | None:
-        """Return what is to be reported where the sync is not complete.
+        """Return what is to be reported where the sync is not complete; None if nothing is amiss.
 
-        Returns
-        -------
-        AuditAnalyticsError or None
-            Says which windows are missing and how to go on, or that nobody knows where the log ends
-            because the clocks disagree; None if nothing is amiss.
+        It says which windows are missing and how to go on, or that nobody knows where the log ends because
+        the clocks disagree.
         """
         clock = f". Also, {self.clock}" if self.clock else ""
         if self.stopped is None and not self.missing:

@@ -51,13 +51,7 @@ class Window:
         return f"{self.start:%Y-%m-%dT%H:%M:%SZ}/{self.end:%Y-%m-%dT%H:%M:%SZ}"
 
     def halve(self) -> tuple[Window, Window] | None:
-        """Cut the window in half.
-
-        Returns
-        -------
-        tuple of Window, or None
-            The earlier and the later half; None if they would be shorter than :data:`SHORTEST`.
-        """
+        """Cut the window in half; None if the halves would be shorter than :data:`SHORTEST`."""
         half = (self.end - self.start) / 2
         if half < SHORTEST:
             return None
@@ -84,41 +78,16 @@ class Reading:
     is_kept: bool = False
 
     def is_settled(self, now: datetime, settle: timedelta = SETTLE) -> bool:
-        """Tell whether every row was in the log when the window was read.
+        """Tell whether every row was in the log when the window was read, `settle` after its end.
 
         A reading from the future was noted by a wrong clock, and nobody knows when it was.
-
-        Parameters
-        ----------
-        now : datetime.datetime
-            The time, in UTC.
-        settle : datetime.timedelta, default 10 minutes
-            How long a row takes until it shows.
-
-        Returns
-        -------
-        bool
-            True if so.
         """
         return self.is_kept or self.window.end + settle <= self.read_at <= now
 
     def is_due(
         self, now: datetime, *, settle: timedelta = SETTLE, reread: timedelta = REREAD
     ) -> bool:
-        """Tell whether the window has to be read again.
-
-        Parameters
-        ----------
-        now : datetime.datetime
-            The time, in UTC.
-        settle, reread : datetime.timedelta
-            As :func:`plan_windows` says.
-
-        Returns
-        -------
-        bool
-            True if so.
-        """
+        """Tell whether the window has to be read again."""
         if self.is_kept:
             return False
         if self.read_at > now:
@@ -139,33 +108,13 @@ def plan_windows(
     settle: timedelta = SETTLE,
     reread: timedelta = REREAD,
 ) -> list[Window]:
-    """List the windows a sync has to read.
+    """List the windows a sync has to read, in order of time, from `since` (moved back to the grid).
 
-    Parameters
-    ----------
-    since : datetime.datetime
-        Where to begin; moved back to the grid.
-    now : datetime.datetime
-        The time, in UTC.
-    readings : iterable of Reading
-        What is stored.
-    until : datetime.datetime, optional
-        Where to end; `now` if it is not given or earlier.
-    length : datetime.timedelta, default 1 hour
-        Length of a window; a whole part of a day.
-    settle : datetime.timedelta, default 10 minutes
-        How long a row takes until it shows: a window read sooner than this after its end is read
-        again, at most once every so long.
-    reread : datetime.timedelta, default 60 minutes
-        A window read sooner than this after its end is read once more when it has passed.
-
-    Returns
-    -------
-    list of Window
-        In order of time. They do not overlap, and together with the readings that are not due they
-        leave no gap; only the rest of an hour that was begun waits until its reading is due. The
-        window of a reading that is due begins where it began and is as long at least, so that it
-        replaces what is stored.
+    A window read sooner than `settle` after its end is read again, at most once every so long; one read
+    sooner than `reread` is read once more when that has passed. The windows do not overlap, and together
+    with the readings that are not due they leave no gap; only the rest of an hour that was begun waits
+    until its reading is due. The window of a reading that is due begins where it began and is as long at
+    least, so that it replaces what is stored.
 
     Examples
     --------
@@ -196,19 +145,7 @@ def plan_windows(
 
 
 def is_covered(window: Window, parts: Iterable[Window]) -> bool:
-    """Tell whether parts leave nothing of a window out.
-
-    Parameters
-    ----------
-    window : Window
-        The window.
-    parts : iterable of Window
-        Spans in any order.
-
-    Returns
-    -------
-    bool
-        True if so.
+    """Tell whether parts, in any order, leave nothing of a window out.
 
     Examples
     --------
@@ -225,19 +162,7 @@ def is_covered(window: Window, parts: Iterable[Window]) -> bool:
 
 
 def floor_to(at: datetime, length: timedelta) -> datetime:
-    """Move a time back to the grid of windows.
-
-    Parameters
-    ----------
-    at : datetime.datetime
-        The time, in UTC.
-    length : datetime.timedelta
-        Length of a window.
-
-    Returns
-    -------
-    datetime.datetime
-        Where the window begins in which it lies.
+    """Move a time back to the grid of windows of some length.
 
     Examples
     --------
@@ -255,20 +180,9 @@ def _cut(start: datetime, end: datetime, length: timedelta) -> Iterator[Window]:
 
 
 def say_other_windows(stored: Sequence[Manifest], now: dict[str, int]) -> str:
-    """Say that a store was read in other windows until now.
+    """Say that a store was read in other windows until now, and what becomes of the older ones.
 
-    Parameters
-    ----------
-    stored : sequence of Manifest
-        What is stored, in order of time.
-    now : dict of str to int
-        ``window_minutes`` and ``settle_minutes`` as they are set.
-
-    Returns
-    -------
-    str
-        What changed and what becomes of the older windows; empty once there is a newer window with
-        these settings, so that it is said once.
+    Empty once there is a newer window with these settings, so that it is said once.
     """
     newest = max(stored, key=lambda m: (m.serial, m.read_at), default=None)
     then = newest.windows if newest else {}
