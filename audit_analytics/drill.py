@@ -159,7 +159,7 @@ def drill(
         for group in groups:
             attacks = make_attacks(group, events, size=size, end_at=end_at)
             attacked = lay_over(events, attacks, catalogue=catalogue)
-            seen = grant_scopes(known, attacks)
+            seen = _grant_scopes(known, attacks)
             found = further = _list_findings(attacked, chosen, settings, seen)
             if not all(found.keys() & attack.entities for attack in attacks):
                 further = _list_findings(attacked, chosen, wider, seen)
@@ -191,21 +191,8 @@ def _choose_week(events: pd.DataFrame, week: str | None, settings: Settings) -> 
     return chosen
 
 
-def grant_scopes(inventory: Inventory, attacks: Sequence[Attack]) -> Inventory:
-    """Grant what attacks were granted before they collected.
-
-    Parameters
-    ----------
-    inventory : Inventory
-        Who the apps are.
-    attacks : sequence of Attack
-        The attacks; others than those that are granted something change nothing.
-
-    Returns
-    -------
-    Inventory
-        With a version more of each app that was granted something.
-    """
+def _grant_scopes(inventory: Inventory, attacks: Sequence[Attack]) -> Inventory:
+    """Grant what attacks were granted before they collected: a version more of each such app."""
     apps = dict(inventory.apps)
     for attack in attacks:
         app_id = attack.plan.target.app_id

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "flush",
-    "flush_folder",
     "lock_folder",
     "make_private",
     "move_into_place",
@@ -80,7 +79,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
             flush(file)
         for name, draft in beside.items():
             draft.replace(folder / name)
-    flush_folder(folder)
+    _flush_folder(folder)
 
 
 def open_private(path: Path) -> BinaryIO:
@@ -126,9 +125,9 @@ def move_into_place(file: BinaryIO, beside: Path, path: Path) -> None:
     file.close()
     if not path.parent.is_dir():
         make_private(path.parent)
-        flush_folder(path.parent.parent)
+        _flush_folder(path.parent.parent)
     beside.replace(path)
-    flush_folder(path.parent)
+    _flush_folder(path.parent)
 
 
 def flush(file: BinaryIO) -> None:
@@ -143,14 +142,8 @@ def flush(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def flush_folder(folder: Path) -> None:
-    """Write a folder's entries to the disk; without it a power cut may undo a rename.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder.
-    """
+def _flush_folder(folder: Path) -> None:
+    """Write a folder's entries to the disk; without it a power cut may undo a rename."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

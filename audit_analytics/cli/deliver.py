@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from audit_analytics.cli.common import CONFIG, VERBOSE, reports_errors
+from audit_analytics.cli._common import CONFIG, VERBOSE, reports_errors
 
 if TYPE_CHECKING:
     from audit_analytics.settings import Settings

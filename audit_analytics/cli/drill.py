@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from audit_analytics.cli.common import CONFIG, SCENARIO, VERBOSE, reports_errors
+from audit_analytics.cli._common import CONFIG, SCENARIO, VERBOSE, reports_errors
 
 
 @click.command()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli._common import CONFIG, FOLDER, VERBOSE, reports_errors
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from audit_analytics.cli.common import CONFIG, FOLDER, JSON, VERBOSE, reports_errors, say_damaged
+from audit_analytics.cli._common import (
+    CONFIG,
+    FOLDER,
+    JSON,
+    VERBOSE,
+    paint,
+    reports_errors,
+    say_damaged,
+    screen_width,
+)
 from audit_analytics.language import _, ngettext, use_language
 
 if TYPE_CHECKING:
@@ -69,7 +78,6 @@ def findings(
 
     A finding is open until it is found harmless, or confirmed and then closed.
     """
-    from audit_analytics.cli.screen import paint, screen_width
     from audit_analytics.report.listing import list_findings, tell_watched
     from audit_analytics.review.reports import list_open, list_reports, read_report
     from audit_analytics.review.verdicts import read_verdicts

@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING
 import click
 
 import audit_analytics
-from audit_analytics.cli.apps import apps
-from audit_analytics.cli.catalogue import catalogue
-from audit_analytics.cli.common import (
+from audit_analytics.cli._common import (
     CONFIG,
     FOLDER,
     JSON,
     SCENARIO,
     VERBOSE,
     Sections,
+    paint,
     reports_errors,
     say_damaged,
+    screen_width,
 )
+from audit_analytics.cli._tenants import weekly_of_tenants
+from audit_analytics.cli.apps import apps
+from audit_analytics.cli.catalogue import catalogue
 from audit_analytics.cli.deliver import deliver, deliver_after
 from audit_analytics.cli.drill import drill
 from audit_analytics.cli.fetch import doctor, serve, status, sync
@@ -34,7 +37,6 @@ from audit_analytics.cli.findings import explain, findings, replay, suppress, ve
 from audit_analytics.cli.overview import open_report, write_index
 from audit_analytics.cli.schedule import schedule
 from audit_analytics.cli.store import rollup, store
-from audit_analytics.cli.tenants import weekly_of_tenants
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.language import _, use_language
 
@@ -202,7 +204,6 @@ def weekly(
 
 
 def _show(report: Report, path: Path, *, as_json: bool) -> None:
-    from audit_analytics.cli.screen import paint, screen_width
 
     if not as_json:
         click.echo(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from audit_analytics.cli.common import CONFIG, VERBOSE, reports_errors
+from audit_analytics.cli._common import CONFIG, VERBOSE, reports_errors
 
 CRON = """\
 # Into the crontab of a user of its own: crontab -e. The secrets lie in secrets.env, lines of
@@ -138,31 +138,14 @@ def schedule(*, kind: str, store: Path, out: Path, config: Path | None) -> None:
     from audit_analytics.settings import load_settings
 
     zone = load_settings(config).tenant_zone
-    for text in render_schedule(kind, zone=zone, store=store, out=out, config=config):
+    for text in _render_schedule(kind, zone=zone, store=store, out=out, config=config):
         click.echo(text)
 
 
-def render_schedule(
+def _render_schedule(
     kind: str, *, zone: str, store: Path, out: Path, config: Path | None = None
 ) -> list[str]:
-    """Write the files of a schedule.
-
-    Parameters
-    ----------
-    kind : str
-        ``cron``, ``systemd`` or ``ci``.
-    zone : str
-        IANA name of the tenant's zone.
-    store, out : pathlib.Path
-        The store, and the folder of the reports.
-    config : pathlib.Path, optional
-        The TOML file.
-
-    Returns
-    -------
-    list of str
-        One text a file.
-    """
+    """Write the files of a schedule: ``cron``, ``systemd`` or ``ci``."""
     program = shutil.which("audit-analytics") or str(Path(sys.argv[0]).resolve())
     if kind == "ci":
         return [CI.format(zone=zone, **_in_utc(zone))]

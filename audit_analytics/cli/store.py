@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from audit_analytics.cli.common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli._common import CONFIG, FOLDER, VERBOSE, reports_errors
 
 STORE = click.argument("folder", metavar="[STORE]", type=FOLDER, default=Path("data/store"))
 

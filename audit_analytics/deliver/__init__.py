@@ -14,10 +14,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.deliver.app_bot import AppBot
-from audit_analytics.deliver.bot import CustomBot
-from audit_analytics.deliver.channel import Parcel
-from audit_analytics.deliver.mail import Mail
+from audit_analytics.deliver._app_bot import AppBot
+from audit_analytics.deliver._bot import CustomBot
+from audit_analytics.deliver._channel import Parcel
+from audit_analytics.deliver._mail import Mail
 from audit_analytics.deliver.message import build_message
 from audit_analytics.errors import (
     AuditAnalyticsError,

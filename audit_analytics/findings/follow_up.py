@@ -97,11 +97,11 @@ def follow_up(
     calls = tuple(index_calls(table, zone=week.zone) for table in (by_api, by_ip))
 
     def complete(found: Sequence[Finding]) -> list[Finding]:
-        placed = place_findings(found, past, week=week, verdicts=review.verdicts)
+        placed = _place_findings(found, past, week=week, verdicts=review.verdicts)
         return [
             replace(
                 finding,
-                past_weeks=count_past_weeks(finding, *calls, week=week, weeks=weeks),
+                past_weeks=_count_past_weeks(finding, *calls, week=week, weeks=weeks),
                 suppressed_by=sorted(by.get((finding.entity_type, finding.entity), ())),
             )
             for finding in placed
@@ -113,7 +113,7 @@ def follow_up(
         findings=complete(findings),
         suppressed=[replace(f, status="suppressed") for f in complete(suppressed)],
         resolved=(
-            list_resolved(past, findings, suppressed, review.verdicts)
+            _list_resolved(past, findings, suppressed, review.verdicts)
             if first < last and week.since_at is None
             else []
         ),
@@ -129,7 +129,7 @@ def follow_up(
     )
 
 
-def place_findings(
+def _place_findings(
     findings: Sequence[Finding],
     past: PastReports,
     *,
@@ -138,22 +138,8 @@ def place_findings(
 ) -> list[Finding]:
     """Say of each finding whether it is new, since when it goes on, and what was decided.
 
-    Parameters
-    ----------
-    findings : sequence of Finding
-        This week's findings.
-    past : PastReports
-        What earlier reports say.
-    week : Week
-        The report week.
-    verdicts : mapping of str to Verdict
-        The last verdict on each finding, by its id.
-
-    Returns
-    -------
-    list of Finding
-        With ``status`` (``new``, ``continuing``, or ``unknown`` without a report of the week
-        before), ``since_week``, ``previous`` and ``verdict``; one that goes on keeps its ``key``.
+    Its ``status`` is ``new``, ``continuing``, or ``unknown`` without a report of the week before; one that
+    goes on keeps its ``key``.
     """
     by_entity: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in past.findings:
@@ -181,29 +167,16 @@ def place_findings(
     return placed
 
 
-def list_resolved(
+def _list_resolved(
     past: PastReports,
     findings: Sequence[Finding],
     suppressed: Sequence[Finding],
     verdicts: Mapping[str, Verdict],
 ) -> list[dict[str, Any]]:
-    """List last week's findings that are no longer there, and that nobody confirmed.
+    """List last week's findings that are no longer there, and that nobody confirmed, by their rank then.
 
-    Parameters
-    ----------
-    past : PastReports
-        What earlier reports say.
-    findings, suppressed : sequence of Finding
-        This week's findings: what is reported, and what suppressions took out.
-    verdicts : mapping of str to Verdict
-        The last verdict on each finding, by its id.
-
-    Returns
-    -------
-    list of dict
-        By their rank of last week. What was suppressed then is not listed, nor is an entity about
-        which there is a finding now, reported or suppressed, and be it another one: that one says
-        what was before.
+    What was suppressed then is not listed, nor is an entity about which there is a finding now, reported
+    or suppressed, and be it another one: that one says what was before.
     """
     still = {(finding.entity_type, finding.entity) for finding in (*findings, *suppressed)}
     gone = [
@@ -228,27 +201,12 @@ def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) 
     }
 
 
-def count_past_weeks(
+def _count_past_weeks(
     finding: Finding, by_api: IndexedCalls, by_ip: IndexedCalls, *, week: Week, weeks: int
 ) -> list[dict[str, Any]]:
-    """Count the calls a finding is about, and the same ones in the weeks before.
+    """Count the calls the first reason of a finding is about, and the same ones in the weeks before.
 
-    Parameters
-    ----------
-    finding : Finding
-        A finding; its first reason says which calls.
-    by_api, by_ip : IndexedCalls
-        The hourly rollup of the whole log.
-    week : Week
-        The report week.
-    weeks : int
-        How many weeks back.
-
-    Returns
-    -------
-    list of dict
-        ``week`` and ``calls_count`` in the same hours of each week, the oldest first and the
-        report week last; None for weeks before the log begins.
+    The oldest week comes first and the report week last; weeks before the log begins have None.
     """
     now = read_scope(finding.reasons[0])
     table = by_ip if {"ip", "network"} & now.where.keys() else by_api

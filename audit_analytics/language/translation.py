@@ -86,18 +86,6 @@ def current_language() -> str:
 def _(text: str, /, **values: object) -> str:
     """Translate a text and fill its placeholders.
 
-    Parameters
-    ----------
-    text : str
-        English text; a literal, so that the catalogue can be extracted from the source.
-    **values : object
-        Values of ``{name}`` placeholders, formatted already.
-
-    Returns
-    -------
-    str
-        The text in the current language.
-
     Examples
     --------
     >>> _("on {day} at {time}", day="Tue 10 Nov", time="02:00")

@@ -69,33 +69,11 @@ def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
         raise ConfigError(f"{path}: cannot be read ({reason}); check the path") from None
-    return parse_entries(text, table, model, where=str(path))
+    return _parse_entries(text, table, model, where=str(path))
 
 
-def parse_entries(text: str, table: str, model: type[Entry], *, where: str) -> list[Entry]:
-    """Read every entry of a file's text.
-
-    Parameters
-    ----------
-    text : str
-        TOML.
-    table : str
-        Name of the array of tables, the only one the text may hold.
-    model : type
-        What an entry is.
-    where : str
-        What to call the text in an error.
-
-    Returns
-    -------
-    list of BaseModel
-        The entries, in order.
-
-    Raises
-    ------
-    ConfigError
-        A name is unknown, or a value cannot be understood.
-    """
+def _parse_entries(text: str, table: str, model: type[Entry], *, where: str) -> list[Entry]:
+    """Read every entry of a text that may hold no other table; errors call it `where`."""
     try:
         content = parse_toml(text)
     except ConfigError as error:
@@ -153,5 +131,5 @@ def append_entry(path: Path, entry: str, table: str, model: type[Entry]) -> None
             read_entries(path, table, model)
             old = path.read_text(encoding="utf-8").rstrip("\n") + "\n\n"
         text = f"{old}{entry}\n"
-        parse_entries(text, table, model, where=str(path))
+        _parse_entries(text, table, model, where=str(path))
         write_private(path, text.encode())

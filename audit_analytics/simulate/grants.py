@@ -53,7 +53,7 @@ def make_directory(company: Company, **options: Any) -> Directory:  # noqa: ANN4
     """
     people: dict[str, dict[str, Any]] = {}
     directory = Directory(**options)
-    planted = dict(list(plant_grants(company).groupby("app_id", sort=False)))
+    planted = dict(list(_plant_grants(company).groupby("app_id", sort=False)))
     for index, app in enumerate(company.apps):
         entry = _describe(app, index)
         mine = planted.get(app.app_id)
@@ -70,22 +70,13 @@ def make_directory(company: Company, **options: Any) -> Directory:  # noqa: ANN4
     return directory
 
 
-def plant_grants(company: Company) -> pd.DataFrame:
-    """Draw what each app was granted.
+def _plant_grants(company: Company) -> pd.DataFrame:
+    """Draw what each app was granted: one row a grant, with :data:`PLANTED`.
 
-    Parameters
-    ----------
-    company : Company
-        The tenant.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a grant with :data:`PLANTED`: one scope for each API that answered the app
-        (``needed``, granted hours before an honest release begins to use it), others whose APIs
-        never did (``unused``; ``recent`` if granted in the log's last ten days or to a young app),
-        scopes that serve events or fields only, and ``hostile`` ones of whoever had a scope
-        granted before an attack.
+    One scope for each API that answered the app (``needed``, granted hours before an honest release
+    begins to use it), others whose APIs never did (``unused``; ``recent`` if granted in the log's last ten
+    days or to a young app), scopes that serve events or fields only, and ``hostile`` ones of whoever had
+    a scope granted before an attack.
     """
     calls = company.calls[company.calls["code"] == 0]
     calls = calls.astype({"app_id": "str", "api": "str"})

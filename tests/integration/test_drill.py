@@ -4,7 +4,7 @@ from click.testing import CliRunner
 
 from audit_analytics.cli.drill import drill as command
 from audit_analytics.dates.weeks import parse_week
-from audit_analytics.drill import drill, grant_scopes, render_drill
+from audit_analytics.drill import _grant_scopes, drill, render_drill
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.inventory import App, Grant, Inventory
 from audit_analytics.pipeline import run_week
@@ -67,7 +67,7 @@ def test_attacks_only_what_was_quiet_before(log, result):
 def test_what_is_granted_first_is_granted_before_it_collects(log):
     (attack,) = attacks_on(log, ["granted_collects"])
     known = Inventory.of([App(app_id=attack.plan.target.app_id, grants=(Grant("im:chat"),))])
-    app = grant_scopes(known, [attack]).apps[attack.plan.target.app_id]
+    app = _grant_scopes(known, [attack]).apps[attack.plan.target.app_id]
     assert app.granted_at("im:chat") < app.granted_at(app.grants[-1].scope) < attack.start_at
     assert known.apps[app.app_id].versions == ()
 

@@ -29,7 +29,7 @@ from audit_analytics.inventory.wire import read_app, read_versions
 from audit_analytics.rollup import rollup
 from audit_analytics.settings import Settings
 from audit_analytics.simulate.company import simulate_company
-from audit_analytics.simulate.grants import make_directory, plant_grants
+from audit_analytics.simulate.grants import _plant_grants, make_directory
 from audit_analytics.simulate.pages import write_pages
 from audit_analytics.source.files import read_log
 
@@ -297,7 +297,7 @@ def test_days_with_a_gap_are_not_complete():
 
 def rate(seed, apps):
     company = simulate_company(seed=seed, apps=apps, weeks=5)
-    directory, planted = make_directory(company), plant_grants(company)
+    directory, planted = make_directory(company), _plant_grants(company)
     inventory = Inventory.of(
         replace_versions(read_app(row), directory) for row in directory.apps.values()
     )

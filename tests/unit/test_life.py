@@ -17,7 +17,7 @@ from audit_analytics.cases import name_entity
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import list_known
 from audit_analytics.findings.finding import Finding
-from audit_analytics.findings.follow_up import list_resolved, place_findings
+from audit_analytics.findings.follow_up import _list_resolved, _place_findings
 from audit_analytics.review.parting import part_hits
 from audit_analytics.review.past import PastReports
 from audit_analytics.review.reports import read_report
@@ -331,8 +331,8 @@ def follow(before, after):
     past = PastReports(
         last={"findings": [before], "suppressed": []}, status="compared", week=WEEK.shifted(-1).iso
     )
-    placed = place_findings([after], past, week=WEEK, verdicts={})[0]
-    return placed, list_resolved(past, [after], [], {})
+    placed = _place_findings([after], past, week=WEEK, verdicts={})[0]
+    return placed, _list_resolved(past, [after], [], {})
 
 
 def test_point_3_another_first_reason_is_no_end_and_no_beginning():

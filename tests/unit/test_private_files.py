@@ -104,7 +104,7 @@ def test_two_commands_at_once_both_leave_their_entry(tmp_path, monkeypatch):
 
     monkeypatch.setattr("audit_analytics.review.toml_file.write_private", write_late)
     monkeypatch.setattr("audit_analytics.review.toml_file.read_entries", lambda *_: [])
-    monkeypatch.setattr("audit_analytics.review.toml_file.parse_entries", lambda *_, **__: [])
+    monkeypatch.setattr("audit_analytics.review.toml_file._parse_entries", lambda *_, **__: [])
     append_entry(path, "[[e]]", "e", Verdict)
     second[0].join()
     assert path.read_text().count("[[e]]") == 2

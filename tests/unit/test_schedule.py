@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from audit_analytics.cli.main import main
-from audit_analytics.cli.schedule import render_schedule
+from audit_analytics.cli.schedule import _render_schedule
 
 SYSTEMD = shutil.which("systemd-analyze")
 PATHS = {"store": Path("data/my store"), "out": Path("100%/re'ports")}
 
 
 def render(kind, zone="Asia/Shanghai", **more):
-    return render_schedule(kind, zone=zone, **{**PATHS, **more})
+    return _render_schedule(kind, zone=zone, **{**PATHS, **more})
 
 
 def test_every_command_in_them_is_one_of_this_program():

@@ -18,7 +18,7 @@ from audit_analytics.review.suppression import (
     read_suppressions,
     suggest_suppression,
 )
-from audit_analytics.review.toml_file import parse_entries
+from audit_analytics.review.toml_file import _parse_entries
 
 NOON = local("2026-11-11 12:00")
 HIT = Hit(
@@ -196,7 +196,7 @@ NAMES = st.text(min_size=1, max_size=12) | st.sampled_from(
 @given(entity=NAMES, reason=NAMES, api=NAMES)
 def test_an_entry_reads_back_as_it_was_written(entity, reason, api):
     written = entry(entity=entity, reason=reason, apis=(api,), created=date(2026, 11, 9))
-    (found,) = parse_entries(written.to_toml(), "suppress", Suppression, where="here")
+    (found,) = _parse_entries(written.to_toml(), "suppress", Suppression, where="here")
     assert found == written
     assert found.suppression_id == written.suppression_id
 

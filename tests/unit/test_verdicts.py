@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tenant import HOUR, WEEK, local
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.review.toml_file import parse_entries
+from audit_analytics.review.toml_file import _parse_entries
 from audit_analytics.review.verdicts import (
     Verdict,
     append_verdict,
@@ -74,7 +74,7 @@ def test_a_slip_in_the_file_says_where(tmp_path):
 def test_a_verdict_reads_back_as_it_was_written(name, note):
     reason = REASON | {"scope": {"app_id": [name], "api": [name, "GET/x"]}}
     written = judge(note=note, finding=FINDING | {"entity": name, "reasons": [reason]})
-    assert parse_entries(written.to_toml(), "verdict", Verdict, where="here") == [written]
+    assert _parse_entries(written.to_toml(), "verdict", Verdict, where="here") == [written]
 
 
 def test_a_reason_after_the_weeks_end_is_no_call_of_the_week():

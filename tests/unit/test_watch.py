@@ -9,7 +9,7 @@ from tenant import DAY, HOUR, WEEK, ZONE
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import choose_reasons
-from audit_analytics.findings.follow_up import list_resolved
+from audit_analytics.findings.follow_up import _list_resolved
 from audit_analytics.findings.watch import build_watch
 from audit_analytics.review.past import PastReports
 from audit_analytics.review.teaching import FACTOR, lower_known
@@ -172,12 +172,12 @@ def finding(name, entity):
 def test_resolved_is_what_nobody_confirmed():
     last = {"findings": [finding("f-1", "cli_a"), finding("f-2", "cli_b")], "suppressed": []}
     past = PastReports(last=last, status="compared", week=BEFORE.iso, told=["f-1", "f-2"])
-    names = [row["finding_id"] for row in list_resolved(past, [], [], {})]
+    names = [row["finding_id"] for row in _list_resolved(past, [], [], {})]
     assert names == ["f-1", "f-2"]
     confirmed = {"f-1": decide("true")}
-    assert [row["finding_id"] for row in list_resolved(past, [], [], confirmed)] == ["f-2"]
+    assert [row["finding_id"] for row in _list_resolved(past, [], [], confirmed)] == ["f-2"]
     closed = {"f-1": decide("closed")}
-    assert len(list_resolved(past, [], [], closed)) == 2
+    assert len(_list_resolved(past, [], [], closed)) == 2
     past = replace(past, budgets=[10.0])
     assert past.count_promise(confirmed) == {
         "weeks": 1,

@@ -1,9 +1,10 @@
-"""What every command shares: common options, and errors as one paragraph with an exit code."""
+"""What commands share: options, errors as one paragraph with an exit code, lines for a terminal."""
 
 from __future__ import annotations
 
 import functools
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 EXIT_BROKEN_PIPE = 141
 """As a shell says of what SIGPIPE ended."""
+
+_COLOURS = {"critical": "red", "high": "yellow", "medium": "blue", "low": None}
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 CONFIG = click.option(
@@ -108,18 +111,7 @@ class Sections(click.Group):
 
 
 def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Turn errors raised on purpose into one paragraph on stderr and their exit code.
-
-    Parameters
-    ----------
-    command : callable
-        The body of a command; ``verbose`` is taken from its options.
-
-    Returns
-    -------
-    callable
-        The body with errors reported.
-    """
+    """Turn errors raised on purpose into one paragraph on stderr and their exit code."""
 
     @functools.wraps(command)
     def run(*, verbose: bool, **options: object) -> None:
@@ -141,19 +133,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def say_damaged(folder: Path, damaged: Sequence[str]) -> str:
-    """Say that a part of a log was left out, and what to do.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The log.
-    damaged : sequence of str
-        The files that could not be read.
-
-    Returns
-    -------
-    str
-        For an error: what came out rests on less than the log holds.
+    """Say that what came out rests on less than the log holds, and what to do.
 
     Examples
     --------
@@ -165,3 +145,13 @@ def say_damaged(folder: Path, damaged: Sequence[str]) -> str:
         f"{folder}: what is written rests on less than the log, {files} of it cannot be read; "
         "run: sync"
     )
+
+
+def screen_width() -> int | None:
+    """Return how many columns to break lines at; None where nobody looks, as lines are easier to search."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def paint(text: str, code: str) -> str:
+    """Give a text the colour of a severity; bold what is new. ``click.echo`` takes the marks away for files."""
+    return click.style(text, fg=_COLOURS.get(code), bold=code in {"critical", "new"})

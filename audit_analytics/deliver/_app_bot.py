@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.deliver._card import build_card
-from audit_analytics.deliver.channel import send_with_retries
+from audit_analytics.deliver._channel import send_with_retries
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.auth import Credentials, TenantToken
 from audit_analytics.feishu.transport import Answer, check_base_url, open_session, post, request
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import requests
 
-    from audit_analytics.deliver.channel import Parcel
+    from audit_analytics.deliver._channel import Parcel
 
 MESSAGES_PATH: Final = "/open-apis/im/v1/messages"
 FILES_PATH: Final = "/open-apis/im/v1/files"
@@ -93,18 +93,7 @@ class AppBot:
         return f"{self._base_url} {self._receive_id_type} {self._receive_id}"
 
     def preview(self, parcel: Parcel) -> str:
-        """Return what would be sent; there is no secret in it.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            Addresses, the card and the file's name and size.
-        """
+        """Return what would be sent: addresses, the card, the file's name and size, and no secret."""
         card = json.dumps(build_card(parcel.message), indent=1, ensure_ascii=False)
         return (
             f"POST {self._base_url}{FILES_PATH}\n{parcel.file_name}, {len(parcel.html):,} bytes\n"
@@ -113,18 +102,7 @@ class AppBot:
         )
 
     def send(self, parcel: Parcel) -> None:
-        """Upload the report, send the card, then the file.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Raises
-        ------
-        RemoteError
-            The platform refuses one of them, or cannot be reached.
-        """
+        """Upload the report, send the card, then the file."""
         html = parcel.html
         name = parcel.digest(self.target, has_file=True) + (
             secrets.token_hex(8) if parcel.again else ""

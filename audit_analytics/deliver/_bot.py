@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from audit_analytics.deliver._card import build_card
-from audit_analytics.deliver.channel import HIDDEN, send_with_retries
+from audit_analytics.deliver._channel import HIDDEN, send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu.transport import Answer, Unanswered, check_base_url, open_session, post
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from audit_analytics.deliver.channel import Parcel
+    from audit_analytics.deliver._channel import Parcel
 
 _NEXT_STEPS: Final = {
     9499: "the platform cannot read the message; report this with the log id",
@@ -95,36 +95,14 @@ class CustomBot:
         return self._url.get_secret_value()
 
     def preview(self, parcel: Parcel) -> str:
-        """Return what would be sent, without a secret in it.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            Address and body; the hidden parts are stars.
-        """
+        """Return what would be sent: address and body; the hidden parts are stars."""
         body = self._sign(build_card(parcel.message))
         if "sign" in body:
             body["sign"] = HIDDEN
         return f"POST {self._place}\n{json.dumps(body, indent=1, ensure_ascii=False)}"
 
     def send(self, parcel: Parcel) -> None:
-        """Send the card.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Raises
-        ------
-        RemoteError
-            The platform refuses it, or cannot be reached.
-        """
+        """Send the card."""
         card = build_card(parcel.message)
         path = urlsplit(self._url.get_secret_value()).path
         with _unlogged(path), open_session(self._base) as session:

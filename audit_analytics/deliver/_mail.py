@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
-from audit_analytics.deliver.channel import send_with_retries
+from audit_analytics.deliver._channel import send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu.transport import Unanswered, Unavailable, is_loopback
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from audit_analytics.deliver.channel import Parcel
+    from audit_analytics.deliver._channel import Parcel
 
 PORTS: Final = {"starttls": 587, "tls": 465, "plain": 25}
 
@@ -111,18 +111,7 @@ class Mail:
         return f"{self._host} {' '.join(sorted(self._recipients))}"
 
     def preview(self, parcel: Parcel) -> str:
-        """Return what would be sent, without a secret in it.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Returns
-        -------
-        str
-            Server, headers, text and the attachment's name and size.
-        """
+        """Return what would be sent: server, headers, text, the attachment's name and size, and no secret."""
         mail = self._write(parcel)
         return (
             f"SMTP {self._host}:{self._port} ({self._security})\n"
@@ -132,18 +121,7 @@ class Mail:
         )
 
     def send(self, parcel: Parcel) -> None:
-        """Send the mail.
-
-        Parameters
-        ----------
-        parcel : Parcel
-            The report.
-
-        Raises
-        ------
-        RemoteError
-            The server refuses it, or cannot be reached.
-        """
+        """Send the mail."""
         mail = self._write(parcel)
         send_with_retries(
             lambda: self._send_once(mail),

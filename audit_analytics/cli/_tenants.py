@@ -22,26 +22,7 @@ _LINE_LIMIT: Final = 10_000
 def weekly_of_tenants(folder: Path, out: Path, config: Path | None) -> int:
     """Run the current command on every tenant in a folder, and print what it prints.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Holds one store or log folder a tenant.
-    out : pathlib.Path
-        Folder of the reports.
-    config : pathlib.Path or None
-        The operator's TOML file.
-
-    Returns
-    -------
-    int
-        The worst exit code of theirs.
-
-    Raises
-    ------
-    InputError
-        The folder holds no tenant.
-    ConfigError
-        The common settings cannot be understood.
+    The worst exit code of theirs is returned.
     """
     from audit_analytics.settings import load_settings
 

@@ -63,13 +63,7 @@ class Parcel:
 
     @cached_property
     def html(self) -> bytes:
-        """Return the report as one HTML file: report.html, or drawn anew from the masked report.
-
-        Raises
-        ------
-        InputError
-            The file cannot be read.
-        """
+        """Return the report as one HTML file: report.html, or drawn anew from the masked report."""
         if self.raw_ids:
             path = self.folder / "report.html"
             try:
@@ -83,20 +77,7 @@ class Parcel:
         return render_html(mask_report(self.report)).encode()
 
     def digest(self, target: str, *, has_file: bool) -> str:
-        """Return a hash of what is sent and where to.
-
-        Parameters
-        ----------
-        target : str
-            Where to; may be a secret, which cannot be read back from the hash.
-        has_file : bool
-            Whether the file is part of what is sent.
-
-        Returns
-        -------
-        str
-            32 hexadecimal digits.
-        """
+        """Return a hash of what is sent and where to: a secret cannot be read back from it."""
         parts = [target, repr(self.message)]
         if has_file:
             # the report dict is what the file is made of, and is here without drawing it
@@ -110,26 +91,7 @@ def send_with_retries(
 ) -> _T:
     """Try again while the other side is down or slow, and only then.
 
-    Parameters
-    ----------
-    send : callable
-        Sends once; raises what :mod:`audit_analytics.feishu.transport` raises.
-    what : str
-        What is sent, for the log.
-    sleep : callable
-        Waits a number of seconds.
-    may_repeat : bool
-        Whether it does no harm if an unanswered request was carried out and comes again.
-
-    Returns
-    -------
-    Any
-        What `send` returns.
-
-    Raises
-    ------
-    RemoteError
-        As `send`, after the last attempt.
+    `may_repeat` says that it does no harm if an unanswered request was carried out and comes again.
     """
 
     def is_worth_it(error: BaseException) -> bool:
