@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from audit_analytics.report.result import Report as Report
     from audit_analytics.settings import Settings as Settings
     from audit_analytics.settings import load_settings as load_settings
-    from audit_analytics.simulate.company import simulate_company as simulate_company
+    from audit_analytics.simulate import simulate_company as simulate_company
 
 _HOMES = {
     "Report": ("audit_analytics.report.result", "Report"),
@@ -47,7 +47,7 @@ _HOMES = {
     "rollup": ("audit_analytics.rollup", None),
     "rule": ("audit_analytics.detect", "rule"),
     "rules": ("audit_analytics.pipeline", "list_rules"),
-    "simulate_company": ("audit_analytics.simulate.company", "simulate_company"),
+    "simulate_company": ("audit_analytics.simulate", "simulate_company"),
 }
 
 __all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605 - a test holds these names

@@ -22,17 +22,19 @@ from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report.escape import terminal
 from audit_analytics.settings import settle
-from audit_analytics.simulate.attacks import GRANTED, SCENARIOS, find_scenario
-from audit_analytics.simulate.grants import find_narrowest
-from audit_analytics.simulate.overlay import (
+from audit_analytics.simulate import (
+    GRANTED,
+    SCENARIOS,
     Attack,
+    find_narrowest,
+    find_scenario,
     group_attacks,
     lay_over,
     make_attacks,
     plan_attacks,
     profile_apps,
 )
-from audit_analytics.source.files import read_log
+from audit_analytics.source import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

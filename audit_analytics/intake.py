@@ -21,8 +21,7 @@ from audit_analytics.findings import FrameEvidence
 from audit_analytics.inventory import Inventory, Origins, find_inventory
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.settings import Settings, settle
-from audit_analytics.source.files import read_log
-from audit_analytics.source.log import Log
+from audit_analytics.source import Log, read_log
 from audit_analytics.store import (
     Store,
     StoreEvidence,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import InputError
 from audit_analytics.settings import DEFAULT_FILE, PREFIX
-from audit_analytics.source.files import holds_log
+from audit_analytics.source import holds_log
 from audit_analytics.store import Store
 
 if TYPE_CHECKING:

@@ -9,12 +9,14 @@ business codes, ``scopes.csv`` which scope opens which API. All four hold facts 
 from its MIT-licensed SDKs.
 """
 
-from audit_analytics.catalogue.apis import Catalogue, Match, load_catalogue
-from audit_analytics.catalogue.codes import classify, contradicts, is_http_status
-from audit_analytics.catalogue.scopes import Scope, load_scopes
-from audit_analytics.catalogue.starter import Usage, propose_rating, write_starter
+from audit_analytics.catalogue._apis import Catalogue, Match, load_catalogue
+from audit_analytics.catalogue._codes import classify, contradicts, is_http_status, load_codes
+from audit_analytics.catalogue._keys import MAX_KEY, is_placeholder, split_key
+from audit_analytics.catalogue._scopes import Scope, load_scopes
+from audit_analytics.catalogue._starter import Usage, propose_rating, write_starter
 
 __all__ = [
+    "MAX_KEY",
     "Catalogue",
     "Match",
     "Scope",
@@ -22,8 +24,11 @@ __all__ = [
     "classify",
     "contradicts",
     "is_http_status",
+    "is_placeholder",
     "load_catalogue",
+    "load_codes",
     "load_scopes",
     "propose_rating",
+    "split_key",
     "write_starter",
 ]

@@ -67,8 +67,7 @@ def deliver_after(folder: Path, settings: Settings, *, newest: bool) -> None:
     """
     from datetime import UTC, datetime
 
-    from audit_analytics.deliver import deliver_report
-    from audit_analytics.deliver.message import find_overdue
+    from audit_analytics.deliver import deliver_report, find_overdue
     from audit_analytics.report.escape import terminal
 
     try:

@@ -16,7 +16,7 @@ from audit_analytics.cli._common import CONFIG, FOLDER, VERBOSE, reports_errors
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
-    from audit_analytics.simulate.company import Company
+    from audit_analytics.simulate import Company
 
 STORE = click.argument("store", type=FOLDER, default=Path("data/store"))
 EXIT_INTERRUPTED = 130
@@ -66,9 +66,9 @@ def sync(
     from audit_analytics.errors import RemoteError
     from audit_analytics.report.escape import terminal
     from audit_analytics.settings import load_settings
+    from audit_analytics.sync import THREADS
     from audit_analytics.sync import sync as fetch
     from audit_analytics.sync.apps import is_due, sync_apps
-    from audit_analytics.sync.fetching import THREADS
     from audit_analytics.sync.progress import show_progress, show_waits, write_event
 
     settings = load_settings(config)
@@ -195,14 +195,19 @@ def serve(
     SOURCE is a folder of pages as audit-analytics simulate writes them; without it a company is simulated whose
     log ends today.
     """
-    from audit_analytics.feishu.query import PAGE_SIZE_MAX
-    from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
-    from audit_analytics.simulate.directory import Directory
-    from audit_analytics.simulate.faults import KINDS, Faults
-    from audit_analytics.simulate.grants import make_directory
-    from audit_analytics.simulate.server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
-    from audit_analytics.simulate.server import serve as run
-    from audit_analytics.simulate.targets import HOURS_OF_WEEK
+    from audit_analytics.feishu.client import PAGE_SIZE_MAX, REQUESTS_PER_PERIOD
+    from audit_analytics.simulate import (
+        APP_ID,
+        APP_SECRET,
+        HOOK_SECRET,
+        HOURS_OF_WEEK,
+        KINDS,
+        Directory,
+        Faults,
+        StandIn,
+        make_directory,
+    )
+    from audit_analytics.simulate import serve as run
 
     shares: dict[str, Any] = dict(_read_fault(text, KINDS) for text in faults)
 
@@ -268,7 +273,7 @@ def _simulate_until_today(seed: int, apps: int, weeks: int) -> Company:
     from datetime import datetime
 
     from audit_analytics.dates.buckets import load_zone
-    from audit_analytics.simulate.company import ATTACKS, simulate_company
+    from audit_analytics.simulate import ATTACKS, simulate_company
 
     zone = "Asia/Shanghai"
     end = datetime.now(load_zone(zone)).date()

@@ -176,7 +176,7 @@ def _fetch_rows(
 ) -> tuple[list[dict[str, Any]], int]:
     from audit_analytics.dates.weeks import parse_week
     from audit_analytics.errors import DataIncompleteError
-    from audit_analytics.findings.shown import show_event
+    from audit_analytics.findings import show_event
     from audit_analytics.intake import count_log
     from audit_analytics.report.escape import terminal
     from audit_analytics.review.reports import read_hits, read_through

@@ -153,7 +153,7 @@ def weekly(
     from audit_analytics.report.escape import terminal
     from audit_analytics.report.ocsf import check_ocsf
     from audit_analytics.settings import load_settings
-    from audit_analytics.source.files import write_rejects
+    from audit_analytics.source import write_rejects
 
     if is_tenants and as_json:
         raise click.UsageError("--json and --tenants exclude each other.")
@@ -293,8 +293,7 @@ def _write_company(
     volume: float,
     harsh: bool,
 ) -> None:
-    from audit_analytics.simulate.company import ATTACKS, simulate_company
-    from audit_analytics.simulate.pages import write_pages
+    from audit_analytics.simulate import ATTACKS, simulate_company, write_pages
 
     company = simulate_company(
         seed=seed,

@@ -37,7 +37,7 @@ def rollup(*, folder: Path, engine: str, master: str | None, config: Path | None
     catalogue, zone = load_catalogue(settings.catalogue), settings.tenant_zone
     rollups = Rollups(store, catalogue, zone=zone)
     if engine == "spark":
-        from audit_analytics.store.spark import SparkEngine
+        from audit_analytics.store import SparkEngine
 
         rollups = Rollups(store, catalogue, SparkEngine(master), zone)
     hours_count = days_count = 0
@@ -76,8 +76,7 @@ def verify(*, folder: Path, config: Path | None) -> None:
     from audit_analytics.errors import DataIncompleteError
     from audit_analytics.report.escape import terminal
     from audit_analytics.settings import load_settings
-    from audit_analytics.store import Rollups, Store
-    from audit_analytics.store.verification import verify_store
+    from audit_analytics.store import Rollups, Store, verify_store
 
     settings = load_settings(config)
     catalogue = load_catalogue(settings.catalogue)
@@ -111,8 +110,7 @@ def compact(*, folder: Path, wait: str | None, config: Path | None) -> None:
 
     from audit_analytics.dates.spans import read_span
     from audit_analytics.settings import load_settings
-    from audit_analytics.store import Redaction, Store, lock_store
-    from audit_analytics.store.compaction import compact_store
+    from audit_analytics.store import Redaction, Store, compact_store, lock_store
 
     settings = load_settings(config)
     chosen = Store(folder)

@@ -18,7 +18,7 @@ from audit_analytics.deliver._app_bot import AppBot
 from audit_analytics.deliver._bot import CustomBot
 from audit_analytics.deliver._channel import Parcel
 from audit_analytics.deliver._mail import Mail
-from audit_analytics.deliver.message import build_message
+from audit_analytics.deliver._message import build_message, find_overdue
 from audit_analytics.errors import (
     AuditAnalyticsError,
     ConfigError,
@@ -26,7 +26,7 @@ from audit_analytics.errors import (
     InputError,
     RemoteError,
 )
-from audit_analytics.feishu.auth import Credentials
+from audit_analytics.feishu.client import Credentials
 from audit_analytics.files import lock_folder, write_private
 from audit_analytics.report.escape import json_text
 from audit_analytics.review.reports import FILE, read_report
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     Channel = CustomBot | AppBot | Mail
 
-__all__ = ["CHANNELS", "Outcome", "deliver_report"]
+__all__ = ["CHANNELS", "Outcome", "deliver_report", "find_overdue"]
 
 CHANNELS: Final = ("bot", "app", "mail")
 """The ways out: custom bot, the app itself, mail."""

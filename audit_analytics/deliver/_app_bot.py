@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.deliver._card import build_card
 from audit_analytics.deliver._channel import send_with_retries
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.auth import Credentials, TenantToken
+from audit_analytics.feishu.client import Credentials, TenantToken
 from audit_analytics.feishu.transport import Answer, check_base_url, open_session, post, request
 
 if TYPE_CHECKING:

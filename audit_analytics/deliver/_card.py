@@ -15,7 +15,7 @@ from audit_analytics.report.names import say_code
 from audit_analytics.report.wording import SHAPES
 
 if TYPE_CHECKING:
-    from audit_analytics.deliver.message import Line, Message
+    from audit_analytics.deliver._message import Line, Message
 
 CARD_BYTES_MAX: Final = 19 * 1024
 """A custom bot takes 20 KB; the rest is left for timestamp, signature and frame."""
@@ -28,7 +28,7 @@ def build_card(message: Message) -> dict[str, Any]:
 
     Examples
     --------
-    >>> from audit_analytics.deliver.message import Message
+    >>> from audit_analytics.deliver._message import Message
     >>> card = build_card(
     ...     Message(
     ...         week="2026-W46",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from audit_analytics.deliver.message import Message
+    from audit_analytics.deliver._message import Message
 
 ATTEMPTS: Final = 4
 LONGEST_PAUSE_SECONDS: Final = 120.0

@@ -16,8 +16,8 @@ import requests
 
 from audit_analytics.catalogue import contradicts
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.calls import read_date
-from audit_analytics.source.values import decode_anyhow
+from audit_analytics.feishu._calls import read_date
+from audit_analytics.source import decode_anyhow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

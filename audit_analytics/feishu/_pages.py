@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audit_analytics.feishu._answers import Answer
-    from audit_analytics.feishu.query import Query
+    from audit_analytics.feishu._query import Query
 
 REPEATS_MAX: Final = 3
 """How often in a row a page may bring nothing new and a page token already seen."""
@@ -81,7 +81,18 @@ class Budget:
 
     @classmethod
     def for_filters(cls, filters: Sequence[tuple[str, ...]]) -> Budget:
-        """Return what a window may cost that is read once for each filter."""
+        """Return what a window may cost that is read once for each filter.
+
+        Parameters
+        ----------
+        filters : sequence of tuple of str
+            APIs asked for; an empty filter asks for all.
+
+        Returns
+        -------
+        Budget
+            A new one.
+        """
         idle = FILTERED_IDLE_MAX * sum(map(bool, filters))
         return cls(idle_max=max(idle, IDLE_REQUESTS_MAX))
 

@@ -19,6 +19,13 @@ from audit_analytics.feishu._answers import (
     Unavailable,
     WrongAddress,
 )
+from audit_analytics.feishu._auth import (
+    AddressRefused,
+    Credentials,
+    CredentialsRefused,
+    TenantToken,
+)
+from audit_analytics.feishu._calls import Calls, PacedAdapter, Skew, Stopped
 from audit_analytics.feishu._pages import (
     Budget,
     Page,
@@ -27,11 +34,15 @@ from audit_analytics.feishu._pages import (
     Walk,
     WindowTooLong,
 )
-from audit_analytics.feishu.auth import AddressRefused, Credentials, CredentialsRefused, TenantToken
-from audit_analytics.feishu.calls import Calls, PacedAdapter, Skew
-from audit_analytics.feishu.query import Query, split_filters
-from audit_analytics.feishu.ratelimit import TOLD_FROM_SECONDS, SharedLimiter
-from audit_analytics.feishu.refusals import (
+from audit_analytics.feishu._query import PAGE_SIZE_MAX, SMALL_PAGE, Query, split_filters
+from audit_analytics.feishu._ratelimit import (
+    PERIOD_SECONDS,
+    REQUESTS_PER_PERIOD,
+    TOLD_FROM_SECONDS,
+    SharedLimiter,
+)
+from audit_analytics.feishu._refusals import (
+    AppNotShown,
     QuotaExhausted,
     ScopeMissing,
     TokenRefused,
@@ -45,8 +56,13 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "PAGE_SIZE_MAX",
+    "PERIOD_SECONDS",
+    "REQUESTS_PER_PERIOD",
+    "SMALL_PAGE",
     "AddressRefused",
     "AnswerTooLong",
+    "AppNotShown",
     "AuditLogClient",
     "Budget",
     "Credentials",
@@ -59,6 +75,9 @@ __all__ = [
     "RateLimited",
     "ScopeMissing",
     "SharedLimiter",
+    "Skew",
+    "Stopped",
+    "TenantToken",
     "TokenRefused",
     "Unavailable",
     "WindowTooLong",

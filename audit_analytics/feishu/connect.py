@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.auth import Credentials
-from audit_analytics.feishu.calls import Stopped
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._calls import Stopped
 from audit_analytics.feishu.client import AuditLogClient
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.catalogue import Catalogue, is_http_status
 from audit_analytics.feishu._answers import RateLimited
-from audit_analytics.feishu.auth import TOKEN_PATH
-from audit_analytics.feishu.calls import Calls, Skew
+from audit_analytics.feishu._auth import TOKEN_PATH
+from audit_analytics.feishu._calls import Calls, Skew
 from audit_analytics.feishu.client import Query, WindowTooLong
 from audit_analytics.feishu.transport import check_base_url, open_session, post
 

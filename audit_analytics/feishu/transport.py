@@ -23,7 +23,7 @@ from audit_analytics.feishu._answers import (
     WrongAddress,
     read_answer,
 )
-from audit_analytics.feishu.calls import (
+from audit_analytics.feishu._calls import (
     ANSWER_BYTES_MAX,
     PARTS_MAX,
     BoundedAdapter,
@@ -193,7 +193,7 @@ def request(
     WrongAddress
         A redirect, HTTP 404 without JSON, or a certificate that is not the platform's.
     AnswerTooLong
-        More than :data:`~audit_analytics.feishu.calls.ANSWER_BYTES_MAX` bytes.
+        More than :data:`~audit_analytics.feishu._calls.ANSWER_BYTES_MAX` bytes.
     """
     try:
         response = session.request(

@@ -5,13 +5,14 @@ weeks; out go :class:`Finding` objects. Nothing is detected here, and nothing is
 finding is the same in every output.
 """
 
-from audit_analytics.findings.evidence import FrameEvidence
-from audit_analytics.findings.explain import explain_hit
-from audit_analytics.findings.finding import Finding, merge_findings
-from audit_analytics.findings.follow_up import FollowUp, follow_up
-from audit_analytics.findings.links import find_links
-from audit_analytics.findings.stories import Story, build_stories
-from audit_analytics.findings.watch import build_watch
+from audit_analytics.findings._evidence import FrameEvidence
+from audit_analytics.findings._explain import explain_hit
+from audit_analytics.findings._finding import Finding, merge_findings
+from audit_analytics.findings._follow_up import FollowUp, follow_up
+from audit_analytics.findings._links import find_links
+from audit_analytics.findings._shown import show_event
+from audit_analytics.findings._stories import Story, build_stories
+from audit_analytics.findings._watch import build_watch
 
 __all__ = [
     "Finding",
@@ -24,6 +25,7 @@ __all__ = [
     "find_links",
     "follow_up",
     "merge_findings",
+    "show_event",
 ]
 
 

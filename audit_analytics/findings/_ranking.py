@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from audit_analytics.cases import Case, Hit
-    from audit_analytics.findings.finding import Finding
+    from audit_analytics.findings._finding import Finding
 
 MOST_NEW: Final = 3
 """Newcomers of high or critical severity; an ordinary week has one in ten weeks."""

@@ -10,9 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.inventory.app import App
-from audit_analytics.review.toml_file import read_entries
-from audit_analytics.settings import name_nearest, refuse
-from audit_analytics.settings.section import check_network
+from audit_analytics.review import read_entries
+from audit_analytics.settings import check_network, name_nearest, refuse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,19 @@ what this week must not report again, must not learn from, and can be compared w
 are data to be read and committed: nothing here judges an event.
 """
 
-from audit_analytics.review.parting import part_hits
-from audit_analytics.review.review import Review, read_review
+from audit_analytics.review._parting import part_hits
+from audit_analytics.review._past import PastReports
+from audit_analytics.review._review import Review, read_review
+from audit_analytics.review._teaching import lower_known
+from audit_analytics.review._toml_file import read_entries
 from audit_analytics.review.scope import leave_out_calls
-from audit_analytics.review.teaching import lower_known
 
-__all__ = ["Review", "leave_out_calls", "lower_known", "part_hits", "read_review"]
+__all__ = [
+    "PastReports",
+    "Review",
+    "leave_out_calls",
+    "lower_known",
+    "part_hits",
+    "read_entries",
+    "read_review",
+]

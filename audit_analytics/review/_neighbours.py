@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from audit_analytics import schema
 from audit_analytics.language import mark
-from audit_analytics.source.fields import find_network
+from audit_analytics.source import find_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

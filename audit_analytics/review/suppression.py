@@ -30,9 +30,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from audit_analytics.dates.buckets import read_clocks
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.review.toml_file import append_entry, quote_toml, read_entries
+from audit_analytics.review._toml_file import append_entry, quote_toml, read_entries
 from audit_analytics.settings import check_network, name_nearest
-from audit_analytics.source.fields import find_network
+from audit_analytics.source import find_network
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

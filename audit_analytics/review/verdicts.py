@@ -1,6 +1,6 @@
 """Verdicts: what a person found out about a finding, kept in a TOML file.
 
-A benign verdict teaches: see :mod:`audit_analytics.review.teaching`. A confirmed finding is open
+A benign verdict teaches: see :mod:`audit_analytics.review._teaching`. A confirmed finding is open
 until a later verdict says that it is ``closed``.
 
 A finding that was confirmed (``true``) leaves the history: its calls must not become what is
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from audit_analytics.dates.weeks import parse_week
+from audit_analytics.review._toml_file import append_entry, quote_toml, read_entries
 from audit_analytics.review.scope import Scope, cover_reason, read_scope
-from audit_analytics.review.toml_file import append_entry, quote_toml, read_entries
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

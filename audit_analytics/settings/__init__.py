@@ -5,13 +5,13 @@ No other room reads the environment or a config file, and nothing but a secret's
 secret in the clear.
 """
 
-from audit_analytics.settings.delivery import DeliverSettings
-from audit_analytics.settings.keywords import settle
-from audit_analytics.settings.loading import DEFAULT_FILE, find_beside, load_settings, parse_toml
-from audit_analytics.settings.model import PREFIX, RedactionSettings, Settings, SyncSettings
-from audit_analytics.settings.refusal import name_nearest, refuse
-from audit_analytics.settings.section import check_network
-from audit_analytics.settings.thresholds import RuleSettings
+from audit_analytics.settings._delivery import DeliverSettings
+from audit_analytics.settings._keywords import settle
+from audit_analytics.settings._loading import DEFAULT_FILE, find_beside, load_settings, parse_toml
+from audit_analytics.settings._model import PREFIX, RedactionSettings, Settings, SyncSettings
+from audit_analytics.settings._refusal import name_nearest, refuse
+from audit_analytics.settings._section import check_network
+from audit_analytics.settings._thresholds import RuleSettings
 
 __all__ = [
     "DEFAULT_FILE",

@@ -4,15 +4,47 @@ In come a seed and sizes, out come pages and labels. No detector is known here, 
 never changed to make one look better.
 """
 
-from audit_analytics.simulate.attacks import SCENARIOS
-from audit_analytics.simulate.company import Company, simulate_company
-from audit_analytics.simulate.pages import write_pages
-from audit_analytics.simulate.targets import Target
+from audit_analytics.simulate._attacks import GRANTED, SCENARIOS, find_scenario
+from audit_analytics.simulate._company import ATTACKS, Company, simulate_company
+from audit_analytics.simulate._directory import Directory
+from audit_analytics.simulate._faults import KINDS, Faults
+from audit_analytics.simulate._grants import find_narrowest, make_directory
+from audit_analytics.simulate._overlay import (
+    Attack,
+    group_attacks,
+    lay_over,
+    make_attacks,
+    plan_attacks,
+    profile_apps,
+)
+from audit_analytics.simulate._pages import write_pages
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn, serve
+from audit_analytics.simulate._targets import HOURS_OF_WEEK, Target
 
 __all__ = [
+    "APP_ID",
+    "APP_SECRET",
+    "ATTACKS",
+    "GRANTED",
+    "HOOK_SECRET",
+    "HOURS_OF_WEEK",
+    "KINDS",
     "SCENARIOS",
+    "Attack",
     "Company",
+    "Directory",
+    "Faults",
+    "StandIn",
     "Target",
+    "find_narrowest",
+    "find_scenario",
+    "group_attacks",
+    "lay_over",
+    "make_attacks",
+    "make_directory",
+    "plan_attacks",
+    "profile_apps",
+    "serve",
     "simulate_company",
     "write_pages",
 ]

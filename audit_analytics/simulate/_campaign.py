@@ -9,18 +9,18 @@ import pandas as pd
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import AT
+from audit_analytics.simulate._attacks import find_scenario
 from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._rows import categorise
-from audit_analytics.simulate.attacks import find_scenario
-from audit_analytics.simulate.targets import Target, profile_target
+from audit_analytics.simulate._targets import Target, profile_target
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
+    from audit_analytics.simulate._attacks import Scenario
     from audit_analytics.simulate._clock import Clock
-    from audit_analytics.simulate.attacks import Scenario
 
 LABELS: Final = (
     "attack_id",

@@ -175,7 +175,7 @@ class Ledger:
     def spoil(  # noqa: PLR0911 - one a fault
         self, fault: str, query: dict[str, Any], page: Slice, *, now: float
     ) -> Slice:
-        """Serve a page as one of :data:`audit_analytics.simulate.faults.KINDS` leaves it."""
+        """Serve a page as one of :data:`audit_analytics.simulate._faults.KINDS` leaves it."""
         at = self._read_position(query, now=now)
         match fault:
             case "repeated_page" if at:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from audit_analytics.catalogue.keys import MAX_KEY
+from audit_analytics.catalogue import MAX_KEY
 from audit_analytics.source._wire import (
     FIRST_TIME,
     ITEM,

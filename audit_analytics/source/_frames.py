@@ -17,7 +17,7 @@ from audit_analytics.source._wire import decode_batch, encode
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from audit_analytics.source.flatten import EventBuilder
+    from audit_analytics.source._flatten import EventBuilder
 
 _ROWS: Final = 16_384
 _DETAIL: Final = "log_detail."

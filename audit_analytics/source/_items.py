@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from audit_analytics.catalogue.keys import MAX_KEY
+from audit_analytics.catalogue import MAX_KEY
+from audit_analytics.source._values import BROKEN, decode_anyhow
 from audit_analytics.source._wire import (
     FIRST_TIME,
     ITEM,
@@ -19,7 +20,6 @@ from audit_analytics.source._wire import (
     Detail,
     Item,
 )
-from audit_analytics.source.values import BROKEN, decode_anyhow
 
 if TYPE_CHECKING:
     from collections import Counter

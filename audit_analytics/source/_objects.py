@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow.compute as pc
 
-from audit_analytics.catalogue.keys import is_placeholder, split_key
+from audit_analytics.catalogue import is_placeholder, split_key
 
 if TYPE_CHECKING:
     import pyarrow as pa

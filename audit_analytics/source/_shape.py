@@ -6,7 +6,7 @@ import json
 import re
 from typing import Final
 
-from audit_analytics.source.values import decode_anyhow
+from audit_analytics.source._values import decode_anyhow
 
 _TEXT_MAX: Final = 2**20
 _ITEM: Final = ("id", "event_time", "api_key", "app_id", "ip", "log_detail")

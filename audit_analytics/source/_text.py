@@ -23,14 +23,14 @@ from audit_analytics.source._chunks import (
     read_plain,
 )
 from audit_analytics.source._items import read_item
+from audit_analytics.source._values import ROW_BYTES, Piece, Splitter
 from audit_analytics.source._wire import ITEM, Item, decode_batch, encode, split_document
-from audit_analytics.source.values import ROW_BYTES, Piece, Splitter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
-    from audit_analytics.source.flatten import EventBuilder
+    from audit_analytics.source._flatten import EventBuilder
 
 _HEAD: Final = 2**20
 _WHOLE: Final = 64 * 2**20

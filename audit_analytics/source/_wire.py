@@ -13,9 +13,8 @@ from typing import Annotated, Final
 import msgspec
 import numpy as np
 
-from audit_analytics.catalogue.codes import load_codes
-from audit_analytics.catalogue.keys import MAX_KEY
-from audit_analytics.source.values import decode_anyhow
+from audit_analytics.catalogue import MAX_KEY, load_codes
+from audit_analytics.source._values import decode_anyhow
 
 FIRST_TIME: Final = 946_684_800
 LAST_TIME: Final = 4_102_444_800

@@ -4,29 +4,37 @@ In come the events of a window; out come events, hourly counts and the rows behi
 room for files, locks and upkeep: it fetches nothing and judges nothing.
 """
 
-from audit_analytics.store.evidence import StoreEvidence
-from audit_analytics.store.failure import StoreUnusable
-from audit_analytics.store.folder import Store
-from audit_analytics.store.lock import StoreLocked, lock_store
-from audit_analytics.store.manifest import ALL, Manifest, StoreTooNew
-from audit_analytics.store.reader import read_calls, read_store, read_stored_rejects
-from audit_analytics.store.redaction import Redaction
-from audit_analytics.store.rollups import Rollups
-from audit_analytics.store.writer import WindowWriter
+from audit_analytics.store._compaction import compact_store
+from audit_analytics.store._evidence import StoreEvidence
+from audit_analytics.store._failure import StoreUnusable, explains_failure
+from audit_analytics.store._folder import Store
+from audit_analytics.store._lock import StoreLocked, lock_store
+from audit_analytics.store._manifest import ALL, Manifest, StoreTooNew
+from audit_analytics.store._reader import read_calls, read_store, read_stored_rejects
+from audit_analytics.store._redaction import Redaction, say_changes
+from audit_analytics.store._rollups import Rollups
+from audit_analytics.store._spark import SparkEngine
+from audit_analytics.store._verification import verify_store
+from audit_analytics.store._writer import WindowWriter
 
 __all__ = [
     "ALL",
     "Manifest",
     "Redaction",
     "Rollups",
+    "SparkEngine",
     "Store",
     "StoreEvidence",
     "StoreLocked",
     "StoreTooNew",
     "StoreUnusable",
     "WindowWriter",
+    "compact_store",
+    "explains_failure",
     "lock_store",
     "read_calls",
     "read_store",
     "read_stored_rejects",
+    "say_changes",
+    "verify_store",
 ]

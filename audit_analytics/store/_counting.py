@@ -14,17 +14,17 @@ import pyarrow.compute as pc
 
 from audit_analytics import schema
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
+from audit_analytics.store._manifest import SCHEMA
 from audit_analytics.store._window_file import WindowUnreadable, read_window
-from audit_analytics.store.manifest import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store._folder import Store
     from audit_analytics.store._hours import Hour
-    from audit_analytics.store.folder import Store
-    from audit_analytics.store.manifest import Manifest
+    from audit_analytics.store._manifest import Manifest
 
 BATCH_ROWS: Final = 1_000_000
 """Rows counted at once; the densest hour the API can give has 600,000."""

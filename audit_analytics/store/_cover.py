@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime, timedelta
 
-    from audit_analytics.store.manifest import Manifest
+    from audit_analytics.store._manifest import Manifest
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import msgspec
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, write_private
-from audit_analytics.store.manifest import Manifest, read_manifest
+from audit_analytics.store._manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from audit_analytics.store.manifest import Manifest
+    from audit_analytics.store._manifest import Manifest
 
 
 class Hour(NamedTuple):

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
-from audit_analytics.store.manifest import MANIFEST_KEY, SCHEMA, Manifest
+from audit_analytics.store._manifest import MANIFEST_KEY, SCHEMA, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from audit_analytics.store.folder import Store
+    from audit_analytics.store._folder import Store
 
 
 _ROWS_ALONE: Final = 100_000

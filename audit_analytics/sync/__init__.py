@@ -4,6 +4,7 @@ Joins the platform (``feishu``), the reading of rows (``source``) and the store.
 out comes a fuller one; ``status`` and ``doctor`` say what is missing and why. Nothing is judged.
 """
 
+from audit_analytics.sync._fetching import THREADS
 from audit_analytics.sync.run import sync
 
-__all__ = ["sync"]
+__all__ = ["THREADS", "sync"]

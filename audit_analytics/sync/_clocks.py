@@ -15,8 +15,7 @@ from audit_analytics.errors import RemoteError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from audit_analytics.feishu.calls import Skew
-    from audit_analytics.feishu.client import AuditLogClient
+    from audit_analytics.feishu.client import AuditLogClient, Skew
 
 TOLERANCE_SECONDS: Final = 60.0
 """Difference that is nothing to speak of; rows are given ten times as long to show."""
@@ -44,7 +43,7 @@ def _find_earlier(at: float, skew: Skew | None) -> datetime:
 
     Examples
     --------
-    >>> from audit_analytics.feishu.calls import Skew
+    >>> from audit_analytics.feishu._calls import Skew
     >>> str(_find_earlier(1772445600, Skew(3600, 3601)))
     '2026-03-02 09:00:00+00:00'
     """
@@ -57,7 +56,7 @@ def _describe_skew(skew: Skew | None) -> str:
 
     Examples
     --------
-    >>> from audit_analytics.feishu.calls import Skew
+    >>> from audit_analytics.feishu._calls import Skew
     >>> _describe_skew(Skew(-86400, -86399)).partition(";")[0]
     "this machine's clock is 24 h behind the platform's"
     """

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.source.files import read_log
+from audit_analytics.source import read_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from audit_analytics.catalogue import Catalogue
     from audit_analytics.feishu.client import AuditLogClient, Budget, Page, Query
-    from audit_analytics.source.flatten import Log
+    from audit_analytics.source import Log
 
 BATCH_ROWS: Final = 10_000
 """Rows held in memory a window; they become one row group of its file."""

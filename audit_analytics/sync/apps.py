@@ -19,8 +19,8 @@ from audit_analytics.feishu.apps import (
     list_people,
     list_versions,
 )
+from audit_analytics.feishu.client import AppNotShown, ScopeMissing
 from audit_analytics.feishu.connect import open_client
-from audit_analytics.feishu.refusals import AppNotShown, ScopeMissing
 from audit_analytics.inventory import Inventory
 from audit_analytics.inventory.snapshots import (
     keep_versions,
@@ -31,8 +31,7 @@ from audit_analytics.inventory.snapshots import (
 )
 from audit_analytics.inventory.wire import name_owners, read_app, read_versions
 from audit_analytics.language import _
-from audit_analytics.store import Store, lock_store
-from audit_analytics.store.failure import explains_failure
+from audit_analytics.store import Store, explains_failure, lock_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
 from audit_analytics.feishu.client import (
+    REQUESTS_PER_PERIOD,
     AddressRefused,
     CredentialsRefused,
     QuotaExhausted,
@@ -26,7 +27,6 @@ from audit_analytics.feishu.probe import (
     measure_reach,
     take_sample,
 )
-from audit_analytics.feishu.ratelimit import REQUESTS_PER_PERIOD
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report.columns import pad
 from audit_analytics.sync._reading import flatten_items

@@ -16,8 +16,8 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.feishu.connect import open_client
 from audit_analytics.store import Store, lock_store
 from audit_analytics.sync._clocks import compare_clocks
+from audit_analytics.sync._fetching import Fetching
 from audit_analytics.sync._windows import floor_to
-from audit_analytics.sync.fetching import Fetching
 
 if TYPE_CHECKING:
     from collections.abc import Callable

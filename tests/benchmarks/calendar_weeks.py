@@ -12,7 +12,7 @@ from datetime import date
 
 import audit_analytics as aa
 from audit_analytics.dates.calendar import find_days_off
-from audit_analytics.simulate.company import simulate_company
+from audit_analytics.simulate import simulate_company
 
 WEEKS = {"2026-W39": "ordinary", "2026-W40": "holiday", "2026-W41": "make-up", "2026-W42": "after"}
 

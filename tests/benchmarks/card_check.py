@@ -20,8 +20,7 @@ from typing import Any
 import pandas as pd
 
 import audit_analytics as aa
-from audit_analytics.simulate import simulate_company
-from audit_analytics.simulate.pages import write_pages
+from audit_analytics.simulate import simulate_company, write_pages
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import audit_analytics as aa
-from audit_analytics.deliver.message import build_message
+from audit_analytics.deliver._message import build_message
 from audit_analytics.errors import AuditAnalyticsError
 from audit_analytics.source import read_log, write_rejects
 

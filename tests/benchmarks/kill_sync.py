@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 
 from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.faults import KINDS, Faults
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, StandIn
-from audit_analytics.source.files import read_log
+from audit_analytics.simulate._faults import KINDS, Faults
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, StandIn
+from audit_analytics.source import read_log
 from audit_analytics.store import Store
 from audit_analytics.sync import sync
 

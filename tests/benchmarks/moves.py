@@ -20,7 +20,7 @@ from audit_analytics.intake import count_log
 from audit_analytics.inventory import Origins
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.company import simulate_company
+from audit_analytics.simulate import simulate_company
 
 ALPHA = {"as_name": "Alpha Cloud", "cloud_region": "sh-1", "country_code": "CN", "hosting": True}
 BETA = {"as_name": "Beta Hosting", "country_code": "NL", "hosting": True}

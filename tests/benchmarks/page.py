@@ -20,8 +20,7 @@ from audit_analytics.report.html import render_html
 from audit_analytics.report.json_file import render_json
 from audit_analytics.report.markdown import render_markdown
 from audit_analytics.report.ocsf import check_ocsf, render_ocsf
-from audit_analytics.simulate import SCENARIOS, simulate_company
-from audit_analytics.simulate.pages import write_pages
+from audit_analytics.simulate import SCENARIOS, simulate_company, write_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,9 @@ from audit_analytics.inventory import Inventory
 from audit_analytics.inventory.wire import read_app
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.attacks import GRANTED
-from audit_analytics.simulate.company import simulate_company
-from audit_analytics.simulate.grants import make_directory
+from audit_analytics.simulate import simulate_company
+from audit_analytics.simulate._attacks import GRANTED
+from audit_analytics.simulate._grants import make_directory
 
 
 def measure_unused(seeds: int = 10, apps: int = 30) -> None:

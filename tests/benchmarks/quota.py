@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from audit_analytics.feishu.client import AuditLogClient, Credentials, Query, SharedLimiter
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, LOG_PATH, StandIn
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, StandIn
 
 if TYPE_CHECKING:
     from audit_analytics.simulate._scaled import ScaledClock

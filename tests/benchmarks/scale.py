@@ -41,7 +41,7 @@ from audit_analytics.rollup import COLUMNS, keys_of
 from audit_analytics.schema import CALLS_BY_API, CALLS_BY_IP, OUTCOMES
 from audit_analytics.settings import Settings
 from audit_analytics.store import Rollups, Store, read_calls
-from audit_analytics.store.rollups import KINDS
+from audit_analytics.store._rollups import KINDS
 
 SIZES = (1_000_000, 10_000_000, 100_800_000)
 PANDAS_MAX = 10_000_000

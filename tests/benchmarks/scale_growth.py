@@ -13,7 +13,7 @@ from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report.build import build_report
 from audit_analytics.settings import Settings
-from audit_analytics.source.log import concat_events
+from audit_analytics.source._log import concat_events
 
 if TYPE_CHECKING:
     from pathlib import Path

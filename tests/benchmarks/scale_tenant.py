@@ -20,10 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from audit_analytics.catalogue import Catalogue
-from audit_analytics.simulate.company import simulate_company
-from audit_analytics.source.files import read_log
+from audit_analytics.simulate import simulate_company
+from audit_analytics.source import read_log
 from audit_analytics.store import Manifest, Store
-from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA
+from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA
 
 WEEK_HOURS = 168
 WEEKS = 5

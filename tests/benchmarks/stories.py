@@ -10,7 +10,7 @@ import argparse
 
 import audit_analytics as aa
 from audit_analytics.simulate import simulate_company
-from audit_analytics.source.files import read_log
+from audit_analytics.source import read_log
 
 
 def judge(

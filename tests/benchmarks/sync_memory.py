@@ -16,7 +16,7 @@ from pathlib import Path
 
 from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, StandIn
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, StandIn
 from audit_analytics.store import Store
 from audit_analytics.sync import sync
 

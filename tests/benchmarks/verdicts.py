@@ -27,11 +27,11 @@ from audit_analytics.report.build import build_report
 from audit_analytics.report.json_file import render_json
 from audit_analytics.review.verdicts import append_verdict, judge_finding
 from audit_analytics.settings import Settings
+from audit_analytics.simulate import Company, simulate_company
 from audit_analytics.simulate._incidents import _KINDS
 from audit_analytics.simulate._items import draw_ids
-from audit_analytics.simulate.company import Company, simulate_company
-from audit_analytics.simulate.overlay import lay_over, make_attacks, plan_attacks, profile_apps
-from audit_analytics.source.files import read_log
+from audit_analytics.simulate._overlay import lay_over, make_attacks, plan_attacks, profile_apps
+from audit_analytics.source import read_log
 
 WEEKS = 8
 LAST = "2026-W46"

@@ -22,10 +22,10 @@ from audit_analytics.pipeline import judge_week
 from audit_analytics.report.build import build_report
 from audit_analytics.report.json_file import render_json
 from audit_analytics.settings import Settings
+from audit_analytics.simulate import simulate_company
 from audit_analytics.simulate._clock import DAY, HOUR
-from audit_analytics.simulate.company import simulate_company
-from audit_analytics.simulate.overlay import lay_over, make_attacks, plan_attacks, profile_apps
-from audit_analytics.source.files import read_log
+from audit_analytics.simulate._overlay import lay_over, make_attacks, plan_attacks, profile_apps
+from audit_analytics.source import read_log
 
 KINDS = (
     "slow_and_low",

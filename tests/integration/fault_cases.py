@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply
-from audit_analytics.simulate.server import TOKEN_PATH
+from audit_analytics.simulate._server import TOKEN_PATH
 from audit_analytics.sync import sync
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.client import AuditLogClient, Credentials, ScopeMissing, SharedLimiter
 from audit_analytics.inventory.snapshots import read_asked, read_latest
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.directory import APPS_PATH, PEOPLE_PATH, Directory
-from audit_analytics.simulate.faults import Faults
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, StandIn
+from audit_analytics.simulate._directory import APPS_PATH, PEOPLE_PATH, Directory
+from audit_analytics.simulate._faults import Faults
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, StandIn
 from audit_analytics.sync.apps import check_scopes, is_due, sync_apps
 from audit_analytics.sync.doctor import diagnose
 

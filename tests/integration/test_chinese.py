@@ -15,7 +15,7 @@ import audit_analytics as aa
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.cli.main import main
 from audit_analytics.deliver._card import build_card
-from audit_analytics.deliver.message import build_message
+from audit_analytics.deliver._message import build_message
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.detect.attack import TECHNIQUES
 from audit_analytics.detect.groups import CountGroup

@@ -29,11 +29,11 @@ from audit_analytics.feishu.client import (
     WindowTooLong,
     split_filters,
 )
+from audit_analytics.simulate._faults import KINDS, Faults
 from audit_analytics.simulate._ledger import Ledger
 from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate._scaled import ScaledClock
-from audit_analytics.simulate.faults import KINDS, Faults
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = Query(NINE, NINE + timedelta(hours=1))

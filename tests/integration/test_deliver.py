@@ -26,8 +26,8 @@ from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.feishu.transport import Answer
 from audit_analytics.report.json_file import render_json
 from audit_analytics.settings import load_settings
-from audit_analytics.simulate.faults import Faults
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
+from audit_analytics.simulate._faults import Faults
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 
 RAW_ID, RAW_IP = "cli_a2f7c91e0b44d01c", "203.0.113.77"
 CHAT = "oc_0a1b2c3d"

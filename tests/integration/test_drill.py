@@ -11,14 +11,14 @@ from audit_analytics.pipeline import run_week
 from audit_analytics.schema import EVENTS
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import SCENARIOS, simulate_company
-from audit_analytics.simulate.overlay import (
+from audit_analytics.simulate._overlay import (
     group_attacks,
     lay_over,
     make_attacks,
     plan_attacks,
     profile_apps,
 )
-from audit_analytics.source.files import read_log
+from audit_analytics.source import read_log
 
 WEEK = parse_week("2026-W46", zone="Asia/Shanghai")
 LOUD = ["id_enumeration", "permission_probing", "credential_stuffing"]

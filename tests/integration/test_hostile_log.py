@@ -12,7 +12,7 @@ from stand_ins import Flat
 
 import audit_analytics as aa
 from audit_analytics.cli.main import main
-from audit_analytics.deliver.message import build_message
+from audit_analytics.deliver._message import build_message
 from audit_analytics.source import read_log, write_rejects
 
 HOUR = pd.Timedelta(hours=1)

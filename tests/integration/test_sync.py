@@ -22,11 +22,11 @@ from audit_analytics.cli import fetch as cli_fetch
 from audit_analytics.errors import ConfigError, DataIncompleteError, RemoteError
 from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter, split_filters
 from audit_analytics.settings import Settings
+from audit_analytics.simulate._faults import KINDS, Faults
 from audit_analytics.simulate._ledger import Ledger
 from audit_analytics.simulate._loopback import LoopbackServer, json_reply
-from audit_analytics.simulate.faults import KINDS, Faults
-from audit_analytics.simulate.server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
-from audit_analytics.source.files import read_log
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
+from audit_analytics.source import read_log
 from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
 from audit_analytics.sync import sync
 from audit_analytics.sync._result import Progress

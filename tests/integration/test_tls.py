@@ -19,7 +19,7 @@ from audit_analytics.feishu.client import (
     WrongAddress,
 )
 from audit_analytics.simulate._loopback import LoopbackServer, json_reply
-from audit_analytics.simulate.server import TOKEN_PATH
+from audit_analytics.simulate._server import TOKEN_PATH
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = Query(NINE, NINE + timedelta(hours=1))

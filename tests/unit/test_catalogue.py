@@ -18,7 +18,7 @@ from audit_analytics.catalogue import (
     propose_rating,
     write_starter,
 )
-from audit_analytics.catalogue.codes import load_codes
+from audit_analytics.catalogue._codes import load_codes
 from audit_analytics.cli.main import main
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import OUTCOMES, SENSITIVE, SEVERITIES

@@ -38,37 +38,42 @@ CHECKS = {
 }
 
 
-def public_names():
-    modules = [
-        info.name
-        for info in pkgutil.walk_packages(audit_analytics.__path__, "audit_analytics.")
-        if not any(part.startswith("_") for part in info.name.split(".")[1:])
-    ]
-    for module_name in ["audit_analytics", *modules]:
-        module = importlib.import_module(module_name)
+def public_values():
+    """Yield what can be read from outside: each room's own names, and those it hands through."""
+    for info in pkgutil.walk_packages(audit_analytics.__path__, "audit_analytics."):
+        if any(part.startswith("_") for part in info.name.split(".")[1:]):
+            continue
+        module = importlib.import_module(info.name)
+        handed_through = getattr(module, "__all__", [])
         for name, value in vars(module).items():
-            if name.startswith("_") or getattr(value, "__module__", None) != module_name:
-                continue
-            if inspect.isfunction(value):
-                yield f"{module_name}.{name}"
-            elif inspect.isclass(value):
-                # a model's fields carry their descriptions; a protocol is never called
-                if not issubclass(value, BaseModel) and not getattr(value, "_is_protocol", False):
-                    yield f"{module_name}.{name}"
-                for member, attribute in vars(value).items():
-                    function = getattr(attribute, "__func__", getattr(attribute, "fget", attribute))
-                    inherited = any(
-                        member in vars(base)
-                        for base in value.__mro__[1:]
-                        if not base.__module__.startswith("audit_analytics")
-                    )
-                    if inherited or member.startswith("_"):
-                        continue
-                    if inspect.isfunction(function):
-                        yield f"{module_name}.{name}.{member}"
+            home = getattr(value, "__module__", None) or ""
+            own = home == info.name and not name.startswith("_")
+            if own or (name in handed_through and "._" in home):
+                yield f"{home}.{name}", value
 
 
-@pytest.mark.parametrize("name", sorted(public_names()))
+def public_names():
+    for name, value in public_values():
+        if inspect.isfunction(value):
+            yield name
+        elif inspect.isclass(value):
+            # a model's fields carry their descriptions; a protocol is never called
+            if not issubclass(value, BaseModel) and not getattr(value, "_is_protocol", False):
+                yield name
+            for member, attribute in vars(value).items():
+                function = getattr(attribute, "__func__", getattr(attribute, "fget", attribute))
+                inherited = any(
+                    member in vars(base)
+                    for base in value.__mro__[1:]
+                    if not base.__module__.startswith("audit_analytics")
+                )
+                if inherited or member.startswith("_"):
+                    continue
+                if inspect.isfunction(function):
+                    yield f"{name}.{member}"
+
+
+@pytest.mark.parametrize("name", sorted({*public_names()}))
 def test_docstring_is_complete(name):
     errors = [
         f"{code} {text}"

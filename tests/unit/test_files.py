@@ -14,7 +14,7 @@ from audit_analytics import Settings, analyze
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
 from audit_analytics.source import _chunks, _text, read_log, write_rejects
-from audit_analytics.source.files import holds_log
+from audit_analytics.source._files import holds_log
 
 AT = 1_700_000_000
 REAL = Path(__file__).parents[3] / "shared" / "data" / "real"

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from regex_steps import count_patterns
 
 from audit_analytics.schema import EVENTS, REJECTS
-from audit_analytics.source import _parameters, flatten, read_log
+from audit_analytics.source import _flatten, _parameters, read_log
+from audit_analytics.source._fields import find_network, read_address, read_code
 from audit_analytics.source._hashes import hash_texts
 from audit_analytics.source._parameters import decode_parameters, read_names
-from audit_analytics.source.fields import find_network, read_address, read_code
 
 AT = 1_700_000_000
 JSON = st.recursive(
@@ -430,8 +430,8 @@ def test_all_rejects_are_counted_and_the_text_of_the_first_kept():
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_rejects_beyond_a_limit_are_counted_by_reason_and_not_listed(tmp_path, monkeypatch, n_jobs):
-    monkeypatch.setattr(flatten, "_REJECTS_MAX", 5)
-    monkeypatch.setattr(flatten, "_REASONS_MAX", 2)
+    monkeypatch.setattr(_flatten, "_REJECTS_MAX", 5)
+    monkeypatch.setattr(_flatten, "_REASONS_MAX", 2)
     for name in "abcd":
         lines = [{"id": ""}, {"id": "1"}, *({"code": code, "data": {}} for code in (600, 1002))]
         (tmp_path / name).write_text("\n".join(json.dumps(line) for line in lines))

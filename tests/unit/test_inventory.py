@@ -28,10 +28,9 @@ from audit_analytics.inventory.snapshots import read_history, read_latest, write
 from audit_analytics.inventory.wire import read_app, read_versions
 from audit_analytics.rollup import rollup
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.company import simulate_company
-from audit_analytics.simulate.grants import _plant_grants, make_directory
-from audit_analytics.simulate.pages import write_pages
-from audit_analytics.source.files import read_log
+from audit_analytics.simulate import simulate_company, write_pages
+from audit_analytics.simulate._grants import _plant_grants, make_directory
+from audit_analytics.source import read_log
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)
 BOT = App(app_id="cli_ab6a7673f1baad15", name="HR export bot", owner="Li Na", contact="#hr")

@@ -16,10 +16,10 @@ import audit_analytics as aa
 from audit_analytics.cases import name_entity
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import list_known
-from audit_analytics.findings.finding import Finding
-from audit_analytics.findings.follow_up import _list_resolved, _place_findings
-from audit_analytics.review.parting import part_hits
-from audit_analytics.review.past import PastReports
+from audit_analytics.findings import Finding
+from audit_analytics.findings._follow_up import _list_resolved, _place_findings
+from audit_analytics.review import part_hits
+from audit_analytics.review._past import PastReports
 from audit_analytics.review.reports import read_report
 from audit_analytics.review.scope import read_scope
 from audit_analytics.review.suppression import Suppression, append_suppression

@@ -15,8 +15,8 @@ from audit_analytics.detect.newborn import Newborns
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
-from audit_analytics.source.files import read_log
-from audit_analytics.source.log import concat_events, drop_duplicates
+from audit_analytics.source import read_log
+from audit_analytics.source._log import concat_events, drop_duplicates
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 START = int(pd.Timestamp("2026-11-11T02:00:00Z").timestamp())

@@ -10,7 +10,7 @@ from mmdb import write_mmdb
 from tenant import FIRST, WEEK, calls, clock, hourly, local, make_events, spread
 
 import audit_analytics as aa
-from audit_analytics.deliver.message import build_message
+from audit_analytics.deliver._message import build_message
 from audit_analytics.errors import ConfigError
 from audit_analytics.inventory import Labels, Origins
 from audit_analytics.report.html import render_html

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from audit_analytics.catalogue import Catalogue
-from audit_analytics.source import parts, read_log
+from audit_analytics.source import _parts, read_log
 
 AT = 1_700_000_000
 METHODS = ("GET", "POST", "DELETE")
@@ -38,8 +38,8 @@ def make_lines(numbers):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Return a folder that makes many parts: ranges of lines, whole files and both at once."""
-    monkeypatch.setattr(parts, "PART_BYTES", 60_000)
-    monkeypatch.setattr(parts, "_HEAD", 4096)
+    monkeypatch.setattr(_parts, "PART_BYTES", 60_000)
+    monkeypatch.setattr(_parts, "_HEAD", 4096)
     folder = tmp_path / "log"
     folder.mkdir()
     (folder / "a.jsonl").write_text("\ufeff" + "\n".join(make_lines(range(600))) + "\n")
@@ -61,13 +61,13 @@ def assert_same(log, expected):
 
 def test_one_thread_and_two_give_the_same(folder):
     files = [(path, path.name) for path in sorted(folder.iterdir())]
-    assert len(parts.split_files(files)) > 6
+    assert len(_parts.split_files(files)) > 6
     assert_same(read_log(folder, n_jobs=2), read_log(folder, n_jobs=1))
 
 
 def test_parts_lose_no_row_and_keep_their_line_numbers(folder, monkeypatch):
     log = read_log(folder, n_jobs=1)
-    monkeypatch.setattr(parts, "PART_BYTES", 2**30)
+    monkeypatch.setattr(_parts, "PART_BYTES", 2**30)
     whole = read_log(folder, n_jobs=1)
     assert log.counts == whole.counts
     pd.testing.assert_frame_equal(
@@ -84,8 +84,8 @@ def test_ranges_cover_a_file_whatever_their_size(tmp_path, monkeypatch, size, en
     path = tmp_path / "log.jsonl"
     content = b"\n".join(json.dumps(make_item(n)).encode() for n in range(40)) + ending
     path.write_bytes(content)
-    monkeypatch.setattr(parts, "PART_BYTES", size)
-    pieces = [piece for part in parts.split_files([(path, "log")]) for piece in part]
+    monkeypatch.setattr(_parts, "PART_BYTES", size)
+    pieces = [piece for part in _parts.split_files([(path, "log")]) for piece in part]
     covered = 0
     for piece in pieces:
         assert piece.start == covered
@@ -103,9 +103,9 @@ def test_a_catalogue_of_ones_own_is_used_in_every_thread(folder):
 
 
 def test_parts_come_in_order_whoever_reads_them(folder):
-    files = parts.split_files([(path, path.name) for path in sorted(folder.iterdir())])
-    packed = [*parts.read_parts(files, parts.read_part, n_jobs=2)]
-    alone = [*parts.read_parts(files, parts.read_part, n_jobs=1)]
+    files = _parts.split_files([(path, path.name) for path in sorted(folder.iterdir())])
+    packed = [*_parts.read_parts(files, _parts.read_part, n_jobs=2)]
+    alone = [*_parts.read_parts(files, _parts.read_part, n_jobs=1)]
     assert [(p.rejects, p.rows_read, rows) for p, rows in packed] == [
         (p.rejects, p.rows_read, rows) for p, rows in alone
     ]
@@ -116,7 +116,7 @@ def test_an_error_of_the_caller_ends_every_thread(folder, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("audit_analytics.source.flatten.EventBuilder.absorb", stop)
+        patch.setattr("audit_analytics.source._flatten.EventBuilder.absorb", stop)
         with pytest.raises(KeyboardInterrupt):
             read_log(folder, n_jobs=2)
     assert read_log(folder, n_jobs=2).counts["events"] > 0

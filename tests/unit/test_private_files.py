@@ -13,10 +13,10 @@ import audit_analytics
 from audit_analytics.deliver import STATE_NAME, _remember
 from audit_analytics.files import lock_folder, write_private, write_together
 from audit_analytics.report import write_report
-from audit_analytics.review.toml_file import append_entry
+from audit_analytics.review._toml_file import append_entry
 from audit_analytics.review.verdicts import Verdict
 from audit_analytics.schema import REJECTS
-from audit_analytics.source.files import write_rejects
+from audit_analytics.source import write_rejects
 
 
 def modes(folder):
@@ -102,9 +102,9 @@ def test_two_commands_at_once_both_leave_their_entry(tmp_path, monkeypatch):
                 assert not is_free
         write_private(target, content)
 
-    monkeypatch.setattr("audit_analytics.review.toml_file.write_private", write_late)
-    monkeypatch.setattr("audit_analytics.review.toml_file.read_entries", lambda *_: [])
-    monkeypatch.setattr("audit_analytics.review.toml_file._parse_entries", lambda *_, **__: [])
+    monkeypatch.setattr("audit_analytics.review._toml_file.write_private", write_late)
+    monkeypatch.setattr("audit_analytics.review._toml_file.read_entries", lambda *_: [])
+    monkeypatch.setattr("audit_analytics.review._toml_file._parse_entries", lambda *_, **__: [])
     append_entry(path, "[[e]]", "e", Verdict)
     second[0].join()
     assert path.read_text().count("[[e]]") == 2

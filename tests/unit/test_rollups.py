@@ -23,7 +23,7 @@ from audit_analytics.store import (
     read_store,
     rollups,
 )
-from audit_analytics.store.rollups import KINDS, ROLLUP_KEY
+from audit_analytics.store._rollups import KINDS, ROLLUP_KEY
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

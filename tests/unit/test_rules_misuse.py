@@ -34,7 +34,7 @@ from audit_analytics.detect.rules.own_app import find_own_misuse
 from audit_analytics.detect.rules.probing import find_probing
 from audit_analytics.detect.rules.refused_address import find_refused_address
 from audit_analytics.errors import DataIncompleteError, InputError
-from audit_analytics.findings.explain import explain_hit
+from audit_analytics.findings import explain_hit
 
 NOON = local("2026-11-11 12:00")
 PAST = local("2026-11-03 12:00")

@@ -273,7 +273,7 @@ def test_every_api_is_one_the_catalogue_knows():
 
 
 def test_pages_read_back_as_every_row_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("audit_analytics.simulate.pages._OVERLAP_EVERY", 2)
+    monkeypatch.setattr("audit_analytics.simulate._pages._OVERLAP_EVERY", 2)
     small = simulate_company(seed=2, apps=12, weeks=2)
     paths = write_pages(small, tmp_path)
     pages = [page for path in paths if ".jsonl" in path.name for page in read_pages(path)]

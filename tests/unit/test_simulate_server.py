@@ -13,11 +13,11 @@ import pytest
 import requests
 
 from audit_analytics.errors import ConfigError, InputError
+from audit_analytics.simulate._faults import FaultPlan, Faults
 from audit_analytics.simulate._inbox import HOOK_BYTES_MAX
 from audit_analytics.simulate._ledger import Ledger
 from audit_analytics.simulate._quota import Quota
-from audit_analytics.simulate.faults import FaultPlan, Faults
-from audit_analytics.simulate.server import (
+from audit_analytics.simulate._server import (
     APP_ID,
     APP_SECRET,
     HOOK_PATH,
@@ -257,7 +257,7 @@ def test_serve_runs_until_it_is_interrupted(session):
     code = (
         # a test run in the background hands down that interrupts are ignored
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from audit_analytics.simulate.server import serve\n"
+        "from audit_analytics.simulate import serve\n"
         "serve([], on_ready=lambda server: print(server.url, flush=True))"
     )
     command = [sys.executable, "-c", code]

@@ -15,8 +15,8 @@ from tenant import EXPORT, READ, calls, make_events
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.cli.main import main
 from audit_analytics.store import Manifest, Redaction, Rollups, Store, WindowWriter, read_calls
-from audit_analytics.store.rollups import KINDS
-from audit_analytics.store.spark import SparkEngine
+from audit_analytics.store._rollups import KINDS
+from audit_analytics.store._spark import SparkEngine
 
 pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("pyspark") is None, reason="PySpark is not here"),

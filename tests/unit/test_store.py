@@ -19,7 +19,7 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.schema import EVENTS, REJECTS
 from audit_analytics.settings import RedactionSettings, Settings, load_settings
-from audit_analytics.source.files import read_log
+from audit_analytics.source import read_log
 from audit_analytics.store import (
     Manifest,
     Redaction,
@@ -32,7 +32,7 @@ from audit_analytics.store import (
     read_store,
     read_stored_rejects,
 )
-from audit_analytics.store.manifest import MANIFEST_KEY, REJECTS_KEY
+from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

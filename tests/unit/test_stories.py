@@ -31,10 +31,10 @@ import audit_analytics as aa
 from audit_analytics.cases import Case, Hit
 from audit_analytics.cli.main import main
 from audit_analytics.deliver._mask import mask_report
-from audit_analytics.deliver.message import build_message
+from audit_analytics.deliver._message import build_message
 from audit_analytics.findings import FrameEvidence, build_stories, find_links, merge_findings
+from audit_analytics.findings._links import WINDOW
 from audit_analytics.findings._steps import name_technique
-from audit_analytics.findings.links import WINDOW
 from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.report.csv_file import render_csv
 from audit_analytics.report.html import render_html, render_notebook
@@ -43,7 +43,7 @@ from audit_analytics.report.markdown import render_markdown
 from audit_analytics.report.ocsf import render_ocsf
 from audit_analytics.report.result import Report
 from audit_analytics.report.telling import tell_story
-from audit_analytics.review.past import PastReports
+from audit_analytics.review._past import PastReports
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-10 12:00")

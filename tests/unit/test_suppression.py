@@ -10,6 +10,7 @@ from tenant import HOUR, READ, WEEK, ZONE, local
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import choose_reasons
 from audit_analytics.errors import ConfigError, InputError
+from audit_analytics.review._toml_file import _parse_entries
 from audit_analytics.review.partition import list_suppressions, split_hits
 from audit_analytics.review.suppression import (
     Suppression,
@@ -18,7 +19,6 @@ from audit_analytics.review.suppression import (
     read_suppressions,
     suggest_suppression,
 )
-from audit_analytics.review.toml_file import _parse_entries
 
 NOON = local("2026-11-11 12:00")
 HIT = Hit(

@@ -14,7 +14,7 @@ from tenant import EXPORT, HOUR, calls, clock, local, make_events, quiet_tenant,
 import audit_analytics as aa
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.settings import Settings, load_settings
-from audit_analytics.settings.loading import TENANT_SETS
+from audit_analytics.settings._loading import TENANT_SETS
 from audit_analytics.tenants import TenantRun, choose_exit_code, list_tenants, run_tenants
 
 NIGHT = local("2026-11-11 02:00")

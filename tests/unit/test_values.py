@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_analytics.errors import InputError
-from audit_analytics.source import _chunks, _text, read_log, values
+from audit_analytics.source import _chunks, _text, _values, read_log
+from audit_analytics.source._values import BROKEN, Splitter, decode_anyhow
 from audit_analytics.source._wire import split_document
-from audit_analytics.source.values import BROKEN, Splitter, decode_anyhow
 
 AT = 1_700_000_000
 
@@ -296,10 +296,10 @@ def test_hostile_text_is_split_with_linear_work(monkeypatch, unit, chunk):
     class Decoder:
         pass
 
-    real, decode = values.find_end, values._DECODER.raw_decode
+    real, decode = _values.find_end, _values._DECODER.raw_decode
     Decoder.raw_decode = staticmethod(raw_decode)
-    monkeypatch.setattr(values, "find_end", find_end)
-    monkeypatch.setattr(values, "_DECODER", Decoder)
+    monkeypatch.setattr(_values, "find_end", find_end)
+    monkeypatch.setattr(_values, "_DECODER", Decoder)
     costs = []
     for size in (100_000, 400_000):
         work[0] = 0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tenant import HOUR, WEEK, local
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.review.toml_file import _parse_entries
+from audit_analytics.review._toml_file import _parse_entries
 from audit_analytics.review.verdicts import (
     Verdict,
     append_verdict,

@@ -9,10 +9,11 @@ from tenant import DAY, HOUR, WEEK, ZONE
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import choose_reasons
-from audit_analytics.findings.follow_up import _list_resolved
-from audit_analytics.findings.watch import build_watch
-from audit_analytics.review.past import PastReports
-from audit_analytics.review.teaching import FACTOR, lower_known
+from audit_analytics.findings import build_watch
+from audit_analytics.findings._follow_up import _list_resolved
+from audit_analytics.review import lower_known
+from audit_analytics.review._past import PastReports
+from audit_analytics.review._teaching import FACTOR
 from audit_analytics.review.verdicts import Verdict, VerdictCalls
 
 BEFORE = WEEK.shifted(-1)

@@ -10,7 +10,7 @@ from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect.working_days import infer_days_off
 from audit_analytics.intake import count_log
 from audit_analytics.settings import Settings
-from audit_analytics.simulate.company import simulate_company
+from audit_analytics.simulate import simulate_company
 
 ZONE = "Asia/Shanghai"
 FIRST = pd.Timestamp("2026-09-07", tz=ZONE)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.schema import AT
-from audit_analytics.source.files import read_log
+from audit_analytics.source import read_log
 from worlds.calendar import DAY, HOLIDAYS, HOUR, WORKING_DAYS, Calendar, make_calendar
 from worlds.campaign import LABELS
 from worlds.world import World

@@ -1,0 +1,247 @@
+"""What becomes of findings from week to week: new, continuing since, resolved, suppressed.
+
+A finding goes on as long as its entity has one that shares anything with the week before (see
+:mod:`audit_analytics.findings._identity`). Without a report of the week before nothing is called
+new: it might have been there all along.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from audit_analytics.findings._identity import list_threads
+from audit_analytics.review.partition import SplitHits, list_suppressions
+from audit_analytics.review.scope import IndexedCalls, index_calls, read_scope, shift_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from audit_analytics.dates.weeks import Week
+    from audit_analytics.findings._finding import Finding
+    from audit_analytics.review import PastReports, Review
+    from audit_analytics.review.verdicts import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """What becomes of findings from week to week.
+
+    Parameters
+    ----------
+    findings : list of Finding
+        This week's, each placed against the week before.
+    suppressed : list of Finding
+        What suppressions took out of the report.
+    resolved : list of dict
+        Last week's findings that are no longer there, and that nobody confirmed.
+    still_open : list of dict
+        What was confirmed in earlier weeks and is not closed.
+    promise : dict
+        What the reports of the weeks before promised, and what verdicts made of it.
+    suppressions : list of dict
+        What each suppression did.
+    compared_with : dict
+        Which report it was compared with: ``week``, ``status`` and ``text``.
+    """
+
+    findings: list[Finding]
+    suppressed: list[Finding] = field(default_factory=list)
+    resolved: list[dict[str, Any]] = field(default_factory=list)
+    still_open: list[dict[str, Any]] = field(default_factory=list)
+    promise: dict[str, Any] = field(default_factory=dict)
+    suppressions: list[dict[str, Any]] = field(default_factory=list)
+    compared_with: dict[str, Any] = field(default_factory=dict)
+
+
+def follow_up(
+    review: Review,
+    findings: Sequence[Finding],
+    suppressed: Sequence[Finding],
+    split: SplitHits,
+    *,
+    by_api: pd.DataFrame,
+    by_ip: pd.DataFrame,
+    week: Week,
+    weeks: int,
+) -> FollowUp:
+    """Say what became of last week's findings, and since when this week's are there.
+
+    Parameters
+    ----------
+    review : Review
+        What people decided, and what earlier reports say.
+    findings, suppressed : sequence of Finding
+        What is reported, and what suppressions took out.
+    split : SplitHits
+        The hits behind both.
+    by_api, by_ip : pandas.DataFrame
+        The hourly rollup of the whole log, ordered by ``bucket_at``.
+    week : Week
+        The report week.
+    weeks : int
+        Weeks of history.
+
+    Returns
+    -------
+    FollowUp
+        A week without a single call resolves nothing, nor does a part of one.
+    """
+    past = review.past
+    by: dict[tuple[str, str], set[str]] = {}
+    for hit, number in split.suppressed:
+        by.setdefault((hit.entity_type, hit.entity), set()).add(number)
+    calls = tuple(index_calls(table, zone=week.zone) for table in (by_api, by_ip))
+
+    def complete(found: Sequence[Finding]) -> list[Finding]:
+        placed = _place_findings(found, past, week=week, verdicts=review.verdicts)
+        return [
+            replace(
+                finding,
+                past_weeks=_count_past_weeks(finding, *calls, week=week, weeks=weeks),
+                suppressed_by=sorted(by.get((finding.entity_type, finding.entity), ())),
+            )
+            for finding in placed
+        ]
+
+    first, last = by_api["bucket_at"].searchsorted([week.start_at, week.end_at])
+    before = past.last["suppressions"] if past.last else None
+    return FollowUp(
+        findings=complete(findings),
+        suppressed=[replace(f, status="suppressed") for f in complete(suppressed)],
+        resolved=(
+            _list_resolved(past, findings, suppressed, review.verdicts)
+            if first < last and week.since_at is None
+            else []
+        ),
+        still_open=[
+            {"finding_id": v.finding, "week": v.week, "entity_type": v.entity_type}
+            | {"entity": v.entity, "verdict": v.to_dict()}
+            for v in sorted(review.verdicts.values(), key=lambda v: (v.week, v.finding))
+            if v.verdict == "true" and v.week < week.iso
+        ],
+        promise=past.count_promise(review.verdicts),
+        suppressions=list_suppressions(review.suppressions, split, week=week, before=before),
+        compared_with=past.to_dict(),
+    )
+
+
+def _place_findings(
+    findings: Sequence[Finding],
+    past: PastReports,
+    *,
+    week: Week,
+    verdicts: Mapping[str, Verdict],
+) -> list[Finding]:
+    """Say of each finding whether it is new, since when it goes on, and what was decided.
+
+    Its ``status`` is ``new``, ``continuing``, or ``unknown`` without a report of the week before; one that
+    goes on keeps its ``key``.
+    """
+    by_entity: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in past.findings:
+        by_entity.setdefault((row["entity_type"], row["entity"]), []).insert(0, row)
+    placed = []
+    for finding in findings:
+        rows = by_entity.get((finding.entity_type, finding.entity), [])
+        threads = list_threads(finding.reasons, finding.untold)
+        before = next(
+            (row for row in rows if threads & list_threads(row["reasons"], row["untold"])), None
+        )
+        status, since = tell_status(before, past, week)
+        last = before or next(iter(rows), None)
+        verdict = verdicts.get(finding.finding_id)
+        placed.append(
+            replace(
+                finding,
+                key=before["key"] if before else finding.key,
+                status=status,
+                since_week=since,
+                previous=_sum_up(last, past.week, verdicts) if last else None,
+                verdict=verdict.to_dict() if verdict else None,
+            )
+        )
+    return placed
+
+
+def _list_resolved(
+    past: PastReports,
+    findings: Sequence[Finding],
+    suppressed: Sequence[Finding],
+    verdicts: Mapping[str, Verdict],
+) -> list[dict[str, Any]]:
+    """List last week's findings that are no longer there, and that nobody confirmed, by their rank then.
+
+    What was suppressed then is not listed, nor is an entity about which there is a finding now, reported
+    or suppressed, and be it another one: that one says what was before.
+    """
+    still = {(finding.entity_type, finding.entity) for finding in (*findings, *suppressed)}
+    gone = [
+        row
+        for row in past.findings
+        if row["status"] != "suppressed"
+        and (row["entity_type"], row["entity"]) not in still
+        # what was confirmed is open until somebody closes it, whether it recurs or not
+        and not (row["finding_id"] in verdicts and verdicts[row["finding_id"]].verdict == "true")
+    ]
+    keep = ("key", "entity_type", "entity", "since_week")
+    return [_sum_up(row, past.week, verdicts) | {name: row[name] for name in keep} for row in gone]
+
+
+def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    names = ("finding_id", "kind", "title", "severity", "rank", "sentence")
+    verdict = verdicts.get(row["finding_id"])
+    return {name: row[name] for name in names} | {
+        "week": week,
+        "suppressed": row["status"] == "suppressed",
+        "verdict": verdict.to_dict() if verdict else None,
+    }
+
+
+def _count_past_weeks(
+    finding: Finding, by_api: IndexedCalls, by_ip: IndexedCalls, *, week: Week, weeks: int
+) -> list[dict[str, Any]]:
+    """Count the calls the first reason of a finding is about, and the same ones in the weeks before.
+
+    The oldest week comes first and the report week last; weeks before the log begins have None.
+    """
+    now = read_scope(finding.reasons[0])
+    table = by_ip if {"ip", "network"} & now.where.keys() else by_api
+    begin = pd.Timestamp(table.hours[0], unit="us", tz="UTC")
+    rows = []
+    for back in range(weeks, -1, -1):
+        scope = shift_scope(now, week, -back)
+        known = scope.start_at >= begin
+        count = table.count(scope) if known else None
+        rows.append({"week": week.shifted(-back).iso, "calls_count": count})
+    return rows
+
+
+def tell_status(
+    before: Mapping[str, Any] | None, past: PastReports, week: Week
+) -> tuple[str, str | None]:
+    """Tell whether something goes on, and since when.
+
+    Parameters
+    ----------
+    before : mapping of str to Any or None
+        What it was in the report of the week before.
+    past : PastReports
+        What earlier reports say.
+    week : Week
+        The report week.
+
+    Returns
+    -------
+    status : str
+        ``new``, ``continuing``, or ``unknown`` without a report to compare with.
+    since_week : str or None
+        ISO week in which it began.
+    """
+    if past.status != "compared":
+        return "unknown", None
+    if before is None:
+        return "new", week.iso
+    return "continuing", before["since_week"] or past.week

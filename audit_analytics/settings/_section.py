@@ -1,0 +1,76 @@
+"""What the sections of the settings have in common: frozen, no unknown name, errors in our words."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
+
+from audit_analytics.errors import ConfigError
+from audit_analytics.settings._refusal import refuse
+from audit_analytics.settings._secrets import read_secret
+
+
+class Section(BaseModel):
+    """A part of the settings with a name of its own; a wrong value is a ConfigError."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    section: ClassVar[str] = ""
+    hides_values: ClassVar[bool] = False
+
+    if not TYPE_CHECKING:  # the fields' own types stand in the signature a checker sees
+
+        def __init__(self, **values: Any) -> None:  # noqa: ANN401 - of every type a field has
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                text = refuse(error, type(self), section=self.section)
+                raise ConfigError(f"setting {text}") from None
+
+    def read_secret(self, name: str) -> SecretStr | None:
+        """Return a secret, from its own setting or from the file it is mounted as.
+
+        Parameters
+        ----------
+        name : str
+            Name of the setting; that of the file has ``_file`` at its end.
+
+        Returns
+        -------
+        pydantic.SecretStr or None
+            The secret; None if neither is set.
+
+        Raises
+        ------
+        ConfigError
+            Both are set, the secret is empty, or the file cannot be read.
+        """
+        full = f"{self.section}.{name}"
+        return read_secret(full, getattr(self, name), getattr(self, f"{name}_file"))
+
+
+def check_network(network: str) -> None:
+    """Refuse what is no network and no address.
+
+    Parameters
+    ----------
+    network : str
+        As somebody wrote it.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+
+    Examples
+    --------
+    >>> check_network("203.0.113.0/24")
+    """
+    try:
+        ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"cannot be {network!r}; give networks or addresses such as 203.0.113.0/24"
+        ) from None

@@ -1,0 +1,195 @@
+"""Join small windows of settled days into files that read fast."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from audit_analytics.files import open_private
+from audit_analytics.schema import EVENTS
+from audit_analytics.store._failure import explains_failure
+from audit_analytics.store._folder import PARTIAL
+from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, read_rejects
+from audit_analytics.store._window_file import WindowUnreadable, read_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from audit_analytics.store._folder import Store
+    from audit_analytics.store._manifest import Manifest
+    from audit_analytics.store._redaction import Redaction
+
+FILE_ROWS: Final = 1_000_000
+"""Windows are joined up to so many rows, and never beyond a day."""
+
+GROUP_ROWS: Final = 122_880
+"""Rows of a row group: what DuckDB reads at once."""
+
+REREAD: Final = timedelta(minutes=60)
+"""How long after its end a window is read once more, unless set: until then it is none to join."""
+
+SETTLED_AFTER: Final = timedelta(days=2)
+"""Age at which no sync reads a day again of its own accord."""
+
+
+@dataclass
+class Compaction:
+    """What a compaction did.
+
+    Parameters
+    ----------
+    before_count, after_count : int
+        Files of the days that were looked at, before and after.
+    rows_count : int
+        Rows of the files that were written.
+    """
+
+    before_count: int = 0
+    after_count: int = 0
+    rows_count: int = 0
+
+
+def compact_store(
+    store: Store, now: datetime, *, redaction: Redaction | None = None, reread: timedelta = REREAD
+) -> Compaction:
+    """Join the small windows of each settled day. Hold the lock.
+
+    Rows, counts, rejects and the time each was read stay as they are, and so do the hourly counts.
+
+    Parameters
+    ----------
+    store : Store
+        The store.
+    now : datetime.datetime
+        The time, UTC; days that ended less than two days ago are left alone.
+    redaction : Redaction, optional
+        What may be kept by now: windows that keep more are redacted again.
+    reread : datetime.timedelta, default 1 hour
+        A window that was read sooner than this after its end is none to join.
+
+    Returns
+    -------
+    Compaction
+        What was done.
+
+    Raises
+    ------
+    StoreUnusable
+        The store cannot be written; what is stored stays readable.
+    """
+    done = Compaction()
+    windows = store.scan(end=now - SETTLED_AFTER).manifests
+    for group in _group(windows, now, reread):
+        done.before_count += len(group)
+        tighter = redaction if redaction and redaction.tightens(group[0].redaction) else None
+        is_due = len(group) > 1 or tighter is not None or _has_small_groups(store, group[0])
+        written = _join(store, group, tighter) if is_due else None
+        done.rows_count += written or 0
+        done.after_count += len(group) if written is None else 1
+    return done
+
+
+def _group(windows: list[Manifest], now: datetime, reread: timedelta) -> Iterator[list[Manifest]]:
+    """Cut the windows into runs that may become one file."""
+    group: list[Manifest] = []
+    # one scope after the other: windows of two scopes may lie side by side, and are never joined
+    for window in sorted(windows, key=lambda w: (w.scope, w.start)):
+        if window.end > now - SETTLED_AFTER or window.read_at < window.end + reread:
+            continue  # a sync reads it again, and would have to read all that it was joined with
+        if group and not _may_join(group, window):
+            yield group
+            group = []
+        group.append(window)
+    if group:
+        yield group
+
+
+def _may_join(group: list[Manifest], window: Manifest) -> bool:
+    first, last = group[0], group[-1]
+    midnight = first.start.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+    return (
+        window.start == last.end
+        and window.end <= midnight
+        and (window.scope, window.redaction) == (first.scope, first.redaction)
+        and sum(w.rows_count for w in group) + window.rows_count <= FILE_ROWS
+    )
+
+
+def _has_small_groups(store: Store, window: Manifest) -> bool:
+    groups = pq.read_metadata(store.file_of(window)).num_row_groups
+    return bool(groups > 2 * -(-window.rows_count // GROUP_ROWS))
+
+
+def _join(store: Store, group: list[Manifest], redaction: Redaction | None) -> int | None:
+    tables, rejects = [SCHEMA.empty_table()], []
+    try:
+        for window in group:
+            tables.append(read_window(store, window).cast(SCHEMA))
+            rejects += read_rejects(store.file_of(window))
+    except WindowUnreadable:
+        return None  # the next sync fetches it again
+    table = pa.concat_tables(tables)
+    table = table.take(pc.sort_indices(table, [("at", "ascending"), ("id", "ascending")]))
+    manifest = _describe(group, table)
+    if redaction:
+        stored = EVENTS.coerce(table.to_pandas())
+        # their objects are hashed with the key already
+        again = redaction.apply(stored).assign(object=stored["object"])
+        table = pa.Table.from_pandas(again, schema=SCHEMA, preserve_index=False)
+        manifest = msgspec.structs.replace(manifest, redaction=redaction.describe())
+    beside = (
+        store.folder / PARTIAL / f"compact-{manifest.start:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    )
+    footer = {
+        **SCHEMA.metadata,
+        MANIFEST_KEY: msgspec.json.encode(manifest),
+        REJECTS_KEY: msgspec.json.encode(rejects),
+    }
+    with explains_failure(store.folder):
+        try:
+            with open_private(beside) as file:
+                pq.write_table(
+                    table.replace_schema_metadata(footer),
+                    file,
+                    compression="zstd",
+                    row_group_size=GROUP_ROWS,
+                    write_page_checksum=True,
+                )
+                store.put(file, beside, manifest, group)
+        finally:
+            beside.unlink(missing_ok=True)
+    return len(table)
+
+
+def _describe(group: list[Manifest], table: pa.Table) -> Manifest:
+    reasons: Counter[str] = Counter()
+    for window in group:
+        reasons.update(window.reject_reasons)
+    catalogues = {window.catalogue for window in group}
+    span = pc.min_max(table["at"]).as_py()
+    return msgspec.structs.replace(
+        group[0],
+        end=group[-1].end,
+        # each was settled when it was read, and so is the whole at the time the last one was
+        read_at=max(window.read_at for window in group),
+        serial=max(window.serial for window in group),
+        rows_count=len(table),
+        duplicates_count=sum(window.duplicates_count for window in group),
+        rejects_count=sum(window.rejects_count for window in group),
+        pages_count=sum(window.pages_count for window in group),
+        reject_reasons=dict(reasons),
+        first_at=span["min"],
+        last_at=span["max"],
+        windows=group[-1].windows,
+        catalogue=catalogues.pop() if len(catalogues) == 1 else "",
+        parts=[part for window in group for part in window.list_readings()],
+    )
