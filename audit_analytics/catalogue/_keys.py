@@ -36,17 +36,7 @@ _VERSIONED_WORDS: Final = re.compile(r"(?:[A-Z][a-z]+)+\d{0,8}(?:v\d+)?", re.ASC
 
 
 def normalize_spelling(key: str) -> str:
-    """Undo what changes the letters of a route and not the route.
-
-    Parameters
-    ----------
-    key : str
-        An API key as it was logged.
-
-    Returns
-    -------
-    str
-        Percent-encoding, full-width forms and the like taken back.
+    """Undo what changes the letters of a route and not the route: percent-encoding, full-width forms.
 
     Examples
     --------
@@ -64,17 +54,9 @@ def normalize_spelling(key: str) -> str:
 
 
 def resolve_segments(segments: list[str]) -> list[str]:
-    """Undo what a web server undoes before it looks for a route.
+    """Undo what a web server undoes before it looks for a route: ``;parameters``, dot segments.
 
-    Parameters
-    ----------
-    segments : list of str
-        Segments of a path.
-
-    Returns
-    -------
-    list of str
-        Without ``;parameters`` and dot segments (RFC 3986, 5.2.4).
+    RFC 3986, 5.2.4.
 
     Examples
     --------
@@ -93,16 +75,6 @@ def resolve_segments(segments: list[str]) -> list[str]:
 
 def is_route_word(segment: str) -> bool:
     """Tell whether a segment is surely part of a route, not an id, a secret or a person.
-
-    Parameters
-    ----------
-    segment : str
-        One segment of a path.
-
-    Returns
-    -------
-    bool
-        True for words.
 
     Examples
     --------

@@ -80,37 +80,19 @@ class Message:
     lang: str = "en"
 
     def say_more(self) -> str:
-        """Say how many findings are not among the lines.
-
-        Returns
-        -------
-        str
-            A line; empty if there is none.
-        """
+        """Say how many findings are not among the lines; empty if there is none."""
         if not self.more_count:
             return ""
         with use_language(self.lang):
             return _("... and {count} more in the report", count=say_number(self.more_count))
 
     def say_where(self) -> str:
-        """Say where the report is.
-
-        Returns
-        -------
-        str
-            A line.
-        """
+        """Say where the report is."""
         with use_language(self.lang):
             return _("Report: {where}", where=self.report_url or self.report_name)
 
     def text(self) -> str:
-        """Return the message as plain text.
-
-        Returns
-        -------
-        str
-            Lines, with a newline at the end.
-        """
+        """Return the message as plain text."""
         more = [self.say_more()] if self.more_count else []
         return "\n".join(
             [
@@ -141,23 +123,10 @@ class Message:
 def build_message(
     report: dict[str, Any], *, raw_ids: bool = False, report_url: str = "", overdue: str = ""
 ) -> Message:
-    """Say what a report found, and first of all what it covers.
+    """Say what a report found, and first of all what it covers, in its language.
 
-    Parameters
-    ----------
-    report : dict
-        The report dict.
-    raw_ids : bool, default=False
-        Whether ids and addresses are left as they are.
-    report_url : str, default=''
-        Address under which the folders of the weeks can be read.
-    overdue : str, default=''
-        A later week that is over and that the log does not cover; then nothing is called clean.
-
-    Returns
-    -------
-    Message
-        The message in the report's language; every text of the log in it is inert.
+    Every text of the log in it is inert. `overdue` names a later week that is over and that the log does
+    not cover; then nothing is called clean.
     """
     with use_language(report["lang"]):
         return _build(report, raw_ids=raw_ids, report_url=report_url, overdue=overdue)

@@ -126,23 +126,7 @@ class Calls:
 
     @contextmanager
     def begin(self, seconds: float) -> Iterator[_Call]:
-        """Run a request against a deadline.
-
-        Parameters
-        ----------
-        seconds : float
-            How long it may take, in real seconds.
-
-        Yields
-        ------
-        _Call
-            The request; its connection reports to it.
-
-        Raises
-        ------
-        Stopped
-            The session was stopped.
-        """
+        """Run a request against a deadline in real seconds; its connection reports to what is yielded."""
         call = _Call()
         timer = threading.Timer(seconds, call.end)
         timer.daemon = True
@@ -164,14 +148,9 @@ class Calls:
                 raise Stopped
 
     def note_date(self, asked_at: float, date: float | None) -> None:
-        """Compare the clocks.
+        """Compare the clocks, of a request that left at `asked_at` by ours and has just been answered.
 
-        Parameters
-        ----------
-        asked_at : float
-            When the request left, in seconds of `clock`; the answer arrived just now.
-        date : float or None
-            The platform's time, cut to its second; None if the answer has none.
+        `date` is the platform's time, cut to its second; None if the answer has none.
         """
         call = getattr(_running, "call", None)
         began_at = call.began_at if call else time.monotonic()
@@ -182,18 +161,7 @@ class Calls:
                 self._noted_of, self._noted_at = began_at, time.monotonic()
 
     def is_recent(self, seconds: float) -> bool:
-        """Tell whether the clocks were compared a short while ago.
-
-        Parameters
-        ----------
-        seconds : float
-            How long ago, in real seconds.
-
-        Returns
-        -------
-        bool
-            True if so.
-        """
+        """Tell whether the clocks were compared at most so many real seconds ago."""
         return time.monotonic() - self._noted_at < seconds
 
 
@@ -359,17 +327,7 @@ def _read_body(response: requests.Response) -> bytes:
 
 
 def read_date(header: str) -> float | None:
-    """Read a date of HTTP.
-
-    Parameters
-    ----------
-    header : str
-        Such as ``Mon, 02 Mar 2026 09:00:00 GMT``.
-
-    Returns
-    -------
-    float or None
-        Seconds since the epoch; None if it is no date.
+    """Read a date of HTTP as seconds since the epoch; None if it is no date.
 
     Examples
     --------

@@ -37,20 +37,7 @@ class QuotaExhausted(RemoteError):  # noqa: N818 - reads as what happened
 
 
 def refuse_answer(answer: Answer, scope: str) -> RemoteError:
-    """Say why an answer is a refusal.
-
-    Parameters
-    ----------
-    answer : Answer
-        Its code is not 0.
-    scope : str
-        What the request needs.
-
-    Returns
-    -------
-    RemoteError
-        To be raised.
-    """
+    """Say why an answer is a refusal, as an error to be raised; `scope` is what the request needs."""
     if answer.code == QUOTA_SPENT:
         return QuotaExhausted(
             f"the tenant's monthly quota of API calls is spent ({answer}); what is stored stays, "
@@ -78,15 +65,7 @@ _wait_backoff = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)
 def wait_seconds(state: tenacity.RetryCallState) -> float:
     """Say how long to wait before a request is made again.
 
-    Parameters
-    ----------
-    state : tenacity.RetryCallState
-        The attempts so far.
-
-    Returns
-    -------
-    float
-        Seconds; none after a rate limit, for the limiter holds everybody back already.
+    Not at all after a rate limit, for the limiter holds everybody back already.
     """
     error = state.outcome.exception() if state.outcome else None
     return 0.0 if isinstance(error, RateLimited) else _wait_backoff(state)

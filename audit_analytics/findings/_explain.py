@@ -87,20 +87,7 @@ def _count_more(hit: Hit) -> str:
 
 
 def give_reason(hit: Hit, week: Week) -> dict[str, Any]:
-    """Write a reason as the report holds it.
-
-    Parameters
-    ----------
-    hit : Hit
-        What a detector found.
-    week : Week
-        The report week.
-
-    Returns
-    -------
-    dict of str to Any
-        Plain values, and the calls it is about.
-    """
+    """Write a reason as the report holds it: plain values, and the calls it is about."""
     return {
         "detector": hit.detector,
         "kind": hit.kind,
@@ -120,16 +107,6 @@ def give_reason(hit: Hit, week: Week) -> dict[str, Any]:
 
 def round_digits(value: float | None) -> float | None:
     """Keep four digits: the rest is noise, and differs between machines.
-
-    Parameters
-    ----------
-    value : float or None
-        Any number.
-
-    Returns
-    -------
-    float or None
-        None where there is none, or NaN.
 
     Examples
     --------

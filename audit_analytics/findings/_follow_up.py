@@ -222,23 +222,9 @@ def _count_past_weeks(
 def tell_status(
     before: Mapping[str, Any] | None, past: PastReports, week: Week
 ) -> tuple[str, str | None]:
-    """Tell whether something goes on, and since when.
+    """Tell whether something goes on, and since which week.
 
-    Parameters
-    ----------
-    before : mapping of str to Any or None
-        What it was in the report of the week before.
-    past : PastReports
-        What earlier reports say.
-    week : Week
-        The report week.
-
-    Returns
-    -------
-    status : str
-        ``new``, ``continuing``, or ``unknown`` without a report to compare with.
-    since_week : str or None
-        ISO week in which it began.
+    ``new``, ``continuing``, or ``unknown`` without a report of the week before to compare with.
     """
     if past.status != "compared":
         return "unknown", None

@@ -80,18 +80,7 @@ class Touch(NamedTuple):
 
 
 def is_near(one: Touch, other: Touch) -> bool:
-    """Tell whether two touched the same thing at about the same time.
-
-    Parameters
-    ----------
-    one, other : Touch
-        Of two findings.
-
-    Returns
-    -------
-    bool
-        Whether no more than :data:`WINDOW` lies between.
-    """
+    """Tell whether two touched the same thing within :data:`WINDOW`."""
     gap = max(one.first_at, other.first_at) - min(one.last_at, other.last_at)
     return one[:2] == other[:2] and gap <= WINDOW
 
@@ -115,18 +104,9 @@ class Links:
     grants: dict[str, list[Touch]]
 
     def list_calls(self, touches: Sequence[Touch]) -> list[Hit]:
-        """Return which calls were made from the foreign places of a story.
+        """Return which calls were made from the foreign places of a story, one hit an app and address.
 
-        Parameters
-        ----------
-        touches : sequence of Touch
-            Of its findings.
-
-        Returns
-        -------
-        list of Hit
-            One for each app and address: of any app from a network that is touched, and from any
-            foreign network by an app that is.
+        Of any app from a network that is touched, and from any foreign network by an app that is.
         """
         named = {touch[:2] for touch in touches}
         first = min((touch.first_at for touch in touches), default=None)
@@ -153,22 +133,7 @@ class Links:
         *,
         finding_id: str = "",
     ) -> list[Touch]:
-        """List the rare things somebody touched about a time.
-
-        Parameters
-        ----------
-        entity_type, entity : str
-            Who.
-        start_at, end_at : pandas.Timestamp
-            When, UTC.
-        finding_id : str, default=""
-            The finding, if there is one.
-
-        Returns
-        -------
-        list of Touch
-            No more than :data:`WINDOW` before or after.
-        """
+        """List the rare things somebody touched, no more than :data:`WINDOW` before or after a time."""
         column = {"app": "app_id", "ip": "ip", "network": "network"}.get(entity_type)
         rows = self.places[self.places[column] == entity] if column else self.places[:0]
         found = [

@@ -45,18 +45,7 @@ def show_event(row: Mapping[Any, Any], zone: str) -> dict[str, Any]:
 
 
 def name_of_row(row: Mapping[Any, Any]) -> str:
-    """Return the object a row of the log names.
-
-    Parameters
-    ----------
-    row : mapping
-        Row of table :data:`audit_analytics.schema.EVENTS`.
-
-    Returns
-    -------
-    str
-        As :func:`audit_analytics.findings._objects.name_object` has it.
-    """
+    """Return the object a row of the log names."""
     # where the catalogue does not know an API, its placeholders are guesses: any word, any secret
     if pd.isna(row["path"]) or row["severity"] == "unknown":
         return ""
@@ -64,18 +53,7 @@ def name_of_row(row: Mapping[Any, Any]) -> str:
 
 
 def list_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """List the objects that calls named.
-
-    Parameters
-    ----------
-    rows : list of dict
-        As :func:`show_event` writes them.
-
-    Returns
-    -------
-    list of dict
-        The last ones first, each name masked, with its API, outcome and time.
-    """
+    """List the objects that calls named, as :func:`show_event` writes them: the last ones, masked."""
     found = {
         (row["object_name"], row["api"], row["outcome"]): row["local"] for row in reversed(rows)
     }

@@ -139,26 +139,9 @@ class PastReports:
 
 
 def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: int) -> PastReports:
-    """Read the reports of the weeks before.
+    """Read the reports of the weeks before out of a folder, one findings.json, or a report dict.
 
-    Parameters
-    ----------
-    previous : pathlib.Path or mapping, optional
-        Folder of the reports, one findings.json, or a report dict.
-    week : Week
-        The report week.
-    weeks : int
-        How many weeks back history goes.
-
-    Returns
-    -------
-    PastReports
-        Reports of other weeks, later ones or another zone's are not looked at.
-
-    Raises
-    ------
-    InputError
-        A report cannot be read, or `previous` does not exist.
+    Reports of other weeks, later ones or another zone's are not looked at.
     """
     names = [week.shifted(-back).iso for back in range(1, weeks + 1)]
     if previous is None:

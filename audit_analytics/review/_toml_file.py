@@ -21,16 +21,6 @@ Entry = TypeVar("Entry", bound=BaseModel)
 def quote_toml(text: str) -> str:
     r"""Write a text as a TOML string, whatever it holds.
 
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        A basic string with its quotes.
-
     Examples
     --------
     >>> print(quote_toml('two\nlines, "quoted"'))
@@ -103,25 +93,9 @@ def _read_entry(row: Mapping[str, Any], model: type[Entry], *, where: str) -> En
 
 
 def append_entry(path: Path, entry: str, table: str, model: type[Entry]) -> None:
-    """Add an entry at the end of a file, which else stays as it is.
+    """Add an entry at the end of a file, which else stays as it is, or is made.
 
-    Parameters
-    ----------
-    path : pathlib.Path
-        TOML file; made if it does not exist.
-    entry : str
-        The entry, TOML.
-    table : str
-        Name of the array of tables.
-    model : type
-        What an entry is.
-
-    Raises
-    ------
-    ConfigError
-        The file as it is, or with the entry, cannot be understood; it then stays as it is.
-    OSError
-        The file cannot be written.
+    Where the file as it is, or with the entry, cannot be understood, nothing is written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # two commands at once would each write the file without the other's entry

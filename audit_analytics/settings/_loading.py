@@ -180,22 +180,7 @@ def parse_toml(text: str) -> dict[str, Any]:
 
 
 def check_names(values: Mapping[str, Any], model: type[BaseModel], *, where: str) -> None:
-    """Refuse names that no setting has.
-
-    Parameters
-    ----------
-    values : mapping of str to Any
-        Values by name; those of a section are a mapping of their own.
-    model : type
-        The settings, or the section.
-    where : str
-        Where the names stand, for an error.
-
-    Raises
-    ------
-    ConfigError
-        A name is unknown; the nearest known one is named.
-    """
+    """Refuse names that no setting has, and name the nearest one that is known."""
     for name, value in values.items():
         field = model.model_fields.get(name)
         if field is None:

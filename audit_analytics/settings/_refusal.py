@@ -106,17 +106,7 @@ def name_nearest(name: str, known: Iterable[str]) -> str:
 
 
 def allow(field: FieldInfo | None) -> str:
-    """Say what a field takes.
-
-    Parameters
-    ----------
-    field : pydantic.fields.FieldInfo or None
-        The field.
-
-    Returns
-    -------
-    str
-        A noun with its bounds.
+    """Say what a field takes: a noun with its bounds.
 
     Examples
     --------

@@ -30,23 +30,7 @@ class Section(BaseModel):
                 raise ConfigError(f"setting {text}") from None
 
     def read_secret(self, name: str) -> SecretStr | None:
-        """Return a secret, from its own setting or from the file it is mounted as.
-
-        Parameters
-        ----------
-        name : str
-            Name of the setting; that of the file has ``_file`` at its end.
-
-        Returns
-        -------
-        pydantic.SecretStr or None
-            The secret; None if neither is set.
-
-        Raises
-        ------
-        ConfigError
-            Both are set, the secret is empty, or the file cannot be read.
-        """
+        """Return a secret, from its own setting or from the file it is mounted as."""
         full = f"{self.section}.{name}"
         return read_secret(full, getattr(self, name), getattr(self, f"{name}_file"))
 

@@ -116,25 +116,13 @@ class FaultPlan:
         self._lock = threading.Lock()
 
     def next_fault(self) -> str:
-        """Return the fault of the next request.
-
-        Returns
-        -------
-        str
-            One of :data:`KINDS`, or '' for none.
-        """
+        """Return the fault of the next request, one of :data:`KINDS`, or '' for none."""
         with self._lock:
             if self._script:
                 return self._script.pop()
             return self._random.choices(self._kinds, self._weights)[0]
 
     def next_delivery_fault(self) -> str:
-        """Return the fault of the next request to webhook, messages or files.
-
-        Returns
-        -------
-        str
-            One of :data:`DELIVERY_KINDS`, or '' for none.
-        """
+        """Return the fault of the next request to webhook, messages or files, or '' for none."""
         with self._lock:
             return self._delivery.pop() if self._delivery else ""

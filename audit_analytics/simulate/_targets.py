@@ -114,20 +114,7 @@ class Target:
 
 
 def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
-    """Describe an app by the calls it made before the attack.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame of shape (n, >=4)
-        Calls of one app, one at least, with the columns time (epoch seconds), app_id, api, ip
-        and object.
-    peers : tuple of str
-        Every app of the tenant.
-
-    Returns
-    -------
-    Target
-        The app as a target.
+    """Describe an app by the calls it made before the attack, one at least; `peers` is every app.
 
     Examples
     --------
@@ -164,18 +151,7 @@ def _mean_week(hours: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def draw_foreign_address(rng: np.random.Generator) -> str:
-    """Draw an address nobody in the tenant uses, from the ranges reserved for documentation.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    str
-        An IPv4 address of RFC 5737, or an IPv6 address of RFC 3849.
-    """
+    """Draw an address nobody in the tenant uses, from the ranges reserved for documentation."""
     if rng.random() < 0.25:
         return write_address(f"2001:db8:{rng.integers(1, 65_535):x}", int(rng.integers(1, 65_535)))
     return write_address(str(rng.choice(_FOREIGN)), int(rng.integers(2, 250)))

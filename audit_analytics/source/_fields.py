@@ -33,17 +33,7 @@ _PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 
 
 def read_code(response: str) -> int | None:
-    """Read the business code of an answer.
-
-    Parameters
-    ----------
-    response : str
-        JSON text of the answer, possibly invalid or cut.
-
-    Returns
-    -------
-    int or None
-        The code; None if the answer has none.
+    """Read the business code of an answer whose JSON may be invalid or cut; None if it has none.
 
     Examples
     --------
@@ -78,18 +68,10 @@ def _find_code(response: str) -> int | None:
 
 @lru_cache(_ADDRESSES_KEPT)
 def read_address(text: str) -> str:
-    """Normalise the first address of a log's ``ip`` field.
+    """Normalise the first of one address or several, with or without port, zone or brackets.
 
-    Parameters
-    ----------
-    text : str
-        One address or several, with or without port, zone or brackets; or a service name.
-
-    Returns
-    -------
-    str
-        The address as :mod:`ipaddress` writes it, an IPv4-mapped one as IPv4; the first 64
-        characters of the text if it holds no address.
+    It is written as :mod:`ipaddress` does, an IPv4-mapped one as IPv4; what holds no address, such as the
+    name of a service, stays as its first 64 characters.
 
     Examples
     --------

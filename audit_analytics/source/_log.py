@@ -75,23 +75,10 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def drop_duplicates(events: pd.DataFrame, *, unique: bool = False) -> tuple[pd.DataFrame, int, int]:
-    """Keep the first row of every id, and sort.
+    """Keep the first row of every id, sort by (at, id), and count rows dropped.
 
-    Parameters
-    ----------
-    events : pandas.DataFrame
-        Table ``schema.EVENTS`` in the order of reading.
-    unique : bool, default False
-        Whether every id is known to be there once; then none is looked for.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The table sorted by (at, id).
-    int
-        Rows dropped.
-    int
-        Rows dropped that differ from the row kept.
+    They are counted once more where they differ from the row kept. `unique` says that every id is known
+    to be there once; then none is looked for.
 
     Examples
     --------

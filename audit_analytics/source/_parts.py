@@ -81,18 +81,7 @@ Part = tuple[Piece, ...]
 
 
 def split_files(files: Iterable[tuple[Path, str]]) -> list[Part]:
-    """Cut files into parts: large ones into ranges of lines, small ones put together.
-
-    Parameters
-    ----------
-    files : iterable of tuple of pathlib.Path and str
-        Files and their labels.
-
-    Returns
-    -------
-    list of tuple of Piece
-        The parts, in the order of the files.
-    """
+    """Cut files into parts: large ones into ranges of lines, small ones put together, in their order."""
     parts: list[Part] = []
     small: list[Piece] = []
     size = 0
@@ -125,23 +114,9 @@ def count_cores() -> int:
 def read_parts(
     parts: list[Part], read: Callable[[Part], PartRead], n_jobs: int | None = None
 ) -> Iterator[PartRead]:
-    """Read parts, several at once if there are many.
+    """Read parts with :func:`read_part`, several at once if there are many, and yield them in order.
 
-    Parameters
-    ----------
-    parts : list of tuple of Piece
-        The parts.
-    read : callable
-        Reads one part: :func:`read_part`.
-    n_jobs : int, optional
-        Threads that read; by default one a core, at most ``THREADS_MAX``.
-
-    Yields
-    ------
-    PackedLog
-        What a part holds, in the order of the parts.
-    int
-        Rows of the part's file that earlier parts have read.
+    With each come the rows of its file that earlier parts have read.
     """
     n_jobs = n_jobs or min(count_cores(), THREADS_MAX)
     rows = 0
@@ -168,24 +143,7 @@ def _read_all(
 def read_part(
     part: Part, catalogue: Catalogue | None = None, *, keeps_texts: bool = False
 ) -> PartRead:
-    """Read one part.
-
-    Parameters
-    ----------
-    part : tuple of Piece
-        The part.
-    catalogue : Catalogue, optional
-        The APIs and their sensitivity; as shipped unless given.
-    keeps_texts : bool, default False
-        Whether rejects keep the row as found.
-
-    Returns
-    -------
-    PackedLog
-        What it holds.
-    int
-        Lines of its last piece.
-    """
+    """Read one part; return what it holds, and the lines of its last piece."""
     builder = EventBuilder(catalogue, keeps_texts=keeps_texts)
     rows = 0
     for piece in part:

@@ -101,19 +101,9 @@ class Splitter:
         self._line = 0
 
     def feed(self, text: str, *, final: bool = False) -> list[Piece]:
-        """Take in more of the text.
+        """Take in more of the text: return values that are whole by now, and what is none.
 
-        Parameters
-        ----------
-        text : str
-            What comes next.
-        final : bool, default False
-            Whether a value cannot go on after it.
-
-        Returns
-        -------
-        list of Piece
-            Values that are whole by now, and what is none.
+        `final` says that a value cannot go on after it.
         """
         self._parts.append(text)
         self._size += len(text)
@@ -138,13 +128,7 @@ class Splitter:
         return pieces
 
     def close(self) -> list[Piece]:
-        """End the text.
-
-        Returns
-        -------
-        list of Piece
-            What was left, and an empty part if the text ends within a list.
-        """
+        """End the text: return what was left, and an empty part if it ends within a list."""
         pieces = self.feed("", final=True)
         if self._depth:
             pieces.append(Piece("", self._line, 1, is_rest=True))
@@ -243,21 +227,10 @@ class Splitter:
 
 
 def find_end(text: str, at: int) -> tuple[int, str]:
-    """Find the end of a value by its brackets, however deep they are.
+    """Find the end of a value by its brackets, however deep they are, and whether it is whole.
 
-    Parameters
-    ----------
-    text : str
-        JSON text.
-    at : int
-        Where the value begins.
-
-    Returns
-    -------
-    int
-        Where it ends, or how far it was followed.
-    str
-        'whole'; 'open' if the text ends before the value; 'damaged' if it cannot be JSON.
+    'open' if the text ends before the value does: then it was followed so far; 'damaged' if it cannot
+    be JSON.
 
     Examples
     --------

@@ -180,17 +180,7 @@ SCHEMA: Final = _build_schema()
 
 
 def read_start(name: str) -> datetime | None:
-    """Read off a file's name where its window begins.
-
-    Parameters
-    ----------
-    name : str
-        Name of the file, after that of its folder.
-
-    Returns
-    -------
-    datetime.datetime or None
-        The beginning, UTC; None if it is no name of a window.
+    """Read off a file's name where its window begins, UTC; None if it is no name of a window.
 
     Examples
     --------
@@ -209,25 +199,7 @@ def read_start(name: str) -> datetime | None:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read the manifest of a stored window.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Its file.
-
-    Returns
-    -------
-    Manifest
-        The manifest.
-
-    Raises
-    ------
-    InputError
-        The file is damaged or of another origin.
-    StoreTooNew
-        It was written by a later version.
-    """
+    """Read the manifest of a stored window; a later version's is refused as StoreTooNew."""
     try:
         manifest = msgspec.json.decode(_read_footer(path).get(MANIFEST_KEY, b""), type=Manifest)
     except msgspec.MsgspecError:
@@ -244,23 +216,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def read_rejects(path: Path) -> list[Reject]:
-    """Read the items of a stored window that could not be read, as far as they were kept.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Its file.
-
-    Returns
-    -------
-    list of Reject
-        Rows of table ``schema.REJECTS``.
-
-    Raises
-    ------
-    InputError
-        The file is damaged.
-    """
+    """Read the items of a stored window that could not be read, as far as they were kept."""
     try:
         return msgspec.json.decode(_read_footer(path).get(REJECTS_KEY, b"[]"), type=list[Reject])
     except msgspec.MsgspecError:

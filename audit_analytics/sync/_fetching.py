@@ -148,20 +148,7 @@ class Fetching:
             _log.warning("%s: %s", self._store.folder, sentence)
 
     def plan(self, since: datetime, now: datetime, until: datetime | None) -> list[Window]:
-        """List the windows that are due.
-
-        Parameters
-        ----------
-        since, now : datetime.datetime
-            Where to begin, and the time.
-        until : datetime.datetime or None
-            Where to end; now if there is none.
-
-        Returns
-        -------
-        list of Window
-            In order of time.
-        """
+        """List the windows that are due, in order of time."""
         sync = self._settings.sync
         length = timedelta(minutes=sync.window_minutes)
         # A filter must not replace a window that was read without one, however old that is.
@@ -181,27 +168,7 @@ class Fetching:
         )
 
     def add_late(self, windows: list[Window], since: datetime, now: datetime) -> list[Window]:
-        """Add the windows into which rows came late, once a day.
-
-        Parameters
-        ----------
-        windows : list of Window
-            The windows that are due anyway.
-        since : datetime.datetime
-            Where the sync begins.
-        now : datetime.datetime
-            The time, in UTC.
-
-        Returns
-        -------
-        list of Window
-            In order of time.
-
-        Raises
-        ------
-        StoreUnusable
-            The store cannot be written.
-        """
+        """Add the windows into which rows came late, once a day."""
         self.result.late |= look_for_late(
             self._store,
             windows,
@@ -219,15 +186,7 @@ class Fetching:
             yield flatten_items(items, str(whole), self._rollups.catalogue).events
 
     def read_windows(self, windows: list[Window], workers: int) -> None:
-        """Read windows and store them; what fails is in the result.
-
-        Parameters
-        ----------
-        windows : list of Window
-            In order of time.
-        workers : int
-            How many at once.
-        """
+        """Read windows, some at once, and store them; what fails is in the result."""
         self.result.planned = windows
         self._report()
         pool = ThreadPoolExecutor(workers, thread_name_prefix=THREADS)
