@@ -36,7 +36,7 @@ _VERSIONED_WORDS: Final = re.compile(r"(?:[A-Z][a-z]+)+\d{0,8}(?:v\d+)?", re.ASC
 
 
 def normalize_spelling(key: str) -> str:
-    """Undo what changes the letters of a route and not the route: percent-encoding, full-width forms.
+    """Undo percent-encoding, full-width forms and the like, which change letters and not the route.
 
     Examples
     --------

@@ -75,25 +75,7 @@ SECTIONS = {
 
 
 class Sections(click.Group):
-    """A group whose help lists its commands by what they are for.
-
-    Parameters
-    ----------
-    name : str, optional
-        The group's name; this and the others are as for :class:`click.Group`.
-    commands : mapping or sequence of click.Command, optional
-        Its commands.
-    invoke_without_command, no_args_is_help : bool, optional
-        What happens without a command.
-    subcommand_metavar : str, optional
-        How help writes a command.
-    chain : bool, default=False
-        Whether several commands may follow each other.
-    result_callback : callable, optional
-        What takes the commands' results.
-    **kwargs : object
-        As for :class:`click.Command`.
-    """
+    """A group whose help lists its commands by what they are for."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, a section each."""
@@ -148,10 +130,10 @@ def say_damaged(folder: Path, damaged: Sequence[str]) -> str:
 
 
 def screen_width() -> int | None:
-    """Return how many columns to break lines at; None where nobody looks, as lines are easier to search."""
+    """Return how many columns to break lines at; None where nobody looks, to ease searching."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def paint(text: str, code: str) -> str:
-    """Give a text the colour of a severity; bold what is new. ``click.echo`` takes the marks away for files."""
+    """Give a text the colour of a severity; bold what is new. ``click.echo`` removes it for files."""
     return click.style(text, fg=_COLOURS.get(code), bold=code in {"critical", "new"})

@@ -37,25 +37,8 @@ _NEXT_STEPS: Final = {
 class AppBot:
     """Sends as the app that reads the log.
 
-    Parameters
-    ----------
-    credentials : Credentials
-        The app; it needs the scopes ``im:message:send_as_bot`` and ``im:resource``.
-    base_url : str
-        The platform: https, or http on loopback.
-    receive_id : str
-        Chat or person.
-    receive_id_type : str, default 'chat_id'
-        What `receive_id` is.
-    sleep : callable, default time.sleep
-        Waits a number of seconds.
-    timeout_seconds : float, default 30
-        Longest wait for a connection and for each part of an answer, in seconds.
-
-    Raises
-    ------
-    ConfigError
-        The base URL is unsafe.
+    It needs the scopes ``im:message:send_as_bot`` and ``im:resource``. A `base_url` that is neither
+    https nor loopback is a ConfigError.
 
     Examples
     --------

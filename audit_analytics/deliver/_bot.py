@@ -40,25 +40,9 @@ _NEXT_STEPS: Final = {
 
 
 class CustomBot:
-    """Sends to the webhook of a custom bot.
+    """Sends to the webhook of a custom bot, signed if the bot asks for it (`secret`).
 
-    Parameters
-    ----------
-    url : pydantic.SecretStr
-        The webhook: https, or http on loopback.
-    secret : pydantic.SecretStr, optional
-        Signs the messages; None if the bot does not ask for it.
-    clock : callable, default time.time
-        Returns seconds since the epoch.
-    sleep : callable, default time.sleep
-        Waits a number of seconds.
-    timeout_seconds : float, default 30
-        Longest wait for a connection and for an answer, in seconds.
-
-    Raises
-    ------
-    ConfigError
-        The URL is none that a secret may be sent to.
+    A `url` that a secret may not be sent to is a ConfigError.
 
     Examples
     --------

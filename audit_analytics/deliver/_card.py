@@ -24,7 +24,7 @@ _COLOURS: Final = {"critical": "red", "high": "red", "medium": "orange", "low": 
 
 
 def build_card(message: Message) -> dict[str, Any]:
-    """Lay a message out as an interactive card of at most 19 KiB; the last findings are left out beyond.
+    """Lay a message out as an interactive card of at most 19 KiB, without the findings beyond.
 
     Examples
     --------

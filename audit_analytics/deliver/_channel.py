@@ -34,27 +34,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Parcel:
-    """A report on its way.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where the report is.
-    report : dict
-        The report dict.
-    message : Message
-        What is said about it.
-    raw_ids : bool
-        Whether the report goes as it is; else its ids and addresses are masked.
-    again : bool, default=False
-        Whether it is sent though it was sent before.
-    """
+    """A report on its way."""
 
     folder: Path
     report: dict[str, Any]
     message: Message
-    raw_ids: bool
-    again: bool = False
+    raw_ids: bool  # whether the report goes as it is; else its ids and addresses are masked
+    again: bool = False  # whether it is sent though it was sent before
 
     @property
     def file_name(self) -> str:

@@ -26,35 +26,10 @@ PORTS: Final = {"starttls": 587, "tls": 465, "plain": 25}
 
 
 class Mail:
-    """Sends by a mail server.
+    """Sends by a mail server: starttls (port 587), tls (465) or, if asked for or on loopback, plain (25).
 
-    Parameters
-    ----------
-    sender : str
-        Address the mail comes from.
-    recipients : tuple of str
-        Addresses it goes to.
-    host : str
-        The server.
-    port : int, optional
-        Its port; 587 for starttls, 465 for tls, 25 for plain if not given.
-    security : {'starttls', 'tls', 'plain'}, optional
-        How the connection is secured; starttls if not given, plain on a loopback address.
-    ca_file : pathlib.Path, optional
-        PEM file of the authority that signed the server's certificate; the system's if not given.
-    user : str, default ''
-        Name to log in with, if any.
-    password : pydantic.SecretStr, optional
-        Its password.
-    sleep : callable, default time.sleep
-        Waits a number of seconds.
-    timeout_seconds : float, default 60
-        Longest wait for the server, in seconds.
-
-    Raises
-    ------
-    ConfigError
-        A setting is missing, or a password would travel in the clear.
+    `ca_file` is a PEM file of the authority that signed the server's certificate. It is a
+    ConfigError if a setting is missing, or a password would travel in the clear.
 
     Examples
     --------
@@ -111,7 +86,7 @@ class Mail:
         return f"{self._host} {' '.join(sorted(self._recipients))}"
 
     def preview(self, parcel: Parcel) -> str:
-        """Return what would be sent: server, headers, text, the attachment's name and size, and no secret."""
+        """Return what would be sent: server, headers, text, the attachment's name and size; no secret."""
         mail = self._write(parcel)
         return (
             f"SMTP {self._host}:{self._port} ({self._security})\n"

@@ -78,11 +78,8 @@ _OWN_KEYS: Final = frozenset(
 class Masker:
     """Masks the names of one report, wherever in a text they stand.
 
-    Parameters
-    ----------
-    report : dict
-        The report dict; what it holds as an app, an address or an event is masked by name, and
-        what looks like an id, by its looks.
+    What it holds as an app, an address or an event is masked by name, and what looks like an id, by
+    its looks.
 
     Examples
     --------

@@ -23,61 +23,27 @@ _SENTENCE_LIMIT: Final = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One finding in a message, or one story with its findings.
+    """One finding in a message, or one story with its findings."""
 
-    Parameters
-    ----------
-    severity : str
-        One of ``schema.SEVERITIES``, or ``unknown``.
-    sentence : str
-        The finding's sentence, inert and masked unless raw ids are asked for.
-    findings_count : int, default=1
-        More than one where it is a story.
-    """
-
-    severity: str
-    sentence: str
-    findings_count: int = 1
+    severity: str  # one of ``schema.SEVERITIES``, or ``unknown``
+    sentence: str  # the finding's sentence, inert and masked unless raw ids are asked for
+    findings_count: int = 1  # more than one where it is a story
 
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What is said about a week.
-
-    Parameters
-    ----------
-    week : str
-        ISO week, such as ``2026-W46``.
-    state : {'findings', 'clean', 'incomplete', 'empty'}
-        What the week is. ``clean`` says that the log is complete too.
-    title : str
-        In a few words.
-    coverage : str
-        What the log covered; it comes first.
-    counts : str
-        How many findings of which severity.
-    lines : tuple of Line
-        The first findings.
-    more_count : int
-        Findings that are not among the lines.
-    report_name : str
-        Folder and file of the report, without the folders above.
-    report_url : str
-        Where the report can be read; empty if that is not set.
-    lang : str, default="en"
-        The report's language, which the message speaks.
-    """
+    """What is said about a week."""
 
     week: str
-    state: str
+    state: str  # findings, clean (then the log is complete too), incomplete or empty
     title: str
-    coverage: str
-    counts: str
-    lines: tuple[Line, ...]
-    more_count: int
-    report_name: str
-    report_url: str
-    lang: str = "en"
+    coverage: str  # what the log covered; it comes first
+    counts: str  # how many findings of which severity
+    lines: tuple[Line, ...]  # the first findings
+    more_count: int  # findings that are not among the lines
+    report_name: str  # folder and file of the report, without the folders above
+    report_url: str  # where the report can be read; empty if that is not set
+    lang: str = "en"  # the report's language, which the message speaks
 
     def say_more(self) -> str:
         """Say how many findings are not among the lines; empty if there is none."""
@@ -125,8 +91,8 @@ def build_message(
 ) -> Message:
     """Say what a report found, and first of all what it covers, in its language.
 
-    Every text of the log in it is inert. `overdue` names a later week that is over and that the log does
-    not cover; then nothing is called clean.
+    Every text of the log in it is inert. `overdue` names a later week that is over and that the log
+    does not cover; then nothing is called clean.
     """
     with use_language(report["lang"]):
         return _build(report, raw_ids=raw_ids, report_url=report_url, overdue=overdue)

@@ -46,23 +46,11 @@ class Stopped(BaseException):
 
 
 class TooSlow(requests.Timeout):
-    """The answer was not whole at its deadline.
-
-    Parameters
-    ----------
-    *args, **kwargs
-        As ``requests`` has them; none is given, because they would hold the token.
-    """
+    """The answer was not whole at its deadline. No arguments: they would hold the token."""
 
 
 class TooLong(requests.RequestException):
-    """The answer is longer than any page is.
-
-    Parameters
-    ----------
-    *args, **kwargs
-        As ``requests`` has them; none is given, because they would hold the token.
-    """
+    """The answer is longer than any page is. No arguments: they would hold the token."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +81,7 @@ class Skew:
 
 
 class Calls:
-    """Keeps the running requests of a session.
-
-    Parameters
-    ----------
-    clock : callable, default time.time
-        Returns seconds since the epoch; compared with the platform's.
-
-    Attributes
-    ----------
-    skew : Skew or None
-        What the answer with a date told that was asked for last.
-    time : callable
-        `clock`.
-    """
+    """Keeps the running requests of a session, and what the last answer told of the clocks."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.skew: Skew | None = None
@@ -126,7 +101,7 @@ class Calls:
 
     @contextmanager
     def begin(self, seconds: float) -> Iterator[_Call]:
-        """Run a request against a deadline in real seconds; its connection reports to what is yielded."""
+        """Run a request against a deadline in real seconds; its connection reports to what it yields."""
         call = _Call()
         timer = threading.Timer(seconds, call.end)
         timer.daemon = True
@@ -148,7 +123,7 @@ class Calls:
                 raise Stopped
 
     def note_date(self, asked_at: float, date: float | None) -> None:
-        """Compare the clocks, of a request that left at `asked_at` by ours and has just been answered.
+        """Compare the clocks, by a request that left at `asked_at` and has just been answered.
 
         `date` is the platform's time, cut to its second; None if the answer has none.
         """
@@ -247,13 +222,7 @@ _POOLS: Final = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """Sends requests whose answers are whole, bounded and in time, or an error.
-
-    Parameters
-    ----------
-    calls : Calls
-        Keeps the running ones.
-    """
+    """Sends requests whose answers are whole, bounded and in time, or an error."""
 
     def __init__(self, calls: Calls) -> None:
         super().__init__(pool_maxsize=CONNECTIONS)
@@ -290,13 +259,6 @@ class PacedAdapter(BoundedAdapter):
     """Takes a slot of the quota at the last moment, with the token already in hand.
 
     A slot taken earlier would grow stale while a token is fetched, and a replay would take none.
-
-    Parameters
-    ----------
-    calls : Calls
-        Keeps the running ones.
-    take_slot : callable
-        Waits until a request may leave.
     """
 
     def __init__(self, calls: Calls, take_slot: Callable[[], None]) -> None:

@@ -150,18 +150,10 @@ class Page:
 class Walk:
     """Reads the pages of one window in order.
 
-    Parameters
-    ----------
-    query : Query
-        The window.
-
-    Attributes
-    ----------
-    counts : collections.Counter
-        What was noticed, by name: ``pages``, ``items`` (kept), ``duplicates``, ``overlap`` (rows of
-        the second before the window or of its end, asked for on purpose), ``outside_window``,
-        ``undated``, ``unsorted`` (steps against the window's prevailing order), ``empty_pages``
-        (with more to come), ``repeated_tokens``.
+    Its ``counts`` say what was noticed: ``pages``, ``items`` (kept), ``duplicates``, ``overlap``
+    (rows of the second before the window or of its end, asked for on purpose), ``outside_window``,
+    ``undated``, ``unsorted`` (steps against the window's prevailing order), ``empty_pages`` (with
+    more to come), ``repeated_tokens``.
     """
 
     def __init__(self, query: Query) -> None:
@@ -181,8 +173,8 @@ class Walk:
     def read(self, answer: Answer, number: int) -> tuple[Page, str]:
         """Read a successful answer: the page and the token of the next one, empty after the last.
 
-        PaginationBroken if more is promised without a token, nothing new has come for too long, or the
-        answer is not a page.
+        PaginationBroken if more is promised without a token, nothing new has come for too long, or
+        the answer is not a page.
         """
         # An empty page may come without items, or even without data.
         data = _or_else(answer.content.get("data"), {})

@@ -26,7 +26,7 @@ MAX_NAMED: Final = 3
 
 
 def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, list[dict[str, Any]]]:
-    """List ``apps``, ``apis``, ``ips`` and ``codes`` with their calls, out of counts by ``EVIDENCE_GROUPS``.
+    """List ``apps``, ``apis``, ``ips`` and ``codes`` with their calls, of counts by ``EVIDENCE_GROUPS``.
 
     Apps, each with the APIs it succeeded with, only of what is no app itself.
     """

@@ -137,8 +137,8 @@ def _place_findings(
 ) -> list[Finding]:
     """Say of each finding whether it is new, since when it goes on, and what was decided.
 
-    Its ``status`` is ``new``, ``continuing``, or ``unknown`` without a report of the week before; one that
-    goes on keeps its ``key``.
+    Its ``status`` is ``new``, ``continuing``, or ``unknown`` without a report of the week before;
+    one that goes on keeps its ``key``.
     """
     by_entity: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in past.findings:
@@ -172,10 +172,11 @@ def _list_resolved(
     suppressed: Sequence[Finding],
     verdicts: Mapping[str, Verdict],
 ) -> list[dict[str, Any]]:
-    """List last week's findings that are no longer there, and that nobody confirmed, by their rank then.
+    """List last week's findings that are no longer there, and that nobody confirmed.
 
-    What was suppressed then is not listed, nor is an entity about which there is a finding now, reported
-    or suppressed, and be it another one: that one says what was before.
+    They come by their rank of last week. What was suppressed then is not listed, nor is an entity
+    about which there is a finding now, reported or suppressed, and be it another one: that one says
+    what was before.
     """
     still = {(finding.entity_type, finding.entity) for finding in (*findings, *suppressed)}
     gone = [
@@ -203,7 +204,7 @@ def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) 
 def _count_past_weeks(
     finding: Finding, by_api: IndexedCalls, by_ip: IndexedCalls, *, week: Week, weeks: int
 ) -> list[dict[str, Any]]:
-    """Count the calls the first reason of a finding is about, and the same ones in the weeks before.
+    """Count the calls a finding's first reason is about, and the same ones in the weeks before.
 
     The oldest week comes first and the report week last; weeks before the log begins have None.
     """

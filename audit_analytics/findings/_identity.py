@@ -21,7 +21,8 @@ def list_threads(
 ) -> frozenset[tuple[str, str]]:
     """List what tells that a finding is about the same thing as another one.
 
-    That are its detectors that stand alone, those that spoke `untold`, and places and APIs of all reasons.
+    That are its detectors that stand alone, those that spoke `untold`, and places and APIs of all
+    reasons.
 
     Examples
     --------

@@ -58,25 +58,13 @@ MAX_ROWS: Final = 5000
 
 
 class Touch(NamedTuple):
-    """A rare thing that somebody touched.
+    """A rare thing that somebody touched."""
 
-    Parameters
-    ----------
-    kind : {'network', 'app', 'object', 'grant'}
-        What it is.
-    name : str
-        Which one; of an object something that says nothing.
-    first_at, last_at : pandas.Timestamp
-        When, UTC.
-    shown : str
-        What may be shown of it.
-    """
-
-    kind: str
-    name: str
-    first_at: pd.Timestamp
+    kind: str  # network, app, object or grant
+    name: str  # which one; of an object something that says nothing
+    first_at: pd.Timestamp  # when, UTC
     last_at: pd.Timestamp
-    shown: str
+    shown: str  # what may be shown of it
 
 
 def is_near(one: Touch, other: Touch) -> bool:
@@ -87,24 +75,14 @@ def is_near(one: Touch, other: Touch) -> bool:
 
 @dataclass(frozen=True)
 class Links:
-    """The rare things of a week, and who touched them.
+    """The rare things of a week, and who touched them."""
 
-    Parameters
-    ----------
-    places : pandas.DataFrame
-        ``app_id``, ``ip``, ``network``, ``first_at`` and ``last_at``.
-    objects : dict of str to list of Touch
-        By finding id, and by app.
-    grants : dict of str to list of Touch
-        By app.
-    """
-
-    places: pd.DataFrame
-    objects: dict[str, list[Touch]]
-    grants: dict[str, list[Touch]]
+    places: pd.DataFrame  # ``app_id``, ``ip``, ``network``, ``first_at`` and ``last_at``
+    objects: dict[str, list[Touch]]  # by finding id, and by app
+    grants: dict[str, list[Touch]]  # by app
 
     def list_calls(self, touches: Sequence[Touch]) -> list[Hit]:
-        """Return which calls were made from the foreign places of a story, one hit an app and address.
+        """Return which calls were made from the foreign places of a story: a hit an app and address.
 
         Of any app from a network that is touched, and from any foreign network by an app that is.
         """
@@ -133,7 +111,7 @@ class Links:
         *,
         finding_id: str = "",
     ) -> list[Touch]:
-        """List the rare things somebody touched, no more than :data:`WINDOW` before or after a time."""
+        """List the rare things somebody touched within :data:`WINDOW` of a time."""
         column = {"app": "app_id", "ip": "ip", "network": "network"}.get(entity_type)
         rows = self.places[self.places[column] == entity] if column else self.places[:0]
         found = [

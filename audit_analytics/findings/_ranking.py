@@ -56,9 +56,9 @@ def rank_findings(
 ) -> list[Finding]:
     """Rank findings by severity; then what is unusual and found by a rule as well, then by E.
 
-    Of more newcomers (apps outside `with_past`) than three that are of high or critical severity, all
-    but the first three are high, stand behind all others that are, and say so: made-up ids cannot push
-    an attack down, and an attack on a young app stays above what is medium.
+    Of more newcomers (apps outside `with_past`) than three that are of high or critical severity,
+    all but the first three are high, stand behind all others that are, and say so: made-up ids
+    cannot push an attack down, and an attack on a young app stays above what is medium.
     """
     far = {entity: case.far for entity, case in cases.items()}
     ranked = sorted(findings, key=lambda finding: _place(finding, far, crowd))

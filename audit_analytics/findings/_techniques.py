@@ -62,6 +62,7 @@ _SEEN: Final[dict[str, Callable[[pd.DataFrame], bool]]] = {
 def list_seen(techniques: Iterable[str], calls: pd.DataFrame) -> list[str]:
     """Return the techniques that follow from the calls of a finding, each once.
 
-    Thirteen calls an hour are no denial of service, and a search that was refused has collected nothing.
+    Thirteen calls an hour are no denial of service, and a search that was refused has collected
+    nothing.
     """
     return [t for t in dict.fromkeys(techniques) if t not in _SEEN or _SEEN[t](calls)]

@@ -29,15 +29,7 @@ _FOLLOWED: Final = ("app", "ip")
 
 @dataclass(frozen=True)
 class Beside:
-    """Finds what belongs to findings beside their reasons, in the hourly rollup.
-
-    Parameters
-    ----------
-    calls : Rollup
-        The hourly counts of the log.
-    week : Week
-        The report week.
-    """
+    """Finds what belongs to findings beside their reasons, in the hourly counts of the log."""
 
     calls: Rollup
     week: Week
@@ -45,8 +37,8 @@ class Beside:
     def find_through(self, hits: Iterable[Hit]) -> list[Hit]:
         """Find what got through where hits are about failures: the successes beside each.
 
-        Of an app: at that time, from the addresses that failed, over the APIs that failed or that the app
-        never used before the week. Of an address: whatever succeeded from then on.
+        Of an app: at that time, from the addresses that failed, over the APIs that failed or that
+        the app never used before the week. Of an address: whatever succeeded from then on.
         """
         found = []
         named: dict[str, tuple[str, ...]]

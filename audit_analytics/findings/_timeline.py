@@ -27,10 +27,11 @@ BEFORE: Final = pd.Timedelta(hours=1)
 
 
 def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str, Any]:
-    """Put the calls of a finding in order: like calls from one address without a long pause are a step.
+    """Put the calls of a finding in order.
 
-    `told` are those a reason is about; the others stayed below the budget. Where there are too many,
-    failures of several APIs are one step, then harmless successes; what is left over is counted.
+    A step is like calls from one address without a long pause. `told` are those a reason is about;
+    the others stayed below the budget. Where there are too many, failures of several APIs are one
+    step, then harmless successes; what is left over is counted.
     """
     if groups.empty:
         names = ("first_at", "last_at", "first_local", "last_local")
@@ -88,7 +89,8 @@ def number_steps(
 ) -> NDArray[np.intp]:
     """Return to which step each row belongs, from 0: like calls, until a long pause.
 
-    `keys` of shape (n_keys, n_rows) is what like calls share; rows are in its order and that of `first`.
+    `keys` of shape (n_keys, n_rows) is what like calls share; rows are in its order and that of
+    `first`.
 
     Examples
     --------

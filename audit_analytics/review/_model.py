@@ -96,7 +96,7 @@ class _Report(msgspec.Struct):
 
 
 def decode_report(content: bytes) -> dict[str, Any]:
-    """Decode a findings.json with everything that stands there; ValueError if it is none of this version.
+    """Decode a findings.json with all that stands there; ValueError if it is none of this version.
 
     Examples
     --------

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def fold_neighbours(hits: Sequence[Hit]) -> list[Hit]:
     """Tell what several addresses of a network did of one of them, and count the others.
 
-    Of the addresses of a network with a hit that stands alone, the worst one (by severity, then how rare
-    it is, then how much was observed) keeps its hits. Those of the same detectors of the others are left
-    out; one that does not stand alone follows, with ``neighbours`` in its facts: how many addresses they
-    were, all named in `where`.
+    Of the addresses of a network with a hit that stands alone, the worst one (by severity, then how
+    rare it is, then how much was observed) keeps its hits. Those of the same detectors of the
+    others are left out; one that does not stand alone follows, with ``neighbours`` in its facts:
+    how many addresses they were, all named in `where`.
 
     Examples
     --------

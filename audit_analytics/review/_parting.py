@@ -24,21 +24,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PartedHits:
-    """A week's hits, as far as they are told and as far as they are hidden.
+    """A week's hits, as far as they are told and as far as they are hidden."""
 
-    Parameters
-    ----------
-    told : Reasons
-        What is reported.
-    hidden : Reasons
-        What would have been, but for a suppression.
-    split : SplitHits
-        All hits, parted by whether a suppression covers them.
-    """
-
-    told: Reasons
-    hidden: Reasons
-    split: SplitHits
+    told: Reasons  # what is reported
+    hidden: Reasons  # what would have been, but for a suppression
+    split: SplitHits  # all hits, parted by whether a suppression covers them
 
 
 def part_hits(

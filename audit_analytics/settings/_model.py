@@ -61,8 +61,8 @@ class RedactionSettings(Section):
     """What of a log is kept; payloads, query strings and answers never are.
 
     ``path = "masked"`` stores paths with the ids in them, as a frame of events holds them: only
-    e-mail addresses, phone numbers and what looks like a secret are hashed or masked. ``"template"``
-    stores the template of the API alone, and a keyed hash of the object beside it.
+    e-mail addresses, phone numbers and what looks like a secret are hashed or masked.
+    ``"template"`` stores the template of the API alone, and a keyed hash of the object beside it.
     ``rejects = "masked"`` keeps the text of rows that could not be read, in stores and in
     ``rejects.jsonl``; ``"counted"`` keeps the names and types of their fields at most.
     """

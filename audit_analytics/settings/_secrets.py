@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def read_secret(name: str, value: SecretStr | None, path: Path | None) -> SecretStr | None:
-    """Return a secret from its own setting or from the file it is mounted as, without the last newline.
+    """Return a secret from its own setting or from the file it is mounted as, less the last newline.
 
     None if neither is set. Both at once, an empty secret or a file that cannot be read is refused.
 

@@ -48,34 +48,18 @@ GROWTH_HOURS: Final = 160
 
 
 class Scenario(NamedTuple):
-    """A kind of attack.
+    """A kind of attack."""
 
-    Parameters
-    ----------
-    inject : callable
-        ``(rng, target, start, size) -> calls``; `start` in epoch seconds, size 1 is usual.
-    hours : float
-        How long it lasts.
-    between : tuple of int
-        Hours of the day, in the tenant's zone, between which it starts.
-    choose : callable
-        ``(targets, week) -> targets``: those it makes sense for; `week` is when the week of the
-        attack starts, epoch seconds.
-    description : str
-        What happens.
-    entity_type : {'app', 'ip'}
-        Whose behaviour gives it away.
-    removes : bool
-        Whether the app's own calls are missing while it lasts.
-    """
-
+    # ``(rng, target, start, size) -> calls``; `start` in epoch seconds, size 1 is usual
     inject: Inject
-    hours: float
-    between: tuple[int, int]
+    hours: float  # how long it lasts
+    between: tuple[int, int]  # hours of the day, in the tenant's zone, between which it starts
+    # ``(targets, week) -> targets``: those it makes sense for; `week` is when the week of the
+    # attack starts, epoch seconds
     choose: Choose
-    description: str
-    entity_type: Literal["app", "ip"] = "app"
-    removes: bool = False
+    description: str  # what happens
+    entity_type: Literal["app", "ip"] = "app"  # whose behaviour gives it away
+    removes: bool = False  # whether the app's own calls are missing while it lasts
 
 
 def find_scenario(name: str) -> Scenario:

@@ -25,25 +25,13 @@ HOLIDAYS: Final = frozenset({*(date(2026, 10, day) for day in range(1, 8)), date
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """The hours of a simulated log.
+    """The hours of a simulated log."""
 
-    Parameters
-    ----------
-    start, end : int
-        First second of the log and the second after its last, epoch.
-    starts : numpy.ndarray of int64 of shape (hours,)
-        Start of every hour, epoch seconds.
-    hour : numpy.ndarray of int of shape (hours,)
-        Hour of the day in the tenant's zone, 0 to 23.
-    off : numpy.ndarray of bool of shape (hours,)
-        Whether the hour lies on a weekend or a holiday.
-    """
-
-    start: int
+    start: int  # first second of the log and the second after its last, epoch
     end: int
-    starts: NDArray[np.int64]
-    hour: NDArray[np.intp]
-    off: NDArray[np.bool_]
+    starts: NDArray[np.int64]  # start of every hour, epoch seconds
+    hour: NDArray[np.intp]  # hour of the day in the tenant's zone, 0 to 23
+    off: NDArray[np.bool_]  # whether the hour lies on a weekend or a holiday
 
     @property
     def week(self) -> NDArray[np.int64]:

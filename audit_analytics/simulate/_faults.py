@@ -98,13 +98,7 @@ repeated_page, duplicates, unsorted, empty_page, endless, outside_window : float
 
 
 class FaultPlan:
-    """Deals the faults out to requests, whichever thread they come from.
-
-    Parameters
-    ----------
-    faults : Faults
-        What to deal.
-    """
+    """Deals the faults out to requests, whichever thread they come from."""
 
     def __init__(self, faults: Faults) -> None:
         self._script = list(reversed(faults.script))

@@ -74,9 +74,9 @@ def _plant_grants(company: Company) -> pd.DataFrame:
     """Draw what each app was granted: one row a grant, with :data:`PLANTED`.
 
     One scope for each API that answered the app (``needed``, granted hours before an honest release
-    begins to use it), others whose APIs never did (``unused``; ``recent`` if granted in the log's last ten
-    days or to a young app), scopes that serve events or fields only, and ``hostile`` ones of whoever had
-    a scope granted before an attack.
+    begins to use it), others whose APIs never did (``unused``; ``recent`` if granted in the log's
+    last ten days or to a young app), scopes that serve events or fields only, and ``hostile`` ones
+    of whoever had a scope granted before an attack.
     """
     calls = company.calls[company.calls["code"] == 0]
     calls = calls.astype({"app_id": "str", "api": "str"})

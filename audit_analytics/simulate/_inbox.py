@@ -25,23 +25,10 @@ Reply = tuple[int, dict[str, Any]]
 
 
 class Inbox:
-    """Checks and keeps what is delivered.
+    """Checks and keeps what is delivered: bodies in order, and uploads by file key or image key.
 
-    Parameters
-    ----------
-    hook : str
-        Last part of the webhook's path.
-    hook_secret : str
-        Signs the webhook's requests; empty if they are not signed.
-    keyword : str, default ''
-        Has to be in each webhook message; empty if none has to.
-
-    Attributes
-    ----------
-    delivered : list of dict
-        Bodies accepted by the webhook and by the messages endpoint, in order.
-    uploads : dict of str to bytes
-        Contents by file key or image key.
+    `hook` is the last part of the webhook's path, `hook_secret` signs its requests, and `keyword`
+    has to be in each of its messages; empty where there is none.
     """
 
     def __init__(self, *, hook: str, hook_secret: str, keyword: str = "") -> None:
@@ -55,7 +42,7 @@ class Inbox:
         self._lock = threading.Lock()
 
     def accept_hook(self, hook: str, body: bytes, *, now: float) -> Reply:  # noqa: PLR0911 - one a rule
-        """Answer a request to the webhook with HTTP status, 200 even if refused, and code and message."""
+        """Answer a request to the webhook: HTTP status, 200 even if refused, with code and message."""
         if hook != self._hook:
             return 200, _answer(19001, "param invalid: incoming webhook access token invalid")
         if any(quota.take(now) for quota in self._quotas):

@@ -28,21 +28,11 @@ if TYPE_CHECKING:
 
 
 class Incident(NamedTuple):
-    """One honest incident: unusual, and nobody's fault.
+    """One honest incident: unusual, and nobody's fault."""
 
-    Parameters
-    ----------
-    kind : str
-        What happened, or ``outage``.
-    app_id : str
-        The app it happened to; '' for the whole platform.
-    start_at, end_at : int
-        When it began and ended, epoch seconds.
-    """
-
-    kind: str
-    app_id: str
-    start_at: int
+    kind: str  # what happened, or ``outage``
+    app_id: str  # the app it happened to; '' for the whole platform
+    start_at: int  # when it began and ended, epoch seconds
     end_at: int
 
 

@@ -33,47 +33,19 @@ class BadRequest(ValueError):  # noqa: N818 - named after the HTTP status
 
 @dataclass(frozen=True)
 class Slice:
-    """Rows of one page.
+    """Rows of one page."""
 
-    Parameters
-    ----------
-    rows : list of int
-        Positions in the ledger.
-    page_token : str
-        Leads to the next page; empty if this is the last one.
-    """
-
-    rows: list[int]
-    page_token: str
+    rows: list[int]  # positions in the ledger
+    page_token: str  # leads to the next page; empty if this is the last one
 
 
 class Ledger:
-    """The items of a log, sorted by time.
+    """The items of a log, sorted by time: ids, epoch seconds and JSON texts by position.
 
-    Parameters
-    ----------
-    items : iterable of dict, or pathlib.Path
-        Items as the API has them, or a folder (or file) of ``.jsonl`` or ``.jsonl.gz`` whose lines
-        are pages or items.
-    late_share : float, default 0
-        Share of rows that show up late, the same ones each time.
-    late_seconds : float, default 0
-        How long after its event time a late row shows, in seconds.
-    page_token_seconds : float, default 7200
-        Life of a page token, in seconds.
-    includes_start, includes_end : bool, default True
-        Whether a row at the very start or end second of a query belongs to it.
-    is_descending : bool, default False
-        Whether the newest row comes first.
-
-    Attributes
-    ----------
-    ids : list of str
-        The ids, by position.
-    times : array
-        Event times in epoch seconds, by position.
-    texts : list of bytes
-        The items as JSON, by position.
+    They come as the API has them, or from a folder (or file) of ``.jsonl`` or ``.jsonl.gz`` whose
+    lines are pages or items. `late_share` of them, the same ones each time, show `late_seconds`
+    after their time. Whether a row at the very start or end second of a query belongs to it, and
+    the newest comes first, nobody documents: both can be had.
 
     Examples
     --------
@@ -114,7 +86,7 @@ class Ledger:
         self.texts = [row[3] for row in rows]
 
     def read(self, query: dict[str, Any], *, now: float) -> Slice:
-        """Return the page a request asks for; rows after `now` are not there yet. BadRequest if it is wrong."""
+        """Return the page a request asks for, BadRequest if it is wrong; rows after `now` do not exist."""
         page_size = _whole(query, "page_size", 20)
         first_second, last_second = (
             _whole(query, "start_time", 0),

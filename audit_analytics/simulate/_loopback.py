@@ -19,36 +19,16 @@ _log = logging.getLogger(__name__)
 
 
 class Reply(NamedTuple):
-    """What goes back.
-
-    Parameters
-    ----------
-    status : int
-        HTTP status.
-    body : bytes
-        Body.
-    code : int
-        Business code in the body; -1 without one.
-    headers : dict of str to str
-        Further headers.
-    content_type : str
-        Type of the body.
-    is_cut : bool, default False
-        Whether the connection breaks in the middle of the body.
-    is_dropped : bool, default False
-        Whether the connection ends without an answer.
-    trickle_seconds : float, default 0
-        How long each byte of head and body takes, in real seconds.
-    """
+    """What goes back."""
 
     status: int
     body: bytes
-    code: int
+    code: int  # business code in the body; -1 without one
     headers: dict[str, str]
     content_type: str = "application/json; charset=utf-8"
-    is_cut: bool = False
-    is_dropped: bool = False
-    trickle_seconds: float = 0.0
+    is_cut: bool = False  # whether the connection breaks in the middle of the body
+    is_dropped: bool = False  # whether the connection ends without an answer
+    trickle_seconds: float = 0.0  # how long each byte of head and body takes, in real seconds
 
 
 def json_reply(
@@ -66,16 +46,8 @@ def not_found() -> Reply:
 class LoopbackServer(http.server.ThreadingHTTPServer):
     """Listens on a loopback address and hands each POST request to `answer`, or GET to `show`.
 
-    Parameters
-    ----------
-    address : tuple of str and int
-        Address and port; 0 for a free one.
-    answer : callable
-        Takes the path, the headers (names in lower case) and the body, returns a :class:`Reply`.
-    clock : callable
-        Returns the time of the Date header, in epoch seconds.
-    show : callable, optional
-        Takes path and headers of a GET request; without it there is nothing to get.
+    `answer` takes the path, the headers (names in lower case) and the body, `show` no body; `clock`
+    gives the Date header.
     """
 
     daemon_threads = True

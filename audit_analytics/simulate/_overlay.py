@@ -26,24 +26,12 @@ _TRIES = 50
 
 @dataclass(frozen=True)
 class Plan:
-    """An attack that will be made: the same target and start at every size.
-
-    Parameters
-    ----------
-    scenario : str
-        Name of ``attacks.SCENARIOS``.
-    target : Target
-        The app.
-    start : int
-        When it starts, epoch seconds.
-    seed : tuple of int
-        Its source of randomness.
-    """
+    """An attack that will be made: the same target and start at every size."""
 
     scenario: str
     target: Target
-    start: int
-    seed: tuple[int, ...]
+    start: int  # when it starts, epoch seconds
+    seed: tuple[int, ...]  # its source of randomness
 
 
 @dataclass(frozen=True)

@@ -37,91 +37,39 @@ RETIRED_INDEX: Final = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Role:
-    """What apps of one kind do; ``roles.toml`` says what each field means.
-
-    Parameters
-    ----------
-    name, kind : str
-        What the apps do, and their rhythm.
-    calls_per_day : float
-        Calls on a working day.
-    objects : int
-        How many objects the app touches.
-    network, token : str
-        Where it calls from, and whether it caches its token.
-    apis : dict of str to float
-        Weight of each canonical API.
-    adopts : list of str
-        APIs an honest release may add.
-    chain : float
-        Calls a trigger.
-    minutes, hours : tuple of int
-        When a run starts.
-    """
+    """What apps of one kind do; ``roles.toml`` says what each field means."""
 
     name: str
     kind: Literal["office", "flat", "cron", "sparse", "sync"]
-    calls_per_day: float
-    objects: int
-    network: str
+    calls_per_day: float  # calls on a working day
+    objects: int  # how many objects the app touches
+    network: str  # where it calls from, and whether it caches its token
     token: Literal["cached", "each"]
-    apis: dict[str, float]
-    adopts: list[str]
-    chain: float = 1.0
-    minutes: tuple[int, ...] = (0,)
+    apis: dict[str, float]  # weight of each canonical API
+    adopts: list[str]  # APIs an honest release may add
+    chain: float = 1.0  # calls a trigger
+    minutes: tuple[int, ...] = (0,)  # when a run starts
     hours: tuple[int, ...] = tuple(range(24))
 
 
 @dataclass(frozen=True, kw_only=True)
 class App:
-    """One app of the tenant.
+    """One app of the tenant."""
 
-    Parameters
-    ----------
-    app_id : str
-        ``cli_`` and 16 hex digits.
-    name : str
-        Role and number; the log does not show it.
-    role : Role
-        What it does.
-    calls_per_day : float
-        Its own mean on a working day.
-    shape : float
-        Dispersion of its hours: the variance of the gamma factor on each hour's rate.
-    weekend : float
-        Level on days off, as a share of a working day.
-    growth : float
-        Change of its level a week.
-    error_share : float
-        Share of its calls that fail on an ordinary day.
-    gap : float
-        Seconds between two calls of one run.
-    shift : int
-        Minutes its schedule lies after its role's.
-    addresses : tuple of str
-        Where it calls from.
-    shares : tuple of float
-        Share of the calls from each address.
-    spelling : {'colon', 'brace', 'literal'}
-        How the log writes the placeholders of its api_key.
-    start, end : int
-        First second it lives and the second after its last, epoch.
-    """
-
-    app_id: str
-    name: str
+    app_id: str  # ``cli_`` and 16 hex digits
+    name: str  # role and number; the log does not show it
     role: Role
-    calls_per_day: float
-    shape: float
-    weekend: float
-    growth: float
-    error_share: float
-    gap: float
-    shift: int
-    addresses: tuple[str, ...]
-    shares: tuple[float, ...]
-    spelling: str
-    start: int
+    calls_per_day: float  # its own mean on a working day
+    shape: float  # dispersion of its hours: the variance of the gamma factor on each hour's rate
+    weekend: float  # level on days off, as a share of a working day
+    growth: float  # change of its level a week
+    error_share: float  # share of its calls that fail on an ordinary day
+    gap: float  # seconds between two calls of one run
+    shift: int  # minutes its schedule lies after its role's
+    addresses: tuple[str, ...]  # where it calls from
+    shares: tuple[float, ...]  # share of the calls from each address
+    spelling: str  # colon, brace or literal: how the log writes the placeholders of its api_key
+    start: int  # first second it lives, and the second after its last, epoch
     end: int
 
 
@@ -156,7 +104,7 @@ def write_address(prefix: str, host: int) -> str:
 
 
 def make_app(index: int, rng: np.random.Generator, clock: Clock, *, volume: float) -> App:
-    """Draw one app; which role it plays depends on its number alone. `volume` is a factor on its calls."""
+    """Draw one app, its calls multiplied by `volume`; its role depends on its number alone."""
     roles = _load_roles()
     role = roles[index % len(roles)]
     addresses, shares = draw_addresses(rng, role.network)

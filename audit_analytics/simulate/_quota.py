@@ -12,14 +12,7 @@ ALGORITHMS: Final = ("sliding", "fixed")
 class Quota:
     """Counts requests as they arrive; refused ones do not count.
 
-    Parameters
-    ----------
-    limit : int
-        Requests a period.
-    period_seconds : float
-        Length of the period, in seconds.
-    algorithm : {'sliding', 'fixed'}
-        Whether the period ends now, or begins at a multiple of its length.
+    The period ends now (``sliding``), or begins at a multiple of its length (``fixed``).
 
     Examples
     --------

@@ -55,10 +55,11 @@ def make_rows(
     obj: ArrayLike = 0,
     outcome: str = "ok",
 ) -> pd.DataFrame:
-    """Make a table of calls, with :data:`COLUMNS`; fractions of seconds are cut off, as the log does.
+    """Make a table of calls, with :data:`COLUMNS`; fractions of seconds are cut off, as in the log.
 
-    `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called, which an
-    API without placeholders does not show. :func:`fail_rows` sets the outcome of some of them.
+    `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called,
+    which an API without placeholders does not show. :func:`fail_rows` sets the outcome of some of
+    them.
 
     Examples
     --------

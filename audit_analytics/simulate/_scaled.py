@@ -10,14 +10,7 @@ from dataclasses import dataclass, field
 class ScaledClock:
     """Seconds since the epoch, `speed` times as fast; the same in every process it is sent to.
 
-    Parameters
-    ----------
-    speed : float, default 1
-        Seconds of this clock a real second.
-    skew_seconds : float, default 0
-        How far it is ahead when it starts.
-    started_at : float
-        Real time at which it starts, in seconds since the epoch; now if not given.
+    It starts at the real time `started_at`, `skew_seconds` ahead.
 
     Examples
     --------

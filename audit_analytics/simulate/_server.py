@@ -45,24 +45,12 @@ _log = logging.getLogger(__name__)
 
 
 class Served(NamedTuple):
-    """One request that was answered.
+    """One request that was answered."""
 
-    Parameters
-    ----------
-    at : float
-        When it arrived, in epoch seconds of the server's clock.
-    path : str
-        Its path, without the query string.
-    status : int
-        HTTP status of the answer.
-    code : int
-        Business code of the answer; -1 if it had none.
-    """
-
-    at: float
-    path: str
-    status: int
-    code: int
+    at: float  # when it arrived, in epoch seconds of the server's clock
+    path: str  # its path, without the query string
+    status: int  # HTTP status of the answer
+    code: int  # business code of the answer; -1 if it had none
 
 
 class StandIn:

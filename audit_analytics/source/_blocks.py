@@ -57,7 +57,7 @@ _OPENING, _CLOSING = b"{}"
 
 
 def read_block(block: bytes) -> tuple[Fields, int] | None:
-    r"""Read lines that are all items, or all pages of items: the fields by name, and how many lines.
+    r"""Read lines that are all items, or all pages of items: fields by name, and how many lines.
 
     None instead if anything at all is unusual.
 

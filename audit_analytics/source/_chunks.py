@@ -38,17 +38,8 @@ def read_plain(stream: BinaryIO, size: int | None = None) -> Iterator[bytes]:
 class Unzipped:
     """A gzip-compressed file, to be iterated over chunk by chunk.
 
-    Parameters
-    ----------
-    stream : file object
-        At its beginning.
-
-    Attributes
-    ----------
-    damage : str
-        Why it could not be read to its end; '' if it could.
-    lost_bytes : int
-        Bytes of text that were not read, as far as can be told.
+    Afterwards ``damage`` says why it could not be read to its end, '' if it could, and
+    ``lost_bytes`` how much text was not read, as far as can be told.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -82,7 +73,8 @@ def cut_lines(
 ) -> Iterator[bytes]:
     r"""Cut chunks into whole lines, about ``LINES`` bytes of them.
 
-    `lose` is told the beginning and the size of each line over the limit; an empty one stands for it.
+    `lose` is told the beginning and the size of each line over the limit; an empty one stands for
+    it.
 
     Examples
     --------
@@ -119,7 +111,7 @@ def cut_lines(
 
 
 def has_lines(lines: list[bytes], *, whole: bool) -> bool:
-    """Tell JSONL from documents over many lines, by the first lines; `whole` if they are the whole file.
+    """Tell JSONL from documents over many lines, by the first lines, which may be the `whole` file.
 
     Examples
     --------

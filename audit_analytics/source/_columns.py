@@ -63,27 +63,14 @@ def pause_collector() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Packed:
-    """Columns to be joined to others.
+    """Columns to be joined to others."""
 
-    Parameters
-    ----------
-    batches : list of dict
-        Columns by name, arrays of the rows of one batch.
-    distinct : dict of str to list
-        The distinct values behind the codes of a column.
-    """
-
-    batches: list[dict[str, Any]]
-    distinct: dict[str, list[Any]]
+    batches: list[dict[str, Any]]  # columns by name, arrays of the rows of one batch
+    distinct: dict[str, list[Any]]  # the distinct values behind the codes of a column
 
 
 class Columns:
     """Collect items as columns of codes and build the table of events from them.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-        The APIs and their sensitivity.
 
     Examples
     --------
@@ -140,7 +127,7 @@ class Columns:
             self._flush()
 
     def add_fields(self, fields: Fields, source: str) -> None:
-        """Take in the fields of many items, as :func:`audit_analytics.source._blocks.read_block` gives them."""
+        """Take in the fields of many items, as :func:`read_block` gives them."""
         self._flush()
         sources = np.full(len(fields["id"]), self._source[source], np.int32)
         self._batches.append(self._read_fields(fields, sources))
@@ -162,7 +149,7 @@ class Columns:
         self._batches += packed.batches
 
     def build(self) -> tuple[pd.DataFrame, bool]:
-        """Build table ``schema.EVENTS`` in the order of reading; tell whether every id is surely there once."""
+        """Build table ``schema.EVENTS`` in the order of reading; tell whether every id surely is unique."""
         self._flush()
         if not self._batches:
             return EVENTS.empty(), True

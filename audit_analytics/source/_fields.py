@@ -70,8 +70,8 @@ def _find_code(response: str) -> int | None:
 def read_address(text: str) -> str:
     """Normalise the first of one address or several, with or without port, zone or brackets.
 
-    It is written as :mod:`ipaddress` does, an IPv4-mapped one as IPv4; what holds no address, such as the
-    name of a service, stays as its first 64 characters.
+    It is written as :mod:`ipaddress` does, an IPv4-mapped one as IPv4; what holds no address, such
+    as the name of a service, stays as its first 64 characters.
 
     Examples
     --------

@@ -38,29 +38,13 @@ _Reject = tuple[str, int, str, str]
 
 @dataclass(frozen=True)
 class PackedLog:
-    """What one builder took in, to be absorbed by another one.
-
-    Parameters
-    ----------
-    columns : Packed
-        The events.
-    frames : list of pandas.DataFrame
-        Events that came as frames.
-    rejects : list of tuple
-        Source, row, reason and text of the first rejects.
-    reasons : collections.Counter
-        All rejects by reason.
-    notes : collections.Counter
-        What had to be converted, cut or ignored.
-    rows_read : int
-        Rows taken in.
-    """
+    """What one builder took in, to be absorbed by another one."""
 
     columns: Packed
-    frames: list[pd.DataFrame]
-    rejects: list[_Reject]
-    reasons: Counter[str]
-    notes: Counter[str]
+    frames: list[pd.DataFrame]  # events that came as frames
+    rejects: list[_Reject]  # source, row, reason and text of the first rejects
+    reasons: Counter[str]  # all rejects by reason
+    notes: Counter[str]  # what had to be converted, cut or ignored
     rows_read: int
 
 

@@ -77,8 +77,8 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
 def drop_duplicates(events: pd.DataFrame, *, unique: bool = False) -> tuple[pd.DataFrame, int, int]:
     """Keep the first row of every id, sort by (at, id), and count rows dropped.
 
-    They are counted once more where they differ from the row kept. `unique` says that every id is known
-    to be there once; then none is looked for.
+    They are counted once more where they differ from the row kept. `unique` says that every id is
+    known to be there once; then none is looked for.
 
     Examples
     --------

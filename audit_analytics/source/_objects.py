@@ -24,11 +24,11 @@ def name_objects(
     key_codes: NDArray[np.int32],
     keys: list[str],
 ) -> dict[int, str]:
-    """Find the concrete paths of a batch of calls: by row, where the API has placeholders and one is named.
+    """Find the concrete paths of a batch of calls, by row: where an API has placeholders, and one is named.
 
-    `apis` has the code of each row's API and `templates` by code the segments of its canonical path.
-    `paths` are as logged, '' where missing; `key_codes` points into `keys`, the keys as logged: one may
-    be concrete where the path is a template.
+    `apis` has the code of each row's API and `templates` by code the segments of its canonical
+    path. `paths` are as logged, '' where missing; `key_codes` points into `keys`, the keys as
+    logged: one may be concrete where the path is a template.
 
     Examples
     --------

@@ -51,12 +51,7 @@ _NAMES_MANY: Final = re.compile(r".*(?:_ids|[a-z]Ids)|(?:.*_)?(?:emails|mobiles)
 class ParameterReader:
     """Read columns of parameters; the calls of an app mostly carry the same names.
 
-    Parameters
-    ----------
-    names : Vocabulary
-        Codes of the sets of names, shared by the readers of one table.
-    only_lists : bool
-        Take only lists of ids, e-mails or mobiles as objects.
+    `only_lists` takes only lists of ids, e-mails or mobiles as objects.
 
     Examples
     --------
@@ -72,7 +67,7 @@ class ParameterReader:
         self._shapes = _Shapes(names, only_lists=only_lists)
 
     def read(self, texts: pa.Array) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
-        """Read one column: the code of each row's set of names, and row and text of the objects named there."""
+        """Read one column: the code of each row's set of names, and the objects named, each with its row."""
         found = texts.dictionary_encode(null_encoding="encode")
         places = found.indices.to_numpy()
         decoded = decode_parameters(found.dictionary)
@@ -144,7 +139,8 @@ def _decode_together(texts: pa.Array) -> list[Parameters] | None:
 def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Make the names of parameters fit to be stored: sorted, odd characters as '_'.
 
-    '*' stands for one that looks like a secret or a personal value. At most 32, of at most 64 characters.
+    '*' stands for one that looks like a secret or a personal value. At most 32, of at most 64
+    characters.
 
     Examples
     --------
@@ -157,8 +153,8 @@ def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
 def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]:
     """Find the parameters that name the object of a call by its id.
 
-    With `only_lists` these are lists of ids, e-mails or mobiles: a single id in a payload is mostly a
-    property of what is written, not what the call is about.
+    With `only_lists` these are lists of ids, e-mails or mobiles: a single id in a payload is mostly
+    a property of what is written, not what the call is about.
 
     Examples
     --------

@@ -56,23 +56,12 @@ _UNREADABLE: Final = (
 
 @dataclass(frozen=True)
 class Piece:
-    """A file or a range of its lines.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    label : str
-        Its name in events and rejects.
-    start : int, default 0
-        First byte of the range.
-    size : int, optional
-        Bytes of the range, whole lines; None for the whole file, whatever it holds.
-    """
+    """A file or a range of its lines."""
 
     path: Path
-    label: str
-    start: int = 0
+    label: str  # its name in events and rejects
+    start: int = 0  # first byte of the range
+    # bytes of the range, whole lines; None for the whole file, whatever it holds
     size: int | None = None
 
 
@@ -81,7 +70,7 @@ Part = tuple[Piece, ...]
 
 
 def split_files(files: Iterable[tuple[Path, str]]) -> list[Part]:
-    """Cut files into parts: large ones into ranges of lines, small ones put together, in their order."""
+    """Cut files into parts, in their order: large ones into ranges of lines, small ones joined."""
     parts: list[Part] = []
     small: list[Piece] = []
     size = 0
@@ -114,7 +103,7 @@ def count_cores() -> int:
 def read_parts(
     parts: list[Part], read: Callable[[Part], PartRead], n_jobs: int | None = None
 ) -> Iterator[PartRead]:
-    """Read parts with :func:`read_part`, several at once if there are many, and yield them in order.
+    """Read parts with :func:`read_part`, several at once if there are many; yield them in order.
 
     With each come the rows of its file that earlier parts have read.
     """

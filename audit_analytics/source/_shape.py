@@ -17,7 +17,7 @@ _FIELD: Final = re.compile(rf'"({"|".join(sorted(_NAMES))})"\s*:')
 
 
 def describe_shape(raw: bytes | str) -> str:
-    """Describe a row without a word of what it says: its size, and the type of each documented field.
+    """Describe a row without a word of what it says: size, and the type of each documented field.
 
     Other fields are counted: their names are written by callers, and may be a person's.
 

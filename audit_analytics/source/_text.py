@@ -44,20 +44,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 
 
 class TextReader:
-    """Read one JSON or JSONL file into a builder.
-
-    Parameters
-    ----------
-    label : str
-        Name of the file in events and rejects.
-    builder : EventBuilder
-        Takes the rows.
-
-    Attributes
-    ----------
-    row : int
-        Lines, or items of a document, read so far.
-    """
+    """Read one JSON or JSONL file into a builder; ``row`` counts lines, or items of a document."""
 
     def __init__(self, label: str, builder: EventBuilder) -> None:
         self.row = 0
@@ -76,7 +63,7 @@ class TextReader:
             self.lose("empty file")
 
     def read_lines(self, stream: BinaryIO, size: int) -> None:
-        """Read a part of a file that holds a document a line: `size` bytes from the beginning of a line."""
+        """Read `size` bytes, from the beginning of a line, of a file that holds a document a line."""
         self._by_line = True
         is_first = stream.tell() == 0
         for block in cut_lines(read_plain(stream, size), self._limit, self._lose_line):
@@ -108,8 +95,8 @@ class TextReader:
     ) -> None:
         """Take in what cannot be read: how it begins, and how much it is.
 
-        Its `size` in bytes counts as rows of the usual size, `rows` it has at least; `is_rest` says that more
-        than counted may have been lost.
+        Its `size` in bytes counts as rows of the usual size, `rows` it has at least; `is_rest` says
+        that more than counted may have been lost.
         """
         rows = max(1, rows, size // ROW_BYTES)
         if is_rest:

@@ -51,38 +51,18 @@ _BEGINNING: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A value of a text, or a part of it that is none.
+    """A value of a text, or a part of it that is none."""
 
-    Parameters
-    ----------
-    text : str
-        The value or the part.
-    line : int
-        Line breaks before it.
-    rows : int, default 0
-        0 for a value; otherwise the rows that were lost, as far as can be told.
-    is_rest : bool, default False
-        Whether more rows than counted may have been lost with it.
-    """
-
-    text: str
-    line: int
-    rows: int = 0
-    is_rest: bool = False
+    text: str  # the value or the part
+    line: int  # line breaks before it
+    rows: int = 0  # 0 for a value; otherwise the rows that were lost, as far as can be told
+    is_rest: bool = False  # whether more rows than counted may have been lost with it
 
 
 class Splitter:
     r"""Split a text that comes bit by bit; memory grows with the longest value.
 
-    Parameters
-    ----------
-    limit : int
-        Longest value, in characters; what is longer is a part that cannot be read.
-
-    Attributes
-    ----------
-    lines : int
-        Line breaks taken in.
+    What has more characters than `limit` is a part that cannot be read.
 
     Examples
     --------
@@ -229,8 +209,8 @@ class Splitter:
 def find_end(text: str, at: int) -> tuple[int, str]:
     """Find the end of a value by its brackets, however deep they are, and whether it is whole.
 
-    'open' if the text ends before the value does: then it was followed so far; 'damaged' if it cannot
-    be JSON.
+    'open' if the text ends before the value does: then it was followed so far; 'damaged' if it
+    cannot be JSON.
 
     Examples
     --------

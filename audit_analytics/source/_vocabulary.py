@@ -21,12 +21,7 @@ Clean = TypeVar("Clean", bound="Hashable")
 
 
 class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
-    """Codes of the distinct values of a column; a raw value is cleaned once.
-
-    Parameters
-    ----------
-    clean : callable
-        Turns a raw value into the one to be stored; several raw values may share one.
+    """Codes of the distinct values of a column; a raw value is cleaned once, several may share one.
 
     Examples
     --------
@@ -54,7 +49,7 @@ class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
         return code
 
     def encode(self, distinct: Iterable[Raw], places: NDArray[Any]) -> NDArray[np.int32]:
-        """Encode a column given by its distinct raw values and the place of each row's value among them."""
+        """Encode a column given by its distinct raw values and the place of each row's among them."""
         codes: NDArray[np.int32] = np.array([self[raw] for raw in distinct], np.int32)[places]
         return codes
 
@@ -88,7 +83,7 @@ def encode_pairs(
 
 
 def categorise(codes: NDArray[np.int32], values: list[str]) -> pd.Categorical:
-    """Build a column of categories from codes into values, which may repeat; each is a category once.
+    """Build a column of categories from codes into values; one that repeats is a category once.
 
     Examples
     --------

@@ -31,45 +31,23 @@ Long = Annotated[str, msgspec.Meta(max_length=TEXT_MAX)]
 
 
 class Detail(msgspec.Struct, gc=False):
-    """``log_detail`` of an item.
-
-    Parameters
-    ----------
-    path, method : str, optional
-        As logged.
-    query_param, payload : str, optional
-        JSON texts, possibly cut.
-    status_code : int, optional
-        HTTP status, business code, or 0 for "unknown".
-    response : str, optional
-        JSON text, possibly cut.
-    """
+    """``log_detail`` of an item."""
 
     path: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] | None = None
     method: Annotated[str, msgspec.Meta(max_length=METHOD_MAX)] | None = None
-    query_param: Long | None = None
+    query_param: Long | None = None  # JSON texts, possibly cut
     payload: Long | None = None
+    # HTTP status, business code, or 0 for "unknown"
     status_code: Annotated[int, msgspec.Meta(ge=-STATUS_MAX, le=STATUS_MAX)] | None = None
-    response: Long | None = None
+    response: Long | None = None  # JSON text, possibly cut
 
 
 class Item(msgspec.Struct, gc=False):
-    """One call as logged; what the fast decode accepts needs no further check.
+    """One call as logged; what the fast decode accepts needs no further check."""
 
-    Parameters
-    ----------
-    id : str
-        Log id, 1 to 256 characters; a longer one ends in ``~`` and a hash of the whole.
-    event_time : int
-        Seconds since the epoch.
-    api_key, app_id, ip : str, optional
-        As logged.
-    log_detail : Detail, optional
-        Request and answer.
-    """
-
+    # log id, 1 to 256 characters; a longer one ends in ``~`` and a hash of the whole
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_MAX)]
-    event_time: Annotated[int, msgspec.Meta(ge=FIRST_TIME, le=LAST_TIME)]
+    event_time: Annotated[int, msgspec.Meta(ge=FIRST_TIME, le=LAST_TIME)]  # seconds since the epoch
     api_key: Annotated[str, msgspec.Meta(max_length=MAX_KEY)] | None = None
     app_id: Name | None = None
     ip: Name | None = None
@@ -116,8 +94,8 @@ def decode_batch(text: bytes) -> list[Item] | None:
 def split_document(text: bytes) -> list[bytes] | str:
     """Take a JSON document apart into the texts of its items; pages within a list stay whole.
 
-    The document is a page, its data, a list of items or pages, or an item; if there are no items, the
-    reason comes instead.
+    The document is a page, its data, a list of items or pages, or an item; if there are no items,
+    the reason comes instead.
 
     Examples
     --------
@@ -169,7 +147,8 @@ def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | st
 def encode(value: object) -> bytes:
     """Encode a decoded item or page again, so that one way of reading serves both.
 
-    NumPy scalars are numbers, missing values null; what has no JSON raises whatever the encoder does.
+    NumPy scalars are numbers, missing values null; what has no JSON raises whatever the encoder
+    does.
 
     Examples
     --------

@@ -43,17 +43,9 @@ SETTLED_AFTER: Final = timedelta(days=2)
 
 @dataclass
 class Compaction:
-    """What a compaction did.
+    """What a compaction did."""
 
-    Parameters
-    ----------
-    before_count, after_count : int
-        Files of the days that were looked at, before and after.
-    rows_count : int
-        Rows of the files that were written.
-    """
-
-    before_count: int = 0
+    before_count: int = 0  # files of the days that were looked at, before and after
     after_count: int = 0
     rows_count: int = 0
 

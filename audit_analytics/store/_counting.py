@@ -41,35 +41,19 @@ _NO_EVENTS: Final = pa.schema(
 
 @dataclass(frozen=True)
 class HourCounts:
-    """The counts of some hours.
+    """The counts of some hours."""
 
-    Parameters
-    ----------
-    by_api, by_ip : pyarrow.Table
-        Tables :data:`audit_analytics.schema.CALLS_BY_API` and ``CALLS_BY_IP``.
-    damaged : list of datetime.datetime
-        Where the windows begin whose events cannot be read.
-    """
-
-    by_api: pa.Table
+    by_api: pa.Table  # ``schema.CALLS_BY_API``, and ``CALLS_BY_IP``
     by_ip: pa.Table
-    damaged: list[datetime]
+    damaged: list[datetime]  # where the windows begin whose events cannot be read
 
 
 @dataclass(frozen=True)
 class DuckEngine:
-    """Counts with DuckDB in this process.
+    """Counts with DuckDB in this process."""
 
-    Parameters
-    ----------
-    batch_rows : int, default BATCH_ROWS
-        Rows counted at once, at least one hour.
-    workers : int, default 2
-        Batches counted at once.
-    """
-
-    batch_rows: int = BATCH_ROWS
-    workers: int = 2
+    batch_rows: int = BATCH_ROWS  # rows counted at once, at least one hour
+    workers: int = 2  # batches counted at once
 
     def count(
         self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
@@ -120,7 +104,7 @@ def _read(
 
 
 def describe_apis(names: list[str], catalogue: Catalogue) -> dict[str, list[str]]:
-    """Say ``api``, ``category`` and ``severity`` by today's catalogue of APIs matched with another one.
+    """Say ``api``, ``category`` and ``severity`` by today's catalogue of APIs matched with another.
 
     An API outside the catalogue keeps its name.
 

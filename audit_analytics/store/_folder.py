@@ -44,18 +44,10 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Stored:
-    """What a store holds.
+    """What a store holds."""
 
-    Parameters
-    ----------
-    manifests : list of Manifest
-        The windows in order of time.
-    damaged : list of str
-        Files that cannot be read, with the reason.
-    """
-
-    manifests: list[Manifest] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
+    manifests: list[Manifest] = field(default_factory=list)  # the windows in order of time
+    damaged: list[str] = field(default_factory=list)  # files that cannot be read, with the reason
 
 
 @dataclass(frozen=True)

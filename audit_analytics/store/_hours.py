@@ -22,15 +22,9 @@ if TYPE_CHECKING:
 
 
 class Hour(NamedTuple):
-    """An hour on the tenant's clocks.
+    """An hour on the tenant's clocks."""
 
-    Parameters
-    ----------
-    start, end : datetime.datetime
-        When it begins and ends, UTC.
-    """
-
-    start: datetime
+    start: datetime  # UTC
     end: datetime
 
     @property
@@ -83,8 +77,8 @@ def sort_into_hours(manifests: Iterable[Manifest], zone: str) -> dict[date, Hour
 def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
     """Return what tells whether an hour has to be counted again.
 
-    Another one when a window is read again, comes or goes, and the same when windows are joined, which
-    changes no row.
+    Another one when a window is read again, comes or goes, and the same when windows are joined,
+    which changes no row.
     """
     text = "\n".join(
         sorted(

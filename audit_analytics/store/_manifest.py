@@ -44,25 +44,13 @@ class StoreTooNew(InputError):  # noqa: N818 - reads as what happened
 
 
 class Part(msgspec.Struct, frozen=True, array_like=True):
-    """A window that was joined with others.
-
-    Parameters
-    ----------
-    start, end : datetime.datetime
-        The range ``[start, end)``, UTC.
-    read_at : datetime.datetime
-        When the reading began, UTC.
-    rows_count : int
-        Its events.
-    serial : int
-        Its place in the order of storing.
-    """
+    """A window that was joined with others."""
 
     start: Instant
     end: Instant
     read_at: Instant
     rows_count: Count
-    serial: Count
+    serial: Count  # its place in the order of storing
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -65,39 +65,20 @@ _FORMAT: Final = {"compression": "zstd", "write_statistics": False, "write_page_
 
 
 class RollupManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file of counts was counted from.
+    """What a file of counts was counted from."""
 
-    Parameters
-    ----------
-    version : str
-        Fingerprint of form, SQL and catalogue.
-    hours : dict of str to str
-        Fingerprint of the windows of each hour, by :attr:`Hour.name`.
-    """
-
-    version: str = ""
-    hours: dict[str, str] = {}
+    version: str = ""  # fingerprint of form, SQL and catalogue
+    hours: dict[str, str] = {}  # fingerprint of the windows of each hour, by :attr:`Hour.name`
 
 
 @dataclass(frozen=True)
 class DayCounts:
-    """The counts of one day.
-
-    Parameters
-    ----------
-    day : datetime.date
-        The day, UTC.
-    tables : dict of str to pyarrow.Table
-        Both tables of ``KINDS``, ordered by their keys.
-    counted : list of datetime.datetime
-        Hours that were not up to date and were counted now.
-    damaged : list of datetime.datetime
-        Where the windows begin whose events cannot be read; tried again next time.
-    """
+    """The counts of one day."""
 
     day: date
-    tables: dict[str, pa.Table]
-    counted: list[datetime]
+    tables: dict[str, pa.Table]  # both tables of ``KINDS``, ordered by their keys
+    counted: list[datetime]  # hours that were not up to date and were counted now
+    # where the windows begin whose events cannot be read; tried again next time
     damaged: list[datetime]
 
 

@@ -28,22 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Verification:
-    """What a check found.
+    """What a check found."""
 
-    Parameters
-    ----------
-    windows_count, rows_count : int
-        What was checked.
-    hours_count : int
-        Hours whose kept counts were checked; those that are not up to date are left out, as they
-        are counted again before they are used.
-    problems : list of str
-        What is wrong: which file, what, and what to do.
-    """
-
-    windows_count: int = 0
+    windows_count: int = 0  # what was checked
     rows_count: int = 0
+    # hours whose kept counts were checked; those that are not up to date are left out, as they are
+    # counted again before they are used
     hours_count: int = 0
+    # what is wrong: which file, what, and what to do
     problems: list[str] = field(default_factory=list)
 
 

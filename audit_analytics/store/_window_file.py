@@ -35,8 +35,8 @@ def read_window(
 ) -> pa.Table:
     """Read the rows of a window, some columns of it as dictionaries (`words`).
 
-    WindowGone if the file is not that of this window any more; WindowUnreadable if it is damaged, which
-    is noted for the next sync, or cannot be read now.
+    WindowGone if the file is not that of this window any more; WindowUnreadable if it is damaged,
+    which is noted for the next sync, or cannot be read now.
     """
     with _open(store, window, words) as parquet:
         # handing the columns of a small window to threads takes longer than to read them

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[datetime, str]:
-    """Compare this machine's clock with the platform's: the time by the one that is behind, and what to say.
+    """Compare this machine's clock with the platform's: the earlier time, and what to say of it.
 
     The sentence has no full stop, and is empty if they agree.
     """

@@ -78,29 +78,9 @@ _log = logging.getLogger(__name__)
 
 
 class Fetching:
-    """One sync: its windows, its threads and what came of them.
+    """One sync: its windows, its threads and what came of them. The lock of the store is held.
 
-    Parameters
-    ----------
-    settings : Settings
-        Lengths of time and redaction.
-    store : Store
-        Where to; its lock is held.
-    client : AuditLogClient
-        Where from.
-    sensitive_only : bool
-        Fetch only calls of the catalogue's critical and high APIs.
-    clock : callable
-        Returns seconds since the epoch.
-    progress : callable or None
-        As :func:`audit_analytics.sync.run.sync` has it.
-    stop : threading.Event
-        Set when the threads are to leave.
-
-    Attributes
-    ----------
-    result : SyncResult
-        What came of it.
+    `stop` is set when the threads are to leave.
     """
 
     def __init__(

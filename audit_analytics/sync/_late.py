@@ -67,8 +67,8 @@ def _choose_spans(
 ) -> tuple[list[list[Manifest]], int]:
     """Choose which windows are counted again; return them, and how many would cost too much.
 
-    They come in spans of windows that follow one another within a day of UTC, the newest first, which
-    together cost at most :data:`REQUESTS_MAX` requests.
+    They come in spans of windows that follow one another within a day of UTC, the newest first,
+    which together cost at most :data:`REQUESTS_MAX` requests.
     """
     spans: list[list[Manifest]] = []
     for manifest in manifests:
@@ -103,8 +103,9 @@ def look_for_late(
 ) -> dict[Window, int]:
     """Count the rows of recent windows again, once a day: how many came late into each.
 
-    ``read(window)`` gives the events of a span, batch by batch; `windows` are read anyway. A window is
-    read for the last time `settled_after` its end. After an error that is `hopeless` no span is asked for.
+    ``read(window)`` gives the events of a span, batch by batch; `windows` are read anyway. A window
+    is read for the last time `settled_after` its end. After an error that is `hopeless` no span is
+    asked for.
     """
     if not _is_count_due(store.folder, now):
         return {}

@@ -26,7 +26,7 @@ BATCH_BYTES: Final = 16 * 2**20
 def read_batches(
     client: AuditLogClient, queries: Iterable[Query], budget: Budget, note: Callable[[Page], object]
 ) -> Iterator[tuple[list[Any], int]]:
-    """Read the pages of a window, once for each filter: batches of items, and in how many pages they came.
+    """Read the pages of a window, once for each filter: batches of items, each with its pages.
 
     At least one batch is yielded; `note` is called with each page.
     """

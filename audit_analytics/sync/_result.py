@@ -14,70 +14,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a sync is.
-
-    Parameters
-    ----------
-    windows_count : int
-        Windows to read.
-    done_count, failed_count : int
-        Windows read, and windows that failed.
-    rows_count : int
-        Events stored so far.
-    requests_count : int
-        Requests sent so far.
-    minutes_left : float or None
-        At the full quota, judged by the windows read so far; None before the first one.
-    window : str
-        The window this is about, as an ISO interval; '' if it is about none.
-    """
+    """How far a sync is."""
 
     windows_count: int
-    done_count: int = 0
+    done_count: int = 0  # windows read, and windows that failed
     failed_count: int = 0
-    rows_count: int = 0
-    requests_count: int = 0
+    rows_count: int = 0  # events stored so far
+    requests_count: int = 0  # requests sent so far
+    # at the full quota, judged by the windows read so far; None before the first one
     minutes_left: float | None = None
-    window: str = ""
+    window: str = ""  # the window this is about, as an ISO interval; '' if it is about none
 
 
 @dataclass
 class SyncResult:
-    """What came of a sync.
-
-    Parameters
-    ----------
-    planned : list of Window
-        The windows that were due.
-    stored : list of Manifest
-        What was stored; more than were planned if some had to be halved.
-    failed : dict of Window to str
-        Windows that failed, and why.
-    stopped : AuditAnalyticsError or None
-        Why the sync stopped before its end.
-    missing : list of Window
-        Windows that were due and are not stored, the failed ones among them.
-    removed_count : int
-        Windows removed because of their age.
-    late : dict of Window to int
-        Windows that were read again because rows came later than expected, and how many had.
-    clock : str
-        How this machine's clock disagrees with the platform's; empty if it does not.
-    is_open : bool
-        Whether it was to read up to now, whenever that is.
-    counts : dict of str to int
-        What the client noticed; see :class:`~audit_analytics.feishu.client.AuditLogClient`.
-    """
+    """What came of a sync."""
 
     planned: list[Window]
+    # what was stored; more than were planned if some had to be halved
     stored: list[Manifest] = field(default_factory=list)
-    failed: dict[Window, str] = field(default_factory=dict)
-    stopped: AuditAnalyticsError | None = None
+    failed: dict[Window, str] = field(default_factory=dict)  # windows that failed, and why
+    stopped: AuditAnalyticsError | None = None  # why the sync stopped before its end
+    # windows that were due and are not stored, the failed ones among them
     missing: list[Window] = field(default_factory=list)
-    removed_count: int = 0
+    removed_count: int = 0  # windows removed because of their age
+    # windows that were read again because rows came later than expected, and how many had
     late: dict[Window, int] = field(default_factory=dict)
-    clock: str = ""
-    is_open: bool = True
+    clock: str = ""  # how this machine's clock disagrees with the platform's; empty if it does not
+    is_open: bool = True  # whether it was to read up to now, whenever that is
+    # what the client noticed; see :class:`~audit_analytics.feishu.client.AuditLogClient`
     counts: dict[str, int] = field(default_factory=dict)
 
     def summarise(self) -> dict[str, Any]:
@@ -120,8 +85,8 @@ class SyncResult:
     def find_error(self) -> AuditAnalyticsError | None:
         """Return what is to be reported where the sync is not complete; None if nothing is amiss.
 
-        It says which windows are missing and how to go on, or that nobody knows where the log ends because
-        the clocks disagree.
+        It says which windows are missing and how to go on, or that nobody knows where the log ends
+        because the clocks disagree.
         """
         clock = f". Also, {self.clock}" if self.clock else ""
         if self.stopped is None and not self.missing:

@@ -33,18 +33,13 @@ _SECOND: Final = timedelta(seconds=1)
 class Window:
     """A span of time, without its end.
 
-    Parameters
-    ----------
-    start, end : datetime.datetime
-        The span ``[start, end)`` in UTC, whole seconds.
-
     Examples
     --------
     >>> str(Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)))
     '2026-03-02T09:00:00Z/2026-03-02T10:00:00Z'
     """
 
-    start: datetime
+    start: datetime  # the span ``[start, end)`` in UTC, whole seconds
     end: datetime
 
     def __str__(self) -> str:
@@ -61,20 +56,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Reading:
-    """A window as it was read.
-
-    Parameters
-    ----------
-    window : Window
-        The span.
-    read_at : datetime.datetime
-        When the reading began, in UTC.
-    is_kept : bool, default False
-        Whether it stays whatever its age: what is read without a filter is not replaced by less.
-    """
+    """A window as it was read."""
 
     window: Window
-    read_at: datetime
+    read_at: datetime  # when the reading began, in UTC
+    # whether it stays whatever its age: what is read without a filter is not replaced by less
     is_kept: bool = False
 
     def is_settled(self, now: datetime, settle: timedelta = SETTLE) -> bool:
@@ -110,11 +96,11 @@ def plan_windows(
 ) -> list[Window]:
     """List the windows a sync has to read, in order of time, from `since` (moved back to the grid).
 
-    A window read sooner than `settle` after its end is read again, at most once every so long; one read
-    sooner than `reread` is read once more when that has passed. The windows do not overlap, and together
-    with the readings that are not due they leave no gap; only the rest of an hour that was begun waits
-    until its reading is due. The window of a reading that is due begins where it began and is as long at
-    least, so that it replaces what is stored.
+    A window read sooner than `settle` after its end is read again, at most once every so long; one
+    read sooner than `reread` is read once more when that has passed. The windows do not overlap,
+    and together with the readings that are not due they leave no gap; only the rest of an hour that
+    was begun waits until its reading is due. The window of a reading that is due begins where it
+    began and is as long at least, so that it replaces what is stored.
 
     Examples
     --------
