@@ -7,8 +7,9 @@ import json
 import logging
 import secrets
 import socket
+import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +48,7 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
     """Listens on a loopback address and hands each POST request to `answer`, or GET to `show`.
 
     `answer` takes the path, the headers (names in lower case) and the body, `show` no body; `clock`
-    gives the Date header.
+    gives the Date header. As a context it serves in a thread of its own.
     """
 
     daemon_threads = True
@@ -72,6 +73,18 @@ class LoopbackServer(http.server.ThreadingHTTPServer):
         """Return the base URL: scheme, address and port."""
         host, port = str(self.server_address[0]), self.server_address[1]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(
+            target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         self._open.add(request)

@@ -155,16 +155,11 @@ class StandIn:
         self._server = LoopbackServer(self._address, self.answer, self.clock.time, self.show)
         self.url = self._server.url
         self.hook_url = self.url + HOOK_PATH + HOOK
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-        self._thread.start()
+        self._server.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._server.__exit__()
 
     def revoke_tokens(self) -> None:
         """Let every token given out so far be refused."""

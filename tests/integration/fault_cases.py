@@ -280,17 +280,11 @@ def serving(case: Case, clock: FakeClock, date_ahead: list[float]) -> Any:
             return case.answer(items, next(asked), query.get("page_token", "")) or page(items)
         return page(items)
 
-    server = LoopbackServer(
-        ("127.0.0.1", 0), answer, lambda: clock.time() - clock.ahead + date_ahead[0]
-    )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    def show_date() -> float:
+        return clock.time() - clock.ahead + date_ahead[0]
+
+    with LoopbackServer(("127.0.0.1", 0), answer, show_date) as server:
         yield server, requests
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class _Words(logging.Handler):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import threading
 import traceback
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -93,15 +92,8 @@ def scripted(log_answer):
             return json_reply(200, content)
         return log_answer(path, headers, body)
 
-    server = LoopbackServer(("127.0.0.1", 0), answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with LoopbackServer(("127.0.0.1", 0), answer) as server:
         yield SimpleNamespace(url=server.url, clock=ScaledClock(FAST))
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_page_knows_where_it_came_from(tmp_path):

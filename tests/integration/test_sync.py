@@ -6,7 +6,6 @@ import logging
 import multiprocessing
 import random
 import threading
-import time
 import traceback
 from collections import Counter
 from contextlib import contextmanager
@@ -181,15 +180,8 @@ def scripted(answer_log):
         data = {"items": [], "has_more": False}
         return answer_log(start) or json_reply(200, {"code": 0, "data": data})
 
-    server = LoopbackServer(("127.0.0.1", 0), answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with LoopbackServer(("127.0.0.1", 0), answer) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_the_failure_of_a_window_does_not_lose_the_others(tmp_path):
@@ -794,17 +786,12 @@ def test_rows_too_long_for_a_page_of_a_hundred_come_in_smaller_pages(tmp_path):
         token = {"page_token": str(begin + len(shown))} if more else {}
         return json_reply(200, {"code": 0, "data": {"items": shown, "has_more": more, **token}})
 
-    server = LoopbackServer(("127.0.0.1", 0), answer, time.time)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        with client_of(server.url, SetClock(LATER), tmp_path) as client:
-            settings = Settings(sync={"window_minutes": 360})
-            result = fetch(client, tmp_path / "store", settings=settings)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with (
+        LoopbackServer(("127.0.0.1", 0), answer) as server,
+        client_of(server.url, SetClock(LATER), tmp_path) as client,
+    ):
+        settings = Settings(sync={"window_minutes": 360})
+        result = fetch(client, tmp_path / "store", settings=settings)
     assert not result.find_error()
     assert stored_ids(tmp_path / "store") == once(items)
     assert asked == [100, *[10] * 5]

@@ -1,7 +1,8 @@
 """Small synthetic tenants: events typed as schema.EVENTS, and what the stages make of them."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import (
     Panel,
@@ -23,6 +25,7 @@ from audit_analytics.report.json_file import render_json
 from audit_analytics.report.result import Report
 from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings
+from audit_analytics.store import Manifest, Redaction, Store, WindowWriter
 
 ZONE = "Asia/Shanghai"
 WEEK = parse_week("2026-W46", zone=ZONE)
@@ -166,6 +169,30 @@ def build_tenant(
         calls_at=counted.by_api["bucket_at"],
     )
     return build_panel(by_api, grid), by_api, by_ip
+
+
+def store_window(
+    store: Store,
+    start: datetime,
+    parts: Sequence[pd.DataFrame],
+    *,
+    end: datetime | None = None,
+    read_at: datetime | None = None,
+    ids: str = "",
+    rejects: pd.DataFrame | None = None,
+    **about: Any,
+) -> Manifest:
+    """Store a window as a sync does, an hour of today's catalogue; ids are unique in the store."""
+    store.create()
+    end = end or start + timedelta(hours=1)
+    given = {"catalogue": Catalogue.default().digest(), **about}
+    draft = Manifest(start=start, end=end, read_at=read_at or end + timedelta(hours=2), **given)
+    with WindowWriter(store, draft, Redaction("key")) as writer:
+        if parts:
+            events = make_events(*parts)
+            prefix = ids or f"{start:%d%H%M}"
+            writer.add(events.assign(id=f"{prefix}-" + events["id"].astype("str")), rejects)
+        return writer.commit()
 
 
 def keep(report: Report, folder: Path) -> None:

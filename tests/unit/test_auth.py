@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -32,15 +31,8 @@ class FakeClock:
 @contextmanager
 def scripted(answer):
     """Serve answer(path, headers, body) -> Reply on loopback; yields the base URL."""
-    server = LoopbackServer(("127.0.0.1", 0), answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with LoopbackServer(("127.0.0.1", 0), answer) as server:
         yield server.url
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def token_at(url, session, credentials=CREDENTIALS, clock=None):

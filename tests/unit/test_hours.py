@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tenant import calls, make_events
+from tenant import calls, store_window
 
 import audit_analytics as aa
 from audit_analytics.catalogue import Catalogue
@@ -17,11 +17,8 @@ from audit_analytics.detect import RuleInput
 from audit_analytics.detect.rules.failing import find_failing
 from audit_analytics.rollup import rollup
 from audit_analytics.store import (
-    Manifest,
-    Redaction,
     Rollups,
     Store,
-    WindowWriter,
     read_calls,
     read_store,
 )
@@ -102,12 +99,8 @@ def test_the_hours_of_a_week_are_those_of_its_days(zone, iso):
 
 def write(store, start, minutes, count):
     end = start + timedelta(minutes=minutes)
-    draft = Manifest(start=start, end=end, read_at=end, catalogue=SHIPPED.digest())
-    with WindowWriter(store, draft, Redaction("key")) as writer:
-        at = [pd.Timestamp(start) + n * (end - start) / count for n in range(count)]
-        events = make_events(calls("cli_a", at, object=np.arange(count) % 3))
-        writer.add(events.assign(id=f"{start:%d%H%M}-" + events["id"].astype("str")))
-        writer.commit()
+    at = [pd.Timestamp(start) + n * (end - start) / count for n in range(count)]
+    store_window(store, start, [calls("cli_a", at, object=np.arange(count) % 3)], end=end)
 
 
 def read(store, zone):

@@ -7,21 +7,18 @@ from string import Template
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from tenant import EXPORT, READ, calls, make_events
+from tenant import EXPORT, READ, calls, store_window
 
 from audit_analytics import schema
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.rollup import rollup
 from audit_analytics.store import (
-    Manifest,
-    Redaction,
     Rollups,
     Store,
-    WindowWriter,
+    _rollups,
     lock_store,
     read_calls,
     read_store,
-    rollups,
 )
 from audit_analytics.store._rollups import KINDS, ROLLUP_KEY
 
@@ -34,23 +31,6 @@ def make_calls(start, count, over=HOUR, **columns):
     at = [pd.Timestamp(start) + n * (over / count) for n in range(count)]
     defaults = {"object": list(range(count)), "category": "directory_bulk_read", "severity": "low"}
     return calls("cli_a", at, **{**defaults, **columns})
-
-
-def write(store, start, parts, *, end=None, read_at=None, catalogue=None, ids_of=None):
-    """Store a window of the parts; ids are unique in the store."""
-    store.create()
-    draft = Manifest(
-        start=start,
-        end=end or start + HOUR,
-        read_at=read_at or start + 2 * HOUR,
-        catalogue=SHIPPED.digest() if catalogue is None else catalogue,
-    )
-    with WindowWriter(store, draft, Redaction("key")) as writer:
-        if parts:
-            events = make_events(*parts)
-            prefix = f"{ids_of or start:%d%H%M}-"
-            writer.add(events.assign(id=prefix + events["id"].astype("str")))
-        return writer.commit()
 
 
 def read(store, catalogue=SHIPPED):
@@ -77,10 +57,10 @@ def store(tmp_path):
         make_calls(NINE, 20, api=EXPORT, outcome="permission"),
         make_calls(NINE, 5, ip="2001:db8::1", app_id="", object=pd.NA),
     ]
-    write(store, NINE, busy)
-    write(store, NINE + HOUR, [])
-    write(store, NINE + 2 * HOUR, [make_calls(NINE + 2 * HOUR, 4)])
-    write(store, NINE + 24 * HOUR, [make_calls(NINE + 24 * HOUR, 7)])
+    store_window(store, NINE, busy)
+    store_window(store, NINE + HOUR, [])
+    store_window(store, NINE + 2 * HOUR, [make_calls(NINE + 2 * HOUR, 4)])
+    store_window(store, NINE + 24 * HOUR, [make_calls(NINE + 24 * HOUR, 7)])
     return store
 
 
@@ -99,7 +79,7 @@ def test_counts_of_a_store_are_those_of_its_events_and_are_kept(store):
 def test_late_rows_count_their_hour_again_and_no_other(store):
     read(store)
     late = [make_calls(NINE, 31, ip="203.0.113.9")]
-    write(store, NINE, late, read_at=NINE + 9 * HOUR)
+    store_window(store, NINE, late, read_at=NINE + 9 * HOUR)
     counted = {}
     for day in Rollups(store, SHIPPED).refresh(store.scan().manifests):
         counted[day.day.day] = day.counted
@@ -129,7 +109,7 @@ def test_another_catalogue_counts_everything_again_with_what_it_says(store):
 
 def test_another_sql_counts_everything_again(store, monkeypatch):
     read(store)
-    monkeypatch.setattr(rollups, "SQL", Template(f"{rollups.SQL.template}-- now otherwise"))
+    monkeypatch.setattr(_rollups, "SQL", Template(f"{_rollups.SQL.template}-- now otherwise"))
     days = list(Rollups(store, SHIPPED).refresh(store.scan().manifests))
     assert [len(day.counted) for day in days] == [3, 1]
     days = list(Rollups(store, SHIPPED).refresh(store.scan().manifests))
@@ -139,7 +119,7 @@ def test_another_sql_counts_everything_again(store, monkeypatch):
 def test_an_api_that_became_known_takes_its_name(store):
     stored_as = "GET/open-apis/contact/v3/users/:id"
     unknown = {"api": stored_as, "category": "unknown", "severity": "unknown"}
-    write(store, NINE, [make_calls(NINE, 3, **unknown)], catalogue="of an earlier version")
+    store_window(store, NINE, [make_calls(NINE, 3, **unknown)], catalogue="of an earlier version")
     by_api = read(store).by_api
     first = by_api[by_api["bucket_at"] == NINE]
     assert first[["api", "severity"]].astype("str").to_numpy().tolist() == [[READ, "low"]]
@@ -163,7 +143,7 @@ def test_a_crash_between_the_two_files_of_a_day_leaves_no_half_truth(store):
     read(store)
     kept = files_of(store)["calls_by_api/day=2026-03-02.parquet"]
     old = kept.read_bytes()
-    write(store, NINE, [make_calls(NINE, 50)], read_at=NINE + 9 * HOUR)
+    store_window(store, NINE, [make_calls(NINE, 50)], read_at=NINE + 9 * HOUR)
     read(store)
     kept.write_bytes(old)
     assert_exact(store)
@@ -187,17 +167,17 @@ def test_parts_of_an_hour_long_windows_and_overlaps_are_counted_once(tmp_path):
     store = Store(tmp_path / "store")
     half = HOUR / 2
     shared = {"object": [7] * 10}
-    write(store, NINE, [make_calls(NINE, 10, half, **shared)], end=NINE + half)
-    write(store, NINE + half, [make_calls(NINE + half, 10, half, **shared)], end=NINE + HOUR)
+    store_window(store, NINE, [make_calls(NINE, 10, half, **shared)], end=NINE + half)
+    store_window(store, NINE + half, [make_calls(NINE + half, 10, half, **shared)], end=NINE + HOUR)
     long = [make_calls(NINE + n * HOUR, 6) for n in (1, 2, 3)]
-    write(store, NINE + HOUR, long, end=NINE + 4 * HOUR)
+    store_window(store, NINE + HOUR, long, end=NINE + 4 * HOUR)
     assert_exact(store)
     by_api = read(store).by_api
     assert by_api["calls_count"].tolist() == [20, 6, 6, 6]
     assert by_api["objects_count"].tolist() == [1, 6, 6, 6]
     # a window read whole while its second half is still stored from before: same ids twice
     again = NINE + 2 * HOUR
-    write(store, again, long, end=NINE + 4 * HOUR, ids_of=NINE + HOUR)
+    store_window(store, again, long, end=NINE + 4 * HOUR, ids="021000")
     assert len(store.scan().manifests) == 4
     assert_exact(store)
 
@@ -206,7 +186,7 @@ def test_a_row_outside_its_window_is_not_counted_twice(tmp_path):
     store = Store(tmp_path / "store")
     for n in range(2):
         # the last of them lies on the edge, and the next window has it too
-        write(store, NINE + n * HOUR, [make_calls(NINE + n * HOUR, 5, HOUR * 5 / 4)])
+        store_window(store, NINE + n * HOUR, [make_calls(NINE + n * HOUR, 5, HOUR * 5 / 4)])
     assert read(store).by_api["calls_count"].tolist() == [4, 4]
 
 
@@ -220,7 +200,7 @@ def test_counts_are_read_while_another_process_writes(store):
 
 def test_an_empty_store_has_empty_tables(tmp_path):
     store = Store(tmp_path / "store")
-    write(store, NINE, [])
+    store_window(store, NINE, [])
     counted = read(store)
     for frame, table in zip((counted.by_api, counted.by_ip), KINDS.values(), strict=True):
         assert frame.empty

@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from tenant import EXPORT, READ, calls, make_events
+from tenant import EXPORT, READ, calls, store_window
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.cli.main import main
-from audit_analytics.store import Manifest, Redaction, Rollups, Store, WindowWriter, read_calls
+from audit_analytics.store import Rollups, Store, read_calls
 from audit_analytics.store._rollups import KINDS
 from audit_analytics.store._spark import SparkEngine
 
@@ -31,21 +31,6 @@ HOUR = timedelta(hours=1)
 SHIPPED = Catalogue.default()
 
 
-def write(store, start, parts, *, end=None, read_at=None, catalogue=None):
-    store.create()
-    draft = Manifest(
-        start=start,
-        end=end or start + HOUR,
-        read_at=read_at or start + 2 * HOUR,
-        catalogue=SHIPPED.digest() if catalogue is None else catalogue,
-    )
-    with WindowWriter(store, draft, Redaction("key")) as writer:
-        if parts:
-            events = make_events(*parts)
-            writer.add(events.assign(id=f"{start:%d%H}-" + events["id"].astype("str")))
-        writer.commit()
-
-
 def some(start, count, **columns):
     at = [pd.Timestamp(start) + n * (HOUR / count) for n in range(count)]
     return calls("cli_a", at, **{"object": [n % 7 for n in range(count)], **columns})
@@ -60,15 +45,15 @@ def store(tmp_path_factory):
         some(NINE, 5, app_id="", ip="", api="", object=[2**63 - 1, -(2**63), 0, 0, pd.NA]),
         some(NINE, 8, ip="platform", api=EXPORT, outcome="permission"),
     ]
-    write(store, NINE, first)
-    write(store, NINE + HOUR, [])
+    store_window(store, NINE, first)
+    store_window(store, NINE + HOUR, [])
     # longer than an hour, with a row on its edge that belongs to the next one
     long = [some(NINE + n * HOUR, 6) for n in (2, 3, 4)]
-    write(store, NINE + 2 * HOUR, long, end=NINE + 4 * HOUR)
+    store_window(store, NINE + 2 * HOUR, long, end=NINE + 4 * HOUR)
     unknown = {"category": "unknown", "severity": "unknown"}
     renamed = some(NINE, 4, api="GET/open-apis/contact/v3/users/:id", **unknown)
     at = renamed["at"] + 24 * HOUR
-    write(store, NINE + 24 * HOUR, [renamed.assign(at=at)], catalogue="earlier")
+    store_window(store, NINE + 24 * HOUR, [renamed.assign(at=at)], catalogue="earlier")
     path = store.path_of(NINE)
     table = pq.ParquetFile(path).read()
     for name in ("app_id", "ip", "api", "outcome"):
@@ -100,7 +85,7 @@ def test_spark_counts_what_duckdb_counts_row_for_row(store):
     assert count(store, SparkEngine("local[2]")) == expected
     # late rows
     later = [some(NINE + HOUR, 12, ip="198.51.100.7")]
-    write(store, NINE + HOUR, later, read_at=NINE + 9 * HOUR)
+    store_window(store, NINE + HOUR, later, read_at=NINE + 9 * HOUR)
     days = list(Rollups(store, SHIPPED, SparkEngine("local[2]")).refresh(store.scan().manifests))
     assert [day.counted for day in days] == [[NINE + HOUR], []]
     refreshed = [{kind: day.tables[kind].to_pylist() for kind in KINDS} for day in days]

@@ -9,16 +9,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from tenant import calls, make_events
+from tenant import calls, store_window
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.cli.main import main
 from audit_analytics.store import (
     Manifest,
-    Redaction,
     Rollups,
     Store,
-    WindowWriter,
     read_calls,
     read_store,
     read_stored_rejects,
@@ -34,16 +32,11 @@ LATER = NINE + timedelta(days=5)
 SHIPPED = Catalogue.default()
 
 
-def write(store, start, count, *, end=None, read_at=None, rejects=None, **about):
-    store.create()
-    end = end or start + HOUR
-    draft = Manifest(start=start, end=end, read_at=read_at or end + 2 * HOUR, **about)
-    with WindowWriter(store, draft, Redaction("key")) as writer:
-        if count:
-            at = [pd.Timestamp(start) + n * ((end - start) / count) for n in range(count)]
-            events = make_events(calls("cli_a", at, object=list(range(count))))
-            writer.add(events.assign(id=f"{start:%d%H%M}-" + events["id"].astype("str")), rejects)
-        return writer.commit()
+def write(store, start, count, *, end=None, **about):
+    length = (end or start + HOUR) - start
+    at = [pd.Timestamp(start) + n * (length / count) for n in range(count)]
+    parts = [calls("cli_a", at, object=list(range(count)))] if count else []
+    return store_window(store, start, parts, end=end, **{"catalogue": "", **about})
 
 
 @pytest.fixture(scope="module")
