@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from audit_analytics.cases import EVIDENCE_GROUPS, Evidence
+from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, EvidenceSource
 from audit_analytics.schema import rank_severity
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class FrameEvidence:
+class FrameEvidence(EvidenceSource):
     """Fetches the rows behind hits from a frame.
 
     Parameters
@@ -40,24 +40,7 @@ class FrameEvidence:
         rows_max: int,
         beside: Sequence[Hit] = (),
     ) -> Evidence:
-        """Fetch the rows behind the hits of one entity.
-
-        Parameters
-        ----------
-        hits : sequence of Hit
-            The hits; the rows in the time of the first one are shown first.
-        start, end : pandas.Timestamp
-            Only rows in ``[start, end)``.
-        rows_max : int
-            How many rows to return; all are counted.
-        beside : sequence of Hit, default=()
-            Hits whose rows are counted as well, and not shown.
-
-        Returns
-        -------
-        Evidence
-            Rows and counts.
-        """
+        """Fetch the rows behind the hits of one entity."""
         own = self._find_any(hits, start, end)
         every = self._find_any([*hits, *beside], start, end) if beside else own
         objects, outcomes = (self.events[name].iloc[own] for name in ("object", "outcome"))
@@ -78,26 +61,7 @@ class FrameEvidence:
         objects_max: int,
         rows_max: int,
     ) -> pd.DataFrame:
-        """Fetch the calls of objects that some apps share with each other and few others.
-
-        Parameters
-        ----------
-        apps : collection of str
-            Two of them, or more, opened the object.
-        start, end : pandas.Timestamp
-            Only rows in ``[start, end)``.
-        apps_max : int
-            How many apps may have opened it in all.
-        objects_max : int
-            How many objects to return of those that the same apps opened.
-        rows_max : int
-            How many rows to return.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of any app, by time.
-        """
+        """Fetch the calls of objects that some apps share with each other and few others."""
         first, last = self.events["at"].searchsorted([start, end])
         rows = self.events.iloc[first:last]
         rows = rows[(rows["outcome"] == "ok") & rows["object"].notna()]

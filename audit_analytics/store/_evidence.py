@@ -11,7 +11,7 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, find_covered
+from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, EvidenceSource, find_covered
 from audit_analytics.rollup import connect_duckdb
 from audit_analytics.schema import AT, EVENTS, SEVERITIES, rank_severity
 from audit_analytics.store._counting import describe_apis
@@ -68,7 +68,7 @@ _DISTINCT: Final = pa.schema([("every", pa.int64()), ("ok", pa.int64())])
 
 
 @dataclass(frozen=True)
-class StoreEvidence:
+class StoreEvidence(EvidenceSource):
     """Fetches the rows behind hits from a store.
 
     Parameters
@@ -102,27 +102,8 @@ class StoreEvidence:
     ) -> Evidence:
         """Fetch the rows behind the hits of one entity.
 
-        Parameters
-        ----------
-        hits : sequence of Hit
-            The hits; the rows in the time of the first one are shown first.
-        start, end : pandas.Timestamp
-            Only rows in ``[start, end)``.
-        rows_max : int
-            How many rows to return; all are counted.
-        beside : sequence of Hit, default=()
-            Hits whose rows are counted as well, and not shown.
-
-        Returns
-        -------
-        Evidence
-            Rows and counts; of a window that cannot be read there are none, and it is among the
-            `damaged`.
-
-        Raises
-        ------
-        WindowGone
-            Other processes replace windows faster than they can be read.
+        Of a window that cannot be read there are none, and it is among the `damaged`. WindowGone if other
+        processes replace windows faster than they can be read.
         """
         return self._retry(
             lambda: self._fetch(hits, beside, start=start, end=end, rows_max=rows_max)
@@ -138,31 +119,7 @@ class StoreEvidence:
         objects_max: int,
         rows_max: int,
     ) -> pd.DataFrame:
-        """Fetch the calls of objects that some apps share with each other and few others.
-
-        Parameters
-        ----------
-        apps : collection of str
-            Two of them, or more, opened the object.
-        start, end : pandas.Timestamp
-            Only rows in ``[start, end)``.
-        apps_max : int
-            How many apps may have opened it in all.
-        objects_max : int
-            How many objects to return of those that the same apps opened.
-        rows_max : int
-            How many rows to return.
-
-        Returns
-        -------
-        pandas.DataFrame
-            Rows of table :data:`audit_analytics.schema.EVENTS` that succeeded, of any app, by time.
-
-        Raises
-        ------
-        WindowGone
-            Other processes replace windows faster than they can be read.
-        """
+        """Fetch the calls of objects that some apps share with each other and few others."""
         values = [start.to_pydatetime(), end.to_pydatetime(), apps_max, [*apps]]
         values += [objects_max, rows_max]
         found = self._retry(
