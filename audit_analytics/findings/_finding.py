@@ -14,8 +14,7 @@ from audit_analytics.detect.guidance import say_steps
 from audit_analytics.findings._contributors import list_contributors, say_success
 from audit_analytics.findings._explain import explain_hit, give_reason, round_digits
 from audit_analytics.findings._identity import list_threads, make_id, make_key
-from audit_analytics.findings._order import order_reasons
-from audit_analytics.findings._ranking import find_severity, rank_findings
+from audit_analytics.findings._ranking import find_severity, order_reasons, rank_findings
 from audit_analytics.findings._shown import list_objects, show_event
 from audit_analytics.findings._techniques import list_seen
 from audit_analytics.findings._through import Beside

@@ -7,7 +7,7 @@ from tenant import DAY, READ, build_tenant, calls, local, make_events, quiet_ten
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import detect_week, find_hits
-from audit_analytics.findings._order import order_reasons
+from audit_analytics.findings._ranking import order_reasons
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-10 12:00")
