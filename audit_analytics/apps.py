@@ -68,7 +68,7 @@ def scopes(
     Returns
     -------
     pandas.DataFrame
-        One row per app and scope: :data:`audit_analytics.inventory.usage.COLUMNS`.
+        One row per app and scope: :data:`audit_analytics.inventory._usage.COLUMNS`.
 
     Raises
     ------

@@ -35,8 +35,8 @@ def sync_apps(*, store: Path, wait: str | None, config: Path | None) -> None:
     """
     from audit_analytics.dates.spans import read_span
     from audit_analytics.settings import load_settings
-    from audit_analytics.sync.apps import sync_apps as fetch
-    from audit_analytics.sync.progress import show_waits
+    from audit_analytics.sync import show_waits
+    from audit_analytics.sync import sync_apps as fetch
 
     with show_waits():
         result = fetch(
@@ -105,7 +105,7 @@ def show_scopes(
 
 
 def _render(table: pd.DataFrame) -> str:
-    from audit_analytics.inventory.labels import label_app
+    from audit_analytics.inventory import label_app
     from audit_analytics.report.escape import terminal
 
     lines: list[str] = []

@@ -66,10 +66,15 @@ def sync(
     from audit_analytics.errors import RemoteError
     from audit_analytics.report.escape import terminal
     from audit_analytics.settings import load_settings
-    from audit_analytics.sync import THREADS
+    from audit_analytics.sync import (
+        THREADS,
+        is_due,
+        show_progress,
+        show_waits,
+        sync_apps,
+        write_event,
+    )
     from audit_analytics.sync import sync as fetch
-    from audit_analytics.sync.apps import is_due, sync_apps
-    from audit_analytics.sync.progress import show_progress, show_waits, write_event
 
     settings = load_settings(config)
     if keep:
@@ -126,7 +131,7 @@ def status(*, store: Path, since: str | None, as_json: bool, config: Path | None
     from audit_analytics.dates.spans import read_since
     from audit_analytics.language import use_language
     from audit_analytics.settings import load_settings
-    from audit_analytics.sync.status import describe_store, render_status
+    from audit_analytics.sync import describe_store, render_status
 
     settings = load_settings(config)
     now = datetime.now(UTC)
@@ -155,8 +160,7 @@ def doctor(*, store: Path | None, as_json: bool, config: Path | None) -> None:
     from audit_analytics.language import use_language
     from audit_analytics.report.escape import terminal
     from audit_analytics.settings import load_settings
-    from audit_analytics.sync.doctor import diagnose, render_diagnosis
-    from audit_analytics.sync.progress import show_waits
+    from audit_analytics.sync import diagnose, render_diagnosis, show_waits
 
     settings = load_settings(config)
     with show_waits(), use_language("en" if as_json else settings.lang):

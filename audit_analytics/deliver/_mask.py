@@ -13,7 +13,7 @@ import ipaddress
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.inventory.labels import shorten_id
+from audit_analytics.inventory import shorten_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

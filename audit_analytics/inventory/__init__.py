@@ -4,11 +4,20 @@ In come answers of the platform, files people keep, and hourly counts; out come 
 verdicts on scopes. What is fetched lies as dated snapshots in ``.apps`` of a store or a log folder.
 """
 
-from audit_analytics.inventory.app import App, Grant, Inventory, Version
-from audit_analytics.inventory.find import find_inventory
-from audit_analytics.inventory.labels import Labels
-from audit_analytics.inventory.origin import Origins
-from audit_analytics.inventory.usage import judge_scopes, list_unexplained
+from audit_analytics.inventory._app import App, Grant, Inventory, Version
+from audit_analytics.inventory._find import find_inventory
+from audit_analytics.inventory._labels import Labels, label_app, shorten_id
+from audit_analytics.inventory._origin import Origins
+from audit_analytics.inventory._snapshots import (
+    keep_versions,
+    read_asked,
+    read_history,
+    read_kept_versions,
+    read_latest,
+    write_snapshot,
+)
+from audit_analytics.inventory._usage import judge_scopes, list_unexplained
+from audit_analytics.inventory._wire import name_owners, read_app, read_versions
 
 __all__ = [
     "App",
@@ -19,5 +28,16 @@ __all__ = [
     "Version",
     "find_inventory",
     "judge_scopes",
+    "keep_versions",
+    "label_app",
     "list_unexplained",
+    "name_owners",
+    "read_app",
+    "read_asked",
+    "read_history",
+    "read_kept_versions",
+    "read_latest",
+    "read_versions",
+    "shorten_id",
+    "write_snapshot",
 ]

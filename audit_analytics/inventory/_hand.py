@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.inventory.app import App
+from audit_analytics.inventory._app import App
 from audit_analytics.review import read_entries
 from audit_analytics.settings import check_network, name_nearest, refuse
 

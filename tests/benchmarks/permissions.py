@@ -18,7 +18,7 @@ from test_inventory import rate, replace_versions
 
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import Inventory
-from audit_analytics.inventory.wire import read_app
+from audit_analytics.inventory._wire import read_app
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import simulate_company

@@ -16,13 +16,13 @@ from click.testing import CliRunner
 from audit_analytics.cli.main import main
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu.client import AuditLogClient, Credentials, ScopeMissing, SharedLimiter
-from audit_analytics.inventory.snapshots import read_asked, read_latest
+from audit_analytics.inventory._snapshots import read_asked, read_latest
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._directory import APPS_PATH, PEOPLE_PATH, Directory
 from audit_analytics.simulate._faults import Faults
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, StandIn
-from audit_analytics.sync.apps import check_scopes, is_due, sync_apps
-from audit_analytics.sync.doctor import diagnose
+from audit_analytics.sync._apps import check_scopes, is_due, sync_apps
+from audit_analytics.sync._doctor import diagnose
 
 NOON = 1_794_000_000
 EMAIL, PHONE = "planted.owner@corp.example", "+86 138 0000 4711"

@@ -14,8 +14,8 @@ from audit_analytics.language import use_language
 from audit_analytics.report import ocsf
 from audit_analytics.report.columns import measure
 from audit_analytics.report.listing import list_finding
-from audit_analytics.sync.doctor import render_diagnosis
-from audit_analytics.sync.status import render_status
+from audit_analytics.sync._doctor import render_diagnosis
+from audit_analytics.sync._status import render_status
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 HAN = re.compile("[\u4e00-\u9fff]")

@@ -28,10 +28,10 @@ from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, Sta
 from audit_analytics.source import read_log
 from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
 from audit_analytics.sync import sync
+from audit_analytics.sync._doctor import diagnose, render_diagnosis
+from audit_analytics.sync._progress import show_progress
 from audit_analytics.sync._result import Progress
-from audit_analytics.sync.doctor import diagnose, render_diagnosis
-from audit_analytics.sync.progress import show_progress
-from audit_analytics.sync.status import describe_store, render_status
+from audit_analytics.sync._status import describe_store, render_status
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)

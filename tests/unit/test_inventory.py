@@ -24,8 +24,8 @@ from audit_analytics.inventory import (
     judge_scopes,
     list_unexplained,
 )
-from audit_analytics.inventory.snapshots import read_history, read_latest, write_snapshot
-from audit_analytics.inventory.wire import read_app, read_versions
+from audit_analytics.inventory._snapshots import read_history, read_latest, write_snapshot
+from audit_analytics.inventory._wire import read_app, read_versions
 from audit_analytics.rollup import rollup
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import simulate_company, write_pages

@@ -15,7 +15,7 @@ from audit_analytics.detect.rules.owner_left import find_owner_left
 from audit_analytics.detect.rules.redirect_host import find_redirect_host
 from audit_analytics.detect.rules.switched_off import find_switched_off
 from audit_analytics.inventory import App, Grant, Inventory, Labels, Version
-from audit_analytics.inventory.snapshots import read_history, write_snapshot
+from audit_analytics.inventory._snapshots import read_history, write_snapshot
 from audit_analytics.language import use_labels
 
 NOON = local("2026-11-11 12:00")

@@ -27,8 +27,8 @@ from audit_analytics.store import (
     read_store,
 )
 from audit_analytics.store._compaction import compact_store
+from audit_analytics.sync._status import describe_store
 from audit_analytics.sync._windows import Reading, Window, plan_windows
-from audit_analytics.sync.status import describe_store
 
 NIGHT = local("2026-11-11 02:00")
 DAY = timedelta(days=1)

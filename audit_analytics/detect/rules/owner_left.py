@@ -11,7 +11,7 @@ Examples
 >>> from audit_analytics import load
 >>> from audit_analytics.detect import RuleInput
 >>> from audit_analytics.inventory import App, Inventory
->>> from audit_analytics.inventory.snapshots import read_history, write_snapshot
+>>> from audit_analytics.inventory import read_history, write_snapshot
 >>> with TemporaryDirectory() as folder:
 ...     for day, status in ((9, ""), (11, "resigned")):
 ...         apps = [App(app_id="cli_a", owner="Wu Fang", owner_status=status)]

@@ -10,7 +10,7 @@ Examples
 >>> from audit_analytics import load
 >>> from audit_analytics.detect import RuleInput
 >>> from audit_analytics.inventory import App, Inventory
->>> from audit_analytics.inventory.snapshots import read_history, write_snapshot
+>>> from audit_analytics.inventory import read_history, write_snapshot
 >>> with TemporaryDirectory() as folder:
 ...     for day, value in ((1, ("a.example.com",)), (10, ("login.example.net",))):
 ...         apps = [App(app_id="cli_a", hosts=value), App(app_id="cli_b", hosts=("b.example.com",))]

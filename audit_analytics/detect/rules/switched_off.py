@@ -10,7 +10,7 @@ Examples
 >>> from audit_analytics import load
 >>> from audit_analytics.detect import RuleInput
 >>> from audit_analytics.inventory import App, Inventory
->>> from audit_analytics.inventory.snapshots import read_history, write_snapshot
+>>> from audit_analytics.inventory import read_history, write_snapshot
 >>> with TemporaryDirectory() as folder:
 ...     for day, value in ((1, "on"), (10, "off")):
 ...         apps = [App(app_id="cli_a", status=value)]

@@ -40,20 +40,13 @@ _TEXT_MAX: Final = 28
 
 @dataclass(frozen=True, kw_only=True)
 class Origin:
-    """Where an address is from.
+    """Where an address is from."""
 
-    Parameters
-    ----------
-    provider, region, country : str
-        Whose it is, in which (cloud) region, and where it is registered; empty if not told.
-    kind : str
-        ``Tor``, ``VPN``, ``hosting`` or empty.
-    """
-
+    # whose it is, in which (cloud) region, and where it is registered; empty if not told
     provider: str = ""
     region: str = ""
     country: str = ""
-    kind: str = ""
+    kind: str = ""  # ``Tor``, ``VPN``, ``hosting`` or empty
 
     @property
     def place(self) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from audit_analytics.inventory.app import App, Grant, Version
+from audit_analytics.inventory._app import App, Grant, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

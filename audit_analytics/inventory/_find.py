@@ -7,10 +7,10 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import InputError
+from audit_analytics.inventory._app import Inventory
 from audit_analytics.inventory._hand import FILES, read_by_hand
-from audit_analytics.inventory.app import Inventory
-from audit_analytics.inventory.snapshots import read_history
-from audit_analytics.inventory.wire import read_app
+from audit_analytics.inventory._snapshots import read_history
+from audit_analytics.inventory._wire import read_app
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from audit_analytics.inventory.app import App, Inventory
-    from audit_analytics.inventory.origin import Origins
+    from audit_analytics.inventory._app import App, Inventory
+    from audit_analytics.inventory._origin import Origins
 
 NAME_MAX: Final = 40
 """Longest name in a label, in characters; whoever makes an app writes it."""

@@ -134,29 +134,16 @@ class App:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Change:
-    """What became different about an app: between two looks at it, or at the time it says.
+    """What became different about an app: between two looks at it, or at the time it says."""
 
-    Parameters
-    ----------
-    app : App
-        As it was afterwards.
-    after_at, by_at : datetime.datetime
-        It happened after the one and at the other at the latest, UTC; at `by_at` if both are one.
-    scopes, had : frozenset of str
-        The scopes it gained, and those it had before.
-    hosts : tuple of str
-        The redirect hosts it gained.
-    is_new : bool
-        Whether it was not there before.
-    """
-
-    app: App
+    app: App  # as it was afterwards
+    # it happened after the one and at the other at the latest, UTC; at `by_at` if both are one
     after_at: datetime
     by_at: datetime
-    scopes: frozenset[str] = frozenset()
-    had: frozenset[str] = frozenset()
-    hosts: tuple[str, ...] = ()
-    is_new: bool = False
+    scopes: frozenset[str] = frozenset()  # those it gained
+    had: frozenset[str] = frozenset()  # those it had before
+    hosts: tuple[str, ...] = ()  # the redirect hosts it gained
+    is_new: bool = False  # whether it was not there before
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.inventory.snapshots import read_asked
+from audit_analytics.inventory import read_asked
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report.columns import measure, pad
 from audit_analytics.store import ALL, Manifest, Store
@@ -121,18 +121,7 @@ def render_status(status: dict[str, Any]) -> str:
 
 
 def say_gaps(status: dict[str, Any]) -> str:
-    """Say how many gaps there are.
-
-    Parameters
-    ----------
-    status : dict
-        From :func:`describe_store`.
-
-    Returns
-    -------
-    str
-        In the current language.
-    """
+    """Say how many gaps there are."""
     hours = f"{status['gap_hours']:g}"
     return ngettext(
         "Gaps: {hours} h in {n} span",
@@ -143,18 +132,7 @@ def say_gaps(status: dict[str, Any]) -> str:
 
 
 def name_remedy(status: dict[str, Any]) -> str:
-    """Name the command that fetches what is missing or damaged.
-
-    Parameters
-    ----------
-    status : dict
-        From :func:`describe_store`.
-
-    Returns
-    -------
-    str
-        A sync since the first window, or since 28 days where none can be read.
-    """
+    """Name the command that fetches what is missing or damaged: a sync since the first window, or 28d."""
     return f"sync --since {(status['covered_from'] or '28d')[:10]}"
 
 
@@ -228,18 +206,7 @@ def _mark_hour(windows: list[_Read], at: datetime, start: datetime, now: datetim
 
 
 def summarise(status: dict[str, Any]) -> str:
-    """Say what a store holds.
-
-    Parameters
-    ----------
-    status : dict
-        From :func:`describe_store`.
-
-    Returns
-    -------
-    str
-        In the current language.
-    """
+    """Say what a store holds."""
     if not status["windows_count"]:
         return _("No window can be read")
     return _(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from audit_analytics.catalogue import Catalogue, Scope
-    from audit_analytics.inventory.app import App, Grant, Inventory
+    from audit_analytics.inventory._app import App, Grant, Inventory
 
 LEAST_DAYS: Final = 28
 """Complete days below which nothing is called unused: some scopes are needed once a month."""

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, write_private
-from audit_analytics.inventory.app import App, Grant, Inventory, Version
+from audit_analytics.inventory._app import App, Grant, Inventory, Version
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -21,15 +21,17 @@ from audit_analytics.feishu.apps import (
 )
 from audit_analytics.feishu.client import AppNotShown, ScopeMissing
 from audit_analytics.feishu.connect import open_client
-from audit_analytics.inventory import Inventory
-from audit_analytics.inventory.snapshots import (
+from audit_analytics.inventory import (
+    Inventory,
     keep_versions,
+    name_owners,
+    read_app,
     read_asked,
     read_kept_versions,
     read_latest,
+    read_versions,
     write_snapshot,
 )
-from audit_analytics.inventory.wire import name_owners, read_app, read_versions
 from audit_analytics.language import _
 from audit_analytics.store import Store, explains_failure, lock_store
 
@@ -47,27 +49,13 @@ _ID: Final = re.compile(r"\w{1,64}", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class AppsResult:
-    """What came of asking for the apps.
+    """What came of asking for the apps."""
 
-    Parameters
-    ----------
-    inventory : Inventory
-        What is known now.
-    is_new : bool
-        Whether it differs from what was known before.
-    """
-
-    inventory: Inventory
-    is_new: bool
+    inventory: Inventory  # what is known now
+    is_new: bool  # whether it differs from what was known before
 
     def describe(self) -> str:
-        """Say what was read.
-
-        Returns
-        -------
-        str
-            A line, and one for each part that could not be read.
-        """
+        """Say what was read: a line, and one for each part that could not be read."""
         apps = self.inventory.apps.values()
         owned = sum(bool(app.owner) for app in apps)
         state = "a new snapshot" if self.is_new else "as before"
@@ -148,20 +136,7 @@ def is_due(folder: Path, now: datetime) -> bool:
 
 
 def check_scopes(client: AuditLogClient) -> tuple[str, str]:
-    """Find out what of the inventory the app may read.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client; three requests.
-
-    Returns
-    -------
-    state : {'ok', 'warn'}
-        Whether all of it.
-    detail : str
-        A sentence.
-    """
+    """Find out, by three requests, what of the inventory the app may read: ok or warn, and a sentence."""
     lacks, app_id = [], ""
     try:
         first = read_app(next(iter(list_apps(client)), None))
