@@ -47,10 +47,10 @@ class Company:
     Parameters
     ----------
     calls : pandas.DataFrame of shape (n, 9)
-        Every call, rising in time: the columns of ``rows.COLUMNS``, `id` and `attack` (position in
+        Every call, rising in time: the columns of ``_rows.COLUMNS``, `id` and `attack` (position in
         `labels`, -1 for honest calls).
     labels : pandas.DataFrame
-        One row an attack, with ``campaign.LABELS``; instants in UTC.
+        One row an attack, with ``_campaign.LABELS``; instants in UTC.
     incidents : pandas.DataFrame
         One row an honest incident: kind, app_id, start_at, end_at (UTC).
     apps : tuple of App
@@ -129,7 +129,7 @@ def simulate_company(
     weeks : int, default=5
         Length of the log.
     attacks : sequence of str, default=ATTACKS
-        Names of ``attacks.SCENARIOS``; one attack each, on different apps where there are enough.
+        Names of :data:`SCENARIOS`; one attack each, on different apps where there are enough.
     end : datetime.date, optional
         Last day of the log in the tenant's zone; :data:`END` unless given.
     tenant_zone : str, default='Asia/Shanghai'

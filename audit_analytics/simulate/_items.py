@@ -65,7 +65,7 @@ def write_items(
 ) -> Iterator[dict[str, Any]]:
     """Write calls as items of the log, one by one, with its benign noise.
 
-    `rows` has the columns of ``rows.COLUMNS`` and `id`; `spelling` says how the log writes the
+    `rows` has the columns of ``_rows.COLUMNS`` and `id`; `spelling` says how the log writes the
     placeholders of each app's api_key (colon, brace or literal). `noise` are uniform numbers of
     shape (n, 2) that decide which responses are cut and which addresses look odd; `undated` rows
     lack their event_time.

@@ -45,7 +45,7 @@ class Attack:
     size : float
         Factor on its calls.
     rows : pandas.DataFrame
-        Its calls, rising in time, with the columns of ``rows.COLUMNS``.
+        Its calls, rising in time, with the columns of ``_rows.COLUMNS``.
     foreign : frozenset of str
         Addresses it used that the log does not know.
     """
@@ -120,7 +120,7 @@ def plan_attacks(
     Parameters
     ----------
     names : sequence of str
-        Names of ``attacks.SCENARIOS``.
+        Names of :data:`SCENARIOS`.
     targets : list of Target
         The apps.
     week : Week

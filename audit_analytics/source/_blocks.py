@@ -1,7 +1,7 @@
 """Read a block of whole lines at once, straight into columns: no Python object a field.
 
 pyarrow parses it. Only what is well-formed comes back: a block in which anything is unusual is to
-be read line by line (``wire``, ``items``), so that one bad row costs one reject.
+be read line by line (``_wire``, ``_items``), so that one bad row costs one reject.
 """
 
 from __future__ import annotations

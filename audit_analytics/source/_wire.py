@@ -1,7 +1,7 @@
 """The wire format: items and pages as the API answers them, decoded with tolerance.
 
 Well-formed input takes the fast way, one typed decode of a whole batch. Anything else is taken
-apart item by item (``items``, ``values``), so that one bad row costs one reject.
+apart item by item (``_items``, ``_values``), so that one bad row costs one reject.
 """
 
 from __future__ import annotations

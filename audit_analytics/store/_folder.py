@@ -6,7 +6,7 @@
     STORE/day=2026-03-02/09-00-00.1.parquet  another one from 09:00, which does not stand for it
     STORE/.damaged/                          notes of windows whose rows could not be read
     STORE/.partial/                          windows being written; removed by the next sync
-    STORE/.rollup/                           hourly counts of the windows (see ``rollups``)
+    STORE/.rollup/                           hourly counts of the windows (see ``_rollups``)
     STORE/.lock  STORE/.key                  who is writing; key of the hashes
 
 A window is stored when its file is there. A file is written beside, flushed to the disk and moved

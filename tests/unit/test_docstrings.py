@@ -1,8 +1,10 @@
 """Every public name has a complete numpydoc docstring; runnable examples are run by pytest."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
@@ -78,6 +80,20 @@ def test_docstring_is_complete(name):
         if code in CHECKS and "Parameters {'_" not in text  # private fields of a dataclass
     ]
     assert errors == []
+
+
+def test_a_private_module_is_read_by_its_own_room_only():
+    package = Path(audit_analytics.__file__).parent
+    strangers = [
+        f"{path.relative_to(package)}: {node.module}"
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        and node.module
+        and "._" in node.module
+        and node.module.split(".")[1] != path.relative_to(package).parts[0]
+    ]
+    assert strangers == []
 
 
 @pytest.mark.parametrize(
