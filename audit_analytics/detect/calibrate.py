@@ -5,7 +5,9 @@ score on past weeks, each of which was scored with a baseline of the other weeks
 99 % quantile of the reference (95 % below 2,000 scores; the median of the positive scores, if that
 is higher) a generalised Pareto tail stands in for data that are not there
 (Pickands-Balkema-de Haan; fitted by probability-weighted moments, Hosking and Wallis 1987,
-Technometrics 29(3), 339-349).
+Technometrics 29(3), 339-349). What it says is of the next score, of which few exceedances know
+less than many: an exponential tail fitted to k of them predicts a Pareto one of shape 1/k (Lawless
+1971, Technometrics 13(4), 725-730), so 1/k is added to the shape.
 """
 
 from __future__ import annotations
@@ -51,7 +53,7 @@ class Calibrator:
     threshold_ : float
         Where the fitted tail begins; infinite if there are too few exceedances to fit one.
     shape_, scale_ : float
-        Parameters of the generalised Pareto tail.
+        Parameters of the generalised Pareto tail that predicts the next score.
 
     Examples
     --------
@@ -200,7 +202,7 @@ def _fit_tail(excess: NDArray[np.float64]) -> tuple[float, float]:
     shape = 2.0 - mean / (mean - 2.0 * moment) if mean > 2.0 * moment else TAIL_SHAPE_RANGE[1]
     shape = float(np.clip(shape, *TAIL_SHAPE_RANGE))
     # the scale that keeps the mean of the excesses, given the clipped shape
-    return shape, float(max(mean * (1.0 - shape), 1e-9))
+    return shape + 1.0 / len(ranked), float(max(mean * (1.0 - shape), 1e-9))
 
 
 def rate_groups(

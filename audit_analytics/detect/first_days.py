@@ -18,6 +18,7 @@ from audit_analytics.detect.tables import find_places, sort_words
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from audit_analytics.detect.grid import Grid
     from audit_analytics.detect.panel import Panel
 
 QUIET_SHARE: Final = 0.5
@@ -46,6 +47,7 @@ METRICS: Final = {
     "sensitive_quiet": Metric(5, hourly=False),
     "sensitive": Metric(5, hourly=False),
     "alone": Metric(3, hourly=False),
+    "own_apis": Metric(3, hourly=False),
     "apis": Metric(8, hourly=False),
     "token": Metric(10, hourly=True),
     "objects": Metric(10, hourly=True),
@@ -122,6 +124,7 @@ def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     observed["alone"] = _count_alone(panel, by_ip)
     rows = panel.api_calls
     observed["apis"] = _count_apis(panel, rows)
+    observed["own_apis"] = _count_apis(panel, rows[_find_own(panel, rows)])
     observed["failed_apis"] = _count_apis(panel, rows[rows["permission"] + rows["not_found"] > 0])
     rated = dict(observed)
     rated["errors_hour"] = per_hour["errors_hour"][1][at, hour["errors_hour"]]
@@ -193,19 +196,35 @@ def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
     )[hour < len(grid.hours)]
     calls = table.groupby(["network", "app", "day"], observed=True, as_index=False)["calls"].sum()
     counts = np.zeros((len(panel.apps), int(grid.day[-1]) + 1))
-    if calls.empty:
-        return counts  # nothing can be looked up in nothing
-    calls = calls.astype({"network": "str"})
-    begun = calls.groupby(["network", "app"], as_index=False)["day"].min()
-    begun = begun.sort_values(["network", "day", "app"])
-    first = begun.groupby("network").head(1).set_index("network")
-    second = begun.groupby("network")["day"].nth(1)
-    second.index = begun.loc[second.index, "network"]
-    is_first = calls["network"].map(first["app"]) == calls["app"]
-    other = calls["network"].map(first["day"]).mask(is_first, calls["network"].map(second))
-    # who came when the log itself began may have been there before
-    alone = ~(other < np.maximum(calls["day"], grid.began_day + MIN_HISTORY_DAYS))
-    rows = calls[alone & (calls["app"] >= 0) & (calls["day"] >= 0)]
-    rows = rows.groupby(["app", "day"])["calls"].sum()
+    rows = calls[_is_alone(calls.rename(columns={"network": "place"}), grid)]
+    rows = rows[(rows["app"] >= 0) & (rows["day"] >= 0)].groupby(["app", "day"])["calls"].sum()
     counts[rows.index.get_level_values("app"), rows.index.get_level_values("day")] = rows
     return counts
+
+
+def _find_own(panel: Panel, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which rows call an API that no other app had called before that day."""
+    pairs = {
+        "app": rows["app"].to_numpy(),
+        "day": panel.grid.day[rows["hour"].to_numpy()],
+        "place": rows["api"].array,
+    }
+    return _is_alone(pd.DataFrame(pairs), panel.grid)
+
+
+def _is_alone(calls: pd.DataFrame, grid: Grid) -> NDArray[np.bool_]:
+    """Return of which rows (app, day, place) no other app had been at the place before the day.
+
+    Who came when the log itself began may have been there before.
+    """
+    if calls.empty:
+        return np.zeros(0, dtype=bool)  # nothing can be looked up in nothing
+    calls = calls.astype({"place": "str"})
+    begun = calls.groupby(["place", "app"], as_index=False)["day"].min()
+    begun = begun.sort_values(["place", "day", "app"])
+    first = begun.groupby("place").head(1).set_index("place")
+    second = begun.groupby("place")["day"].nth(1)
+    second.index = begun.loc[second.index, "place"]
+    is_first = calls["place"].map(first["app"]) == calls["app"]
+    other = calls["place"].map(first["day"]).mask(is_first, calls["place"].map(second))
+    return np.asarray(~(other < np.maximum(calls["day"], grid.began_day + MIN_HISTORY_DAYS)))

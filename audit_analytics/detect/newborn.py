@@ -23,7 +23,7 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
 
 A log too short for anybody to be compared with an own past is judged in this way as a whole. Where
 it knows too few earlier days to calibrate on, the apps are calibrated on each other: p is the share
-of them with a day as far from what all the others let expect. Of ten apps the farthest has p = 0.1.
+of them with a day as far from what all the others let expect.
 """
 
 from __future__ import annotations

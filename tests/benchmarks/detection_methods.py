@@ -37,6 +37,7 @@ BORN = {
     "sensitive_quiet": "SENS",
     "sensitive": "SENS",
     "alone": "NEWNET",
+    "own_apis": "NEWAPI",
     "apis": "NEWAPI",
     "token": "TOK",
     "objects": "OBJ",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tenant import DAY, HOUR, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
-from audit_analytics.detect.beside import LEAST_APPS, rate_beside
+from audit_analytics.detect.beside import LEAST_APPS, LEFT_OUT, rate_beside
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
@@ -26,6 +26,9 @@ BURSTS = {
     "denied at one API": calls("cli_03", spread(NOON, 40, over=HOUR / 4), outcome="permission"),
     "reads twenty times as much": calls("cli_03", spread(NOON, 400, over=HOUR / 4), api=READ),
     "calls from elsewhere": calls("cli_03", spread(NOON, 120, over=HOUR), ip="203.0.113.9"),
+    "tries what nobody uses": calls(
+        "cli_03", spread(NOON, 6), api=[f"GET/open-apis/drive/v1/y{n}" for n in range(6)]
+    ),
     "tries what it finds": calls(
         "cli_03", spread(NOON, 40), api=[f"GET/open-apis/drive/v1/x{n}" for n in range(40)]
     ),
@@ -39,19 +42,20 @@ def test_what_one_app_does_on_the_only_day_there_is_is_found(name, hours):
     data = judge(quiet_tenant(), BURSTS[name], since=at, until=at + hours * HOUR)
     assert data.findings[0].entity == "cli_03"
     case = next(case for case in data.detection.cases if case.entity == "cli_03")
-    # the farthest of the apps that called, whatever it did
-    assert 1 / 12 <= case.p <= 1 / 10
-    assert case.expected_per_week >= 1.0
+    # the farthest of the apps that called and of those left out, whatever it did
+    assert 1 / 30 <= case.p <= 1 / 25
+    assert case.expected_per_week >= 0.4
 
 
 def test_on_quiet_days_little_is_told_and_what_is_lies_outside_of_its_interval():
-    told = []
+    told, rare = [], 0
     for day in range(5):
         at = WEEK.start_at + day * DAY
         data = judge(quiet_tenant(), since=at, until=at + DAY)
         told += [hit for hit in data.hits if hit.detector == "BIRTH"]
-        assert all(case.expected_per_week >= 1.0 for case in data.detection.cases)
+        rare += sum(case.expected_per_week < 1.0 for case in data.detection.cases)
     assert len(told) <= 5
+    assert rare <= 5
     assert all(hit.observed > hit.high for hit in told)
 
 
@@ -80,5 +84,6 @@ def test_no_more_apps_are_rare_than_p_says(scores):
     for limit in (0.1, 0.2, 0.5):
         # equals share a place
         distinct = len(np.unique(far.max(axis=1)[known])) == known.sum()
-        assert not distinct or (least <= limit).mean() <= limit if known.any() else True
+        many = limit * (1.0 + LEFT_OUT)
+        assert not distinct or (least <= limit).mean() <= many if known.any() else True
     assert (p >= np.minimum(10.0 ** -np.nan_to_num(scores), 1.0) - 1e-12)[~np.isnan(scores)].all()

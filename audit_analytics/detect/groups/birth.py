@@ -29,7 +29,7 @@ CLEAR_P: Final = 0.005
 """A number this improbable says what went on."""
 
 ERRORS: Final = ("errors_hour", "errors_day")
-DISTINCT: Final = ("failed_apis", "apis")
+DISTINCT: Final = ("failed_apis", "own_apis", "apis")
 """Numbers that do not count calls."""
 
 
@@ -58,6 +58,9 @@ TOLD: Final = {
         "sensitive_api", mark("calls of sensitive APIs in a day"), SENSITIVE, "sensitive"
     ),
     "alone": _Told("unusual_ip", mark("calls in a day from networks of no other app"), {}, "calls"),
+    "own_apis": _Told(
+        "new_api", mark("distinct APIs in a day that no other app uses"), {}, "calls"
+    ),
     "apis": _Told("new_api", mark("distinct APIs in a day"), {}, "calls"),
     "token": _Told(
         "volume", mark("token requests in an hour"), {"category": ("token_issuance",)}, "token"
@@ -205,6 +208,11 @@ def _say_what(name: str, count: float) -> str:
         "alone": ngettext(
             "called {n} time from a network that no other app had called from",
             "called {n} times from networks that no other app had called from",
+            count,
+        ),
+        "own_apis": ngettext(
+            "used {n} API that no other app had used",
+            "used {n} distinct APIs that no other app had used",
             count,
         ),
         "apis": ngettext("used {n} API", "used {n} distinct APIs", count),
