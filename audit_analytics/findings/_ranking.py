@@ -120,7 +120,8 @@ def _place(
 def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
     """Let the reasons of a finding speak in the order in which they tell what happened.
 
-    Rules that name what happened, surprises the rarest first, other rules, what only supports.
+    Rules that name what happened, surprises the rarest first, other rules, what only supports. Of
+    equal surprises that speaks first of which a rule tells as well.
     """
     # E of a single reason, on the scale of the case; p of a reason is a day's, that of a case a week's
     scale = DAYS_PER_WEEK * case.expected_per_week / case.p if case else 0.0
@@ -128,7 +129,17 @@ def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
     newborn = any(isinstance(find_detector(hit.detector), BirthGroup) for hit in hits)
     least = min((hit.p for hit in hits if hit.p is not None and hit.alone), default=0.0)
 
-    def rank(hit: Hit) -> tuple[int, float]:
+    def confirmed(hit: Hit) -> bool:
+        return any(
+            rule.p is None
+            and rule.kind == hit.kind
+            and not find_detector(rule.detector).first_use
+            and rule.start_at < hit.end_at
+            and hit.start_at < rule.end_at
+            for rule in hits
+        )
+
+    def rank(hit: Hit) -> tuple[int, float, bool]:
         p, detector = (1.0 if hit.p is None else hit.p), find_detector(hit.detector)
         # all that a new app does it does for the first time
         usual = newborn and detector.first_use and hit.severity not in schema.SENSITIVE
@@ -139,7 +150,7 @@ def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
             place = LATE + 1
         elif hit.p is not None:
             place = RARE_SURPRISE if p * scale < RARE else SURPRISE
-        return place, p
+        return place, p, not confirmed(hit)
 
     # of equals the engine put the most telling one first
     return sorted(hits, key=rank)

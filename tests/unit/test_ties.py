@@ -65,6 +65,17 @@ def test_what_is_about_as_rare_speaks_in_the_order_in_which_it_tells():
     assert [h.detector for h in order_reasons(hits[::-1], case)] == ["ERR", "VOL", "SENS"]
 
 
+def test_of_equals_that_speaks_first_which_a_rule_tells_as_well():
+    errors = replace(hit("ERR", 2e-4), kind="error_burst")
+    hits = [hit("VOL", 1e-4), errors, replace(hit("rule:error_burst"), kind="error_burst")]
+    case = Case("app", "cli_a", p=1e-4, expected_per_week=2.0, q=1e-3, far=6.0)
+    told = [h.detector for h in order_reasons(hits, case)]
+    assert told == ["ERR", "VOL", "rule:error_burst"]
+    # what it saw a week later was something else
+    later = replace(hits[2], start_at=NOON + 7 * DAY, end_at=NOON + 8 * DAY)
+    assert order_reasons([*hits[:2], later], case)[0].detector == "VOL"
+
+
 def test_what_an_app_did_tells_more_than_that_it_stopped():
     hits = [hit("rule:silence"), hit("NEWNET", 1e-3)]
     case = Case(entity_type="app", entity="cli_a", p=2e-2, expected_per_week=2.5, q=0.1)
