@@ -151,6 +151,8 @@ def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]
     failing, apps = np.unique(key[rows[name].to_numpy() > 0], return_counts=True)
     # a median above 0 needs half of five apps: far fewer pairs of API and hour are left
     kept = np.isin(key, failing[apps > API_OUTAGE_APPS // 2])
+    if not kept.any():
+        return rows.iloc[:0].assign(errors=0.0)
     rows, key = rows[kept], key[kept]
     rate = usual_rate(frame, frame.panel.counts[name])
     groups = (rows[name] / rows["calls_count"] - rate[rows["app"].to_numpy()]).groupby(key)

@@ -68,7 +68,7 @@ def test_what_is_about_as_rare_speaks_in_the_order_in_which_it_tells():
 def test_of_equals_that_speaks_first_which_a_rule_tells_as_well():
     errors = replace(hit("ERR", 2e-4), kind="error_burst")
     hits = [hit("VOL", 1e-4), errors, replace(hit("rule:error_burst"), kind="error_burst")]
-    case = Case("app", "cli_a", p=1e-4, expected_per_week=2.0, q=1e-3, far=6.0)
+    case = Case(entity_type="app", entity="cli_a", p=1e-4, expected_per_week=2.0, q=1e-3)
     told = [h.detector for h in order_reasons(hits, case)]
     assert told == ["ERR", "VOL", "rule:error_burst"]
     # what it saw a week later was something else
