@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.language import _, join_sentences, label_entity, ngettext
 from audit_analytics.language.wording import show_api
-from audit_analytics.report import wording
-from audit_analytics.report.columns import pad, wrap
-from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import (
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._columns import pad, wrap
+from audit_analytics.report._escape import NAME_LIMIT, terminal
+from audit_analytics.report._names import (
     name_code,
     name_outcome,
     name_response,

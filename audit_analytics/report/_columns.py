@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from audit_analytics.report.escape import terminal
+from audit_analytics.report._escape import terminal
 
 WIDTH: Final = 80
 

@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from audit_analytics.language import translations
 from audit_analytics.language.wording import show_api
-from audit_analytics.report import wording
-from audit_analytics.report.names import name_code, say_decision
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._names import name_code, say_decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable

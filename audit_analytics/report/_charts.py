@@ -10,7 +10,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
 
 if TYPE_CHECKING:
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_SIDE: Final = 20
 MAX_CELLS: Final = 400

@@ -11,7 +11,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
 
 if TYPE_CHECKING:
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_LISTED: Final = 50
 MAX_MOVERS: Final = 8

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.report.csv_file import COLUMNS, EVIDENCE_COLUMNS
+from audit_analytics.report._csv_file import COLUMNS, EVIDENCE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

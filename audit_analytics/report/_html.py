@@ -19,11 +19,12 @@ from markupsafe import escape as markup_escape
 from audit_analytics.dates.buckets import find_runs
 from audit_analytics.language import HTML_CODES, label_entity
 from audit_analytics.language.wording import show_api
-from audit_analytics.report import escape, wording
-from audit_analytics.report.categories import name_category
-from audit_analytics.report.drawings import draw_finding, draw_report
-from audit_analytics.report.names import name_outcome, name_response, speak_as
-from audit_analytics.report.phrases import make_environment
+from audit_analytics.report import _escape as escape
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._categories import name_category
+from audit_analytics.report._drawings import draw_finding, draw_report
+from audit_analytics.report._names import name_outcome, name_response, speak_as
+from audit_analytics.report._phrases import make_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

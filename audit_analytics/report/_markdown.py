@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from audit_analytics.language import label_entity
-from audit_analytics.report import escape, wording
-from audit_analytics.report.names import speak_as
-from audit_analytics.report.phrases import make_environment
+from audit_analytics.report import _escape as escape
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._names import speak_as
+from audit_analytics.report._phrases import make_environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment

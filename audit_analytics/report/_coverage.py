@@ -12,13 +12,13 @@ from audit_analytics.catalogue import Usage, propose_rating
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.language import _, join_sentences, mark, ngettext, say_number
-from audit_analytics.report.names import count_severities
-from audit_analytics.report.wording import MAX_REJECTS_SHARE, share_of
+from audit_analytics.report._names import count_severities
+from audit_analytics.report._wording import MAX_REJECTS_SHARE, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_LISTED: Final = 50
 MAX_REASONS: Final = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from audit_analytics.report import escape
+from audit_analytics.report import _escape as escape
 
 
 def render_json(report: dict[str, Any]) -> str:

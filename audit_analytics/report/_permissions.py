@@ -16,7 +16,7 @@ from audit_analytics.language import _, ngettext
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 SUPER: Final = 3
 """Level of a super-sensitive permission."""

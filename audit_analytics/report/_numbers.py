@@ -10,7 +10,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect import expect_app, expect_week, find_detector
 from audit_analytics.language import _, list_weekdays, mark
-from audit_analytics.report.wording import share_of
+from audit_analytics.report._wording import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Hit
     from audit_analytics.findings import Finding
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 TOP: Final = 10
 METRICS: Final = {

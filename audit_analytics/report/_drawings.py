@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from audit_analytics.language import _, label_entity
 from audit_analytics.language.wording import show_api
-from audit_analytics.report.names import name_code
+from audit_analytics.report._names import name_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.language import _, ngettext
-from audit_analytics.report import wording
-from audit_analytics.report.columns import fill, pad, wrap
-from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import DECISIONS, say_code
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._columns import fill, pad, wrap
+from audit_analytics.report._escape import NAME_LIMIT, terminal
+from audit_analytics.report._names import DECISIONS, say_code
 from audit_analytics.review.reports import name_stories
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from audit_analytics.findings.whence import Whence
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_ROWS: Final = 30
 MAX_APPS: Final = 50

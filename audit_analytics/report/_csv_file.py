@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from audit_analytics.report import escape
+from audit_analytics.report import _escape as escape
 from audit_analytics.review.reports import name_stories
 
 if TYPE_CHECKING:

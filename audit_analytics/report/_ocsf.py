@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from audit_analytics.detect.attack import TACTICS
 from audit_analytics.errors import ConfigError
-from audit_analytics.report.escape import json_text
+from audit_analytics.report._escape import json_text
 
 FILE_NAME: Final = "findings.ocsf.jsonl"
 _SEVERITY: Final = {"none": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
