@@ -20,16 +20,8 @@ MAX_CELLS: Final = 400
 def build_charts(data: ReportInput) -> dict[str, Any]:
     """Count what the plots beside the three answers show.
 
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict: ``errors`` (calls an hour by error class), ``networks`` (new
-        networks a day) and ``shared_ips`` (calls by address and app).
+    ``errors`` (calls an hour by error class), ``networks`` (new networks a day) and ``shared_ips``
+    (calls by address and app).
     """
     return {
         "errors": _count_errors(data),

@@ -26,21 +26,10 @@ def list_finding(
     width: int | None = None,
     colour: Callable[[str, str], str] | None = None,
 ) -> str:
-    """Tell a finding in a list.
+    """Tell a finding in a list: rank, id, severity, marks and sentence.
 
-    Parameters
-    ----------
-    finding : mapping of str to Any
-        The finding as it stands in findings.json.
-    width : int, optional
-        Columns to break at; none if not given.
-    colour : callable, optional
-        ``colour(text, code)`` marks a text for a severity or for ``new``.
-
-    Returns
-    -------
-    str
-        Rank, id, severity, marks and sentence; what follows the first line is indented.
+    It breaks at `width` columns, if given, what follows the first line indented; ``colour(text,
+    code)`` marks a text for a severity or for ``new``.
     """
     paint = colour or (lambda text, _code: text)
     severity = str(finding["severity"])

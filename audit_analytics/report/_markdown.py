@@ -29,18 +29,9 @@ FULL: Final = (30, 15, 12, 10, 8, 6, 4)
 
 
 def render_markdown(report: dict[str, Any]) -> str:
-    """Render the report as Markdown.
+    """Render the report as GitHub-flavoured Markdown.
 
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        GitHub-flavoured Markdown, a newline at the end; where it would be more than
-        :data:`LIMIT_BYTES`, lower ranks are named only, and it says so.
+    Where it would be more than :data:`LIMIT_BYTES`, lower ranks are named only, and it says so.
     """
     text, template = "", _environment().get_template("report.md.j2")
     with speak_as(report):

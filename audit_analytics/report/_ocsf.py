@@ -76,21 +76,8 @@ def check_ocsf(*, required: bool | None) -> bool:
 def render_ocsf(report: dict[str, Any]) -> str:
     """Write the findings as OCSF Detection Findings, the suppressed ones marked as such.
 
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        One JSON object a line, keys sorted, ASCII where a character cannot be seen; empty without
-        findings.
-
-    Raises
-    ------
-    ImportError
-        The extra is not installed; see :func:`check_ocsf`.
+    One JSON object a line, keys sorted, ASCII where a character cannot be seen. Needs the extra;
+    see :func:`check_ocsf`.
     """
     findings = [*report["findings"], *report["suppressed"]]
     return "".join(_write_line(_build(finding, report)) for finding in findings)

@@ -69,8 +69,8 @@ class Report:
     def stories(self) -> pd.DataFrame:
         """Return the findings that belong together, a row for each step of a story.
 
-        The columns are ``story_id``, ``rank`` and ``severity`` of the story, ``at``, its first call,
-        and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``, ``technique``, ``tactic``,
+        The columns are ``story_id``, ``rank`` and ``severity`` of the story, ``at``, its first
+        call, and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``, ``technique``, ``tactic``,
         ``apis_count``, ``calls_count`` and ``ok_count``.
         """
         return tabulate_stories(self.data.get("stories", []))
