@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from audit_analytics.intake import load as load
     from audit_analytics.pipeline import analyze as analyze
     from audit_analytics.pipeline import list_rules as rules  # noqa: F401 - re-exported
-    from audit_analytics.report.result import Report as Report
+    from audit_analytics.report import Report as Report
     from audit_analytics.settings import Settings as Settings
     from audit_analytics.settings import load_settings as load_settings
     from audit_analytics.simulate import simulate_company as simulate_company
 
 _HOMES = {
-    "Report": ("audit_analytics.report.result", "Report"),
+    "Report": ("audit_analytics.report", "Report"),
     "Settings": ("audit_analytics.settings", "Settings"),
     "Metric": ("audit_analytics.detect", "Metric"),
     "apps": ("audit_analytics.apps", None),

@@ -20,7 +20,7 @@ from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.escape import terminal
+from audit_analytics.report import terminal
 from audit_analytics.settings import settle
 from audit_analytics.simulate import (
     GRANTED,

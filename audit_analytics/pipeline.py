@@ -38,9 +38,7 @@ from audit_analytics.findings import (
 from audit_analytics.intake import CountedLog, choose_week, count_log
 from audit_analytics.inventory import Inventory, Labels, Origins
 from audit_analytics.language import use_labels, use_language
-from audit_analytics.report.build import build_report
-from audit_analytics.report.inputs import ReportInput
-from audit_analytics.report.result import Report
+from audit_analytics.report import Report, ReportInput, build_report
 from audit_analytics.review import Review, leave_out_calls, lower_known, part_hits, read_review
 from audit_analytics.settings import RuleSettings, Settings, settle
 
@@ -164,7 +162,7 @@ def judge_week(
     Returns
     -------
     ReportInput
-        What :func:`audit_analytics.report.build.build_report` takes.
+        What :func:`audit_analytics.report.build_report` takes.
 
     Raises
     ------

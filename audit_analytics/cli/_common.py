@@ -106,7 +106,7 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
         except (AuditAnalyticsError, OSError) as error:
             if verbose:
                 raise
-            from audit_analytics.report.escape import terminal
+            from audit_analytics.report import terminal
 
             click.echo(f"audit-analytics: {terminal(str(error))}", err=True)
             sys.exit(getattr(error, "exit_code", 2))

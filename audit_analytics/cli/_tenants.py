@@ -28,7 +28,7 @@ def weekly_of_tenants(folder: Path, out: Path, config: Path | None) -> int:
 
     settings = load_settings(config)  # before anything heavy is loaded
 
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
     from audit_analytics.source import count_cores
     from audit_analytics.tenants import choose_exit_code, list_tenants, run_tenants
 

@@ -58,7 +58,7 @@ def list_apps(*, store: Path, as_json: bool, config: Path | None) -> None:
     from dataclasses import asdict
 
     import audit_analytics.apps
-    from audit_analytics.report.escape import json_text, terminal
+    from audit_analytics.report import json_text, terminal
     from audit_analytics.settings import load_settings
 
     known = audit_analytics.apps.load(store, settings=load_settings(config)).apps.values()
@@ -89,7 +89,7 @@ def show_scopes(
     """
     import audit_analytics.apps
     from audit_analytics.errors import InputError
-    from audit_analytics.report.csv_file import write_table
+    from audit_analytics.report import write_table
     from audit_analytics.settings import load_settings
 
     table = audit_analytics.apps.scopes(log, settings=load_settings(config))
@@ -106,7 +106,7 @@ def show_scopes(
 
 def _render(table: pd.DataFrame) -> str:
     from audit_analytics.inventory import label_app
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
 
     lines: list[str] = []
     for _key, rows in table.groupby("app_id", sort=False):

@@ -22,7 +22,7 @@ def catalogue(*, source: Path, config: Path | None) -> None:
     """
     from audit_analytics.catalogue import write_starter
     from audit_analytics.intake import count_log
-    from audit_analytics.report.coverage import list_unknown_apis
+    from audit_analytics.report import list_unknown_apis
     from audit_analytics.settings import load_settings
 
     by_api = count_log(source, load_settings(config)).calls.by_api

@@ -37,7 +37,7 @@ def deliver(
     unless deliver.raw_ids is set. Exits with 4 if a way out failed.
     """
     from audit_analytics.deliver import deliver_report
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
     from audit_analytics.settings import load_settings
 
     settings = load_settings(config)
@@ -68,7 +68,7 @@ def deliver_after(folder: Path, settings: Settings, *, newest: bool) -> None:
     from datetime import UTC, datetime
 
     from audit_analytics.deliver import deliver_report, find_overdue
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
 
     try:
         overdue = find_overdue(folder.name, datetime.now(UTC), settings.tenant_zone)

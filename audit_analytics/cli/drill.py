@@ -49,7 +49,7 @@ def drill(
     from audit_analytics.files import write_private
     from audit_analytics.intake import load
     from audit_analytics.inventory import find_inventory
-    from audit_analytics.report.escape import csv_cell
+    from audit_analytics.report import csv_cell
     from audit_analytics.settings import load_settings
 
     settings = load_settings(config, overrides={"budget_per_week": budget})

@@ -64,7 +64,7 @@ def sync(
 
     from audit_analytics.dates.spans import read_since, read_span
     from audit_analytics.errors import RemoteError
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
     from audit_analytics.settings import load_settings
     from audit_analytics.sync import (
         THREADS,
@@ -158,7 +158,7 @@ def doctor(*, store: Path | None, as_json: bool, config: Path | None) -> None:
     """
     from audit_analytics.errors import RemoteError
     from audit_analytics.language import use_language
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
     from audit_analytics.settings import load_settings
     from audit_analytics.sync import diagnose, render_diagnosis, show_waits
 

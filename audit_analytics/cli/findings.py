@@ -78,7 +78,7 @@ def findings(
 
     A finding is open until it is found harmless, or confirmed and then closed.
     """
-    from audit_analytics.report.listing import list_findings, tell_watched
+    from audit_analytics.report import list_findings, tell_watched
     from audit_analytics.review.reports import list_open, list_reports, read_report
     from audit_analytics.review.verdicts import read_verdicts
     from audit_analytics.settings import load_settings
@@ -146,8 +146,7 @@ def explain(
     FINDING is an id, its first four or more characters, or the rank in the latest report; or the
     id of a story.
     """
-    from audit_analytics.report.names import speak_as
-    from audit_analytics.report.telling import tell_finding, tell_story
+    from audit_analytics.report import speak_as, tell_finding, tell_story
     from audit_analytics.review.reports import find_finding, find_story
 
     if finding.startswith("s-"):
@@ -178,7 +177,7 @@ def _fetch_rows(
     from audit_analytics.errors import DataIncompleteError
     from audit_analytics.findings import show_event
     from audit_analytics.intake import count_log
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
     from audit_analytics.review.reports import read_hits, read_through
     from audit_analytics.settings import load_settings
 
@@ -229,7 +228,7 @@ def suppress(
     Adds a reviewed entry to suppressions.toml. FINDING is an id, its first four or more
     characters, or the rank in the latest report.
     """
-    from audit_analytics.report.decision import suppress_finding
+    from audit_analytics.report import suppress_finding
     from audit_analytics.review.reports import find_finding
     from audit_analytics.settings import find_beside, load_settings
 
@@ -275,7 +274,7 @@ def verdict(
     then on. Kept in verdicts.toml. FINDING is an id, its first four or more
     characters, or the rank in the latest report.
     """
-    from audit_analytics.report.decision import decide_finding
+    from audit_analytics.report import decide_finding
     from audit_analytics.review.reports import find_finding
     from audit_analytics.settings import find_beside, load_settings
 
@@ -316,8 +315,7 @@ def replay(
     it the entry that suppress would write.
     """
     from audit_analytics.errors import ConfigError
-    from audit_analytics.report.decision import today_in
-    from audit_analytics.report.listing import tell_replay
+    from audit_analytics.report import tell_replay, today_in
     from audit_analytics.review.partition import replay_suppression
     from audit_analytics.review.reports import find_finding, list_reports, read_report
     from audit_analytics.review.suppression import draft_suppression, read_suppressions

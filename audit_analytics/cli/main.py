@@ -42,7 +42,7 @@ from audit_analytics.language import _, use_language
 
 if TYPE_CHECKING:
     from audit_analytics.detect import Metric, Rule
-    from audit_analytics.report.result import Report
+    from audit_analytics.report import Report
 
 EXIT_FOUND = 1
 DAMAGED_SHOWN = 5
@@ -150,8 +150,7 @@ def weekly(
     from audit_analytics import schema
     from audit_analytics.intake import check_span
     from audit_analytics.pipeline import run_week
-    from audit_analytics.report.escape import terminal
-    from audit_analytics.report.ocsf import check_ocsf
+    from audit_analytics.report import check_ocsf, terminal
     from audit_analytics.settings import load_settings
     from audit_analytics.source import write_rejects
 

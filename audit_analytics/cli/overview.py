@@ -47,8 +47,7 @@ def write_index(out: Path, settings: Settings, failed: dict[str, str] | None = N
     failed : dict of str to str, optional
         Tenants without a report of this run, and why.
     """
-    from audit_analytics.report.escape import terminal
-    from audit_analytics.report.overview import write_overview
+    from audit_analytics.report import terminal, write_overview
     from audit_analytics.review.verdicts import read_verdicts
 
     try:

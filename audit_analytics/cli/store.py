@@ -74,7 +74,7 @@ def verify(*, folder: Path, config: Path | None) -> None:
     """
     from audit_analytics.catalogue import load_catalogue
     from audit_analytics.errors import DataIncompleteError
-    from audit_analytics.report.escape import terminal
+    from audit_analytics.report import terminal
     from audit_analytics.settings import load_settings
     from audit_analytics.store import Rollups, Store, verify_store
 

@@ -28,7 +28,7 @@ from audit_analytics.errors import (
 )
 from audit_analytics.feishu.client import Credentials
 from audit_analytics.files import lock_folder, write_private
-from audit_analytics.report.escape import json_text
+from audit_analytics.report import json_text
 from audit_analytics.review.reports import FILE, read_report
 
 if TYPE_CHECKING:

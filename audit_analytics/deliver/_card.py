@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.language import _, use_language
-from audit_analytics.report.names import say_code
-from audit_analytics.report.wording import SHAPES
+from audit_analytics.report import SHAPES, say_code
 
 if TYPE_CHECKING:
     from audit_analytics.deliver._message import Line, Message

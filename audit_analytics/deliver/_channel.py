@@ -58,7 +58,7 @@ class Parcel:
                 raise InputError(
                     f"{path}: cannot be read ({error.strerror}); run weekly again"
                 ) from None
-        from audit_analytics.report.html import render_html  # noqa: PLC0415 - loads matplotlib
+        from audit_analytics.report import render_html  # noqa: PLC0415 - loads matplotlib
 
         return render_html(mask_report(self.report)).encode()
 

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.deliver._mask import Masker
 from audit_analytics.language import _, join_sentences, ngettext, say_number, use_language
-from audit_analytics.report.escape import inert
-from audit_analytics.report.names import count_severities, say_code
-from audit_analytics.report.wording import MAX_REJECTS_SHARE
+from audit_analytics.report import MAX_REJECTS_SHARE, count_severities, inert, say_code
 from audit_analytics.schema import SEVERITIES
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
     ApiDays
         p-values and what they rest on; nothing is tested without a past week to calibrate on.
     """
-    apis, groups = build_api_panel(panel), [group.name for group in list_detectors(ApiGroup)]
+    apis, groups = _build_api_panel(panel), [group.name for group in list_detectors(ApiGroup)]
     scored = {week: _score(panel, apis, week) for week in panel.grid.weeks}
     scored[0] = _score(panel.after(since), apis.after(since), 0)
     current, surprises = scored[0]
@@ -116,19 +116,10 @@ def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
     )
 
 
-def build_api_panel(panel: Panel) -> Panel:
-    """Arrange the hourly counts of the shared APIs as arrays.
+def _build_api_panel(panel: Panel) -> Panel:
+    """Arrange the hourly counts of the shared APIs as arrays, APIs in the place of apps, by name.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-
-    Returns
-    -------
-    Panel
-        APIs in the place of apps, in the order of their names: ``calls`` of all apps, and errors
-        of all but the one with most of them in the hour.
+    ``calls`` are those of all apps, errors those of all but the one with most of them in the hour.
     """
     rows, pairs = panel.api_calls, panel.api_pairs
     names, code = rows["api"].cat.categories, rows["api"].cat.codes.to_numpy()

@@ -25,34 +25,26 @@ QUIET_SHARE: Final = 0.5
 """An hour is quiet if fewer than this share of the apps of the busiest hour call in it."""
 
 
-class Metric(NamedTuple):
-    """One number that describes a day of an app.
+class _Metric(NamedTuple):
+    """One number that describes a day of an app."""
 
-    Parameters
-    ----------
-    least : float
-        Less than this is never unusual: it has no support.
-    hourly : bool
-        The largest hour of the day stands for it; the day as a whole otherwise.
-    """
-
-    least: float
-    hourly: bool
+    least: float  # less than this is never unusual: it has no support
+    hourly: bool  # the largest hour of the day stands for it; the day as a whole otherwise
 
 
 METRICS: Final = {
-    "failed_apis": Metric(5, hourly=False),
-    "errors_hour": Metric(5, hourly=True),
-    "errors_day": Metric(10, hourly=False),
-    "sensitive_quiet": Metric(5, hourly=False),
-    "sensitive": Metric(5, hourly=False),
-    "alone": Metric(3, hourly=False),
-    "own_apis": Metric(3, hourly=False),
-    "apis": Metric(8, hourly=False),
-    "token": Metric(10, hourly=True),
-    "objects": Metric(10, hourly=True),
-    "calls_hour": Metric(30, hourly=True),
-    "calls_day": Metric(100, hourly=False),
+    "failed_apis": _Metric(5, hourly=False),
+    "errors_hour": _Metric(5, hourly=True),
+    "errors_day": _Metric(10, hourly=False),
+    "sensitive_quiet": _Metric(5, hourly=False),
+    "sensitive": _Metric(5, hourly=False),
+    "alone": _Metric(3, hourly=False),
+    "own_apis": _Metric(3, hourly=False),
+    "apis": _Metric(8, hourly=False),
+    "token": _Metric(10, hourly=True),
+    "objects": _Metric(10, hourly=True),
+    "calls_hour": _Metric(30, hourly=True),
+    "calls_day": _Metric(100, hourly=False),
 }
 """The numbers, the more telling first. Errors count as errors x their share of the calls: a busy
 app has many, a failing one mostly has nothing else."""
@@ -113,7 +105,7 @@ def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     }
     per_day = {
         "errors_day": failed,
-        "sensitive_quiet": counts["sensitive"] * find_quiet_hours(panel),
+        "sensitive_quiet": counts["sensitive"] * _find_quiet_hours(panel),
         "sensitive": counts["sensitive"],
         "calls_day": counts["calls"],
     }
@@ -138,18 +130,10 @@ def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     )
 
 
-def find_quiet_hours(panel: Panel) -> NDArray[np.bool_]:
+def _find_quiet_hours(panel: Panel) -> NDArray[np.bool_]:
     """Find the hours of the week in which few apps of the tenant call.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-
-    Returns
-    -------
-    numpy.ndarray of bool of shape (n_hours,)
-        By the slots of the history; none where the tenant has no rhythm.
+    Bool of shape (n_hours,), by the slots of the history; none where the tenant has no rhythm.
     """
     grid = panel.grid
     known = (grid.week < 0) & ~grid.gap

@@ -237,7 +237,7 @@ def build_grid(
     Returns
     -------
     Grid
-        Whole hours; those before the log are gaps, and those :func:`find_missing` finds.
+        Whole hours; those before the log are gaps, and those :func:`_find_missing` finds.
     """
     start = week.start_at
     for back in range(1, history_weeks + 1):
@@ -251,7 +251,7 @@ def build_grid(
     active = _count_calls(hours, calls_at)
     began = int(_locate(hours, week.end_at, pd.Series([first_at]))[0])
     unborn = np.arange(len(hours)) < began
-    missing = find_missing(active, slot, day, np.asarray(~unborn & (hours <= last_at)))
+    missing = _find_missing(active, slot, day, np.asarray(~unborn & (hours <= last_at)))
     return Grid(
         hours=hours,
         slot=slot,
@@ -292,7 +292,7 @@ def find_whole_days(
     -------
     pandas.DatetimeIndex
         Starts of the local days between the log's first and last hour, those with an hour that
-        :func:`find_missing` finds left out; UTC.
+        :func:`_find_missing` finds left out; UTC.
     """
     if calls_at.empty:
         return pd.DatetimeIndex([], tz="UTC")
@@ -300,7 +300,7 @@ def find_whole_days(
     day = day_of(hours, zone=zone)
     slot = slot_of(hours, zone=zone, holidays=holidays, working_days=working_days)
     seen = np.ones(len(hours), dtype=bool)
-    gap = find_missing(_count_calls(hours, calls_at), slot, day, seen)
+    gap = _find_missing(_count_calls(hours, calls_at), slot, day, seen)
     starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
     first, last = (hours[at].tz_convert(zone) for at in (0, -1))
     whole = ~np.logical_or.reduceat(gap, starts)
@@ -317,7 +317,7 @@ def _count_calls(hours: pd.DatetimeIndex, calls_at: pd.Series) -> NDArray[np.flo
     return active
 
 
-def find_missing(
+def _find_missing(
     active: NDArray[np.float64],
     slot: NDArray[np.intp],
     day: NDArray[np.intp],
@@ -332,26 +332,15 @@ def find_missing(
     an empty day: who sleeps in sleeps for hours. So a busy tenant misses a single hour, a small
     one may skip a day, and nobody's night is a gap.
 
-    Parameters
-    ----------
-    active : numpy.ndarray of shape (n_hours,)
-        How much was logged in each hour: pairs of app and API.
-    slot, day : numpy.ndarray of shape (n_hours,)
-        Slot and local day of each hour.
-    seen : numpy.ndarray of bool of shape (n_hours,)
-        Hours between the log's first and last event.
-
-    Returns
-    -------
-    numpy.ndarray of bool of shape (n_hours,)
-        The hours of an improbable silence in which a call was more probable than none, and those
-        outside the log.
+    All are of shape (n_hours,): `active` is how much was logged, in pairs of app and API, `day` the
+    local day, `seen` holds between the log's first and last event. Missing are the hours of an
+    improbable silence in which a call was more probable than none, and those outside the log.
 
     Examples
     --------
     >>> active, hour = np.full(72, 20.0), np.arange(72)
     >>> active[30] = 0.0
-    >>> find_missing(active, hour % 24, hour // 24, np.ones(72, dtype=bool)).nonzero()[0].tolist()
+    >>> _find_missing(active, hour % 24, hour // 24, np.ones(72, dtype=bool)).nonzero()[0].tolist()
     [30]
     """
     if not seen.any():

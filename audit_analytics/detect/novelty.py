@@ -254,7 +254,7 @@ def _score_days(
     day = per_day.index.get_level_values("day")
     past, now = per_day[learn[day]], per_day[np.isin(day, days)]
     watched = novelty.active & learn
-    exposure = fit_exposure(novelty, watched, past)
+    exposure = _fit_exposure(novelty, watched, past)
     active = (watched * exposure).sum(axis=1)
     with_new = np.bincount(past.index.get_level_values("app"), minlength=len(active))
     mean = max(with_new.sum(), 1) / max(active.sum(), 1)
@@ -269,31 +269,20 @@ def _score_days(
         so_foreign = now["foreign"].to_numpy() >= degree
         likes, fewer = past[past["foreign"] >= degree], past[past["foreign"] >= degree - 1]
         share = (1.0 + len(likes)) / (1.0 + len(fewer))
-        aging = fit_exposure(novelty, watched, likes) / fit_exposure(novelty, watched, fewer)
+        aging = _fit_exposure(novelty, watched, likes) / _fit_exposure(novelty, watched, fewer)
         p = np.where(so_foreign, p * np.minimum(share * aging[today], 1.0), p)
     score = np.zeros((len(active), len(days)))
     score[app, today - days[0]] = -np.log10(np.maximum(p, 1e-300))
     return score
 
 
-def fit_exposure(
+def _fit_exposure(
     novelty: Novelty, watched: NDArray[np.bool_], past: pd.DataFrame
 ) -> NDArray[np.float64]:
-    """Return how much novelty the age of the log lets expect on each day.
+    """Return how much novelty the age of the log lets expect on each day: (age / some age)^-gamma.
 
-    Parameters
-    ----------
-    novelty : Novelty
-        New pairs.
-    watched : numpy.ndarray of bool of shape (n_apps, n_days)
-        Days to learn from.
-    past : pandas.DataFrame
-        Those of them that had something new, by ``app`` and ``day``.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_days,)
-        (age / some age)^-gamma; 1 on average over the days to learn from.
+    It is 1 on average over the days to learn from: `watched`, of shape (n_apps, n_days). `past` are
+    those of them that had something new, by ``app`` and ``day``.
     """
     days = watched.sum(axis=0).astype(float)
     # in its first week the log has nothing to say, so no age is 0 where it counts

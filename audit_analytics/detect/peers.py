@@ -72,7 +72,7 @@ def rate_by_peers(
     for column in range(scores.shape[1]):
         score = scores[:, column]
         known = ~np.isnan(score)
-        classes = find_classes(score, rows, is_past) if divided else np.full(len(score), EVERY)
+        classes = _find_classes(score, rows, is_past) if divided else np.full(len(score), EVERY)
         for one, part in product(np.unique(classes[known]), np.unique(fold)):
             mine = known & (classes == one) & (fold == part)
             peers = known & is_past & ((classes == one) | (one == EVERY))
@@ -81,24 +81,13 @@ def rate_by_peers(
     return z
 
 
-def find_classes(
+def _find_classes(
     score: NDArray[np.float64], rows: Rows, is_past: NDArray[np.bool_]
 ) -> NDArray[np.intp]:
     """Return the class of each row by what the entity's other weeks brought.
 
-    Parameters
-    ----------
-    score : numpy.ndarray of shape (n_rows,)
-        A score a row; NaN where not tested.
-    rows : Rows
-        Whose they are.
-    is_past : numpy.ndarray of bool of shape (n_rows,)
-        Rows that the classes are drawn from.
-
-    Returns
-    -------
-    numpy.ndarray of int of shape (n_rows,)
-        ``EVERY`` where there are fewer than two other weeks, or too few rows to divide.
+    `score` is NaN where not tested; `is_past` marks the rows that the classes are drawn from. The
+    class is ``EVERY`` where there are fewer than two other weeks, or too few rows to divide.
 
     Examples
     --------
@@ -106,7 +95,7 @@ def find_classes(
     >>> calm, restless = np.tile([1.0, 1.1], 400), np.tile([5.0, 9.0], 400)
     >>> rows = Rows(np.repeat(np.arange(200), 8), np.tile(np.repeat([-4, -3, -2, -1], 2), 200))
     >>> every = np.ones(1600, dtype=bool)
-    >>> classes = find_classes(np.concatenate([calm, restless]), rows, every)
+    >>> classes = _find_classes(np.concatenate([calm, restless]), rows, every)
     >>> np.unique(classes[:800]), np.unique(classes[800:])
     (array([1]), array([3]))
     """

@@ -37,24 +37,15 @@ MAX_STRAY: Final = 0.1
 one hour of twelve, in half of five hours once in two hundred times."""
 
 
-def score_rhythm(instants: NDArray[np.int64]) -> tuple[float, float]:
-    """Return how evenly instants follow each other.
+def _score_rhythm(instants: NDArray[np.int64]) -> tuple[float, float]:
+    """Return how evenly instants follow each other: rhythm, and median gap in seconds.
 
-    Parameters
-    ----------
-    instants : numpy.ndarray of int64 of shape (n,)
-        Instants in seconds, in any order; the same second counts once.
-
-    Returns
-    -------
-    rhythm : float
-        1 - MAD / median of the gaps, 0 to 1; 0 for fewer than eight gaps.
-    gap : float
-        Median gap in seconds; NaN for fewer than eight gaps.
+    The rhythm is 1 - MAD / median of the gaps, 0 to 1; for fewer than eight gaps it is 0, the gap
+    NaN. Instants are seconds in any order; the same second counts once.
 
     Examples
     --------
-    >>> score_rhythm(np.arange(0, 36_000, 1800))
+    >>> _score_rhythm(np.arange(0, 36_000, 1800))
     (1.0, 1800.0)
     """
     gaps = np.diff(np.unique(instants))
@@ -129,7 +120,7 @@ def add_rhythm(pairs: pd.DataFrame, by_ip: pd.DataFrame, panel: Panel) -> pd.Dat
     begun, span = _seconds(pairs["first_at"]), SPAN // SECOND
     there = _list_calls(by_ip, key, np.isin(key, pair))
     found = [
-        score_rhythm(_between(there[one], start, start + span))
+        _score_rhythm(_between(there[one], start, start + span))
         for one, start in zip(pair.tolist(), begun.tolist(), strict=True)
     ]
     beating = np.array([score > 0 for score, _gap in found], dtype=bool)
@@ -138,7 +129,7 @@ def add_rhythm(pairs: pd.DataFrame, by_ip: pd.DataFrame, panel: Panel) -> pd.Dat
     for row in np.flatnonzero(beating):
         start = int(begun[row])
         hours = own[pairs["app"].iloc[row]]
-        before = score_rhythm(_between(hours, start - OWN_SPAN // SECOND, start))
+        before = _score_rhythm(_between(hours, start - OWN_SPAN // SECOND, start))
         change = found[row][0] - before[0]
         if change >= MIN_CHANGE:
             rhythm[row], gap[row] = change, found[row][1]

@@ -109,7 +109,7 @@ def score_counts(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise
     hourly, daily = fit_hourly(frame, counts), fit_daily(frame, counts)
     return [
         score_hours(frame, counts, hourly),
-        score_two_hours(frame, counts, hourly),
+        _score_two_hours(frame, counts, hourly),
         score_days(frame, counts, daily),
     ]
 
@@ -203,23 +203,11 @@ def score_hours(
     return pick_daily(frame, {**rows, "hour": hour, "hours": np.ones_like(hour)})
 
 
-def score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baseline) -> Surprise:
+def _score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baseline) -> Surprise:
     """Score any two hours that follow each other and keep each day's most surprising ones.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Counts over the whole grid.
-    base : Baseline
-        Fitted with 48 slots.
-
-    Returns
-    -------
-    Surprise
-        Two hours per app and day, of the day in which they end; both with calls, or one hour
-        says it all.
+    `counts` are of the whole grid, `base` is fitted with 48 slots. Two hours per app and day, of
+    the day in which they end; both with calls, or one hour says it all.
     """
     grid, hours = frame.panel.grid, frame.hours
     hours = hours[(hours > 0) & ~grid.gap[hours] & ~grid.gap[hours - 1]]

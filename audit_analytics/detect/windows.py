@@ -107,7 +107,7 @@ def rate_windows(
     taught = is_past | (own_weeks is None)
     for column in np.flatnonzero(counted):
         # a past week is compared with as many others as the report week is, or it would look rarer
-        joined[:, column] = weigh_by_own(
+        joined[:, column] = _weigh_by_own(
             joined[:, column], every, taught, earlier=own_weeks is not None
         )
     z_past, z = np.split(joined, [len(past)])
@@ -142,7 +142,7 @@ def _greatest(z: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isinf(best), np.nan, best)
 
 
-def weigh_by_own(
+def _weigh_by_own(
     z: NDArray[np.float64],
     rows: Rows,
     taught: NDArray[np.bool_] | None = None,
@@ -151,22 +151,10 @@ def weigh_by_own(
 ) -> NDArray[np.float64]:
     """Return how rare scores are, given what the same entity's other weeks brought.
 
-    Parameters
-    ----------
-    z : numpy.ndarray of shape (n,)
-        Calibrated scores, NaN where there is none.
-    rows : Rows
-        Whose they are; days of the same week teach nothing.
-    taught : numpy.ndarray of bool of shape (n,), optional
-        Which of them teach anything; all if not given.
-    earlier : bool, default=False
-        Whether the weeks are days, numbered -1, -2, ... from the first one: the later ones teach
-        nothing then, or an attack of several nights would be a habit by its last.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n,)
-        -log10 p_own, see the module.
+    It is -log10 p_own, see the module, of shape (n,) like `z`: calibrated scores, NaN where there
+    is none. Days of the same week teach nothing, and of the others those that are `taught`, all if
+    it is not given. With `earlier` the weeks are days, numbered -1, -2, ... from the first one: the
+    later ones teach nothing then, or an attack of several nights would be a habit by its last.
     """
     known = ~np.isnan(z) if taught is None else ~np.isnan(z) & taught
     weeks, week = np.unique(rows.week[known], return_inverse=True)

@@ -8,15 +8,15 @@ Every colour comes from :data:`COLOURS`; :func:`to_svg` writes each as a CSS var
 page recolours its charts in dark mode.
 """
 
+from audit_analytics.plots._arrivals import first_seen_timeline, new_networks
+from audit_analytics.plots._bars import top_bars
+from audit_analytics.plots._errors import error_classes
+from audit_analytics.plots._finding import finding_series
+from audit_analytics.plots._heatmap import week_heatmap
+from audit_analytics.plots._matrix import app_api_matrix, ip_app_matrix
 from audit_analytics.plots._style import COLOURS, new_axes
-from audit_analytics.plots.arrivals import first_seen_timeline, new_networks
-from audit_analytics.plots.bars import top_bars
-from audit_analytics.plots.errors import error_classes
-from audit_analytics.plots.finding import finding_series
-from audit_analytics.plots.heatmap import week_heatmap
-from audit_analytics.plots.matrix import app_api_matrix, ip_app_matrix
-from audit_analytics.plots.svg import to_svg
-from audit_analytics.plots.week import timeline
+from audit_analytics.plots._svg import to_svg
+from audit_analytics.plots._week import timeline
 
 __all__ = [
     "COLOURS",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.inventory import read_asked
 from audit_analytics.language import _, mark, ngettext, say_number
-from audit_analytics.report.columns import measure, pad
+from audit_analytics.report import measure, pad
 from audit_analytics.store import ALL, Manifest, Store
 from audit_analytics.sync._windows import SETTLE, Reading, Window
 

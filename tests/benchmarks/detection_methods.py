@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from worlds.world import World
 
     from audit_analytics.detect import Detection
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report import ReportInput
 
 BIRTH = "BIRTH"
 BORN = {

@@ -36,7 +36,7 @@ from audit_analytics import features
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.build import build_report
+from audit_analytics.report import build_report
 from audit_analytics.rollup import COLUMNS, keys_of
 from audit_analytics.schema import CALLS_BY_API, CALLS_BY_IP, OUTCOMES
 from audit_analytics.settings import Settings

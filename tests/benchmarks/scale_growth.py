@@ -11,7 +11,7 @@ from scale_tenant import WEEKS, simulate_base
 
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.build import build_report
+from audit_analytics.report import build_report
 from audit_analytics.settings import Settings
 from audit_analytics.source._log import concat_events
 

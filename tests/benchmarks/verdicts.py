@@ -23,8 +23,8 @@ import pandas as pd
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.build import build_report
-from audit_analytics.report.json_file import render_json
+from audit_analytics.report import build_report
+from audit_analytics.report._json_file import render_json
 from audit_analytics.review.verdicts import append_verdict, judge_finding
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import Company, simulate_company

@@ -19,8 +19,8 @@ import numpy as np
 from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.build import build_report
-from audit_analytics.report.json_file import render_json
+from audit_analytics.report import build_report
+from audit_analytics.report._json_file import render_json
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import simulate_company
 from audit_analytics.simulate._clock import DAY, HOUR

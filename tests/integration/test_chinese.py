@@ -21,12 +21,11 @@ from audit_analytics.detect.attack import TECHNIQUES
 from audit_analytics.detect.groups import CountGroup
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, use_language
-from audit_analytics.report.categories import CATEGORIES, name_category
-from audit_analytics.report.columns import fill, measure
-from audit_analytics.report.html import render_html, render_notebook
-from audit_analytics.report.markdown import render_markdown
-from audit_analytics.report.result import Report
-from audit_analytics.report.telling import tell_finding
+from audit_analytics.report import Report, measure, render_html, tell_finding
+from audit_analytics.report._categories import CATEGORIES, name_category
+from audit_analytics.report._columns import fill
+from audit_analytics.report._html import render_notebook
+from audit_analytics.report._markdown import render_markdown
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 import report_fixture

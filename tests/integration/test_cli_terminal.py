@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from audit_analytics.cli.main import main
 from audit_analytics.language import use_language
-from audit_analytics.report import ocsf
-from audit_analytics.report.columns import measure
-from audit_analytics.report.listing import list_finding
+from audit_analytics.report import _ocsf as ocsf
+from audit_analytics.report import measure
+from audit_analytics.report._listing import list_finding
 from audit_analytics.sync._doctor import render_diagnosis
 from audit_analytics.sync._status import render_status
 

@@ -24,7 +24,7 @@ from audit_analytics.cli.main import main
 from audit_analytics.deliver import STATE_NAME, deliver_report
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.feishu.transport import Answer
-from audit_analytics.report.json_file import render_json
+from audit_analytics.report._json_file import render_json
 from audit_analytics.settings import load_settings
 from audit_analytics.simulate._faults import Faults
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn

@@ -12,8 +12,8 @@ from audit_analytics.deliver._card import build_card
 from audit_analytics.deliver._mask import Masker, mask_report
 from audit_analytics.deliver._message import build_message
 from audit_analytics.inventory import App, Inventory, Labels
-from audit_analytics.report.html import render_html
-from audit_analytics.report.markdown import render_markdown
+from audit_analytics.report import render_html
+from audit_analytics.report._markdown import render_markdown
 from audit_analytics.simulate import simulate_company, write_pages
 
 EVIL = "<b>@all</b> [x](http://evil.example) `|` \u202egnp"

@@ -6,8 +6,8 @@ import pytest
 
 import audit_analytics as aa
 from audit_analytics.errors import ConfigError, DataIncompleteError
-from audit_analytics.report.html import render_html
-from audit_analytics.report.markdown import render_markdown
+from audit_analytics.report import render_html
+from audit_analytics.report._markdown import render_markdown
 
 SUNDAY = "2026-11-15"
 

@@ -18,7 +18,7 @@ from tenant import (
 )
 
 from audit_analytics.detect import detect_week, find_hits
-from audit_analytics.detect.api_days import build_api_panel, judge_api_days
+from audit_analytics.detect.api_days import _build_api_panel, judge_api_days
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-11 12:00")
@@ -116,7 +116,7 @@ def test_the_app_that_is_hit_worst_is_left_out():
         calls("cli_far", spread(FIRST, 3, over=DAY), api=SEND),
     )
     panel, _, _ = build_tenant(events, rollup(events))
-    apis = build_api_panel(panel)
+    apis = _build_api_panel(panel)
     assert apis.apps.tolist() == [READ]  # one app alone makes no API that is shared
     hour = panel.grid.hours.get_loc(NOON)
     assert apis.counts["calls"][0, hour] == 10 + 20 + 30 + 40 + 50 + 60

@@ -16,7 +16,8 @@ from tenant import (
 )
 
 import audit_analytics as aa
-from audit_analytics.report import html, markdown
+from audit_analytics.report import _html as html
+from audit_analytics.report import _markdown as markdown
 
 DELETE = "DELETE/open-apis/contact/v3/users/:user_id"
 

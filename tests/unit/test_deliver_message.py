@@ -23,8 +23,7 @@ from report_fixture import (
 from audit_analytics.deliver._card import CARD_BYTES_MAX, build_card
 from audit_analytics.deliver._mask import Masker, mask_report
 from audit_analytics.deliver._message import MAX_FINDINGS, build_message, find_overdue
-from audit_analytics.report.escape import inert
-from audit_analytics.report.html import render_html
+from audit_analytics.report import inert, render_html
 
 
 def make_clean_report():

@@ -47,7 +47,8 @@ def public_values():
             continue
         module = importlib.import_module(info.name)
         handed_through = getattr(module, "__all__", [])
-        for name, value in vars(module).items():
+        late = {name: getattr(module, name) for name in handed_through}
+        for name, value in (vars(module) | late).items():
             home = getattr(value, "__module__", None) or ""
             own = home == info.name and not name.startswith("_")
             if own or (name in handed_through and "._" in home):

@@ -7,7 +7,7 @@ from audit_analytics.detect.common import find_common, rate_against_each_other
 from audit_analytics.detect.peers import rate_by_peers
 from audit_analytics.detect.rows import stack_weeks
 from audit_analytics.detect.surprise import Surprise
-from audit_analytics.detect.windows import Rows, choose_windows, rate_windows, weigh_by_own
+from audit_analytics.detect.windows import Rows, _weigh_by_own, choose_windows, rate_windows
 
 APPS, DAYS = 40, 7
 
@@ -24,7 +24,7 @@ def weigh(past, weeks, *now, entity=0):
     """Scores of one day of the report week, weighed by what entity 0 did before."""
     before = rows_of(weeks)
     of = np.append(before.entity, [entity] * len(now)), np.append(before.week, [0] * len(now))
-    return weigh_by_own(np.append(past, now), Rows(*of))[len(past) :]
+    return _weigh_by_own(np.append(past, now), Rows(*of))[len(past) :]
 
 
 def noise(scale, seed):
@@ -73,12 +73,12 @@ def test_in_a_short_log_an_attack_of_several_nights_is_no_habit_by_its_last():
     z = np.full(10, 0.3)
     z[6:] = 4.0
     rows = Rows(np.zeros(10, dtype=np.intp), numbers)
-    weighed = weigh_by_own(z, rows, earlier=True)
+    weighed = _weigh_by_own(z, rows, earlier=True)
     assert weighed[6] == pytest.approx(4.0, abs=0.3)
-    assert weigh_by_own(z, rows)[6] < 1.0
+    assert _weigh_by_own(z, rows)[6] < 1.0
     # what came again and again before is one, whatever comes later
     often = np.where(np.arange(10) % 2, 4.0, 0.3)
-    assert weigh_by_own(often, rows, earlier=True)[9] < 1.0
+    assert _weigh_by_own(often, rows, earlier=True)[9] < 1.0
 
 
 def test_an_entity_without_a_past_is_rated_as_the_tenant_is():

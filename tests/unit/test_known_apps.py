@@ -13,9 +13,7 @@ from audit_analytics.intake import count_log
 from audit_analytics.inventory import App, Inventory, Labels
 from audit_analytics.language import use_labels
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.build import build_report
-from audit_analytics.report.html import render_html
-from audit_analytics.report.result import Report
+from audit_analytics.report import Report, build_report, render_html
 from audit_analytics.settings import Settings
 
 NOON = local("2026-11-11 12:00")

@@ -7,7 +7,7 @@ from tenant import HOUR, WEEK, ZONE, calls, make_events, quiet_tenant, spread
 from test_engine import Distance
 
 import audit_analytics as aa
-from audit_analytics.report.decision import suppress_finding
+from audit_analytics.report import suppress_finding
 from audit_analytics.review.suppression import Suppression, append_suppression
 
 POOL = [f"203.0.113.{n}" for n in (10, 11, 12, 13)]

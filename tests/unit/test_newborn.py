@@ -10,7 +10,7 @@ from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, quiet_tena
 from audit_analytics import load
 from audit_analytics.detect import newborn
 from audit_analytics.detect.first_days import METRICS
-from audit_analytics.detect.groups.birth import choose_number
+from audit_analytics.detect.groups.birth import _choose_number
 from audit_analytics.detect.newborn import Newborns
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
@@ -181,7 +181,7 @@ def number_of(**seen):
         born=true[0],
         **counted,
     )
-    return choose_number(found, 0)
+    return _choose_number(found, 0)
 
 
 def test_a_young_app_is_told_by_what_its_unusual_calls_were():

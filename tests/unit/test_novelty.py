@@ -20,9 +20,9 @@ from tenant import (
 from audit_analytics.detect.ip_days import count_ip_days
 from audit_analytics.detect.novelty import (
     Novelty,
+    _fit_exposure,
     find_new_apis,
     find_new_networks,
-    fit_exposure,
     score_novelty,
 )
 from audit_analytics.rollup import rollup
@@ -209,7 +209,7 @@ def test_what_is_new_in_a_young_log_was_mostly_not_seen_yet(per_week, falls):
     pairs = pd.DataFrame({"app": np.arange(len(day)) % apps, "day": day}).drop_duplicates()
     past = pairs.set_index(["app", "day"])
     nobody = np.zeros((apps, days), dtype=bool)
-    exposure = fit_exposure(Novelty(pairs, nobody, watched, age), watched, past)
+    exposure = _fit_exposure(Novelty(pairs, nobody, watched, age), watched, past)
     assert np.average(exposure, weights=watched.sum(axis=0)) == pytest.approx(1.0)
     # a new pair of the report week is rarer than one of the log's second week
     assert (exposure[38] < 0.5 * exposure[10]) == falls

@@ -12,8 +12,9 @@ from report_fixture import HOSTILE, make_gaps_report, make_hostile_report, make_
 import audit_analytics as aa
 from audit_analytics.detect.attack import TECHNIQUES
 from audit_analytics.errors import ConfigError
-from audit_analytics.report import ocsf, write_report
-from audit_analytics.report.ocsf import TACTICS, check_ocsf, render_ocsf
+from audit_analytics.report import _ocsf as ocsf
+from audit_analytics.report import check_ocsf, write_report
+from audit_analytics.report._ocsf import TACTICS, render_ocsf
 
 
 def read(report):
@@ -161,7 +162,7 @@ def test_without_the_extra_it_is_left_out_or_asked_for_in_plain_words(monkeypatc
 
 def test_importing_the_package_loads_no_models():
     code = (
-        "import sys, audit_analytics, audit_analytics.report.ocsf, audit_analytics.cli.main\n"
+        "import sys, audit_analytics, audit_analytics.report._ocsf, audit_analytics.cli.main\n"
         "sys.exit('py_ocsf_models' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

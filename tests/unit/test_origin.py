@@ -13,8 +13,8 @@ import audit_analytics as aa
 from audit_analytics.deliver._message import build_message
 from audit_analytics.errors import ConfigError
 from audit_analytics.inventory import Labels, Origins
-from audit_analytics.report.html import render_html
-from audit_analytics.report.markdown import render_markdown
+from audit_analytics.report import render_html
+from audit_analytics.report._markdown import render_markdown
 from audit_analytics.settings import Settings
 
 NOON = local("2026-11-11 12:00")

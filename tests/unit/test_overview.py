@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from test_report_files import Page
 
 from audit_analytics.cli.main import main
-from audit_analytics.report.json_file import render_json
-from audit_analytics.report.overview import write_overview
+from audit_analytics.report import write_overview
+from audit_analytics.report._json_file import render_json
 from audit_analytics.review.reports import find_finding, list_open, list_reports
 from audit_analytics.review.verdicts import Verdict, append_verdict
 

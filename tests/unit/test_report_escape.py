@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_fixture import HOSTILE
 
-from audit_analytics.report import escape
+from audit_analytics.report import _escape as escape
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()), max_size=300)
 

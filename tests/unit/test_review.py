@@ -22,9 +22,8 @@ from test_engine import Distance
 import audit_analytics as aa
 from audit_analytics.deliver import deliver_report
 from audit_analytics.errors import InputError
-from audit_analytics.report.html import render_html
-from audit_analytics.report.markdown import render_markdown
-from audit_analytics.report.overview import write_overview
+from audit_analytics.report import render_html, write_overview
+from audit_analytics.report._markdown import render_markdown
 from audit_analytics.review._past import read_past
 from audit_analytics.review.reports import find_finding, read_report
 from audit_analytics.review.suppression import Suppression, append_suppression

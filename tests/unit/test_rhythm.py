@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tenant import DAY, FIRST, HOUR, WEEK, build_tenant, calls, hourly, local, make_events
 
 from audit_analytics.detect.novelty import find_new_networks, score_novelty
-from audit_analytics.detect.rhythm import score_rhythm
+from audit_analytics.detect.rhythm import _score_rhythm
 from audit_analytics.rollup import rollup
 
 START = local("2026-11-11 12:00")
@@ -30,21 +30,21 @@ def seconds(instants):
 
 def test_cron_keeps_a_beat_and_people_do_not():
     rng = np.random.default_rng(1)
-    assert score_rhythm(seconds(beats(START, 20))) == (1.0, 1800.0)
+    assert _score_rhythm(seconds(beats(START, 20))) == (1.0, 1800.0)
     late = seconds(beats(START, 40)) + rng.integers(0, 60, 40)
-    assert score_rhythm(late)[0] > 0.95
-    of_people = [score_rhythm(seconds(people(START, 40, seed=seed)))[0] for seed in range(20)]
+    assert _score_rhythm(late)[0] > 0.95
+    of_people = [_score_rhythm(seconds(people(START, 40, seed=seed)))[0] for seed in range(20)]
     assert max(of_people) < 0.7
     assert np.median(of_people) < 0.5
 
 
 @given(st.lists(st.integers(0, 10**9), max_size=40), st.randoms())
 def test_any_instants_in_any_order_give_a_share(instants, random):
-    rhythm, gap = score_rhythm(np.array(instants, dtype=np.int64))
+    rhythm, gap = _score_rhythm(np.array(instants, dtype=np.int64))
     assert 0 <= rhythm <= 1
     assert np.isnan(gap) == (len(set(instants)) < 9)
     random.shuffle(instants)
-    again = score_rhythm(np.array(instants, dtype=np.int64))
+    again = _score_rhythm(np.array(instants, dtype=np.int64))
     np.testing.assert_equal(again, (rhythm, gap))
 
 

@@ -14,7 +14,7 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.findings import FrameEvidence
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.build import build_report
+from audit_analytics.report import build_report
 from audit_analytics.store import (
     Manifest,
     Redaction,

@@ -25,7 +25,7 @@ from audit_analytics.detect import build_grid, expect_week, list_detectors
 from audit_analytics.detect.baseline import share_surprise
 from audit_analytics.detect.frame import WeekFrame
 from audit_analytics.detect.groups import CountGroup
-from audit_analytics.detect.groups.one_api import score_apis
+from audit_analytics.detect.groups.one_api import _score_apis
 from audit_analytics.detect.groups.volume import VOL
 from audit_analytics.detect.rates import outage_excess, usual_rate
 from audit_analytics.detect.surprise import Surprise, fit_daily, fit_hourly
@@ -274,7 +274,7 @@ def test_an_api_adopted_in_the_last_days_is_expected_as_often_as_since_then():
     every = hourly(FIRST, WEEK.end_at).repeat(8)
     adopted = hourly(WEEK.start_at - 3 * DAY, WEEK.end_at).repeat(8)
     panel = build(calls("cli_a", every, api=READ), calls("cli_a", adopted, api=SEND))
-    by_hour, by_day = score_apis(WeekFrame(panel, 0))
+    by_hour, by_day = _score_apis(WeekFrame(panel, 0))
     app = position(panel, "cli_a")
     told = by_day.label[app] == SEND
     # of eight an hour; a share of the whole history would let one in ten of the calls expect

@@ -22,7 +22,7 @@ import audit_analytics as aa
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
-from audit_analytics.report.build import build_report
+from audit_analytics.report import build_report
 
 AWAY = "203.0.113.7"
 ABROAD = "198.51.100.9"

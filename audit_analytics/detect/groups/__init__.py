@@ -132,19 +132,8 @@ class CountGroup(AppGroup):
             windows = score_counts(frame, frame.panel.counts[self.metric])
         return [require_excess(seen, self.least) for seen in windows] if self.least else windows
 
-    def name_unit(self, hours: int) -> str:
-        """Return the unit of a count.
-
-        Parameters
-        ----------
-        hours : int
-            Over how many hours.
-
-        Returns
-        -------
-        str
-            English; translated where it is shown.
-        """
+    def _name_unit(self, hours: int) -> str:
+        """Return the unit of a count over so many hours: English, translated where it is shown."""
         # a day in which the clocks change has 23 or 25 hours, one that is judged in part has fewer
         days = 24 * max(1, round(hours / 24))
         return self.units[hours if hours <= 2 and hours in self.units else days]
@@ -216,7 +205,7 @@ class CountGroup(AppGroup):
             expected=mean,
             low=low,
             high=high,
-            unit=self.name_unit(hours),
+            unit=self._name_unit(hours),
             p=float(detection.app_p[self.name][app, day]),
             facts=facts,
             where=where,

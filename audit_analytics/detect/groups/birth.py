@@ -75,7 +75,7 @@ TOLD: Final = {
 def _explain(detection: Detection, app: int) -> Hit:
     found, grid = detection.newborns, detection.panel.grid
     app_id, days = str(detection.panel.apps[app]), grid.days(0)
-    name = choose_number(found, app)
+    name = _choose_number(found, app)
     if found.this_week[app] and found.weeks_past and found.p[name][app].min() > MAX_P:
         return _tell_birth(detection, app)
     told, day = TOLD[name], int(found.p[name][app].argmin())
@@ -126,23 +126,11 @@ def _tell_birth(detection: Detection, app: int) -> Hit:
     )
 
 
-def choose_number(found: Newborns, app: int) -> str:
+def _choose_number(found: Newborns, app: int) -> str:
     """Choose the number that says what went on: of the least probable ones the most telling.
 
     A number of some of the calls says nothing where most of the unusual calls are others, and
-    APIs that fail say nothing without unusually many failures.
-
-    Parameters
-    ----------
-    found : Newborns
-        How unusual the days of young apps were.
-    app : int
-        Position of the app.
-
-    Returns
-    -------
-    str
-        A key of :data:`TOLD`.
+    APIs that fail say nothing without unusually many failures. It is a key of :data:`TOLD`.
     """
     least = {name: float(found.p[name][app].min()) for name in TOLD}
     clear = {name: p for name, p in least.items() if p <= CLEAR_P}

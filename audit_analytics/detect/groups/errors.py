@@ -19,19 +19,11 @@ if TYPE_CHECKING:
     from audit_analytics.detect.surprise import Surprise
 
 
-def score_errors(frame: WeekFrame) -> list[Surprise]:
+def _score_errors(frame: WeekFrame) -> list[Surprise]:
     """Score errors class by class: more than usual, and a larger share than usual.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-
-    Returns
-    -------
-    list of Surprise
-        min(s_NB, 2 s_BB) of the most surprising class, of the hours and of the days; rate limits and server
-        errors count half; what an outage of the platform or of an API explains is expected.
+    min(s_NB, 2 s_BB) of the most surprising class, of the hours and of the days; rate limits and
+    server errors count half; what an outage of the platform or of an API explains is expected.
     """
     panel, extra = frame.panel, {}
     for name in schema.ERROR_OUTCOMES:
@@ -66,6 +58,6 @@ ERR = CountGroup(
     steps=ERRORS_STEPS,
     units={1: mark("errors in an hour"), 24: mark("errors in a day")},
     labels="outcome",
-    scored=score_errors,
+    scored=_score_errors,
     telling=3,
 )

@@ -30,18 +30,10 @@ MIN_API_CALLS: Final = 5
 SHARE_PRIOR_CALLS: Final = 2.0
 
 
-def score_apis(frame: WeekFrame) -> list[Surprise]:
+def _score_apis(frame: WeekFrame) -> list[Surprise]:
     """Score the calls of each API that the app already used, given its usual mix.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-
-    Returns
-    -------
-    list of Surprise
-        The most surprising API of each day's hours, and of the day; the label is the API.
+    The most surprising API of each day's hours, and of the day; the label is the API.
     """
     panel, grid = frame.panel, frame.panel.grid
     rows = {name: panel.api_calls[name].to_numpy() for name in ("app", "hour", "calls_count")}
@@ -139,6 +131,6 @@ API = CountGroup(
     steps=(mark("Look at how many distinct objects were read."), ASK_OWNER),
     units={1: mark("calls of one API in an hour"), 24: mark("calls of one API in a day")},
     labels="api",
-    scored=score_apis,
+    scored=_score_apis,
     telling=6,
 )

@@ -17,18 +17,10 @@ if TYPE_CHECKING:
     from audit_analytics.detect.surprise import Surprise
 
 
-def score_tokens(frame: WeekFrame) -> list[Surprise]:
+def _score_tokens(frame: WeekFrame) -> list[Surprise]:
     """Score token grants: more than usual, and a larger share of the calls than usual.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-
-    Returns
-    -------
-    list of Surprise
-        One: min(s_NB, 2 s_BB) of the most surprising hour of each day.
+    One: min(s_NB, 2 s_BB) of the most surprising hour of each day.
     """
     counts = frame.panel.counts["token"]
     rate = usual_rate(frame, counts)
@@ -61,6 +53,6 @@ TOK = CountGroup(
     metric="token",
     units={1: mark("token requests in an hour")},
     where={"category": ("token_issuance",)},
-    scored=score_tokens,
+    scored=_score_tokens,
     telling=5,
 )

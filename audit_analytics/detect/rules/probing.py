@@ -82,8 +82,8 @@ def find_probing(data: RuleInput) -> Iterator[Hit]:
     """Find apps that are denied, or find missing, many distinct APIs within two hours."""
     needed = data.thresholds(ProbingThresholds).probing_apis
     tries = _list_tries(data)
-    windows = count_windows(tries, data.week.zone)
-    denied = count_windows(tries[tries["denied"]], data.week.zone).rename(
+    windows = _count_windows(tries, data.week.zone)
+    denied = _count_windows(tries[tries["denied"]], data.week.zone).rename(
         columns={"apis": "denied"}
     )
     windows = windows.merge(denied, on=["app_id", "bucket_at"], how="left")
@@ -126,20 +126,10 @@ def _list_tries(data: RuleInput) -> pd.DataFrame:
     return table.assign(denied=denied)[denied | missing]
 
 
-def count_windows(tries: pd.DataFrame, zone: str) -> pd.DataFrame:
-    """Count the distinct APIs of each app in every two consecutive hours.
+def _count_windows(tries: pd.DataFrame, zone: str) -> pd.DataFrame:
+    """Count the distinct APIs of each app in every two consecutive hours: ``apis``.
 
-    Parameters
-    ----------
-    tries : pandas.DataFrame
-        Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``app_id``, ``bucket_at`` (start of the two hours) and ``apis``.
+    ``bucket_at`` is the start of the two hours.
     """
     pairs = tries[["app_id", "bucket_at", "api"]]
     before = floor_at(pairs["bucket_at"] - SECOND, "1h", zone=zone)

@@ -78,13 +78,13 @@ def find_redirect_host(data: RuleInput) -> Iterator[Hit]:
         if not change.hosts or not data.week.start_at <= at < data.week.end_at:
             continue
         others = {
-            find_domain(host)
+            _find_domain(host)
             for app in data.inventory.apps.values()
             if app.app_id != change.app.app_id
             for host in app.hosts
         }
-        own = {find_domain(host) for host in change.app.hosts if host not in change.hosts}
-        hosts = [host for host in change.hosts if find_domain(host) not in others | own]
+        own = {_find_domain(host) for host in change.app.hosts if host not in change.hosts}
+        hosts = [host for host in change.hosts if _find_domain(host) not in others | own]
         # a tenant whose apps share no domain has none that is its own
         if hosts and others:
             start_at = max(pd.Timestamp(change.after_at), data.week.start_at)
@@ -100,22 +100,14 @@ def find_redirect_host(data: RuleInput) -> Iterator[Hit]:
             )
 
 
-def find_domain(host: str) -> str:
+def _find_domain(host: str) -> str:
     """Return the part of a host that somebody registered.
 
-    Parameters
-    ----------
-    host : str
-        A host.
-
-    Returns
-    -------
-    str
-        Its last two labels; three under second levels such as ``com.cn``.
+    Its last two labels; three under second levels such as ``com.cn``.
 
     Examples
     --------
-    >>> find_domain("login.corp.example"), find_domain("a.b.corp.com.cn")
+    >>> _find_domain("login.corp.example"), _find_domain("a.b.corp.com.cn")
     ('corp.example', 'corp.com.cn')
     """
     labels = host.lower().rstrip(".").split(".")

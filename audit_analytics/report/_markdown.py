@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from audit_analytics.language import label_entity
-from audit_analytics.report import escape, wording
-from audit_analytics.report.names import speak_as
-from audit_analytics.report.phrases import make_environment
+from audit_analytics.report import _escape as escape
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._names import speak_as
+from audit_analytics.report._phrases import make_environment
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,18 +29,9 @@ FULL: Final = (30, 15, 12, 10, 8, 6, 4)
 
 
 def render_markdown(report: dict[str, Any]) -> str:
-    """Render the report as Markdown.
+    """Render the report as GitHub-flavoured Markdown.
 
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        GitHub-flavoured Markdown, a newline at the end; where it would be more than
-        :data:`LIMIT_BYTES`, lower ranks are named only, and it says so.
+    Where it would be more than :data:`LIMIT_BYTES`, lower ranks are named only, and it says so.
     """
     text, template = "", _environment().get_template("report.md.j2")
     with speak_as(report):

@@ -37,16 +37,6 @@ def _is_plain(char: str) -> bool:
 def visible(text: str) -> str:
     r"""Replace characters that cannot be seen, or that steer the display, by visible escapes.
 
-    Parameters
-    ----------
-    text : str
-        Any text, lone surrogates included.
-
-    Returns
-    -------
-    str
-        Text of printable characters only.
-
     Examples
     --------
     >>> print(visible("invoice\u202efdp.exe\x1b[2J"))
@@ -76,17 +66,7 @@ def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
 def clean(text: str, limit: int = NAME_LIMIT) -> str:
     r"""Make a text visible and short, for every format that escapes its own markup.
 
-    Parameters
-    ----------
-    text : str
-        Any text.
-    limit : int
-        Longest result in characters before escapes are written out.
-
-    Returns
-    -------
-    str
-        One line of printable characters.
+    One line of at most `limit` characters, counted before escapes are written out.
 
     Examples
     --------
@@ -122,16 +102,7 @@ def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
 def markdown(text: str) -> str:
     r"""Escape a text for a Markdown paragraph or table cell.
 
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    str
-        Text that renders as itself: no markup, HTML, link, mention, formula or table cell of its
-        own.
+    It renders as itself: no markup, HTML, link, mention, formula or table cell of its own.
 
     Examples
     --------
@@ -151,18 +122,6 @@ def _escape_block_start(match: re.Match[str]) -> str:
 
 def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
     r"""Put a name into a Markdown code span that no backtick in it can end.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-    limit : int
-        Longest name in characters before escapes are written out.
-
-    Returns
-    -------
-    str
-        A code span, fit for a table cell.
 
     Examples
     --------

@@ -11,18 +11,10 @@ if TYPE_CHECKING:
 
 
 def say_notes(data: Mapping[str, Any]) -> list[str]:
-    """Say what to know beside the findings.
+    """Say what to know beside the findings; log content is not escaped.
 
-    Parameters
-    ----------
-    data : mapping of str to Any
-        The report dict.
-
-    Returns
-    -------
-    list of str
-        What the week was compared with, whether the apps are known, what is resolved or
-        suppressed, and suppressions that are new or have expired; log content is not escaped.
+    What the week was compared with, whether the apps are known, what is resolved or suppressed, and
+    suppressions that are new or have expired.
     """
     notes = [data["compared_with"]["text"], data["inventory"]["text"]]
     notes += [data["origins"]["text"]] if data["origins"] else []

@@ -5,26 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from audit_analytics.report import escape
+from audit_analytics.report import _escape as escape
 
 
 def render_json(report: dict[str, Any]) -> str:
-    """Write the report as JSON: sorted keys, no NaN, a newline at the end.
+    """Write the report as JSON: sorted keys, a newline at the end; NaN or infinity raises.
 
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        JSON document; characters that cannot be seen are escaped, their values kept.
-
-    Raises
-    ------
-    ValueError
-        A number is not finite.
+    Characters that cannot be seen are escaped, their values kept.
 
     Examples
     --------

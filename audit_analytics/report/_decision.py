@@ -11,8 +11,8 @@ from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, mark
-from audit_analytics.report.escape import terminal
-from audit_analytics.report.names import DECISIONS
+from audit_analytics.report._escape import terminal
+from audit_analytics.report._names import DECISIONS
 from audit_analytics.review.partition import replay_suppression
 from audit_analytics.review.suppression import PARTS, append_suppression, draft_suppression
 from audit_analytics.review.verdicts import append_verdict, judge_finding

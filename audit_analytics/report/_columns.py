@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-from audit_analytics.report.escape import terminal
+from audit_analytics.report._escape import terminal
 
 WIDTH: Final = 80
 
@@ -64,21 +64,10 @@ def pad(text: str, width: int) -> str:
 
 
 def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str:
-    """Break a text into lines.
+    """Break a text without control characters into lines of `width` columns.
 
-    Parameters
-    ----------
-    text : str
-        Text without control characters.
-    width : int
-        Columns of a line; only a word that is longer itself makes it longer.
-    indent, following : str
-        What the first line and the lines after it begin with.
-
-    Returns
-    -------
-    str
-        Lines. They break at spaces and between Chinese characters, never before a closing mark.
+    They break at spaces and between Chinese characters, never before a closing mark; only a word
+    that is longer itself makes a line longer.
 
     Examples
     --------
@@ -100,21 +89,9 @@ def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str
 
 
 def wrap(text: str, *, indent: str = "", following: str | None = None) -> str:
-    """Write a text that may come from the log in lines of 80 columns.
+    """Write a text that may come from the log in lines of 80 columns, safe for a terminal.
 
-    Parameters
-    ----------
-    text : str
-        The text.
-    indent : str, default=""
-        What the first line begins with.
-    following : str, optional
-        What the others begin with; `indent` if not given.
-
-    Returns
-    -------
-    str
-        Safe for a terminal.
+    The lines after the first begin with `following`, or with `indent` like the first.
     """
     return fill(
         terminal(text), WIDTH, indent=indent, following=indent if following is None else following

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from audit_analytics.language import _, label_entity
 from audit_analytics.language.wording import show_api
-from audit_analytics.report.names import name_code
+from audit_analytics.report._names import name_code
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,17 +25,9 @@ MAX_MARKS: Final = 30
 
 
 def draw_report(report: Mapping[str, Any]) -> dict[str, Markup]:
-    """Draw the week and the plots of the three answers.
+    """Draw the week and the plots of the three answers: SVG by name.
 
-    Parameters
-    ----------
-    report : mapping
-        The report.
-
-    Returns
-    -------
-    dict of str to markupsafe.Markup
-        SVG by name; a plot that would show nothing is left out, and all are of an empty week.
+    A plot that would show nothing is left out, and all are of an empty week.
     """
     if report["coverage"]["week_status"] == "empty":
         return {}
@@ -138,20 +130,7 @@ def _draw_arrivals(report: Mapping[str, Any]) -> dict[str, Markup]:
 
 
 def draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
-    """Draw what a finding saw against what was expected.
-
-    Parameters
-    ----------
-    finding : mapping
-        One of the report's findings.
-    zone : str
-        IANA time zone of the axis.
-
-    Returns
-    -------
-    markupsafe.Markup
-        SVG, or nothing where the finding has no series.
-    """
+    """Draw what a finding saw against what was expected; nothing where it has no series."""
     if not finding["series"]:
         return Markup("")
     from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws

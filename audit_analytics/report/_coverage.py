@@ -12,31 +12,20 @@ from audit_analytics.catalogue import Usage, propose_rating
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect.grid import MIN_HISTORY_DAYS
 from audit_analytics.language import _, join_sentences, mark, ngettext, say_number
-from audit_analytics.report.names import count_severities
-from audit_analytics.report.wording import MAX_REJECTS_SHARE, share_of
+from audit_analytics.report._names import count_severities
+from audit_analytics.report._wording import MAX_REJECTS_SHARE, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_LISTED: Final = 50
 MAX_REASONS: Final = 20
 
 
 def build_coverage(data: ReportInput) -> dict[str, Any]:
-    """Say what was read, what the log covers and where it has gaps.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict.
-    """
+    """Say what was read, what the log covers and where it has gaps."""
     grid, zone = data.detection.panel.grid, data.week.zone
     asked, gap = data.asked_hours(), grid.gap & data.past_hours()
     gaps = [
@@ -116,16 +105,8 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
 def build_calendar(data: ReportInput) -> dict[str, Any]:
     """Say which days of history and week were exceptions from the working week.
 
-    Parameters
-    ----------
-    data : ReportInput
-        What the report is built from.
-
-    Returns
-    -------
-    dict of str to Any
-        ``days_off``, ``working_days`` (ISO dates), ``inferred`` (those of them that no calendar
-        knows) and ``text``, empty if there was none.
+    ``days_off``, ``working_days`` (ISO dates), ``inferred`` (those of them that no calendar knows)
+    and ``text``, empty if there was none.
     """
     hours = data.detection.panel.grid.hours.tz_convert(data.week.zone)
     first, last = hours[0].date(), hours[-1].date()
@@ -167,8 +148,8 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
 def _is_unread(ingest: dict[str, int]) -> bool:
     """Tell whether so much of a log could not be read that it is not complete.
 
-    That is a part of unknown content, or more than 1 % of the rows. In which week they were nobody can
-    tell, so no week is complete then.
+    That is a part of unknown content, or more than 1 % of the rows. In which week they were nobody
+    can tell, so no week is complete then.
 
     Examples
     --------
@@ -182,18 +163,7 @@ def _is_unread(ingest: dict[str, int]) -> bool:
 
 
 def build_assessed(data: ReportInput) -> dict[str, Any]:
-    """Say who was judged, and who was not and why.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict.
-    """
+    """Say who was judged, and who was not and why."""
     panel = data.detection.panel
     week = data.in_week(data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
@@ -249,20 +219,7 @@ def _say_why(app: str, history_days: pd.Series, own: Collection[str]) -> str:
 
 
 def say_verdict(data: ReportInput, coverage: dict[str, Any]) -> str:
-    """Say the outcome of the week in one or two sentences.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-    coverage : dict
-        From :func:`build_coverage`.
-
-    Returns
-    -------
-    str
-        The verdict; a week without data is never called quiet.
-    """
+    """Say the outcome of the week in a sentence or two; one without data is never called quiet."""
     if coverage["week_status"] == "empty":
         return _("No data: the log holds no event of this week, so nothing can be said about it.")
     total = coverage["hours_expected_count"]

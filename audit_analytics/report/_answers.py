@@ -18,7 +18,7 @@ from audit_analytics.findings.whence import Whence
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_ROWS: Final = 30
 MAX_APPS: Final = 50
@@ -40,20 +40,10 @@ def _rank_findings(data: ReportInput) -> dict[str | None, int]:
 
 
 def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
-    """List the addresses of the week that something unusual came from.
+    """List the addresses of the week that something unusual came from, by their finding's rank.
 
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-    finding_of : dict of (str, str) to str
-        Id of the finding about each (entity type, entity).
-
-    Returns
-    -------
-    list of dict
-        One row per address, by the rank of its finding; at most three of one app. Those of
-        findings about something else are among them where nobody called from there before.
+    At most three of one app. Those of findings about something else are among them where nobody
+    called from there before.
     """
     week = data.in_asked(data.calls.by_ip)
     week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
@@ -115,17 +105,7 @@ def _addresses(hit: Hit, week: pd.DataFrame) -> list[str]:
 def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
     """List where errors piled up, of which class, and whether it is the app or the platform.
 
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-    finding_of : dict of (str, str) to str
-        Id of the finding about each (entity type, entity).
-
-    Returns
-    -------
-    list of dict
-        One row per entity and class, by the rank of its finding.
+    One row per entity and class, by the rank of its finding.
     """
     best: dict[tuple[str, str, str], dict[str, Any]] = {}
     for hit in data.hits:
@@ -187,17 +167,7 @@ def _count_calls(data: ReportInput, hit: Hit) -> int:
 def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
     """List which sensitive APIs were used newly, more than usual or at odd hours, and by whom.
 
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-    finding_of : dict of (str, str) to str
-        Id of the finding about each (entity type, entity).
-
-    Returns
-    -------
-    list of dict
-        One row per app and API, by the rank of its finding; at most six APIs of one app.
+    One row per app and API, by the rank of its finding; at most six APIs of one app.
     """
     hits = [hit for hit in data.hits if (hit.entity_type, hit.kind) == ("app", "sensitive_api")]
     week = data.in_asked(data.calls.by_api)

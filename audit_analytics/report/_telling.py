@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.language import _, join_sentences, label_entity, ngettext
 from audit_analytics.language.wording import show_api
-from audit_analytics.report import wording
-from audit_analytics.report.columns import pad, wrap
-from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import (
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._columns import pad, wrap
+from audit_analytics.report._escape import NAME_LIMIT, terminal
+from audit_analytics.report._names import (
     name_code,
     name_outcome,
     name_response,
@@ -130,20 +130,9 @@ def tell_story(story: Mapping[str, Any]) -> str:
 
 
 def tell_briefly(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Tell a finding in a few lines.
+    """Tell a finding in a few lines of at most 80 columns, but for names that are longer.
 
-    Parameters
-    ----------
-    finding : mapping of str to Any
-        The finding as it stands in findings.json.
-    report : mapping of str to Any
-        Its report.
-
-    Returns
-    -------
-    str
-        What it is, how severe, whom it is about, how rare, and what to check first; lines of at
-        most 80 columns, but for names that are longer themselves.
+    What it is, how severe, whom it is about, how rare, and what to check first.
     """
     facts = _list_facts(finding, report["tenant_zone"])[:3]
     facts.append(("E", wording.rarity(finding["expected_per_week"])))

@@ -51,17 +51,7 @@ MAX_REJECTS_SHARE: Final = 0.01
 
 
 def number(value: float | None) -> str:
-    """Write a number with thousands separators and no more digits than it is worth.
-
-    Parameters
-    ----------
-    value : float or None
-        Any finite number.
-
-    Returns
-    -------
-    str
-        The number, or a dash.
+    """Write a number with thousands separators and no more digits than it is worth; None is a dash.
 
     Examples
     --------
@@ -81,42 +71,20 @@ def number(value: float | None) -> str:
 
 
 def expected(value: float | None) -> str:
-    """Write how many were to be expected.
-
-    Parameters
-    ----------
-    value : float or None
-        A mean.
-
-    Returns
-    -------
-    str
-        The number, ``none`` where it is next to nothing, or a dash.
+    """Write how many were to be expected: ``none`` where it is next to nothing, a dash for None.
 
     Examples
     --------
     >>> [expected(v) for v in (0.001, 0.4, 12.34, None)]
-    ['none', '0.40', '12.3', '\N{EN DASH}']
-    """
+    ['none', '0.40', '12.3', '–']
+    """  # noqa: RUF002
     if value is not None and value < NEXT_TO_NOTHING:
         return _("none")
     return number(value)
 
 
 def amount(value: float, unit: str) -> str:
-    """Write how many of what there were.
-
-    Parameters
-    ----------
-    value : float
-        How many.
-    unit : str
-        Of what, in the plural.
-
-    Returns
-    -------
-    str
-        The number before its unit; one, which is no plural, after it.
+    """Write how many of what (in the plural) there were; one, no plural, after its unit.
 
     Examples
     --------
@@ -129,17 +97,7 @@ def amount(value: float, unit: str) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Write a share as per cent.
-
-    Parameters
-    ----------
-    share : float or None
-        Share between 0 and 1.
-
-    Returns
-    -------
-    str
-        Per cent, or a dash.
+    """Write a share between 0 and 1 as per cent; None is a dash.
 
     Examples
     --------
@@ -155,17 +113,7 @@ def percent(share: float | None) -> str:
 
 
 def chance(p: float | None) -> str:
-    """Write a probability as one in so many.
-
-    Parameters
-    ----------
-    p : float or None
-        Probability.
-
-    Returns
-    -------
-    str
-        The odds to two digits, or a dash.
+    """Write a probability as one in so many, to two digits; None is a dash.
 
     Examples
     --------
@@ -180,17 +128,7 @@ def chance(p: float | None) -> str:
 
 
 def rarity(expected_per_week: float | None) -> str:
-    """Say what an E-value means.
-
-    Parameters
-    ----------
-    expected_per_week : float or None
-        How many findings this extreme an ordinary week brings.
-
-    Returns
-    -------
-    str
-        A clause.
+    """Say in a clause what an E-value means: findings this extreme in an ordinary week.
 
     Examples
     --------
@@ -205,17 +143,7 @@ def rarity(expected_per_week: float | None) -> str:
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Write an interval.
-
-    Parameters
-    ----------
-    low, high : float or None
-        Ends of the interval.
-
-    Returns
-    -------
-    str
-        ``low to high``, or a dash where neither is known.
+    """Write an interval: ``low to high``, or a dash where neither is known.
 
     Examples
     --------
@@ -248,16 +176,6 @@ def _moment(local: str) -> str:
 def span(start_local: str, end_local: str) -> str:
     """Write a local window, the day once where both ends share it; whole days without times.
 
-    Parameters
-    ----------
-    start_local, end_local : str
-        Local times such as ``2026-11-16 10:00``.
-
-    Returns
-    -------
-    str
-        The window.
-
     Examples
     --------
     >>> span("2026-11-16 10:00", "2026-11-16 12:00")
@@ -277,27 +195,17 @@ def span(start_local: str, end_local: str) -> str:
 
 
 def brief_span(start_local: str, end_local: str) -> str:
-    """Write a local window as short as a table needs it.
-
-    Parameters
-    ----------
-    start_local, end_local : str
-        Local times such as ``2026-11-16 10:00``.
-
-    Returns
-    -------
-    str
-        The window, the day and the time once where both ends share them.
+    """Write a local window as short as a table needs it: once what both ends share.
 
     Examples
     --------
     >>> brief_span("2026-11-16 10:00", "2026-11-16 12:00")
-    '2026-11-16 10:00\N{EN DASH}12:00'
+    '2026-11-16 10:00–12:00'
     >>> brief_span("2026-11-16 00:00", "2026-11-17 00:00")
     '2026-11-16'
     >>> brief_span("2026-11-16 10:00", "2026-11-16 10:00")
     '2026-11-16 10:00'
-    """
+    """  # noqa: RUF002
     if (
         start_local.endswith(_MIDNIGHT)
         and end_local.endswith(_MIDNIGHT)
@@ -312,19 +220,7 @@ def brief_span(start_local: str, end_local: str) -> str:
 
 
 def local_time(at: str | None, zone: str) -> str:
-    """Write an instant on the clocks of a zone.
-
-    Parameters
-    ----------
-    at : str or None
-        ISO 8601, UTC.
-    zone : str
-        IANA time zone.
-
-    Returns
-    -------
-    str
-        Day and minute, or a dash.
+    """Write an instant (ISO 8601, UTC) as day and minute on the clocks of a zone; None is a dash.
 
     Examples
     --------
@@ -337,25 +233,13 @@ def local_time(at: str | None, zone: str) -> str:
 
 
 def change(count: int, previous: int | None) -> str:
-    """Write how a count changed.
-
-    Parameters
-    ----------
-    count : int
-        Now.
-    previous : int or None
-        Before; None where nothing is known.
-
-    Returns
-    -------
-    str
-        Per cent with a sign, or a dash.
+    """Write how a count changed: per cent with a sign, or a dash where `previous` is None.
 
     Examples
     --------
     >>> change(150, 100), change(5, 5), change(3, 0), change(3, None)
-    ('+50 %', '±0 %', 'new', '\N{EN DASH}')
-    """
+    ('+50 %', '±0 %', 'new', '–')
+    """  # noqa: RUF002
     if previous is None:
         return NONE
     if previous == 0:
@@ -369,17 +253,7 @@ def change(count: int, previous: int | None) -> str:
 
 
 def share_of(part: float, whole: float) -> float:
-    """Return a share, rounded to what a report shows.
-
-    Parameters
-    ----------
-    part, whole : float
-        How many of how many.
-
-    Returns
-    -------
-    float
-        0 to 1 with four decimals; 0 of nothing is 0.
+    """Return a share from 0 to 1 with four decimals; 0 of nothing is 0.
 
     Examples
     --------

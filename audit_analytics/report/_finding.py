@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics.errors import InputError
-from audit_analytics.report.frames import tabulate_evidence, tabulate_steps
-from audit_analytics.report.names import speak_as
-from audit_analytics.report.telling import tell_briefly, tell_finding
+from audit_analytics.report._frames import tabulate_evidence, tabulate_steps
+from audit_analytics.report._names import speak_as
+from audit_analytics.report._telling import tell_briefly, tell_finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,6 +123,6 @@ class Finding:
             return tell_briefly(self.data, self._report)
 
     def _repr_html_(self) -> str:
-        from audit_analytics.report.html import render_card  # noqa: PLC0415 - loads matplotlib
+        from audit_analytics.report._html import render_card  # noqa: PLC0415 - loads matplotlib
 
         return render_card(self.data, self._report)

@@ -9,24 +9,28 @@ import audit_analytics
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.inventory import Labels
 from audit_analytics.language import _, current_language
-from audit_analytics.report.answers import list_error_bursts, list_sensitive_usage, list_unusual_ips
-from audit_analytics.report.changes import build_changes, list_quiet_apps
-from audit_analytics.report.charts import build_charts
-from audit_analytics.report.coverage import (
+from audit_analytics.report._answers import (
+    list_error_bursts,
+    list_sensitive_usage,
+    list_unusual_ips,
+)
+from audit_analytics.report._changes import build_changes, list_quiet_apps
+from audit_analytics.report._charts import build_charts
+from audit_analytics.report._coverage import (
     build_assessed,
     build_calendar,
     build_coverage,
     say_verdict,
 )
-from audit_analytics.report.method import LIMITS, list_methods
-from audit_analytics.report.numbers import (
+from audit_analytics.report._method import LIMITS, list_methods
+from audit_analytics.report._numbers import (
     build_heatmap,
     build_series,
     build_tenant_series,
     build_top,
     build_totals,
 )
-from audit_analytics.report.permissions import (
+from audit_analytics.report._permissions import (
     build_inventory,
     build_permissions,
     collect_labels,
@@ -35,7 +39,7 @@ from audit_analytics.report.permissions import (
 
 if TYPE_CHECKING:
     from audit_analytics.findings import Finding
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 SCHEMA_VERSION: Final = "1.0"
 PACKAGES: Final = ("duckdb", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")

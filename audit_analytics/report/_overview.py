@@ -11,7 +11,7 @@ from audit_analytics import schema
 from audit_analytics.errors import InputError
 from audit_analytics.files import write_private
 from audit_analytics.language import use_language
-from audit_analytics.report.html import render_page
+from audit_analytics.report._html import render_page
 from audit_analytics.review.reports import find_verdict, is_open, list_reports, read_report
 
 if TYPE_CHECKING:

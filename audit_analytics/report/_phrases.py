@@ -12,8 +12,8 @@ from markupsafe import Markup
 
 from audit_analytics.language import translations
 from audit_analytics.language.wording import show_api
-from audit_analytics.report import wording
-from audit_analytics.report.names import name_code, say_decision
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._names import name_code, say_decision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,20 +26,9 @@ def make_environment(
 ) -> Environment:
     """Make the environment of one format's templates.
 
-    Parameters
-    ----------
-    finalize : callable
-        Makes fit for the format what a template prints.
-    escape : callable
-        The same for a value within a sentence; leaves Markup as it is.
-    autoescape : bool
-        Whether Jinja escapes HTML.
-
-    Returns
-    -------
-    jinja2.Environment
-        With the filters that all formats have, and ``{% trans %}``, ``_`` and ``ngettext`` in the
-        language of each rendering.
+    It has the filters that all formats have, and ``{% trans %}``, ``_`` and ``ngettext`` in the
+    language of each rendering. `finalize` makes fit for the format what a template prints; `escape`
+    does so for a value within a sentence, and leaves Markup as it is.
     """
 
     def fill(text: str, values: dict[str, Any]) -> Markup:

@@ -19,11 +19,12 @@ from markupsafe import escape as markup_escape
 from audit_analytics.dates.buckets import find_runs
 from audit_analytics.language import HTML_CODES, label_entity
 from audit_analytics.language.wording import show_api
-from audit_analytics.report import escape, wording
-from audit_analytics.report.categories import name_category
-from audit_analytics.report.drawings import draw_finding, draw_report
-from audit_analytics.report.names import name_outcome, name_response, speak_as
-from audit_analytics.report.phrases import make_environment
+from audit_analytics.report import _escape as escape
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._categories import name_category
+from audit_analytics.report._drawings import draw_finding, draw_report
+from audit_analytics.report._names import name_outcome, name_response, speak_as
+from audit_analytics.report._phrases import make_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,24 +42,12 @@ LONG_WORD: Final = 20
 
 
 class Detail(NamedTuple):
-    """How much of each finding the page shows.
+    """How much of each finding the page shows."""
 
-    Parameters
-    ----------
-    cards : int
-        Findings with a card; the others stand in the overview alone.
-    full : int
-        Cards with contributors, reasons and evidence.
-    plots : int
-        Findings with a plot.
-    evidence : int
-        Evidence rows a finding.
-    """
-
-    cards: int
-    full: int
-    plots: int
-    evidence: int
+    cards: int  # findings with a card; the others stand in the overview alone
+    full: int  # cards with contributors, reasons and evidence
+    plots: int  # findings with a plot
+    evidence: int  # rows of evidence a finding
 
 
 DETAILS: Final = (
@@ -100,20 +89,7 @@ def render_html(report: dict[str, Any]) -> str:
 
 
 def render_page(name: str, **values: object) -> str:
-    """Render a page of one template, with the style sheet and its hash, in the current language.
-
-    Parameters
-    ----------
-    name : str
-        The template.
-    **values : object
-        What it names.
-
-    Returns
-    -------
-    str
-        The page.
-    """
+    """Render a page of one template, with the style sheet and its hash, in the current language."""
     return _environment().get_template(name).render(**_give_style(), **values)
 
 
@@ -136,17 +112,9 @@ def _fit_page(report: dict[str, Any], template: Template, shown: dict[str, Any])
 
 
 def render_notebook(report: dict[str, Any]) -> str:
-    """Render verdict, coverage and findings as a fragment for a notebook.
+    """Render verdict, coverage and findings as a fragment for a light or a dark notebook.
 
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        One ``<div>`` whose styles touch nothing outside it, for light and dark notebooks.
+    One ``<div>`` whose styles touch nothing outside it.
     """
     with speak_as(report):
         return _environment().get_template("notebook.html.j2").render(r=report)
@@ -155,17 +123,7 @@ def render_notebook(report: dict[str, Any]) -> str:
 def render_card(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     """Render one finding as a fragment for a notebook: its card of the page, with all it has.
 
-    Parameters
-    ----------
-    finding : mapping
-        The finding.
-    report : mapping
-        Its report.
-
-    Returns
-    -------
-    str
-        One ``<div>`` whose styles touch nothing outside it.
+    One ``<div>`` whose styles touch nothing outside it.
     """
     environment = _environment()
     rows = len(finding["evidence"]["rows"])

@@ -99,17 +99,9 @@ def speak_as(report: Mapping[str, Any]) -> Iterator[None]:
 
 
 def name_code(code: str) -> str:
-    """Write a code of the report dict as people call it.
+    """Write a code of the report dict as people call it: severity, kind of entity, status or total.
 
-    Parameters
-    ----------
-    code : str
-        Severity, kind of entity, status or total; anything else comes back as it is.
-
-    Returns
-    -------
-    str
-        Its name.
+    Anything else comes back as it is.
 
     Examples
     --------
@@ -141,17 +133,7 @@ def say_code(code: str) -> str:
 
 
 def say_decision(verdict: Mapping[str, Any]) -> str:
-    """Write what a person decided about a finding, without the note.
-
-    Parameters
-    ----------
-    verdict : mapping of str to Any
-        The verdict as it stands in findings.json.
-
-    Returns
-    -------
-    str
-        Decision and day.
+    """Write what a person decided about a finding, and the day, without the note.
 
     Examples
     --------
@@ -191,16 +173,6 @@ def count_severities(severities: Sequence[str]) -> str:
 def name_outcome(outcome: str) -> str:
     """Write the outcome of a call as people call it.
 
-    Parameters
-    ----------
-    outcome : str
-        One of :data:`audit_analytics.schema.OUTCOMES`.
-
-    Returns
-    -------
-    str
-        Its name.
-
     Examples
     --------
     >>> name_outcome("not_found")
@@ -210,17 +182,7 @@ def name_outcome(outcome: str) -> str:
 
 
 def name_response(name: str) -> str:
-    """Write a response code with the outcome that it means.
-
-    Parameters
-    ----------
-    name : str
-        Code and outcome, as they stand in the contributors of a finding.
-
-    Returns
-    -------
-    str
-        Both, the outcome as people call it.
+    """Write a code and outcome, as a finding's contributors have them, as people call them.
 
     Examples
     --------

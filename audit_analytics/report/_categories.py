@@ -67,17 +67,7 @@ CATEGORIES: Final = {
 
 
 def name_category(category: str) -> str:
-    """Write a category of APIs as people call it.
-
-    Parameters
-    ----------
-    category : str
-        From the catalogue; one of the user's own is shown as it is spelt.
-
-    Returns
-    -------
-    str
-        Its name.
+    """Write a category of APIs as people call it; one of the user's own as it is spelt.
 
     Examples
     --------

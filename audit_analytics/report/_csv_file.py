@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from audit_analytics.report import escape
+from audit_analytics.report import _escape as escape
 from audit_analytics.review.reports import name_stories
 
 if TYPE_CHECKING:
@@ -67,17 +67,7 @@ EVIDENCE_COLUMNS: Final = (
 
 
 def render_csv(report: dict[str, Any]) -> str:
-    r"""Write the findings as CSV (RFC 4180), texts quoted, formulas disarmed.
-
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        CSV with a header row; lines end in CR LF.
+    r"""Write the findings as CSV (RFC 4180, lines end in CR LF), texts quoted, formulas disarmed.
 
     Examples
     --------
@@ -89,17 +79,7 @@ def render_csv(report: dict[str, Any]) -> str:
 
 
 def render_evidence(report: dict[str, Any]) -> str:
-    r"""Write the evidence of all findings as CSV (RFC 4180), formulas disarmed.
-
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        CSV with a header row, one row a log entry; lines end in CR LF.
+    r"""Write the evidence of all findings as CSV, one row a log entry, formulas disarmed.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
 
 if TYPE_CHECKING:
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_LISTED: Final = 50
 MAX_MOVERS: Final = 8
@@ -26,17 +26,9 @@ _KINDS: Final = {"apps": "app_id", "networks": "network", "ips": "ip", "apis": "
 def build_changes(data: ReportInput) -> dict[str, Any]:
     """Compare the week with the one before, and name who is new or gone.
 
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict: ``totals``, ``movers``, and ``new`` and ``vanished`` by kind
-        (``apps``, ``networks``, ``ips``, ``apis``). New is what the log never had before the
-        week; vanished what the week before had and this one has not.
+    ``totals``, ``movers``, and ``new`` and ``vanished`` by kind (``apps``, ``networks``, ``ips``,
+    ``apis``). New is what the log never had before the week; vanished what the week before had and
+    this one has not.
     """
     new, vanished = {}, {}
     for kind, column in _KINDS.items():
@@ -51,18 +43,7 @@ def build_changes(data: ReportInput) -> dict[str, Any]:
 
 
 def list_quiet_apps(data: ReportInput) -> dict[str, Any]:
-    """List the apps that were assessed and in which nothing was found, suppressed or not.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict: ``count`` and ``rows`` (500 at most), by calls.
-    """
+    """List the apps that were assessed without finding anything, suppressed or not, by calls."""
     week = data.in_week(data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     found = [*data.findings, *data.follow_up.suppressed]

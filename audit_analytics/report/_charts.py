@@ -10,7 +10,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
 
 if TYPE_CHECKING:
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 MAX_SIDE: Final = 20
 MAX_CELLS: Final = 400
@@ -20,16 +20,8 @@ MAX_CELLS: Final = 400
 def build_charts(data: ReportInput) -> dict[str, Any]:
     """Count what the plots beside the three answers show.
 
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict: ``errors`` (calls an hour by error class), ``networks`` (new
-        networks a day) and ``shared_ips`` (calls by address and app).
+    ``errors`` (calls an hour by error class), ``networks`` (new networks a day) and ``shared_ips``
+    (calls by address and app).
     """
     return {
         "errors": _count_errors(data),

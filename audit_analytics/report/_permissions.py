@@ -16,7 +16,7 @@ from audit_analytics.language import _, ngettext
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 SUPER: Final = 3
 """Level of a super-sensitive permission."""
@@ -28,16 +28,8 @@ MAX_ROWS: Final = 200
 def build_inventory(data: ReportInput) -> dict[str, Any]:
     """Say whether the apps are known.
 
-    Parameters
-    ----------
-    data : ReportInput
-        What the report is built from.
-
-    Returns
-    -------
-    dict of str to Any
-        ``as_of`` (UTC, or None), ``apps_count``, ``known_count`` of the apps of the week that have
-        a name, and ``text``.
+    ``as_of`` (UTC, or None), ``apps_count``, ``known_count`` of the apps of the week that have a
+    name, and ``text``.
     """
     known = Labels(data.inventory)
     called = data.in_week(data.calls.by_api)["app_id"].astype("str").unique()
@@ -63,20 +55,7 @@ def build_inventory(data: ReportInput) -> dict[str, Any]:
 
 
 def collect_labels(report: Mapping[str, Any], labels: Labels) -> dict[str, str]:
-    """Label every entity a report names.
-
-    Parameters
-    ----------
-    report : mapping
-        The report dict so far.
-    labels : Labels
-        Knows the names.
-
-    Returns
-    -------
-    dict of str to str
-        By entity; those without a name are left out.
-    """
+    """Label every entity a report names; those without a name are left out."""
     said = {}
     for text in set(_list_texts(report)):
         for kind in ("app", "ip"):
@@ -86,19 +65,11 @@ def collect_labels(report: Mapping[str, Any], labels: Labels) -> dict[str, str]:
 
 
 def build_permissions(data: ReportInput) -> dict[str, Any] | None:
-    """Compare granted with used.
+    """Compare granted with used; None if no grant is known.
 
-    Parameters
-    ----------
-    data : ReportInput
-        What the report is built from.
-
-    Returns
-    -------
-    dict of str to Any or None
-        ``days_observed``, ``counts`` by usage, the unused ones as ``rows`` (200 at most), ``wide``
-        ones of which a far narrower one would do, what became of those told last week as
-        ``resolved``, and the week's calls that no grant explains as ``unexplained``; None if no grant is known.
+    ``days_observed``, ``counts`` by usage, the unused ones as ``rows`` (200 at most), ``wide`` ones
+    of which a far narrower one would do, what became of those told last week as ``resolved``, and
+    the week's calls that no grant explains as ``unexplained``.
     """
     calls = data.calls.until(data.week.end_at).by_api
     days = find_whole_days(
@@ -148,17 +119,7 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
 def describe_app(data: ReportInput, app_id: str) -> list[str]:
     """Say of an app what it could do, and whether somebody answers for it.
 
-    Parameters
-    ----------
-    data : ReportInput
-        What the report is built from.
-    app_id : str
-        The app.
-
-    Returns
-    -------
-    list of str
-        Sentences; none where the inventory does not tell.
+    No sentences where the inventory does not tell.
     """
     app = data.inventory.apps.get(app_id)
     if app is None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from audit_analytics.detect.attack import TACTICS
 from audit_analytics.errors import ConfigError
-from audit_analytics.report.escape import json_text
+from audit_analytics.report._escape import json_text
 
 FILE_NAME: Final = "findings.ocsf.jsonl"
 _SEVERITY: Final = {"none": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
@@ -76,21 +76,8 @@ def check_ocsf(*, required: bool | None) -> bool:
 def render_ocsf(report: dict[str, Any]) -> str:
     """Write the findings as OCSF Detection Findings, the suppressed ones marked as such.
 
-    Parameters
-    ----------
-    report : dict
-        The report.
-
-    Returns
-    -------
-    str
-        One JSON object a line, keys sorted, ASCII where a character cannot be seen; empty without
-        findings.
-
-    Raises
-    ------
-    ImportError
-        The extra is not installed; see :func:`check_ocsf`.
+    One JSON object a line, keys sorted, ASCII where a character cannot be seen. Needs the extra;
+    see :func:`check_ocsf`.
     """
     findings = [*report["findings"], *report["suppressed"]]
     return "".join(_write_line(_build(finding, report)) for finding in findings)

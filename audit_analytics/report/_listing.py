@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.language import _, ngettext
-from audit_analytics.report import wording
-from audit_analytics.report.columns import fill, pad, wrap
-from audit_analytics.report.escape import NAME_LIMIT, terminal
-from audit_analytics.report.names import DECISIONS, say_code
+from audit_analytics.report import _wording as wording
+from audit_analytics.report._columns import fill, pad, wrap
+from audit_analytics.report._escape import NAME_LIMIT, terminal
+from audit_analytics.report._names import DECISIONS, say_code
 from audit_analytics.review.reports import name_stories
 
 if TYPE_CHECKING:
@@ -26,21 +26,10 @@ def list_finding(
     width: int | None = None,
     colour: Callable[[str, str], str] | None = None,
 ) -> str:
-    """Tell a finding in a list.
+    """Tell a finding in a list: rank, id, severity, marks and sentence.
 
-    Parameters
-    ----------
-    finding : mapping of str to Any
-        The finding as it stands in findings.json.
-    width : int, optional
-        Columns to break at; none if not given.
-    colour : callable, optional
-        ``colour(text, code)`` marks a text for a severity or for ``new``.
-
-    Returns
-    -------
-    str
-        Rank, id, severity, marks and sentence; what follows the first line is indented.
+    It breaks at `width` columns, if given, what follows the first line indented; ``colour(text,
+    code)`` marks a text for a severity or for ``new``.
     """
     paint = colour or (lambda text, _code: text)
     severity = str(finding["severity"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.report.csv_file import COLUMNS, EVIDENCE_COLUMNS
+from audit_analytics.report._csv_file import COLUMNS, EVIDENCE_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,18 +54,10 @@ _STORY_STEP: Final = {
 
 
 def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Make a table of findings.
+    """Make a table of findings with the columns of findings.csv.
 
-    Parameters
-    ----------
-    findings : sequence of mapping
-        As they stand in findings.json, with their ``story_id``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The columns of findings.csv; numbers are float64 (NaN where there is none), instants
-        datetime64[us, UTC]; ``detectors`` and ``attack`` (technique ids) are lists.
+    Numbers are float64 (NaN where there is none), instants datetime64[us, UTC]; ``detectors`` and
+    ``attack`` (technique ids) are lists.
 
     Examples
     --------
@@ -85,17 +77,7 @@ def tabulate_evidence(
 ) -> pd.DataFrame:
     """Make a table of the log entries behind findings.
 
-    Parameters
-    ----------
-    rows : iterable of mapping
-        As they stand in findings.json.
-    columns : sequence of str
-        Which columns; those of the log entry itself if not given.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With the dtypes of :data:`audit_analytics.schema.EVENTS`, but texts for categories.
+    It has the dtypes of :data:`audit_analytics.schema.EVENTS`, but texts for categories.
 
     Examples
     --------
@@ -111,17 +93,7 @@ def tabulate_evidence(
 
 
 def tabulate_stories(stories: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Put the steps of stories into a table.
-
-    Parameters
-    ----------
-    stories : iterable of mapping
-        As they stand in findings.json.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per step, by story and time.
+    """Put the steps of stories into a table, one row per step, by story and time.
 
     Examples
     --------
@@ -140,20 +112,7 @@ def tabulate_stories(stories: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def tabulate_steps(finding: Mapping[str, Any]) -> pd.DataFrame:
-    """Put the steps of a finding into a table.
-
-    Parameters
-    ----------
-    finding : mapping of str to Any
-        As it stands in findings.json.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per step by ``at``, its first call: ``end_at``, ``app_id``, ``ip``, ``api`` (NA
-        where it is several), ``apis_count``, ``outcome``, ``calls_count``, and ``told``, False
-        where it stayed below the budget.
-    """
+    """Put the steps of a finding into a table: see :meth:`Finding.timeline`."""
     steps = [{**step, "at": step["start_at"]} for step in finding["timeline"]["steps"]]
     table = pd.DataFrame(steps, columns=list(_STEP))
     for name in ("at", "end_at"):

@@ -10,7 +10,7 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect import expect_app, expect_week, find_detector
 from audit_analytics.language import _, list_weekdays, mark
-from audit_analytics.report.wording import share_of
+from audit_analytics.report._wording import share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Hit
     from audit_analytics.findings import Finding
-    from audit_analytics.report.inputs import ReportInput
+    from audit_analytics.report._inputs import ReportInput
 
 TOP: Final = 10
 METRICS: Final = {
@@ -42,20 +42,7 @@ ONE_API: Final = mark("calls of this API an hour")
 
 
 def build_series(data: ReportInput, finding: Finding) -> dict[str, Any] | None:
-    """Return the hourly counts of a finding's entity with the expected band.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-    finding : Finding
-        The finding to draw.
-
-    Returns
-    -------
-    dict of str to Any or None
-        Part of the report dict; None for the platform.
-    """
+    """Return hourly counts of a finding's entity with the expected band; None for the platform."""
     panel = data.detection.panel
     if finding.entity_type == "app" and finding.entity in panel.apps:
         first = _first_hit(data, finding)
@@ -115,18 +102,7 @@ def _numbers(values: Iterable[float]) -> list[float | None]:
 
 
 def build_totals(data: ReportInput) -> dict[str, Any]:
-    """Count the calls and errors of the week and of the one before.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict.
-    """
+    """Count the calls and errors of the week and of the one before."""
     by_api, by_ip = data.calls.by_api, data.calls.by_ip
     week = data.in_week(by_api)
     before = data.in_week(by_api, back=1)
@@ -144,18 +120,7 @@ def build_totals(data: ReportInput) -> dict[str, Any]:
 
 
 def build_top(data: ReportInput) -> dict[str, Any]:
-    """Rank apps, addresses and APIs by their calls.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict.
-    """
+    """Rank apps, addresses and APIs by their calls."""
     by_api = data.in_week(data.calls.by_api)
     by_ip = data.in_week(data.calls.by_ip)
     words = by_api[["api", "severity"]].drop_duplicates("api").astype("str")
@@ -194,18 +159,7 @@ def _hourly(data: ReportInput) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def build_tenant_series(data: ReportInput) -> dict[str, Any]:
-    """Return the tenant's calls and errors hour by hour.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict.
-    """
+    """Return the tenant's calls and errors hour by hour."""
     calls, errors = _hourly(data)
     panel = data.detection.panel
     week, known = expect_week(panel), data.detection.assessed
@@ -227,18 +181,7 @@ def build_tenant_series(data: ReportInput) -> dict[str, Any]:
 
 
 def build_heatmap(data: ReportInput) -> dict[str, Any]:
-    """Return calls and errors by day of the week and hour of the day.
-
-    Parameters
-    ----------
-    data : ReportInput
-        Everything there is to say.
-
-    Returns
-    -------
-    dict of str to Any
-        Part of the report dict.
-    """
+    """Return calls and errors by day of the week and hour of the day."""
     local = data.week.hours.tz_convert(data.week.zone)
     tables = []
     for values in _hourly(data):

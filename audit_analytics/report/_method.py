@@ -24,13 +24,9 @@ LIMITS: Final = (
 
 
 def list_methods() -> list[tuple[str, str]]:
-    """List how the detectors in use work.
+    """List how the detectors in use work: the names of those that work alike, and their method.
 
-    Returns
-    -------
-    list of tuple of str
-        Names of the detectors that work alike, and their method; English, translated where it is
-        shown.
+    The method is English, translated where it is shown.
     """
     names: dict[str, dict[str, None]] = {}
     for found in list_detectors(Detector):

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.language import _, ngettext, say_number, use_language
 from audit_analytics.report import write_report
-from audit_analytics.report.csv_file import EVIDENCE_COLUMNS
-from audit_analytics.report.decision import Decision, decide_finding, suppress_finding
-from audit_analytics.report.escape import terminal
-from audit_analytics.report.finding import Finding
-from audit_analytics.report.frames import tabulate_evidence, tabulate_findings, tabulate_stories
-from audit_analytics.report.listing import list_findings
-from audit_analytics.report.notes import say_notes
+from audit_analytics.report._csv_file import EVIDENCE_COLUMNS
+from audit_analytics.report._decision import Decision, decide_finding, suppress_finding
+from audit_analytics.report._escape import terminal
+from audit_analytics.report._finding import Finding
+from audit_analytics.report._frames import tabulate_evidence, tabulate_findings, tabulate_stories
+from audit_analytics.report._listing import list_findings
+from audit_analytics.report._notes import say_notes
 from audit_analytics.review.reports import name_stories
 from audit_analytics.settings import find_beside, load_settings
 
@@ -69,8 +69,8 @@ class Report:
     def stories(self) -> pd.DataFrame:
         """Return the findings that belong together, a row for each step of a story.
 
-        The columns are ``story_id``, ``rank`` and ``severity`` of the story, ``at``, its first call,
-        and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``, ``technique``, ``tactic``,
+        The columns are ``story_id``, ``rank`` and ``severity`` of the story, ``at``, its first
+        call, and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``, ``technique``, ``tactic``,
         ``apis_count``, ``calls_count`` and ``ok_count``.
         """
         return tabulate_stories(self.data.get("stories", []))
@@ -365,6 +365,6 @@ class Report:
             return [terminal(note) for note in say_notes(self.data)]
 
     def _repr_html_(self) -> str:
-        from audit_analytics.report.html import render_notebook  # noqa: PLC0415 - loads matplotlib
+        from audit_analytics.report._html import render_notebook  # noqa: PLC0415 - loads matplotlib
 
         return render_notebook(self.data)
