@@ -131,9 +131,10 @@ def test_every_card_says_what_the_raw_rows_say(data):
     assert table["next"].all()
     assert (table["minutes_late"].abs() <= 5).all()
     assert (table["wrong_steps"] == 0).all()
-    # eleven calls of the app's own users lie in the time of the enumeration, and are no part of it
+    # eleven calls of the app's own users lie in the time of the enumeration, and are no part of it;
+    # its first four came before the hour that is told
     others = table.drop("id_enumeration")
     assert (others["in_steps"] == 1).all()
     assert (others["succeeded_in_steps"] == 1).all()
     assert (others["apis_unnamed"] == 0).all()
-    assert table.loc["id_enumeration", "in_steps"] > 0.93
+    assert table.loc["id_enumeration", "in_steps"] > 0.9

@@ -10,7 +10,7 @@ STRANGE, OWN, OTHERS = "203.0.113.77", "10.0.0.1", "10.0.5.9"
 AT = WEEK.start_at + 58 * HOUR
 
 
-def refuse(ip, count=60, app="cli_own"):
+def refuse(ip, count=240, app="cli_own"):
     """Lay calls of a route nobody knows, all of them refused."""
     return calls(app, spread(AT, count), ip=ip, outcome="permission", api="GET/open-apis/x/v1/y")
 
@@ -33,10 +33,10 @@ def tell(*parts, lang="en", begin=FIRST, app="cli_own"):
         ([refuse(OTHERS)], f"From {OTHERS}, new to this app but not to the tenant."),
         ([refuse(OWN)], f"From {OWN}, as before."),
         (
-            [refuse(OWN, 60), refuse(STRANGE, 20)],
-            f"20 of 80 calls came from {STRANGE}, where nobody in the tenant called from before",
+            [refuse(OWN, 240), refuse(STRANGE, 80)],
+            f"80 of 320 calls came from {STRANGE}, where nobody in the tenant called from before",
         ),
-        ([refuse("", 60), refuse(STRANGE, 20)], ""),
+        ([refuse("", 240), refuse(STRANGE, 80)], ""),
     ],
 )
 def test_where_the_calls_came_from(parts, told):
@@ -48,7 +48,7 @@ def test_where_the_calls_came_from(parts, told):
 
 def test_most_called_from_comes_first_and_three_are_named():
     ips = [f"198.51.{n}.7" for n in range(5)]
-    parts = [refuse(ip, 20 + n) for n, ip in enumerate(ips)]
+    parts = [refuse(ip, 100 + n) for n, ip in enumerate(ips)]
     assert f"From {ips[4]}, {ips[3]}, {ips[2]} and 2 more, where nobody" in tell(*parts)
 
 
