@@ -2,7 +2,7 @@
 
 Run from the project root, in an environment made by ``pip install ".[notebook]"``:
 ``python tests/notebooks/run.py`` for all of them, or with their paths. Pictures are brought down to
-a palette, and nothing that differs from run to run is kept.
+a palette, and nothing that differs from run to run is kept, nor anything that names the machine.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def run(path: Path) -> None:
             data = output.get("data", {})
             if "image/png" in data:
                 data["image/png"] = shrink(data["image/png"])
-    nbformat.write(notebook, path)
+    text = nbformat.writes(notebook)
+    if sys.prefix in text:
+        raise SystemExit(f"{path.name}: a cell printed a path of this environment; is it complete?")
+    path.write_text(text + "\n", "utf-8")
 
 
 if __name__ == "__main__":
