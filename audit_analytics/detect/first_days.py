@@ -115,9 +115,11 @@ def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     observed |= {name: by_day(count, grid.day) for name, count in per_day.items()}
     observed["alone"] = _count_alone(panel, by_ip)
     rows = panel.api_calls
-    observed["apis"] = _count_apis(panel, rows)
-    observed["own_apis"] = _count_apis(panel, rows[_find_own(panel, rows)])
-    observed["failed_apis"] = _count_apis(panel, rows[rows["permission"] + rows["not_found"] > 0])
+    used = _pair_apis(panel, rows)
+    failing = _pair_apis(panel, rows[rows["permission"] + rows["not_found"] > 0])
+    observed["apis"] = _sum_days(used, panel)
+    observed["own_apis"] = _sum_days(used[_is_alone(used, grid)], panel)
+    observed["failed_apis"] = _sum_days(failing, panel)
     rated = dict(observed)
     rated["errors_hour"] = per_hour["errors_hour"][1][at, hour["errors_hour"]]
     rated["errors_day"] = observed["errors_day"] ** 2 / np.maximum(observed["calls_day"], 1.0)
@@ -156,13 +158,22 @@ def _find_largest(values: NDArray[np.float64], panel: Panel) -> NDArray[np.intp]
     )
 
 
-def _count_apis(panel: Panel, rows: pd.DataFrame) -> NDArray[np.float64]:
-    day = panel.grid.day[rows["hour"].to_numpy()]
-    pairs = pd.DataFrame({"app": rows["app"].to_numpy(), "day": day, "api": rows["api"].cat.codes})
-    number = pairs.drop_duplicates().groupby(["app", "day"]).size()
-    counts = np.zeros((len(panel.apps), int(panel.grid.day[-1]) + 1))
-    counts[number.index.get_level_values("app"), number.index.get_level_values("day")] = number
-    return counts
+def _pair_apis(panel: Panel, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return each API (``place``, by its number) that an app called on a day, once."""
+    pairs = {
+        "app": rows["app"].to_numpy(),
+        "day": panel.grid.day[rows["hour"].to_numpy()],
+        "place": rows["api"].cat.codes.to_numpy(),
+    }
+    return pd.DataFrame(pairs).drop_duplicates().assign(count=1)
+
+
+def _sum_days(table: pd.DataFrame, panel: Panel) -> NDArray[np.float64]:
+    """Add up ``count`` by app and day; apps and days that are not the panel's are left out."""
+    sums = np.zeros((len(panel.apps), int(panel.grid.day[-1]) + 1))
+    rows = table[(table["app"] >= 0) & (table["day"] >= 0)]
+    np.add.at(sums, (rows["app"].to_numpy(), rows["day"].to_numpy()), rows["count"].to_numpy())
+    return sums
 
 
 def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
@@ -174,26 +185,12 @@ def _count_alone(panel: Panel, by_ip: pd.DataFrame) -> NDArray[np.float64]:
         {
             "app": find_places(known["app_id"], panel.apps),
             "day": np.where(hour < 0, -1, grid.day[np.clip(hour, 0, len(grid.day) - 1)]),
-            "network": sort_words(known["network"]).array,
-            "calls": known["calls_count"].to_numpy(),
+            "place": sort_words(known["network"]).cat.codes.to_numpy(),
+            "count": known["calls_count"].to_numpy(),
         }
     )[hour < len(grid.hours)]
-    calls = table.groupby(["network", "app", "day"], observed=True, as_index=False)["calls"].sum()
-    counts = np.zeros((len(panel.apps), int(grid.day[-1]) + 1))
-    rows = calls[_is_alone(calls.rename(columns={"network": "place"}), grid)]
-    rows = rows[(rows["app"] >= 0) & (rows["day"] >= 0)].groupby(["app", "day"])["calls"].sum()
-    counts[rows.index.get_level_values("app"), rows.index.get_level_values("day")] = rows
-    return counts
-
-
-def _find_own(panel: Panel, rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which rows call an API that no other app had called before that day."""
-    pairs = {
-        "app": rows["app"].to_numpy(),
-        "day": panel.grid.day[rows["hour"].to_numpy()],
-        "place": rows["api"].array,
-    }
-    return _is_alone(pd.DataFrame(pairs), panel.grid)
+    calls = table.groupby(["place", "app", "day"], as_index=False)["count"].sum()
+    return _sum_days(calls[_is_alone(calls, grid)], panel)
 
 
 def _is_alone(calls: pd.DataFrame, grid: Grid) -> NDArray[np.bool_]:
@@ -203,7 +200,6 @@ def _is_alone(calls: pd.DataFrame, grid: Grid) -> NDArray[np.bool_]:
     """
     if calls.empty:
         return np.zeros(0, dtype=bool)  # nothing can be looked up in nothing
-    calls = calls.astype({"place": "str"})
     begun = calls.groupby(["place", "app"], as_index=False)["day"].min()
     begun = begun.sort_values(["place", "day", "app"])
     first = begun.groupby("place").head(1).set_index("place")
