@@ -37,6 +37,12 @@ ANSWER_BYTES_MAX: Final = 32 * 2**20
 PARTS_MAX: Final = 2
 """How many times the timeout of one part a whole answer may take."""
 
+SKEW_SPREAD_SECONDS: Final = 60.0
+"""How vague a comparison of the clocks may be; another one is made then."""
+
+SKEW_AGE_SECONDS: Final = 60.0
+"""How long a comparison of the clocks is good for."""
+
 _CHUNK_BYTES: Final = 16 * 2**10
 _running = threading.local()
 
@@ -135,9 +141,11 @@ class Calls:
                 self.skew = Skew(asked_at - date - 1.0, self.time() - date)
                 self._noted_of, self._noted_at = began_at, time.monotonic()
 
-    def is_recent(self, seconds: float) -> bool:
-        """Tell whether the clocks were compared at most so many real seconds ago."""
-        return time.monotonic() - self._noted_at < seconds
+    def tells_skew(self) -> bool:
+        """Tell whether the last comparison of the clocks is still good, in real seconds."""
+        # a clock that jumps while an answer is under way makes it a slow one
+        is_vague = self.skew is not None and self.skew.high - self.skew.low > SKEW_SPREAD_SECONDS
+        return not is_vague and time.monotonic() - self._noted_at < SKEW_AGE_SECONDS
 
 
 class _Call:

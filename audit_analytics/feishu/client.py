@@ -92,12 +92,6 @@ SLOW_PATHS: Final = ("/open-apis/application/", "/open-apis/contact/")
 LOG_SCOPE: Final = "security_and_compliance:audit_log.openapi_log:readonly"
 BAD_PARAMETERS: Final = 1780103
 
-SKEW_SPREAD_SECONDS: Final = 60.0
-"""How vague a comparison of the clocks may be; another one is made then."""
-
-SKEW_AGE_SECONDS: Final = 60.0
-"""How long a comparison of the clocks is good for."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -223,10 +217,7 @@ class AuditLogClient:
         CredentialsRefused, RemoteError
             There is no token.
         """
-        skew = self._calls.skew
-        # a clock that jumps while an answer is under way makes it a slow one
-        is_vague = skew is not None and skew.high - skew.low > SKEW_SPREAD_SECONDS
-        if is_vague or not self._calls.is_recent(SKEW_AGE_SECONDS):
+        if not self._calls.tells_skew():
             self._token.renew()
         return self._calls.skew
 
