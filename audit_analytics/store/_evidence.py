@@ -79,7 +79,6 @@ class StoreEvidence(EvidenceSource):
         Its windows, in order of time; brought up to date where another process replaced some.
     catalogue : Catalogue
         The APIs and their sensitivity, as they stand now.
-
     damaged : list of str, optional
         Takes the windows that could not be read, with the reason; their rows are missing in what
         was fetched.
@@ -102,8 +101,8 @@ class StoreEvidence(EvidenceSource):
     ) -> Evidence:
         """Fetch the rows behind the hits of one entity.
 
-        Of a window that cannot be read there are none, and it is among the `damaged`. WindowGone if other
-        processes replace windows faster than they can be read.
+        Of a window that cannot be read there are none, and it is among the `damaged`. WindowGone
+        if other processes replace windows faster than they can be read.
         """
         return self._retry(
             lambda: self._fetch(hits, beside, start=start, end=end, rows_max=rows_max)

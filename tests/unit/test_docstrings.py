@@ -42,15 +42,16 @@ CHECKS = {
 
 def public_values():
     """Yield what can be read from outside: each room's own names, and those it hands through."""
-    for info in pkgutil.walk_packages(audit_analytics.__path__, "audit_analytics."):
-        if any(part.startswith("_") for part in info.name.split(".")[1:]):
+    found = pkgutil.walk_packages(audit_analytics.__path__, "audit_analytics.")
+    for module_name in ["audit_analytics", *(info.name for info in found)]:
+        if any(part.startswith("_") for part in module_name.split(".")[1:]):
             continue
-        module = importlib.import_module(info.name)
+        module = importlib.import_module(module_name)
         handed_through = getattr(module, "__all__", [])
         late = {name: getattr(module, name) for name in handed_through}
         for name, value in (vars(module) | late).items():
             home = getattr(value, "__module__", None) or ""
-            own = home == info.name and not name.startswith("_")
+            own = home == module_name and not name.startswith("_")
             if own or (name in handed_through and "._" in home):
                 yield f"{home}.{name}", value
 
