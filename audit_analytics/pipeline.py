@@ -49,9 +49,7 @@ if TYPE_CHECKING:
 
     from audit_analytics.cases import Hit
     from audit_analytics.dates.calendar import DaysOff
-    from audit_analytics.detect import Metric
-    from audit_analytics.detect.forest import OutlierDetector
-    from audit_analytics.detect.reasons import Reasons
+    from audit_analytics.detect import Metric, OutlierDetector, Reasons
     from audit_analytics.rollup import Rollup
 
 __all__ = ["analyze", "judge_week", "list_rules", "run_week"]

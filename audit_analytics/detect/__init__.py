@@ -1,11 +1,20 @@
 """Detect: baselines, surprises, calibration, isolation forest and rules.
 
 In come hourly counts; out come hits (one observation each) and cases (how unusual an entity's
-week was). Nothing here reads an event, knows last week's report or speaks to a person.
+week was). Nothing here reads an event, knows last week's report or speaks to a person. Each
+definition stands once, with its source, in the docstring of what computes it.
 """
 
-from audit_analytics.detect.detector import Detector, Thresholds, choose_thresholds
-from audit_analytics.detect.detectors import (
+from audit_analytics.detect._attack import ATTACK_VERSION, TACTICS, TECHNIQUES
+from audit_analytics.detect._detector import (
+    LATE,
+    RARE_SURPRISE,
+    SURPRISE,
+    Detector,
+    Thresholds,
+    choose_thresholds,
+)
+from audit_analytics.detect._detectors import (
     find_detector,
     list_detectors,
     list_known,
@@ -13,42 +22,53 @@ from audit_analytics.detect.detectors import (
     run_rules,
     use_detectors,
 )
-from audit_analytics.detect.engine import Detection, detect_week, limit_days
-from audit_analytics.detect.grid import Grid, build_grid
-from audit_analytics.detect.hits import explain_case, find_hits, list_parts
-from audit_analytics.detect.layout import lay_out
-from audit_analytics.detect.limit import Limits, limit_hits, list_told
-from audit_analytics.detect.metric import Metric, add_metrics
-from audit_analytics.detect.panel import Panel, build_panel
-from audit_analytics.detect.reasons import choose_reasons
-from audit_analytics.detect.rule_input import RuleInput
+from audit_analytics.detect._engine import Detection, detect_week, limit_days
+from audit_analytics.detect._grid import MIN_HISTORY_DAYS, find_whole_days
+from audit_analytics.detect._guidance import say_steps
+from audit_analytics.detect._hits import explain_case, find_hits, list_parts
+from audit_analytics.detect._layout import lay_out
+from audit_analytics.detect._limit import Limits, limit_hits, list_told
+from audit_analytics.detect._metric import Metric
+from audit_analytics.detect._reasons import EQUALS, Reasons, choose_reasons
+from audit_analytics.detect._rule_input import RuleInput
+from audit_analytics.detect._series import expect_app, expect_week
+from audit_analytics.detect._stuffing import StuffingThresholds
+from audit_analytics.detect._tables import cut, sort_words
+from audit_analytics.detect._voters import OutlierDetector
+from audit_analytics.detect._working_days import infer_days_off
+from audit_analytics.detect.groups import BirthGroup
 from audit_analytics.detect.rules import Rule, rule
-from audit_analytics.detect.series import expect_app, expect_week
-from audit_analytics.detect.stuffing import StuffingThresholds, set_aside_stuffing
-from audit_analytics.detect.working_days import infer_days_off
 
 __all__ = [
+    "ATTACK_VERSION",
+    "EQUALS",
+    "LATE",
+    "MIN_HISTORY_DAYS",
+    "RARE_SURPRISE",
+    "SURPRISE",
+    "TACTICS",
+    "TECHNIQUES",
+    "BirthGroup",
     "Detection",
     "Detector",
-    "Grid",
     "Limits",
     "Metric",
-    "Panel",
+    "OutlierDetector",
+    "Reasons",
     "Rule",
     "RuleInput",
     "StuffingThresholds",
     "Thresholds",
-    "add_metrics",
-    "build_grid",
-    "build_panel",
     "choose_reasons",
     "choose_thresholds",
+    "cut",
     "detect_week",
     "expect_app",
     "expect_week",
     "explain_case",
     "find_detector",
     "find_hits",
+    "find_whole_days",
     "infer_days_off",
     "lay_out",
     "limit_days",
@@ -60,7 +80,8 @@ __all__ = [
     "load_detector",
     "rule",
     "run_rules",
-    "set_aside_stuffing",
+    "say_steps",
+    "sort_words",
     "use_detectors",
 ]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.detect.tables import sort_words
+from audit_analytics.detect import sort_words
 from audit_analytics.language import _, ngettext
 from audit_analytics.language.wording import show_api
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics import schema
 from audit_analytics.cases import find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
-from audit_analytics.detect import find_detector
-from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
-from audit_analytics.detect.guidance import say_steps
+from audit_analytics.detect import ATTACK_VERSION, TECHNIQUES, find_detector, say_steps
 from audit_analytics.findings._contributors import list_contributors, say_success
 from audit_analytics.findings._explain import explain_hit, give_reason, round_digits
 from audit_analytics.findings._identity import list_threads, make_id, make_key

@@ -21,7 +21,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit, find_covered
-from audit_analytics.detect.tables import cut
+from audit_analytics.detect import cut
 from audit_analytics.findings._shown import mask_object, name_of_row
 from audit_analytics.review.reports import read_hits
 

@@ -13,10 +13,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
-from audit_analytics.detect import Rule, find_detector
-from audit_analytics.detect.detector import LATE, RARE_SURPRISE, SURPRISE
-from audit_analytics.detect.groups import BirthGroup
-from audit_analytics.detect.reasons import EQUALS
+from audit_analytics.detect import (
+    EQUALS,
+    LATE,
+    RARE_SURPRISE,
+    SURPRISE,
+    BirthGroup,
+    Rule,
+    find_detector,
+)
 from audit_analytics.language import _
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.dates.buckets import format_local, format_utc
-from audit_analytics.detect.attack import TACTICS
+from audit_analytics.detect import TACTICS
 from audit_analytics.findings._techniques import list_seen
 from audit_analytics.findings._timeline import number_steps
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from audit_analytics.cases import find_covered
 from audit_analytics.dates.buckets import format_local, format_utc
-from audit_analytics.detect.tables import sort_words
+from audit_analytics.detect import sort_words
 from audit_analytics.schema import SENSITIVE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.catalogue import Usage, propose_rating
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
-from audit_analytics.detect.grid import MIN_HISTORY_DAYS
+from audit_analytics.detect import MIN_HISTORY_DAYS
 from audit_analytics.language import _, join_sentences, mark, ngettext, say_number
 from audit_analytics.report._names import count_severities
 from audit_analytics.report._wording import MAX_REJECTS_SHARE, share_of

@@ -10,7 +10,7 @@ import numpy as np
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.dates.calendar import DaysOff
 from audit_analytics.dates.weeks import find_end
-from audit_analytics.detect.tables import cut
+from audit_analytics.detect import cut
 from audit_analytics.inventory import Inventory, Origins
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
-from audit_analytics.detect.attack import TACTICS
+from audit_analytics.detect import TACTICS
 from audit_analytics.language import Said, _, mark, say_number, use_labels, use_language
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from datetime import datetime
 from importlib.util import find_spec
 from typing import Any, Final
 
-from audit_analytics.detect.attack import TACTICS
+from audit_analytics.detect import TACTICS
 from audit_analytics.errors import ConfigError
 from audit_analytics.report._escape import json_text
 

@@ -9,7 +9,7 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.catalogue import load_catalogue, load_scopes
 from audit_analytics.dates.buckets import format_utc
-from audit_analytics.detect.grid import find_whole_days
+from audit_analytics.detect import find_whole_days
 from audit_analytics.inventory import Labels, judge_scopes, list_unexplained
 from audit_analytics.language import _, ngettext
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from audit_analytics.cases import Case, Hit
-    from audit_analytics.detect.reasons import Reasons
+    from audit_analytics.detect import Reasons
     from audit_analytics.review.suppression import Suppression
 
 
@@ -56,7 +56,7 @@ def part_hits(
     zone : str
         IANA name of the tenant's zone.
     budget, ordinary : float
-        As :func:`audit_analytics.detect.reasons.is_rare` takes them.
+        As :func:`audit_analytics.detect.choose_reasons` takes them.
     most : int
         ``findings_per_rule``.
     known : collection of str

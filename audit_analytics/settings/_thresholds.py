@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import create_model
 
-from audit_analytics.detect import Rule, StuffingThresholds, list_known
-from audit_analytics.detect.limit import Limits
+from audit_analytics.detect import Limits, Rule, StuffingThresholds, list_known
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings._section import Section
 

@@ -13,14 +13,10 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.dates.weeks import parse_week
-from audit_analytics.detect import (
-    Panel,
-    RuleInput,
-    StuffingThresholds,
-    build_grid,
-    build_panel,
-    set_aside_stuffing,
-)
+from audit_analytics.detect import RuleInput, StuffingThresholds
+from audit_analytics.detect._grid import build_grid
+from audit_analytics.detect._panel import Panel, build_panel
+from audit_analytics.detect._stuffing import set_aside_stuffing
 from audit_analytics.report import Report
 from audit_analytics.report._json_file import render_json
 from audit_analytics.rollup import Rollup

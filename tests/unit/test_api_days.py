@@ -18,7 +18,7 @@ from tenant import (
 )
 
 from audit_analytics.detect import detect_week, find_hits
-from audit_analytics.detect.api_days import _build_api_panel, judge_api_days
+from audit_analytics.detect._api_days import _build_api_panel, judge_api_days
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-11 12:00")

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from audit_analytics.detect.baseline import (
+from audit_analytics.detect._baseline import (
     count_surprise,
     expect_interval,
     fit_baseline,

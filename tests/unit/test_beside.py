@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tenant import DAY, HOUR, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
-from audit_analytics.detect.beside import LEAST_APPS, LEFT_OUT, rate_beside
+from audit_analytics.detect._beside import LEAST_APPS, LEFT_OUT, rate_beside
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings

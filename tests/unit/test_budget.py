@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from test_common import speak
 
 from audit_analytics.cases import Case
-from audit_analytics.detect import hits as hits_module
-from audit_analytics.detect.budget import find_ordinary_share
-from audit_analytics.detect.hits import find_hits
-from audit_analytics.detect.reasons import choose_reasons
+from audit_analytics.detect import _hits as hits_module
+from audit_analytics.detect._budget import find_ordinary_share
+from audit_analytics.detect._hits import find_hits
+from audit_analytics.detect._reasons import choose_reasons
 
 
 @given(st.lists(st.floats(0, 1), max_size=60), st.integers(0, 60))

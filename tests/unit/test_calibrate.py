@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from audit_analytics.detect.calibrate import Calibrator, adjust_q
-from audit_analytics.detect.rows import Rows
+from audit_analytics.detect._calibrate import Calibrator, adjust_q
+from audit_analytics.detect._rows import Rows
 
 SCORES = st.lists(st.floats(0, 300), min_size=1, max_size=80)
 

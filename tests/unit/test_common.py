@@ -13,11 +13,11 @@ from tenant import HOUR, SEND, WEEK, build_tenant, calls, local, make_events, qu
 
 import audit_analytics as aa
 from audit_analytics.cases import Case, Hit
+from audit_analytics.detect import _hits as hits_module
 from audit_analytics.detect import detect_week
-from audit_analytics.detect import hits as hits_module
-from audit_analytics.detect.alike import part_alike
+from audit_analytics.detect._alike import part_alike
+from audit_analytics.detect._hits import find_hits
 from audit_analytics.detect.groups.rest import REST
-from audit_analytics.detect.hits import find_hits
 from audit_analytics.rollup import rollup
 
 NOON = local("2026-11-11 12:00")

@@ -11,8 +11,8 @@ from tenant import DAY, EXPORT, HOUR, READ, WEEK, ZONE, calls, local, make_event
 
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import Detector, Rule, list_detectors
-from audit_analytics.detect.attack import TECHNIQUES
-from audit_analytics.detect.detectors import _MODULES
+from audit_analytics.detect._attack import TECHNIQUES
+from audit_analytics.detect._detectors import _MODULES
 from audit_analytics.findings import FrameEvidence, explain_hit, merge_findings
 from audit_analytics.language.wording import format_span
 from audit_analytics.report._method import list_methods

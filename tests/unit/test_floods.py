@@ -22,8 +22,9 @@ from tenant import (
 )
 
 import audit_analytics as aa
-from audit_analytics.detect import presence, series
-from audit_analytics.detect.panel import Panel
+from audit_analytics.detect import _presence as presence
+from audit_analytics.detect import _series as series
+from audit_analytics.detect._panel import Panel
 from audit_analytics.report import _answers as answers
 
 NOON = local("2026-11-11 12:00")

@@ -4,7 +4,7 @@ from sklearn.neighbors import LocalOutlierFactor
 from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from audit_analytics.detect.forest import SurpriseForest
+from audit_analytics.detect._forest import SurpriseForest
 from audit_analytics.errors import ConfigError
 
 PAST = np.random.default_rng(0).exponential(size=(400, 7))

@@ -24,7 +24,7 @@ from town import judge as judge_town
 import audit_analytics as aa
 from audit_analytics.dates.weeks import find_begin, parse_week
 from audit_analytics.detect import detect_week, run_rules
-from audit_analytics.detect.rule_input import RuleInput
+from audit_analytics.detect._rule_input import RuleInput
 from audit_analytics.detect.rules.chain import find_chain
 from audit_analytics.detect.rules.denied_then_allowed import find_denied_then_allowed
 from audit_analytics.detect.rules.enumeration import find_enumeration

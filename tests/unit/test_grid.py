@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from tenant import DAY, FIRST, HOUR, WEEK, calls, hourly, local, make_events, spread
 
-from audit_analytics.detect import build_grid
+from audit_analytics.detect._grid import build_grid
 from audit_analytics.rollup import rollup
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from audit_analytics.detect.common import find_common, rate_against_each_other
-from audit_analytics.detect.peers import rate_by_peers
-from audit_analytics.detect.rows import stack_weeks
-from audit_analytics.detect.surprise import Surprise
-from audit_analytics.detect.windows import Rows, _weigh_by_own, choose_windows, rate_windows
+from audit_analytics.detect._common import find_common, rate_against_each_other
+from audit_analytics.detect._peers import rate_by_peers
+from audit_analytics.detect._rows import stack_weeks
+from audit_analytics.detect._surprise import Surprise
+from audit_analytics.detect._windows import Rows, _weigh_by_own, choose_windows, rate_windows
 
 APPS, DAYS = 40, 7
 

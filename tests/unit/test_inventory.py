@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import audit_analytics as aa
 from audit_analytics.catalogue import Catalogue, load_scopes
-from audit_analytics.detect.grid import find_whole_days
+from audit_analytics.detect._grid import find_whole_days
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.inventory import (
     App,

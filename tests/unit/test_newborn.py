@@ -8,10 +8,10 @@ import pytest
 from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, quiet_tenant, spread
 
 from audit_analytics import load
-from audit_analytics.detect import newborn
-from audit_analytics.detect.first_days import METRICS
+from audit_analytics.detect import _newborn as newborn
+from audit_analytics.detect._first_days import METRICS
+from audit_analytics.detect._newborn import Newborns
 from audit_analytics.detect.groups.birth import _choose_number
-from audit_analytics.detect.newborn import Newborns
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings

@@ -17,8 +17,8 @@ from tenant import (
     spread,
 )
 
-from audit_analytics.detect.ip_days import count_ip_days
-from audit_analytics.detect.novelty import (
+from audit_analytics.detect._ip_days import count_ip_days
+from audit_analytics.detect._novelty import (
     Novelty,
     _fit_exposure,
     find_new_apis,

@@ -10,7 +10,7 @@ from py_ocsf_models.events.findings.detection_finding import DetectionFinding
 from report_fixture import HOSTILE, make_gaps_report, make_hostile_report, make_report
 
 import audit_analytics as aa
-from audit_analytics.detect.attack import TECHNIQUES
+from audit_analytics.detect._attack import TECHNIQUES
 from audit_analytics.errors import ConfigError
 from audit_analytics.report import _ocsf as ocsf
 from audit_analytics.report import check_ocsf, write_report

@@ -158,7 +158,7 @@ def test_without_its_file_and_its_line_a_detector_is_gone_everywhere(tmp_path):
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(Path(aa.__file__).parent, package, ignore=ignore)
     (package / "detect/rules/dormant.py").unlink()
-    listed = package / "detect/detectors.py"
+    listed = package / "detect/_detectors.py"
     line = '    "rules.dormant",\n'
     assert line in listed.read_text()
     listed.write_text(listed.read_text().replace(line, ""))

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tenant import DAY, FIRST, HOUR, WEEK, build_tenant, calls, hourly, local, make_events
 
-from audit_analytics.detect.novelty import find_new_networks, score_novelty
-from audit_analytics.detect.rhythm import _score_rhythm
+from audit_analytics.detect._novelty import find_new_networks, score_novelty
+from audit_analytics.detect._rhythm import _score_rhythm
 from audit_analytics.rollup import rollup
 
 START = local("2026-11-11 12:00")

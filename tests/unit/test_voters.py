@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from audit_analytics.detect.rows import Rows
-from audit_analytics.detect.voters import vote
+from audit_analytics.detect._rows import Rows
+from audit_analytics.detect._voters import vote
 
 APPS, WEEKS, DAYS, GROUPS = 80, 4, 7, 3
 CALM = 0.2

@@ -7,7 +7,7 @@ import pytest
 import audit_analytics as aa
 from audit_analytics.dates.calendar import DaysOff, find_days_off
 from audit_analytics.dates.weeks import parse_week
-from audit_analytics.detect.working_days import infer_days_off
+from audit_analytics.detect._working_days import infer_days_off
 from audit_analytics.intake import count_log
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import simulate_company

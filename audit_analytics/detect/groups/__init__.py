@@ -1,7 +1,7 @@
 """Surprise groups: what a day is compared with, and how it is told.
 
 A group scores days of one kind of entity; the engine calibrates the scores on past weeks
-(:mod:`audit_analytics.detect.calibrate`) and joins them (:mod:`audit_analytics.detect.engine`).
+(:mod:`audit_analytics.detect._calibrate`) and joins them (:mod:`audit_analytics.detect._engine`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.baseline import expect_interval
-from audit_analytics.detect.busy import MAX_DAY_HOURS, find_busy_hours
-from audit_analytics.detect.detector import Detector
-from audit_analytics.detect.spans import require_excess
-from audit_analytics.detect.surprise import score_counts
+from audit_analytics.detect._baseline import expect_interval
+from audit_analytics.detect._busy import MAX_DAY_HOURS, find_busy_hours
+from audit_analytics.detect._detector import Detector
+from audit_analytics.detect._spans import require_excess
+from audit_analytics.detect._surprise import score_counts
 from audit_analytics.language import mark
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from audit_analytics.cases import Case
-    from audit_analytics.detect.engine import Detection
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.novelty import Novelty
-    from audit_analytics.detect.panel import Panel
-    from audit_analytics.detect.surprise import Surprise
+    from audit_analytics.detect._engine import Detection
+    from audit_analytics.detect._frame import WeekFrame
+    from audit_analytics.detect._novelty import Novelty
+    from audit_analytics.detect._panel import Panel
+    from audit_analytics.detect._surprise import Surprise
 
 COUNT_METHOD: Final = mark(
     "calls, calls of sensitive APIs and token requests against the app's own hours and days of the week (negative binomial)"
@@ -214,7 +214,7 @@ class CountGroup(AppGroup):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class PairGroup(AppGroup):
-    """A group of new pairs; :mod:`audit_analytics.detect.novelty` scores them.
+    """A group of new pairs; :mod:`audit_analytics.detect._novelty` scores them.
 
     Parameters
     ----------
@@ -257,7 +257,7 @@ class IpGroup(Detector):
     ----------
     scored : callable
         ``scored(days: pandas.DataFrame) -> pandas.Series``, see
-        :func:`audit_analytics.detect.ip_days.count_ip_days`.
+        :func:`audit_analytics.detect._ip_days.count_ip_days`.
     observed : str
         Column of these days that is told.
     unit : str
@@ -280,7 +280,7 @@ class ApiGroup(Detector):
     ----------
     scored : callable
         ``scored(frame: WeekFrame) -> list of Surprise`` over a panel of APIs, see
-        :func:`audit_analytics.detect.api_days.build_api_panel`.
+        :func:`audit_analytics.detect._api_days.build_api_panel`.
     explained : callable
         ``explained(detection, case) -> iterator of Hit``.
     """

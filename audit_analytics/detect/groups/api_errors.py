@@ -14,10 +14,10 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.baseline import expect_interval
+from audit_analytics.detect._baseline import expect_interval
+from audit_analytics.detect._rates import score_classes
+from audit_analytics.detect._tables import find_places
 from audit_analytics.detect.groups import ApiGroup
-from audit_analytics.detect.rates import score_classes
-from audit_analytics.detect.tables import find_places
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_errors, say_expected, say_when
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from audit_analytics.cases import Case
-    from audit_analytics.detect.engine import Detection
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.surprise import Surprise
+    from audit_analytics.detect._engine import Detection
+    from audit_analytics.detect._frame import WeekFrame
+    from audit_analytics.detect._surprise import Surprise
 
 
 UNITS: Final = (

@@ -1,6 +1,6 @@
 """Surprise group BIRTH: an app without a past of its own, beside what the other apps do.
 
-:mod:`audit_analytics.detect.newborn` judges it, :mod:`audit_analytics.detect.first_days` says by
+:mod:`audit_analytics.detect._newborn` judges it, :mod:`audit_analytics.detect._first_days` says by
 which numbers. One of them is told: the most telling of those that are clear.
 """
 
@@ -12,18 +12,18 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.detect._guidance import ASK_OWNER
+from audit_analytics.detect._reasons import MAX_P, MIN_PART, order_equals
 from audit_analytics.detect.groups import BirthGroup
-from audit_analytics.detect.guidance import ASK_OWNER
-from audit_analytics.detect.reasons import MAX_P, MIN_PART, order_equals
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.language.wording import format_start, say_calls, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from audit_analytics.detect.detector import Kind
-    from audit_analytics.detect.engine import Detection
-    from audit_analytics.detect.newborn import Newborns
+    from audit_analytics.detect._detector import Kind
+    from audit_analytics.detect._engine import Detection
+    from audit_analytics.detect._newborn import Newborns
 
 CLEAR_P: Final = 0.005
 """A number this improbable says what went on."""

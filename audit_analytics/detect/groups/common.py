@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from audit_analytics.cases import Case
-    from audit_analytics.detect.engine import Detection
+    from audit_analytics.detect._engine import Detection
 
 
 def _explain(detection: Detection, _untold: Sequence[Case]) -> Iterator[Hit]:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit_analytics import schema
+from audit_analytics.detect._guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
+from audit_analytics.detect._rates import expect_outage, find_api_failures, score_classes
 from audit_analytics.detect.groups import CountGroup
-from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
-from audit_analytics.detect.rates import expect_outage, find_api_failures, score_classes
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_errors, say_expected, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.surprise import Surprise
+    from audit_analytics.detect._frame import WeekFrame
+    from audit_analytics.detect._surprise import Surprise
 
 
 def _score_errors(frame: WeekFrame) -> list[Surprise]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from audit_analytics.detect.groups import IP_METHOD, IpGroup
-from audit_analytics.detect.guidance import (
+from audit_analytics.detect._guidance import (
     SHARED_BENIGN,
     SHARED_STEPS,
     SHARED_TECHNIQUES,
     SHARED_TITLE,
 )
-from audit_analytics.detect.ip_days import MIN_APPS
+from audit_analytics.detect._ip_days import MIN_APPS
+from audit_analytics.detect.groups import IP_METHOD, IpGroup
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_apps, say_when
 

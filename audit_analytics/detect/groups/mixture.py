@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.baseline import expect_interval
+from audit_analytics.detect._baseline import expect_interval
+from audit_analytics.detect._guidance import ASK_OWNER
 from audit_analytics.detect.groups import MixtureGroup
-from audit_analytics.detect.guidance import ASK_OWNER
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_when
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from audit_analytics.detect.engine import Detection
+    from audit_analytics.detect._engine import Detection
 
 
 def _explain(detection: Detection, app: int) -> Hit:

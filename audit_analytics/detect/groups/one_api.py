@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from audit_analytics.dates.buckets import HOURS_PER_DAY
-from audit_analytics.detect.baseline import count_surprise
+from audit_analytics.detect._baseline import count_surprise
+from audit_analytics.detect._guidance import ASK_OWNER, BACKFILL
+from audit_analytics.detect._surprise import fit_daily, fit_hourly, pick_daily
 from audit_analytics.detect.groups import CountGroup
-from audit_analytics.detect.guidance import ASK_OWNER, BACKFILL
-from audit_analytics.detect.surprise import fit_daily, fit_hourly, pick_daily
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when, show_api
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.baseline import Baseline
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.grid import Grid
-    from audit_analytics.detect.surprise import Surprise
+    from audit_analytics.detect._baseline import Baseline
+    from audit_analytics.detect._frame import WeekFrame
+    from audit_analytics.detect._grid import Grid
+    from audit_analytics.detect._surprise import Surprise
 
 
 MIN_API_CALLS: Final = 5

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect._spans import name_objects, score_spans
 from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
-from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.spans import name_objects, score_spans
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.surprise import Surprise
+    from audit_analytics.detect._frame import WeekFrame
+    from audit_analytics.detect._surprise import Surprise
 
 
 MIN_OBJECTS: Final = 25

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect._rates import usual_rate
+from audit_analytics.detect._surprise import fit_hourly, score_hours
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
-from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rates import usual_rate
-from audit_analytics.detect.surprise import fit_hourly, score_hours
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.surprise import Surprise
+    from audit_analytics.detect._frame import WeekFrame
+    from audit_analytics.detect._surprise import Surprise
 
 
 def _score_tokens(frame: WeekFrame) -> list[Surprise]:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from math import log10
 from typing import TYPE_CHECKING, Final
 
+from audit_analytics.detect._guidance import VOLUME_BENIGN, VOLUME_STEPS
+from audit_analytics.detect._spans import require_excess, score_spans
+from audit_analytics.detect._surprise import score_counts
+from audit_analytics.detect._waking import score_waking
 from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
-from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
-from audit_analytics.detect.spans import require_excess, score_spans
-from audit_analytics.detect.surprise import score_counts
-from audit_analytics.detect.waking import score_waking
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
 
 if TYPE_CHECKING:
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.frame import WeekFrame
-    from audit_analytics.detect.surprise import Surprise
+    from audit_analytics.detect._frame import WeekFrame
+    from audit_analytics.detect._surprise import Surprise
 
 
 LEAST: Final = 4

@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from audit_analytics.detect.attack import TECHNIQUES
-from audit_analytics.detect.detector import Detector, Kind, Thresholds
-from audit_analytics.detect.rule_input import RuleInput
+from audit_analytics.detect._attack import TECHNIQUES
+from audit_analytics.detect._detector import Detector, Kind, Thresholds
+from audit_analytics.detect._rule_input import RuleInput
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_calls, say_when

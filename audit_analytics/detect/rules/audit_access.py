@@ -14,17 +14,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.guidance import ROTATE
+from audit_analytics.detect._guidance import ROTATE
+from audit_analytics.detect._tables import SECOND, gather
+from audit_analytics.detect._uses import find_served, sum_uses
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND, gather
-from audit_analytics.detect.uses import find_served, sum_uses
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apis, say_times, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -20,18 +20,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.guidance import SHARED_STEPS, SHARED_TECHNIQUES
-from audit_analytics.detect.places import count_places
+from audit_analytics.detect._guidance import SHARED_STEPS, SHARED_TECHNIQUES
+from audit_analytics.detect._places import count_places
+from audit_analytics.detect._stuffing import StuffingThresholds, find_stuffing
+from audit_analytics.detect._tables import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.stuffing import StuffingThresholds, find_stuffing
-from audit_analytics.detect.tables import SECOND
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_apps, say_times, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 UNKNOWN: Final = "unknown"
 """Entity of calls that came without an address."""

@@ -25,19 +25,19 @@ from pydantic import Field
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.grid import MIN_HISTORY_DAYS
-from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect.rule_input import DAY
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._grid import MIN_HISTORY_DAYS
+from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect._rule_input import DAY
+from audit_analytics.detect._tables import HOUR, SECOND, is_known, sort_words
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import HOUR, SECOND, is_known, sort_words
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when, show_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 DISCOVER: Final = frozenset(
     {"app_inventory", "chat_enum", "directory_bulk_read", "doc_enum", "tenant_recon"}

@@ -17,22 +17,22 @@ import ipaddress
 from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.guidance import (
+from audit_analytics.detect._guidance import (
     SHARED_BENIGN,
     SHARED_STEPS,
     SHARED_TECHNIQUES,
     SHARED_TITLE,
 )
-from audit_analytics.detect.places import count_places
+from audit_analytics.detect._places import count_places
+from audit_analytics.detect._tables import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND
 from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import say_calls, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -20,19 +20,19 @@ from pydantic import Field
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import ROTATE
-from audit_analytics.detect.rule_input import DAY
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import ROTATE
+from audit_analytics.detect._rule_input import DAY
+from audit_analytics.detect._tables import HOUR, is_known
+from audit_analytics.detect._uses import APP_API
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import HOUR, is_known
-from audit_analytics.detect.uses import APP_API
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_times, say_when, show_api
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 class DeniedThenAllowedThresholds(Thresholds):

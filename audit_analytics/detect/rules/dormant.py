@@ -23,17 +23,17 @@ import pandas as pd
 from pydantic import Field
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import ROTATE
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import ROTATE
+from audit_analytics.detect._tables import SECOND
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 LONGER: Final = 1.5

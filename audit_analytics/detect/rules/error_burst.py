@@ -17,9 +17,9 @@ import numpy as np
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.frame import WeekFrame
-from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
-from audit_analytics.detect.rates import outage_excess, usual_rate
+from audit_analytics.detect._frame import WeekFrame
+from audit_analytics.detect._guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
+from audit_analytics.detect._rates import outage_excess, usual_rate
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_calls, say_errors, say_when
@@ -27,7 +27,7 @@ from audit_analytics.language.wording import say_calls, say_errors, say_when
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

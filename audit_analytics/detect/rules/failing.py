@@ -21,18 +21,18 @@ from pydantic import Field
 
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import local_days
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import ERRORS_BENIGN, ERRORS_STEPS
-from audit_analytics.detect.rhythm import find_beat
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import ERRORS_BENIGN, ERRORS_STEPS
+from audit_analytics.detect._rhythm import find_beat
+from audit_analytics.detect._tables import HOUR, TIMES_USUAL, sort_words
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import HOUR, TIMES_USUAL, sort_words
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_beat, say_calls, say_errors, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 CALLERS_FAULTS = ("auth", "permission", "not_found", "param", "other")
 """Errors of who calls; a rate limit and a server's error are not."""

@@ -19,17 +19,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.guidance import SENSITIVE_BENIGN, SENSITIVE_STEPS
+from audit_analytics.detect._guidance import SENSITIVE_BENIGN, SENSITIVE_STEPS
+from audit_analytics.detect._tables import SECOND, gather, is_known
+from audit_analytics.detect._uses import count_first_uses, find_served, sum_uses
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND, gather, is_known
-from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_apis, say_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

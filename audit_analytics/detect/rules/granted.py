@@ -31,18 +31,18 @@ from pydantic import Field
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.catalogue import load_scopes
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import ROTATE
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import ROTATE
+from audit_analytics.detect._tables import HOUR, SECOND
 from audit_analytics.detect.rules import rule
 from audit_analytics.detect.rules.chain import COLLECT
-from audit_analytics.detect.tables import HOUR, SECOND
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import format_start, list_names, say_apis, say_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 class GrantedThresholds(Thresholds):

@@ -23,10 +23,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect._tables import SECOND, WEEK, gather
+from audit_analytics.detect._uses import count_first_uses, find_served, sum_uses
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND, WEEK, gather
-from audit_analytics.detect.uses import count_first_uses, find_served, sum_uses
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import format_start, say_apis, say_calls
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 HIGH_IMPACT: Final = frozenset(
     {

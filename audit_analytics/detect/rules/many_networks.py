@@ -18,22 +18,22 @@ from pydantic import Field
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import end_bucket
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import (
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import (
     NETWORK_BENIGN,
     NETWORK_STEPS,
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
+from audit_analytics.detect._tables import top_rows
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.language.wording import say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 class ManyNetworksThresholds(Thresholds):

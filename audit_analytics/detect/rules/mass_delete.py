@@ -23,17 +23,17 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
+from audit_analytics.detect._tables import SECOND, find_bursts, gather, top_rows
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND, find_bursts, gather, top_rows
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apis, say_calls, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 CATEGORY = "destructive"
 

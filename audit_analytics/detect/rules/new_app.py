@@ -27,7 +27,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.rule_input import DAY
+from audit_analytics.detect._rule_input import DAY
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, name_owner
 from audit_analytics.language.wording import format_start, say_apis
@@ -35,7 +35,7 @@ from audit_analytics.language.wording import format_start, say_apis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 NEW_DAYS: Final = 14
 """Age of an app, in days, up to which its first call is that of a new one."""

@@ -15,13 +15,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.guidance import (
+from audit_analytics.detect._guidance import (
     NETWORK_BENIGN,
     NETWORK_STEPS,
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.detect.rule_input import DAY
+from audit_analytics.detect._rule_input import DAY
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import format_start, list_names
@@ -29,7 +29,7 @@ from audit_analytics.language.wording import format_start, list_names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

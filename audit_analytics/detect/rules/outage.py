@@ -21,8 +21,8 @@ import numpy as np
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import find_runs
-from audit_analytics.detect.frame import WeekFrame
-from audit_analytics.detect.rates import outage_excess, usual_rate
+from audit_analytics.detect._frame import WeekFrame
+from audit_analytics.detect._rates import outage_excess, usual_rate
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_apps, say_outcome, say_when
@@ -30,7 +30,7 @@ from audit_analytics.language.wording import say_apps, say_outcome, say_when
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.detect._tables import SECOND, is_known
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND, is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import list_names, say_apis, say_calls, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 OWN_CATEGORIES: Final = frozenset({"audit_access", "token_issuance"})
 """What this tool calls."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:

@@ -17,17 +17,17 @@ from pydantic import Field
 
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import end_bucket, floor_at
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import VOLUME_BENIGN, VOLUME_STEPS
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import VOLUME_BENIGN, VOLUME_STEPS
+from audit_analytics.detect._tables import top_rows
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import top_rows
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_times, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 class RateLimitedThresholds(Thresholds):

@@ -40,7 +40,7 @@ from audit_analytics.language.wording import format_start, list_names
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 _SUFFIX: Final = re.compile(r"(?:com|net|org|gov|edu|ac|co)\.[a-z]{2}")
 """Second levels under which domains are registered, such as com.cn."""

@@ -23,16 +23,16 @@ from pydantic import Field
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.guidance import (
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._guidance import (
     SHARED_BENIGN,
     SHARED_STEPS,
     SHARED_TECHNIQUES,
     SHARED_TITLE,
 )
-from audit_analytics.detect.places import count_places
+from audit_analytics.detect._places import count_places
+from audit_analytics.detect._tables import SECOND, cut, is_known
 from audit_analytics.detect.rules import rule
-from audit_analytics.detect.tables import SECOND, cut, is_known
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_when
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 
 class SharedIpThresholds(Thresholds):

@@ -27,9 +27,9 @@ from pydantic import Field
 
 from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import HOURS_PER_DAY, find_runs
-from audit_analytics.detect.detector import Thresholds
-from audit_analytics.detect.grid import MIN_HISTORY_DAYS
-from audit_analytics.detect.guidance import ASK_OWNER
+from audit_analytics.detect._detector import Thresholds
+from audit_analytics.detect._grid import MIN_HISTORY_DAYS
+from audit_analytics.detect._guidance import ASK_OWNER
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_calls, say_when
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.detect.grid import Grid
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._grid import Grid
+    from audit_analytics.detect._rule_input import RuleInput
 
 MOST_A_WEEK: Final = 1.0
 """Silences at least as long for their app that a week of the history may hold."""

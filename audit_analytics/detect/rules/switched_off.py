@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from audit_analytics.detect.guidance import ROTATE
+from audit_analytics.detect._guidance import ROTATE
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import format_start, say_calls, say_when
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from audit_analytics.cases import Hit
-    from audit_analytics.detect.rule_input import RuleInput
+    from audit_analytics.detect._rule_input import RuleInput
 
 OFF: Final = frozenset({"off", "gone"})
 

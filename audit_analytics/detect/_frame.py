@@ -1,0 +1,168 @@
+"""A week that is scored: which hours and days it has, and what its past was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from audit_analytics.detect._panel import by_day
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect._panel import Panel
+
+Fit = TypeVar("Fit")
+
+
+@dataclass(frozen=True)
+class WeekFrame:
+    """One scored week: its hours and days, and the weights of its baseline.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    scored : int
+        Week number, 0 for the report week.
+    uncut : Panel, optional
+        The tenant with the hours that `panel` forgot, see :meth:`Panel.after`; `panel` if not
+        given.
+    """
+
+    panel: Panel
+    scored: int
+    uncut: Panel | None = None
+    fitted: dict[tuple[str, int], tuple[Any, NDArray[np.float64]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def fit_once(
+        self,
+        fit: Callable[[WeekFrame, NDArray[np.float64]], Fit],
+        counts: NDArray[np.float64],
+    ) -> Fit:
+        """Fit a baseline, or return it where another group asked for it before.
+
+        Parameters
+        ----------
+        fit : callable
+            ``fit(frame, counts)``, a function with a name of its own.
+        counts : numpy.ndarray of shape (n_apps, n_hours)
+            Counts over the whole grid; not to be changed in place afterwards.
+
+        Returns
+        -------
+        Any
+            What it returned; the same for the same array.
+        """
+        key = fit.__name__, id(counts)
+        if key not in self.fitted:
+            # with the counts, or another array could get their id
+            self.fitted[key] = fit(self, counts), counts
+        found: Fit = self.fitted[key][0]
+        return found
+
+    @property
+    def whole(self) -> WeekFrame:
+        """Return the week with no hour forgotten: what adds up over days needs all of them.
+
+        Returns
+        -------
+        WeekFrame
+            The same week.
+        """
+        if self.uncut is None or self.uncut is self.panel:
+            return self
+        return WeekFrame(self.uncut, self.scored)
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """Return the weight of every app's hours in the baseline of the week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps, n_hours)
+            As :meth:`Panel.weights`; not to be changed in place.
+        """
+        return self.panel.weights(self.scored)
+
+    @cached_property
+    def taught(self) -> NDArray[np.bool_]:
+        """Return which hours of every app its baseline is fitted to.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_apps, n_hours)
+            Where its weight is not 0.
+        """
+        return self.weights > 0
+
+    @cached_property
+    def past_calls(self) -> NDArray[np.float64]:
+        """Return how many calls of every app its baseline is fitted to.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps,)
+            Calls.
+        """
+        return np.asarray((self.panel.counts["calls"] * self.taught).sum(axis=1))
+
+    @cached_property
+    def day_weights(self) -> NDArray[np.float64]:
+        """Return the weight of every app's days in the baseline of the week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_apps, n_days)
+            The mean of its hours'; 0 where one of them is left out.
+        """
+        grid = self.panel.grid
+        whole = by_day(self.taught, grid.day) == grid.day_hours
+        return np.asarray(by_day(self.weights, grid.day) / grid.day_hours * whole)
+
+    @cached_property
+    def settled_calls(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:
+        """Return the calls by API that were made in settled hours of the week.
+
+        Returns
+        -------
+        rows : pandas.DataFrame
+            Rows of :attr:`Panel.api_calls`.
+        key : numpy.ndarray of shape (n_rows,)
+            The same number for the same API and hour.
+        """
+        rows, panel = self.panel.api_calls, self.panel
+        app, hour = (rows[name].to_numpy() for name in ("app", "hour"))
+        rows = rows[(panel.grid.week[hour] == self.scored) & panel.settled[app, hour]]
+        key = rows["api"].cat.codes.to_numpy(np.intp) * len(panel.grid.hours)
+        return rows, key + rows["hour"].to_numpy()
+
+    @property
+    def hours(self) -> NDArray[np.intp]:
+        """Return the hours of the week.
+
+        Returns
+        -------
+        numpy.ndarray of shape (n_hours_of_week,)
+            Positions in the grid.
+        """
+        return np.flatnonzero(self.panel.grid.week == self.scored)
+
+    @property
+    def days(self) -> list[int]:
+        """Return the local days of the week.
+
+        Returns
+        -------
+        list of int
+            Day numbers of the grid, rising.
+        """
+        return self.panel.grid.days(self.scored)

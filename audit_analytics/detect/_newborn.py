@@ -1,0 +1,373 @@
+"""How unusual the first days of an app are: who has no past is judged by what the others did.
+
+An app younger than a week cannot be compared with its own weeks. What can be said of it:
+
+- Every day of it is described by a few numbers, see :mod:`audit_analytics.detect._first_days`,
+  each as log(1 + count).
+- How such a number is spread over the tenant is known: a variance t between the apps around a
+  mean m, and a variance s between the days of one app. That is a random-effects model; what it
+  predicts of an app with k active days behind it, of mean x, is its best linear unbiased predictor
+  (Robinson 1991, Statistical Science 6(1), 15-32): mean (m/t + k x/s) / (1/t + k/s), variance
+  s + 1 / (1/t + k/s). So a first day is compared with the tenant, widely, and each further one
+  more with the app itself. A tenant of a few apps does not know how apps differ: t is shrunk
+  towards a factor of e, as if three more apps had been seen.
+- The score, -log10 of the upper tail of that normal distribution, is calibrated like those of
+  every other group. As births are few, every app of every past week stands in for one: it is
+  judged as if it had been born that Monday. The births that there really were correct that:
+  p = (#{as unusual among them} + 30 p) / (#{births} + 30). Where new apps begin with a bulk
+  import, a bulk import is no news. A log that is too young for births takes p^0.75.
+
+- Being born is an event itself. Where apps are seldom born, whoever takes a leaked key to the API
+  under a new id stands out before it does anything: E counts the births that a week lets expect,
+  see :attr:`Newborns.units`, and not those there were.
+
+A log too short for anybody to be compared with an own past is judged in this way as a whole. Where
+it knows too few earlier days to calibrate on, the apps are calibrated on each other: p is the share
+of them with a day as far from what all the others let expect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+import scipy  # not scipy.stats: who reads settings alone need not wait for it
+
+from audit_analytics.detect._beside import LEAST_APPS, rate_beside
+from audit_analytics.detect._calibrate import Calibrator, rate_groups, rate_weeks
+from audit_analytics.detect._first_days import METRICS, FirstDays, describe_days
+from audit_analytics.detect._grid import MIN_HISTORY_DAYS
+from audit_analytics.detect._panel import by_day
+from audit_analytics.detect._rows import stack_weeks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from audit_analytics.detect._panel import Panel
+    from audit_analytics.detect._rows import Rows
+
+MIN_REFERENCE: Final = 60
+"""Days to be calibrated on: fewer cannot tell one day in fifty from the largest of a few."""
+
+STAND_INS: Final = 30.0
+"""What the stand-ins count for beside real births."""
+
+UNBORN: Final = 0.75
+"""p of the stand-ins is raised to this power where no birth could be seen: those of a log's first
+days know less than it says (logs of ten days, six seeds: of cases with E below 5 such apps had 2.5
+a week, their share of the budget lets expect 0.8; so 1.3)."""
+
+PRIOR_APPS: Final = 3.0
+PRIOR_BETWEEN: Final = 1.0
+PRIOR_WITHIN: Final = 0.25
+"""Apps differ by a factor of e, days of an app by half of that, where too few are known to tell."""
+
+MOST_HOURS: Final = 6
+"""A birth later in the day makes a first day that says little of the second one."""
+
+SURGE_SDS: Final = 3.0
+"""So many standard deviations above what is usual, and one birth, chance brings."""
+
+INTERVAL_SDS: Final = 1.96
+
+MASKED: Final = 100
+"""Of so many apps one that is far out hides itself, where it is among those it is compared with."""
+
+ORDINARY: Final = 0.3
+"""A day this probable is none to be told of an app that was here before."""
+
+
+@dataclass(frozen=True)
+class Newborns:
+    """How unusual the days of the apps without a past of their own were.
+
+    Parameters
+    ----------
+    tested : numpy.ndarray of bool of shape (n_apps, n_days)
+        Which days of the report week were judged.
+    p : dict of str to numpy.ndarray of shape (n_apps, n_days)
+        Calibrated p-value of each metric: how rare such a day is; and ``joint``: how rare a first
+        week is that holds such a day.
+    observed, expected, low, high : dict of str to numpy.ndarray of shape (n_apps, n_days)
+        Of each metric: the count, its median prediction and the interval 95 % of such days lie in.
+    hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
+        Of each metric that stands for an hour: which, as a position in the grid.
+    far : numpy.ndarray of shape (n_apps, n_days)
+        -log10 of what the fitted tail says, beyond the floor of the calibration: orders equals.
+    born : numpy.ndarray of bool of shape (n_apps,)
+        Apps that were born while the log ran; in a log that is young itself nobody is new.
+    this_week : numpy.ndarray of bool of shape (n_apps,)
+        Those of them that were born in the report week.
+    births_past, weeks_past : int
+        How many were born in the weeks before, and how many weeks can speak of births.
+    apps_count : int
+        Apps with a call in the report week.
+    """
+
+    tested: NDArray[np.bool_]
+    p: dict[str, NDArray[np.float64]]
+    observed: dict[str, NDArray[np.float64]]
+    expected: dict[str, NDArray[np.float64]]
+    low: dict[str, NDArray[np.float64]]
+    high: dict[str, NDArray[np.float64]]
+    hour: dict[str, NDArray[np.intp]]
+    far: NDArray[np.float64]
+    born: NDArray[np.bool_]
+    this_week: NDArray[np.bool_]
+    births_past: int
+    weeks_past: int
+    apps_count: int
+
+    @property
+    def units(self) -> float:
+        """Return how many apps without a past of their own a week lets expect.
+
+        Returns
+        -------
+        float
+            Where no past week can speak of births, as many as there are. Otherwise those in their
+            second week, and as many births as a week lets expect: those of the past weeks and, as a
+            rate may rise, of this one, a week; one birth in one week more stands for the doubt that
+            few weeks leave. Where more were born than chance brings, the geometric mean of both: a
+            new pace has begun, or somebody makes up ids to hide among.
+        """
+        tested = self.tested.any(axis=1)
+        if not self.weeks_past or not tested.any():
+            return float(tested.sum())
+        born = float(self.this_week.sum())
+        usual = (self.births_past + born + 1.0) / (self.weeks_past + 2.0)
+        if born > usual + SURGE_SDS * np.sqrt(usual) + 1.0:
+            usual = float(np.sqrt(usual * born))
+        return usual + float((tested & ~self.this_week).sum())
+
+    @property
+    def rate(self) -> float:
+        """Return how rare it is among the apps of a week to be in its first one.
+
+        Returns
+        -------
+        float
+            Per app; 1 where no past week can speak of births.
+        """
+        return self.units / max(self.apps_count, 1) if self.weeks_past else 1.0
+
+    @property
+    def chances(self) -> float:
+        """Return among how many apps a day as rare as its p-value times `rate` may be found.
+
+        Returns
+        -------
+        float
+            `units` / `rate`.
+        """
+        return float(self.apps_count) if self.weeks_past else self.units
+
+    def list_cases(self) -> NDArray[np.bool_]:
+        """Return which days can make a case.
+
+        Returns
+        -------
+        numpy.ndarray of bool of shape (n_apps, n_days)
+            All of those who were born in this week, which is a case by itself where hardly anybody
+            is, and all where nobody has a past; of the others those that are unusual.
+        """
+        counted = self.this_week[:, None] | (self.weeks_past == 0)
+        return np.asarray(self.tested & (counted | (self.p["joint"] < ORDINARY)))
+
+    def limit(self, kept: NDArray[np.bool_]) -> Newborns:
+        """Forget some days.
+
+        Parameters
+        ----------
+        kept : numpy.ndarray of bool of shape (n_days,)
+            Which days of the report week to keep.
+
+        Returns
+        -------
+        Newborns
+            With nothing unusual on the other days.
+        """
+        p = {name: np.where(kept, values, 1.0) for name, values in self.p.items()}
+        far = np.where(kept, self.far, 0.0)
+        return replace(self, tested=self.tested & kept, p=p, far=far)
+
+
+class _Spread(NamedTuple):
+    """How a metric is spread over the tenant: m, t and s."""
+
+    mean: float
+    between: float
+    within: float
+
+
+class _Prediction(NamedTuple):
+    """What is expected of each day of an app, on the scale of the logarithms."""
+
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+
+
+def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_]) -> Newborns:
+    """Judge the days of the apps that are not judged by their own past.
+
+    Parameters
+    ----------
+    panel : Panel
+        The tenant.
+    by_ip : pandas.DataFrame
+        Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
+    judged : numpy.ndarray of bool of shape (n_apps,)
+        Apps that need it not.
+
+    Returns
+    -------
+    Newborns
+        p-values and what they rest on. Without sixty past days to calibrate on they are those of
+        :func:`audit_analytics.detect._beside.rate_beside`.
+    """
+    grid, found = panel.grid, describe_days(panel, by_ip)
+    first_day = np.array(grid.days(0))[0]
+    first_hour = np.clip(panel.first_hour, 0, len(grid.day) - 1)
+    born = grid.day[first_hour]
+    # the rest of a day is no example of what the next one, a whole one, will be
+    begin = born + (first_hour - grid.first_hour[born] > MOST_HOURS)
+    taught = found.active & (by_day(panel.weights(0), grid.day) > 0)
+    spreads = {name: _fit(scale, taught) for name, scale in found.scale.items()}
+    past = {}
+    for week in grid.weeks:
+        monday = np.full(len(panel.apps), grid.days(week)[0])
+        expected = _predict(found, spreads, taught, np.maximum(monday, begin))
+        past[week] = _score(found, expected, taught)[:, grid.days(week)]
+    reference, rows = stack_weeks(past, len(METRICS))
+    log_began = born.min(initial=first_day)
+    old = (born - log_began >= MIN_HISTORY_DAYS)[:, None]
+    weeks_past = len([w for w in grid.weeks if grid.days(w)[0] - log_began >= MIN_HISTORY_DAYS])
+    days = np.arange(len(grid.day_hours))
+    enough = len(reference) >= MIN_REFERENCE
+    if enough:
+        real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
+        predicted = _predict(found, spreads, found.active, begin)
+        now = _score(found, predicted, found.active)
+        cells, joint, far = _rate_by_past(reference, rows, now, real)
+        joint = joint if weeks_past else joint**UNBORN
+    else:
+        predicted = _predict_beside(found, begin)
+        cells, far = rate_beside(_score(found, predicted, found.active))
+        joint = cells.min(axis=2)
+        enough = int(found.active.any(axis=1).sum()) >= LEAST_APPS
+
+    week = days >= first_day
+    called = found.active[:, week].any(axis=1)
+    tested = (found.active & ~judged[:, None])[:, week] & enough
+    named = {name: cells[:, :, g] for g, name in enumerate(METRICS)} | {"joint": joint}
+
+    def show(deviations: float) -> dict[str, NDArray[np.float64]]:
+        return {
+            name: np.expm1(np.maximum(mean + deviations * sd, 0.0))[:, week]
+            for name, (mean, sd) in predicted.items()
+        }
+
+    return Newborns(
+        tested=tested,
+        p={name: np.where(tested, values[:, week], 1.0) for name, values in named.items()},
+        observed={name: counts[:, week] for name, counts in found.observed.items()},
+        expected=show(0.0),
+        low=show(-INTERVAL_SDS),
+        high=show(INTERVAL_SDS),
+        hour={name: hours[:, week] for name, hours in found.hour.items()},
+        far=np.where(tested, far[:, week], 0.0),
+        born=old[:, 0],
+        this_week=old[:, 0] & (born >= first_day) & called,
+        births_past=int((old[:, 0] & (born < first_day)).sum()),
+        weeks_past=weeks_past,
+        apps_count=int(called.sum()),
+    )
+
+
+def _rate_by_past(
+    reference: NDArray[np.float64],
+    rows: Rows,
+    now: NDArray[np.float64],
+    real: NDArray[np.bool_],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return p of each number and of each day by the past, and how far out the day is."""
+    past_p = rate_weeks(reference, rows.week)
+    calibrator = Calibrator.of_weeks(-np.log10(past_p.min(axis=1)), rows)
+    p = rate_groups(reference, now.reshape(-1, len(METRICS)))
+    score = -np.log10(p.min(axis=1))
+    joint = np.maximum(calibrator.rate(score), calibrator.floor).reshape(now.shape[:2])
+    far = -np.log10(calibrator.extrapolate(score)).reshape(now.shape[:2])
+    ranked = np.sort(np.where(real, joint, 1.0).min(axis=1)[real.any(axis=1)])
+    joint = np.searchsorted(ranked, joint, side="right") + STAND_INS * joint
+    cells = np.maximum(p, 1.0 / (100.0 * max(len(reference), 1))).reshape(now.shape)
+    return cells, joint / (len(ranked) + STAND_INS), far
+
+
+def _fit(scale: NDArray[np.float64], taught: NDArray[np.bool_]) -> _Spread:
+    days = taught.sum(axis=1)
+    known = days > 0
+    apps = int(known.sum())
+    if not apps:
+        return _Spread(0.0, PRIOR_BETWEEN, PRIOR_WITHIN)
+    own = (scale * taught).sum(axis=1)[known] / days[known]
+    squares = ((scale[known] - own[:, None]) ** 2 * taught[known]).sum()
+    free = (days[known] - 1).sum()
+    within = (squares + PRIOR_APPS * PRIOR_WITHIN) / (free + PRIOR_APPS)
+    between = ((own - own.mean()) ** 2).sum() + PRIOR_APPS * PRIOR_BETWEEN
+    # the tenant's mean is in doubt itself
+    between = between / (apps + PRIOR_APPS) * (1.0 + 1.0 / apps)
+    return _Spread(float(own.mean()), float(between), float(within))
+
+
+def _count_before(active: NDArray[np.bool_], begin: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return how many active days each app had before each day, from the day it begins."""
+    since = active & (np.arange(active.shape[1]) >= begin[:, None])
+    return np.asarray(np.cumsum(since, axis=1) - since, dtype=np.intp)
+
+
+def _predict(
+    found: FirstDays,
+    spreads: Mapping[str, _Spread],
+    active: NDArray[np.bool_],
+    begin: NDArray[np.intp],
+) -> dict[str, _Prediction]:
+    """Return what the tenant, and its own days before, let expect of each day of each app."""
+    since = active & (np.arange(active.shape[1]) >= begin[:, None])
+    before = _count_before(active, begin)
+    predicted = {}
+    for name, spread in spreads.items():
+        own = found.scale[name] * since
+        precision = 1.0 / spread.between + before / spread.within
+        own_before = np.cumsum(own, axis=1) - own
+        mean = (spread.mean / spread.between + own_before / spread.within) / precision
+        predicted[name] = _Prediction(mean, np.sqrt(spread.within + 1.0 / precision))
+    return predicted
+
+
+def _predict_beside(found: FirstDays, begin: NDArray[np.intp]) -> dict[str, _Prediction]:
+    """Return the same where nobody has a past: of each app by all others."""
+    every = {name: _fit(scale, found.active) for name, scale in found.scale.items()}
+    predicted = _predict(found, every, found.active, begin)
+    for app in range(len(begin) if len(begin) <= MASKED else 0):
+        others = found.active.copy()
+        others[app] = False
+        spreads = {name: _fit(scale, others) for name, scale in found.scale.items()}
+        for name, own in _predict(found, spreads, found.active, begin).items():
+            predicted[name].mean[app], predicted[name].sd[app] = own.mean[app], own.sd[app]
+    return predicted
+
+
+def _score(
+    found: FirstDays, predicted: Mapping[str, _Prediction], active: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return scores of shape (n_apps, n_days, n_metrics), NaN on days without a call."""
+    scores = []
+    for name in METRICS:
+        mean, sd = predicted[name]
+        score = -scipy.stats.norm.logsf((found.scale[name] - mean) / sd) / np.log(10.0)
+        scores.append(np.where(active, np.where(found.supported[name], score, 0.0), np.nan))
+    return np.stack(scores, axis=2)
