@@ -31,25 +31,13 @@ _WHO: Final = frozenset(("app_id", "ip", "network"))
 def part_alike(
     cases: Sequence[tuple[Case, list[Hit]]], *, most: int
 ) -> tuple[list[Hit], list[Case]]:
-    """Choose the cases that are told.
+    """Choose the cases that are told, and return what speaks for them and the cases left.
 
-    Parameters
-    ----------
-    cases : sequence of tuple of Case and list of Hit
-        Each case and what speaks for it, the most unusual case first.
-    most : int
-        How many are told.
-
-    Returns
-    -------
-    told : list of Hit
-        What speaks for all of them, if they are no more than that. Else for those with the least
-        E, doubled for the fourth case of a story and once more for each further one; in their
-        order. Of a story that is that of more than :data:`~audit_analytics.detect._limit.MANY_NEW`
-        cases, and would take more than half of the places, three are told, and say in their facts
-        that they are some of a crowd.
-    left : list of Case
-        The others.
+    `cases` are the most unusual first. No more than `most` are all told. Else those with the least
+    E, doubled for the fourth case of a story and once more for each further one; in their order. Of
+    a story that is that of more than :data:`~audit_analytics.detect._limit.MANY_NEW` cases, and
+    would take more than half of the places, three are told, and say in their facts that they are
+    some of a crowd.
     """
     if len(cases) <= most:
         return [hit for _, hits in cases for hit in hits], []

@@ -33,44 +33,19 @@ MIN_APPS: Final = 5
 
 @dataclass(frozen=True)
 class ApiDays:
-    """How unusual each day of each shared API was.
+    """How unusual each day of each shared API was."""
 
-    Parameters
-    ----------
-    panel : Panel
-        As the tenant's, with APIs in the place of apps; the errors are those of all apps but the
-        one hit worst in the hour.
-    surprises : dict of str to Surprise
-        The groups of the report week.
-    p : dict of str to numpy.ndarray of shape (n_apis, n_days)
-        Calibrated p-value of each group: how rare such a day is; and ``joint``: how rare a week
-        is that holds such a day.
-    tested : numpy.ndarray of bool of shape (n_apis, n_days)
-        Which days could be judged.
-    """
-
+    # as the tenant's, with APIs in the place of apps; the errors are those of all apps but the one
+    # hit worst in the hour
     panel: Panel
-    surprises: dict[str, Surprise]
+    surprises: dict[str, Surprise]  # the groups of the report week
+    # calibrated p-value of each group: how rare such a day is; and ``joint``: how rare a week is
+    # that holds such a day; (n_apis, n_days)
     p: dict[str, NDArray[np.float64]]
-    tested: NDArray[np.bool_]
+    tested: NDArray[np.bool_]  # which days could be judged; (n_apis, n_days)
 
     def count_apps(self, api: int, hours: slice, name: str) -> int:
-        """Count the apps that met errors at an API.
-
-        Parameters
-        ----------
-        api : int
-            Position of the API.
-        hours : slice
-            Positions of hours in the grid.
-        name : str
-            Error class.
-
-        Returns
-        -------
-        int
-            Distinct apps.
-        """
+        """Count the apps that met errors of one class at an API in some hours of the grid."""
         rows = self.panel.api_calls
         rows = rows[rows["api"] == str(self.panel.apps[api])]
         within = (rows["hour"] >= hours.start) & (rows["hour"] < hours.stop)
@@ -78,19 +53,9 @@ class ApiDays:
 
 
 def judge_api_days(panel: Panel, since: pd.Timestamp | None = None) -> ApiDays:
-    """Judge every day of every shared API.
+    """Judge every day of every shared API; nothing is tested without a past week to calibrate on.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    since : pandas.Timestamp, optional
-        What lies after this instant of the report week is judged by itself, UTC.
-
-    Returns
-    -------
-    ApiDays
-        p-values and what they rest on; nothing is tested without a past week to calibrate on.
+    What lies after `since` in the report week is judged by itself.
     """
     apis, groups = _build_api_panel(panel), [group.name for group in list_detectors(ApiGroup)]
     scored = {week: _score(panel, apis, week) for week in panel.grid.weeks}

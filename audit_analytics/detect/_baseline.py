@@ -31,20 +31,11 @@ _EXACT_BELOW: Final = 1e-6
 
 @dataclass(frozen=True)
 class Baseline:
-    """Expected counts per entity and slot.
+    """Expected counts per entity and slot."""
 
-    Parameters
-    ----------
-    mean : numpy.ndarray of shape (n_entities, n_slots)
-        Expected count of one bucket of that slot.
-    dispersion : numpy.ndarray of shape (n_entities,)
-        phi: variance = mean + phi * mean^2.
-    weight : numpy.ndarray of shape (n_entities, n_slots)
-        Sum of the weights behind each mean: how much history it rests on.
-    """
-
-    mean: NDArray[np.float64]
-    dispersion: NDArray[np.float64]
+    mean: NDArray[np.float64]  # expected count of one bucket of that slot; (n_entities, n_slots)
+    dispersion: NDArray[np.float64]  # phi: variance = mean + phi * mean^2; (n_entities,)
+    # sum of the weights behind each mean: how much history it rests on; (n_entities, n_slots)
     weight: NDArray[np.float64]
 
     def size(
@@ -52,17 +43,7 @@ class Baseline:
     ) -> NDArray[np.float64]:
         """Return the negative-binomial size that also carries the doubt about the mean.
 
-        Parameters
-        ----------
-        mean : numpy.ndarray of shape (n,)
-            Expected counts.
-        entity, slot : numpy.ndarray of shape (n,)
-            Whose and which bucket each is.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n,)
-            r = 1 / (phi + (1 / mean + phi) / weight).
+        r = 1 / (phi + (1 / mean + phi) / weight), for each of n buckets of `entity` and `slot`.
         """
         phi = self.dispersion[entity]
         weight = np.maximum(self.weight[entity, slot], 0.1)
@@ -79,26 +60,9 @@ def fit_baseline(
 ) -> Baseline:
     """Fit expected counts per entity and slot.
 
-    Parameters
-    ----------
-    counts : numpy.ndarray of shape (n_entities, n_buckets)
-        Calls per bucket.
-    weights : numpy.ndarray of shape (n_entities, n_buckets)
-        Weight of each bucket; 0 leaves it out.
-    slot : numpy.ndarray of shape (n_buckets,)
-        Slot of each bucket.
-    slots : int
-        Number of slots.
-    cycle : int, default=1
-        Length of the cycle neighbouring slots are smoothed over (24 for hours of a day).
+    `counts` and `weights` (0 leaves a bucket out) are of shape (n_entities, n_buckets).
+    Neighbouring slots are smoothed over a cycle of so many (24 for hours of a day).
 
-    Returns
-    -------
-    Baseline
-        The fitted means and dispersions.
-
-    Examples
-    --------
     >>> counts = np.array([[4.0, 6.0, 5.0, 5.0]])
     >>> base = fit_baseline(counts, np.ones((1, 4)), np.zeros(4, dtype=np.intp), slots=1)
     >>> base.mean.round(1)
@@ -204,18 +168,8 @@ def count_surprise(
 ) -> NDArray[np.float64]:
     """Return how surprising counts are: -log10 of the mid-p upper tail.
 
-    Parameters
-    ----------
-    observed, mean, size : numpy.ndarray of shape (n,)
-        Counts, their expectation and negative-binomial size.
+    -log10(P(Y > y) + P(Y = y) / 2) for Y ~ NB(mean, size); 0 to 300.
 
-    Returns
-    -------
-    numpy.ndarray of shape (n,)
-        -log10(P(Y > y) + P(Y = y) / 2) for Y ~ NB(mean, size); 0 to 300.
-
-    Examples
-    --------
     >>> count_surprise(np.array([5.0, 50.0]), np.array([5.0, 5.0]), np.array([9.0, 9.0])).round(1)
     array([ 0.3, 14.7])
     """
@@ -233,24 +187,10 @@ def share_surprise(
     *,
     correlation: float,
 ) -> NDArray[np.float64]:
-    """Return how surprising a share of calls is: -log10 P(E >= e) of a beta-binomial.
+    """Return how surprising a share of calls is: -log10 P(E >= e) of a beta-binomial; 0 to 300.
 
-    Parameters
-    ----------
-    failed, calls : numpy.ndarray of shape (n,)
-        How many of how many calls.
-    rate : numpy.ndarray of shape (n,)
-        Expected share, 0 to 1.
-    correlation : float
-        rho: how much calls of one bucket fail together.
+    `rate` is the expected share, `correlation` rho: how much calls of one bucket fail together.
 
-    Returns
-    -------
-    numpy.ndarray of shape (n,)
-        0 to 300.
-
-    Examples
-    --------
     >>> share_surprise(np.array([9.0]), np.array([10.0]), np.array([0.1]), correlation=0.05).round(1)
     array([4.9])
     """
@@ -289,20 +229,8 @@ def _add_up_betabinom(
 
 
 def expect_interval(mean: float, size: float) -> tuple[float, float]:
-    """Return the central 95 % interval of a count.
+    """Return the central 95 % interval of a negative-binomial count, in whole calls.
 
-    Parameters
-    ----------
-    mean, size : float
-        Negative-binomial expectation and size.
-
-    Returns
-    -------
-    low, high : float
-        Whole calls.
-
-    Examples
-    --------
     >>> expect_interval(5.0, 9.0)
     (1.0, 11.0)
     """

@@ -33,26 +33,16 @@ of the interval that 95 % of such days lie in."""
 def rate_beside(
     scores: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return how many apps are as far from what the others let expect.
+    """Return how many apps are as far from what the others let expect, and the farthest scores.
 
-    Parameters
-    ----------
-    scores : numpy.ndarray of shape (n_apps, n_days, n_metrics)
-        -log10 of how probable each number is by the other apps and the app's days before; NaN on
-        days without a call.
+    `scores` are -log10 of how probable each number is by the other apps and the app's days before,
+    of shape (n_apps, n_days, n_metrics), NaN on days without a call. p is the share of the apps,
+    those that were left out with them (:data:`LEFT_OUT`), whose farthest number of all days is as
+    far out, the app itself counted, but no less than :data:`TESTS` times what the score itself
+    says: of many apps that do much the same one is the farthest, too. It is 1 where there is no
+    score, and of fewer apps than :data:`LEAST_APPS`. The farthest scores are of shape (n_apps,
+    n_days).
 
-    Returns
-    -------
-    p : numpy.ndarray of shape (n_apps, n_days, n_metrics)
-        Share of the apps, those that were left out with them (:data:`LEFT_OUT`), whose farthest
-        number of all days is as far out, the app itself counted, but no less than :data:`TESTS`
-        times what the score itself says: of many apps that do much the same one is the farthest,
-        too. 1 where there is no score, and of fewer apps than :data:`LEAST_APPS`.
-    far : numpy.ndarray of shape (n_apps, n_days)
-        The scores of the farthest numbers.
-
-    Examples
-    --------
     >>> scores = np.array([[[4.0, 0.1]], [[2.0, 0.3]], [[0.1, 0.2]], [[0.0, 0.1]]])
     >>> rate_beside(np.concatenate([scores, scores[2:]]))[0][:2].round(2).tolist()
     [[[0.07, 1.0]], [[0.13, 1.0]]]

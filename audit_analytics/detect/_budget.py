@@ -36,27 +36,12 @@ QUIET_BUDGETS: Final = 2
 
 
 def count_places(cases: int, *, budget: float, told: int, quiet: bool) -> int:
-    """Return how many cases are told one by one.
+    """Return how many cases are told one by one: three times the budget.
 
-    Parameters
-    ----------
-    cases : int
-        How many there are within the budget, but those of whom a rule tells.
-    budget : float
-        False alarms a week.
-    told : int
-        Of how many entities rules tell.
-    quiet : bool
-        Whether the week brought no more than chance does.
+    `cases` are those within the budget of whom no rule tells, `told` is of how many entities rules
+    tell. In a quiet week what rules tell takes places, and, where there are more cases than those,
+    the row that counts them; half a budget is left in any case.
 
-    Returns
-    -------
-    int
-        Three times the budget. In a quiet week what rules tell takes places, and, where there are
-        more cases than those, the row that counts them; half a budget is left in any case.
-
-    Examples
-    --------
     >>> count_places(14, budget=10, told=9, quiet=False)
     30
     >>> [count_places(cases, budget=10, told=9, quiet=True) for cases in (11, 14)]
@@ -71,20 +56,11 @@ def count_places(cases: int, *, budget: float, told: int, quiet: bool) -> int:
 def find_ordinary_share(p: NDArray[np.float64]) -> float:
     """Estimate how many of the apps had an ordinary week, and so can be false alarms.
 
-    Parameters
-    ----------
-    p : numpy.ndarray of shape (n_apps,)
-        How rare each app's week was.
+    `p` says how rare each app's week was. 1 - :data:`MOST_UNUSUAL` to 1: the share of p-values
+    above 0.3, of what it would be if all weeks were ordinary (Storey 2002, Journal of the Royal
+    Statistical Society B 64(3), 479-498), and a standard deviation of it more, for the doubt that
+    few apps leave.
 
-    Returns
-    -------
-    float
-        1 - :data:`MOST_UNUSUAL` to 1: the share of p-values above 0.3, of what it would be if all
-        weeks were ordinary (Storey 2002, Journal of the Royal Statistical Society B 64(3),
-        479-498), and a standard deviation of it more, for the doubt that few apps leave.
-
-    Examples
-    --------
     >>> find_ordinary_share(np.linspace(0.0, 1.0, 100))
     1.0
     >>> round(find_ordinary_share(np.append(np.linspace(0.0, 1.0, 800), np.zeros(200))), 1)
@@ -98,37 +74,15 @@ def find_ordinary_share(p: NDArray[np.float64]) -> float:
 
 
 def count_units(tested: int, past: list[int]) -> int:
-    """Return how many of those tested E counts.
+    """Return how many of those tested E counts: at most a little more than an ordinary week has.
 
-    Parameters
-    ----------
-    tested : int
-        Entities tested this week.
-    past : list of int
-        Entities there were in each past week.
-
-    Returns
-    -------
-    int
-        Those tested, but at most a little more than an ordinary week has: forged ids are no
-        chances of anybody else.
+    `past` is how many there were in each past week: forged ids are no chances of anybody else.
     """
     return min(tested, UNITS_FACTOR * int(np.median(past)) + UNITS_MORE) if past else tested
 
 
 def share_budget(units: Mapping[str, float]) -> dict[str, float]:
-    """Return which share of the alarm budget each family has.
-
-    Parameters
-    ----------
-    units : mapping of str to float
-        Entities that E counts, by family.
-
-    Returns
-    -------
-    dict of str to float
-        Shares that add up to 1; a family that is absent gives its share away.
-    """
+    """Return which share of the alarm budget each family has; one that is absent gives it away."""
     share = {family: FAMILY_SHARE[family] for family in FAMILY_SHARE if units[family]}
     if "app" in share and "newborn" in share:
         both = share["app"] + share["newborn"]

@@ -18,20 +18,10 @@ BUSY_HOURS: Final = 6
 
 
 def find_busy_hours(counts: NDArray[np.float64]) -> tuple[int, int] | None:
-    """Return the shortest stretch that most of a count falls into, if it is a short one.
+    """Return the shortest stretch of a day that most of its count falls into, if it is a short one.
 
-    Parameters
-    ----------
-    counts : numpy.ndarray of shape (n_hours,)
-        Counts of a day, hour by hour.
+    First hour and the hour after the last: at most six hours that hold four fifths.
 
-    Returns
-    -------
-    tuple of int or None
-        First hour and the hour after the last: at most six hours that hold four fifths.
-
-    Examples
-    --------
     >>> find_busy_hours(np.array([0, 0, 5, 7, 1, 0, 0]))
     (2, 4)
     >>> find_busy_hours(np.ones(24)) is None

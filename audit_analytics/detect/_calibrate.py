@@ -37,26 +37,12 @@ TINY: Final = 1e-300
 
 
 class Calibrator:
-    """Upper-tail probabilities of a score against a reference sample.
+    """Upper-tail probabilities of a score against a reference sample; NaN is left out of it.
 
-    Parameters
-    ----------
-    reference : array-like of shape (n_reference,)
-        Scores of past weeks; NaN is left out.
-    least_tail : int, default=MIN_TAIL
-        Exceedances a tail is fitted to at the least.
+    ``reference_`` is the sample, rising. ``threshold_`` is where the fitted tail begins, infinite
+    if there are fewer than `least_tail` exceedances to fit one; ``shape_`` and ``scale_`` are those
+    of the generalised Pareto tail that predicts the next score.
 
-    Attributes
-    ----------
-    reference_ : numpy.ndarray of shape (n,)
-        The reference, rising.
-    threshold_ : float
-        Where the fitted tail begins; infinite if there are too few exceedances to fit one.
-    shape_, scale_ : float
-        Parameters of the generalised Pareto tail that predicts the next score.
-
-    Examples
-    --------
     >>> calibrator = Calibrator(np.arange(99.0))
     >>> calibrator.p_value(np.array([0.0, 50.0])).round(2)
     array([1. , 0.5])
@@ -82,29 +68,13 @@ class Calibrator:
     def of_weeks(
         cls, scores: NDArray[np.float64], rows: Rows, *, least_tail: int = MIN_TAIL
     ) -> Calibrator:
-        """Calibrate the greatest score of an entity's week.
+        """Calibrate the greatest score of an entity's week: how rare is one that holds such a day.
 
         An entity makes one case a week, however many of its days are unusual, and unusual days
         come together. The tail is fitted to the days, of which there are more: far out the number
         of days that belong together no longer depends on how far (the extremal index, Leadbetter
         1983, Z. Wahrscheinlichkeitstheorie 65, 291-306).
 
-        Parameters
-        ----------
-        scores : numpy.ndarray of shape (n_rows,)
-            Scores of the days of past weeks.
-        rows : Rows
-            Whose days they are.
-        least_tail : int, default=MIN_TAIL
-            Exceedances a tail is fitted to at the least.
-
-        Returns
-        -------
-        Calibrator
-            Its reference are weeks: probabilities say how rare a week is that holds such a day.
-
-        Examples
-        --------
         >>> from audit_analytics.detect._rows import Rows
         >>> rows = Rows(np.array([7, 7, 8]), np.array([-1, -1, -1]))
         >>> Calibrator.of_weeks(np.array([2.0, 5.0, 1.0]), rows).reference_
@@ -116,54 +86,26 @@ class Calibrator:
 
     @property
     def floor(self) -> float:
-        """Return the least probability that so long a reference can speak of.
-
-        Returns
-        -------
-        float
-            1 / (100 n).
-        """
+        """Return the least probability that so long a reference can speak of: 1 / (100 n)."""
         return 1.0 / (100.0 * max(len(self.reference_), 1))
 
     @property
     def resolution(self) -> float:
         """Return p of what the reference has nothing like, where no tail says how far out it is.
 
-        Returns
-        -------
-        float
-            1 / (n + 1); 0 where a tail was fitted.
+        1 / (n + 1); 0 where a tail was fitted.
         """
         return 0.0 if np.isfinite(self.threshold_) else 1.0 / (len(self.reference_) + 1.0)
 
     def p_value(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return how probable a score at least this high is.
-
-        Parameters
-        ----------
-        score : numpy.ndarray of shape (n,)
-            Scores; NaN stands for "not assessed".
-
-        Returns
-        -------
-        numpy.ndarray of shape (n,)
-            As :meth:`extrapolate`, but never below :attr:`floor`.
-        """
+        """Return how probable a score at least this high is: `extrapolate`, never below `floor`."""
         return np.maximum(self.extrapolate(score), self.floor)
 
     def rate(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how probable -log10 of a probability at least this high is.
 
-        Parameters
-        ----------
-        score : numpy.ndarray of shape (n,)
-            Scores; NaN stands for "not assessed".
-
-        Returns
-        -------
-        numpy.ndarray of shape (n,)
-            As :meth:`extrapolate`, but no rarer than the score itself says: where the past is quiet
-            or all alike, any score or the least difference is rare.
+        As :meth:`extrapolate`, but no rarer than the score itself says: where the past is quiet or
+        all alike, any score or the least difference is rare.
         """
         itself = 10.0 ** -np.nan_to_num(score, neginf=0.0)
         return np.asarray(np.maximum(self.extrapolate(score), itself))
@@ -171,16 +113,8 @@ class Calibrator:
     def extrapolate(self, score: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return what the fitted tail says, however far out: a statistic to be calibrated again.
 
-        Parameters
-        ----------
-        score : numpy.ndarray of shape (n,)
-            Scores; NaN stands for "not assessed".
-
-        Returns
-        -------
-        numpy.ndarray of shape (n,)
-            (1 + #{reference >= score}) / (n + 1) below the threshold, the tail beyond it; 1 for
-            NaN, never 0.
+        (1 + #{reference >= score}) / (n + 1) below the threshold, the tail beyond it; 1 for NaN,
+        which stands for "not assessed", never 0.
         """
         n = len(self.reference_)
         score = np.nan_to_num(np.asarray(score, dtype=float), nan=-np.inf)
@@ -208,79 +142,33 @@ def _fit_tail(excess: NDArray[np.float64]) -> tuple[float, float]:
 def rate_groups(
     past: NDArray[np.float64], scores: NDArray[np.float64] | None = None
 ) -> NDArray[np.float64]:
-    """Return the p-value of every score against the past scores of its group.
+    """Return the p-value of every score against the past of its group, see :meth:`Calibrator.rate`.
 
-    Parameters
-    ----------
-    past : numpy.ndarray of shape (n_past, n_groups)
-        Scores of past weeks, each -log10 of what its model says; NaN where there is none.
-    scores : numpy.ndarray of shape (n, n_groups), optional
-        Scores to rate; the past ones themselves if not given.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n, n_groups)
-        As :meth:`Calibrator.rate`.
+    Both of shape (n, n_groups), each -log10 of what its model says, NaN where there is none; the
+    past ones themselves are rated if no others are given.
     """
     return rate_columns(fit_groups(past), past if scores is None else scores)
 
 
 def fit_groups(past: NDArray[np.float64]) -> list[Calibrator]:
-    """Fit a calibrator to the past scores of each group.
-
-    Parameters
-    ----------
-    past : numpy.ndarray of shape (n_past, n_groups)
-        As :func:`rate_groups` takes it.
-
-    Returns
-    -------
-    list of Calibrator
-        In the order of the groups.
-    """
+    """Fit a calibrator to the past scores of each group, as :func:`rate_groups` takes them."""
     return [Calibrator(scores, least_tail=STATISTIC_TAIL) for scores in past.T]
 
 
 def rate_columns(
     calibrators: Sequence[Calibrator], scores: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return the p-value of every score by the calibrator of its group.
-
-    Parameters
-    ----------
-    calibrators : sequence of Calibrator
-        From :func:`fit_groups`.
-    scores : numpy.ndarray of shape (n, n_groups)
-        Scores to rate.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n, n_groups)
-        As :meth:`Calibrator.rate`.
-    """
+    """Return the p-value of every score by its group's calibrator, see :meth:`Calibrator.rate`."""
     return np.column_stack([c.rate(own) for c, own in zip(calibrators, scores.T, strict=True)])
 
 
 def rate_weeks(past: NDArray[np.float64], week: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return the p-value of every past score against the other past weeks.
 
-    A score that is part of what it is compared with looks more usual than the same score will
-    look in a new week, and so makes the new week look rarer than it is.
+    A score that is part of what it is compared with looks more usual than the same score will look
+    in a new week, and so makes the new week look rarer than it is. `week` is of each row; where
+    there is only one week it is compared with itself.
 
-    Parameters
-    ----------
-    past : numpy.ndarray of shape (n_past, n_groups)
-        Scores of past weeks.
-    week : numpy.ndarray of int of shape (n_past,)
-        The week of each row.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_past, n_groups)
-        As :func:`rate_groups`; against itself where there is only one week.
-
-    Examples
-    --------
     >>> past = np.array([[1.0], [2.0], [3.0], [4.0]])
     >>> rate_weeks(past, np.array([-2, -2, -1, -1])).round(2).ravel()
     array([1.  , 1.  , 0.33, 0.33])
@@ -295,20 +183,8 @@ def rate_weeks(past: NDArray[np.float64], week: NDArray[np.intp]) -> NDArray[np.
 
 
 def adjust_q(p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Benjamini-Hochberg q-values.
+    """Return Benjamini-Hochberg q-values: the least false-discovery rate that calls each test.
 
-    Parameters
-    ----------
-    p : numpy.ndarray of shape (n,)
-        p-values of all tests made.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n,)
-        The least false-discovery rate at which each test would be called.
-
-    Examples
-    --------
     >>> adjust_q(np.array([0.01, 0.5, 0.02])).round(3)
     array([0.03, 0.5 , 0.03])
     """

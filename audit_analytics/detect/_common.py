@@ -40,39 +40,19 @@ USUAL_QUANTILE: Final = 0.9
 
 @dataclass(frozen=True)
 class Common:
-    """A change that many apps had in common.
+    """A change that many apps had in common."""
 
-    Parameters
-    ----------
-    group : int
-        Position of the surprise group.
-    day : int
-        Day of the report week, from 0.
-    apps : numpy.ndarray of int of shape (n_loud,)
-        Positions of the apps that stood out, the loudest first.
-    tested : int
-        How many apps could have.
-    """
-
-    group: int
-    day: int
-    apps: NDArray[np.intp]
-    tested: int
+    group: int  # position of the surprise group
+    day: int  # day of the report week, from 0
+    apps: NDArray[np.intp]  # positions of the apps that stood out, the loudest first; (n_loud,)
+    tested: int  # how many apps could have
 
 
 def find_common(z: Mapping[int, NDArray[np.float64]]) -> dict[int, list[Common]]:
-    """Find the days on which many apps stood out in the same way.
+    """Find the days on which many apps stood out in the same way, by week.
 
-    Parameters
-    ----------
-    z : mapping of int to numpy.ndarray of shape (n_apps, n_days, n_groups)
-        How rare each app-day is in each group, -log10 of a probability, by week; NaN where it was
-        not tested.
-
-    Returns
-    -------
-    dict of int to list of Common
-        By week.
+    `z` says by week how rare each app-day is in each group, -log10 of a probability, of shape
+    (n_apps, n_days, n_groups), NaN where it was not tested.
     """
     loud = {week: (scores >= LOUD).sum(axis=0) for week, scores in z.items()}
     tested = {week: (~np.isnan(scores)).sum(axis=0) for week, scores in z.items()}
@@ -97,18 +77,9 @@ def find_common(z: Mapping[int, NDArray[np.float64]]) -> dict[int, list[Common]]
 def rate_against_each_other(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how rare the scores of a common day are among themselves.
 
-    Parameters
-    ----------
-    scores : numpy.ndarray of shape (n_apps,)
-        -log10 of probabilities; NaN where an app was not tested.
+    -log10 of the share that scored as much, never more than the score itself; NaN where an app was
+    not tested.
 
-    Returns
-    -------
-    numpy.ndarray of shape (n_apps,)
-        -log10 of the share that scored as much, never more than the score itself.
-
-    Examples
-    --------
     >>> rate_against_each_other(np.array([5.0, 5.0, 5.0, np.nan, 0.1])).round(1)
     array([0.1, 0.1, 0.1, nan, 0. ])
     """

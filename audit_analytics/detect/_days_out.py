@@ -74,18 +74,7 @@ MIN_REFERENCE: Final = 60
 
 
 def is_short(panel: Panel) -> bool:
-    """Return whether a log is too short to leave weeks out.
-
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-
-    Returns
-    -------
-    bool
-        Fewer than fourteen days of it lie before the report week.
-    """
+    """Return whether fewer than fourteen days of a log lie before the report week."""
     grid = panel.grid
     logged = ~grid.unlogged
     return int(logged[: grid.days(0)[0]].sum()) < WHOLE_DAYS
@@ -101,21 +90,8 @@ def judge_days_out(
 ) -> AppDays:
     """Judge each day of the report week by all other days of the log.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    groups : list of AppGroup
-        The groups of an app-day.
-    networks, apis : Novelty
-        New pairs, in a log of this age.
-    since : pandas.Timestamp, optional
-        What lies after this instant is judged by itself, UTC.
-
-    Returns
-    -------
-    AppDays
-        Nothing is tested without sixty app-days to be calibrated on.
+    Nothing is tested without sixty app-days to be calibrated on. `networks` and `apis` are new
+    pairs in a log of this age; what lies after `since` is judged by itself.
     """
     grid = panel.grid
     active = by_day(panel.counts["calls"], grid.day) > 0

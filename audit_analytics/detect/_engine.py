@@ -126,27 +126,19 @@ class Detection:
 
     @property
     def judged(self) -> NDArray[np.bool_]:
-        """Return which apps were compared with something.
+        """Return which apps were compared with something, in the order of ``panel.apps``.
 
         Their own past, the other days of a short log, or others' first days.
-
-        Returns
-        -------
-        numpy.ndarray of bool of shape (n_apps,)
-            In the order of ``panel.apps``.
         """
         compared = self.tested if self.short else self.newborns.tested
         return np.asarray(self.assessed | compared.any(axis=1) | self.newborns.tested.any(axis=1))
 
     @property
     def ordinary(self) -> float:
-        """Return how many of the apps had an ordinary week.
+        """Return how many of the apps had an ordinary week, as a share.
 
-        Returns
-        -------
-        float
-            As :func:`audit_analytics.detect._budget.find_ordinary_share`, of the apps that were
-            compared with their own past; 1 where two past weeks alone calibrate each other.
+        As :func:`audit_analytics.detect._budget.find_ordinary_share`, of the apps that were
+        compared with their own past; 1 where two past weeks alone calibrate each other.
         """
         if not self.short and len(self.panel.grid.weeks) < KNOWN_WEEKS:
             return 1.0
@@ -157,11 +149,8 @@ class Detection:
     def quiet(self) -> bool:
         """Return whether the week brought no more than chance does.
 
-        Returns
-        -------
-        bool
-            No share of the apps is missing from the ordinary ones, and no more cases are rare
-            than chance brings.
+        No share of the apps is missing from the ordinary ones, and no more cases are rare than
+        chance brings.
         """
         every = np.array([case.expected_per_week for case in self.cases])
         by_chance = all((every < limit).sum() <= most for limit, most in MOST_RARE)

@@ -52,44 +52,21 @@ app has many, a failing one mostly has nothing else."""
 
 @dataclass(frozen=True)
 class FirstDays:
-    """The days of every app in numbers.
+    """The days of every app in numbers."""
 
-    Parameters
-    ----------
-    scale : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        log(1 + count) of each metric, on every day of the grid.
-    observed : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        The counts themselves, errors not scaled by their share.
-    supported : dict of str to numpy.ndarray of bool of shape (n_apps, n_days)
-        Where each metric reaches its least count.
-    hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
-        Of each metric that stands for an hour: which, as a position in the grid.
-    active : numpy.ndarray of bool of shape (n_apps, n_days)
-        Days with a call.
-    """
-
+    # log(1 + count) of each metric, on every day of the grid; (n_apps, n_days)
     scale: dict[str, NDArray[np.float64]]
+    # the counts themselves, errors not scaled by their share; (n_apps, n_days)
     observed: dict[str, NDArray[np.float64]]
+    # where each metric reaches its least count; (n_apps, n_days)
     supported: dict[str, NDArray[np.bool_]]
+    # of each metric that stands for an hour: which, as a position in the grid; (n_apps, n_days)
     hour: dict[str, NDArray[np.intp]]
-    active: NDArray[np.bool_]
+    active: NDArray[np.bool_]  # days with a call; (n_apps, n_days)
 
 
 def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
-    """Describe every day of every app.
-
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
-
-    Returns
-    -------
-    FirstDays
-        The numbers.
-    """
+    """Describe every day of every app in numbers; `by_ip` is over the whole log."""
     grid, counts = panel.grid, panel.counts
     calls = np.maximum(counts["calls"], 1.0)
     # a stranger's first mistakes are as often parameters as permissions, and a code that the

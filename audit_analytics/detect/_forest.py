@@ -54,12 +54,6 @@ class SurpriseForest(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         ``score_samples`` of the reference rows.
     offset_ : float
         ``decision_function = score_samples - offset_``: the 1 % quantile of the reference scores.
-    n_features_in_ : int
-        Number of surprises.
-
-    See Also
-    --------
-    sklearn.ensemble.IsolationForest : The default detector.
 
     References
     ----------
@@ -87,20 +81,7 @@ class SurpriseForest(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         self.n_jobs = n_jobs
 
     def fit(self, X: ArrayLike, y: object = None) -> SurpriseForest:  # noqa: ARG002, N803 - as above
-        """Learn what past weeks look like.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Surprises of past weeks.
-        y : object, optional
-            Not used; scikit-learn passes it.
-
-        Returns
-        -------
-        SurpriseForest
-            This object.
-        """
+        """Learn what past weeks look like; `y` is not used, scikit-learn passes it."""
         rows = validate_data(self, X, dtype=np.float64)
         self.detector_ = self._make_detector(len(rows))
         self.median_ = np.median(rows, axis=0)
@@ -120,23 +101,7 @@ class SurpriseForest(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - as above
-        """Return how ordinary rows are.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Surprises.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_rows,)
-            The lower, the more unusual; -1 to 0 with the isolation forest.
-
-        Raises
-        ------
-        ConfigError
-            The detector cannot score rows it was not fitted on.
-        """
+        """Return how ordinary rows are: the lower, the more unusual; -1 to 0 with the forest."""
         check_is_fitted(self)
         return self._score(validate_data(self, X, dtype=np.float64, reset=False))
 
@@ -155,48 +120,18 @@ class SurpriseForest(OutlierMixin, BaseEstimator):  # type: ignore[misc]
         return np.asarray(np.round(score, _DIGITS))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - as above
-        """Return how far rows are from being outliers.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Surprises.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_rows,)
-            ``score_samples - offset_``; negative for outliers.
-        """
+        """Return ``score_samples - offset_``: how far rows are from being outliers, if positive."""
         return np.asarray(self.score_samples(X) - self.offset_)
 
     def predict(self, X: ArrayLike) -> NDArray[np.intp]:  # noqa: N803 - as above
-        """Tell outliers from inliers; a row at the threshold is an inlier.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Surprises.
-
-        Returns
-        -------
-        numpy.ndarray of int of shape (n_rows,)
-            -1 for outliers, 1 for inliers.
-        """
+        """Tell outliers (-1) from inliers (1); a row at the threshold is an inlier."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def attribute(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - as above
         """Return how much of each row's outlyingness hangs on each surprise.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Surprises.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_rows, n_features)
-            By how much the row becomes more ordinary when one surprise is replaced by its
-            reference median.
+        By how much the row becomes more ordinary when one surprise is replaced by its reference
+        median.
         """
         check_is_fitted(self)
         rows = validate_data(self, X, dtype=np.float64, reset=False)

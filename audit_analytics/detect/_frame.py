@@ -23,21 +23,11 @@ Fit = TypeVar("Fit")
 
 @dataclass(frozen=True)
 class WeekFrame:
-    """One scored week: its hours and days, and the weights of its baseline.
+    """One scored week: its hours and days, and the weights of its baseline."""
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    scored : int
-        Week number, 0 for the report week.
-    uncut : Panel, optional
-        The tenant with the hours that `panel` forgot, see :meth:`Panel.after`; `panel` if not
-        given.
-    """
-
-    panel: Panel
-    scored: int
+    panel: Panel  # the tenant
+    scored: int  # week number, 0 for the report week
+    # the tenant with the hours that `panel` forgot, see :meth:`Panel.after`; `panel` if not given
     uncut: Panel | None = None
     fitted: dict[tuple[str, int], tuple[Any, NDArray[np.float64]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -50,17 +40,8 @@ class WeekFrame:
     ) -> Fit:
         """Fit a baseline, or return it where another group asked for it before.
 
-        Parameters
-        ----------
-        fit : callable
-            ``fit(frame, counts)``, a function with a name of its own.
-        counts : numpy.ndarray of shape (n_apps, n_hours)
-            Counts over the whole grid; not to be changed in place afterwards.
-
-        Returns
-        -------
-        Any
-            What it returned; the same for the same array.
+        `fit` is a function with a name of its own; `counts`, over the whole grid, are not to be
+        changed in place afterwards.
         """
         key = fit.__name__, id(counts)
         if key not in self.fitted:
@@ -71,73 +52,38 @@ class WeekFrame:
 
     @property
     def whole(self) -> WeekFrame:
-        """Return the week with no hour forgotten: what adds up over days needs all of them.
-
-        Returns
-        -------
-        WeekFrame
-            The same week.
-        """
+        """Return the week with no hour forgotten: what adds up over days needs all of them."""
         if self.uncut is None or self.uncut is self.panel:
             return self
         return WeekFrame(self.uncut, self.scored)
 
     @cached_property
     def weights(self) -> NDArray[np.float64]:
-        """Return the weight of every app's hours in the baseline of the week.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_apps, n_hours)
-            As :meth:`Panel.weights`; not to be changed in place.
-        """
+        """Return :meth:`Panel.weights` of the week; not to be changed in place."""
         return self.panel.weights(self.scored)
 
     @cached_property
     def taught(self) -> NDArray[np.bool_]:
-        """Return which hours of every app its baseline is fitted to.
-
-        Returns
-        -------
-        numpy.ndarray of bool of shape (n_apps, n_hours)
-            Where its weight is not 0.
-        """
+        """Return which hours of every app its baseline is fitted to: where its weight is not 0."""
         return self.weights > 0
 
     @cached_property
     def past_calls(self) -> NDArray[np.float64]:
-        """Return how many calls of every app its baseline is fitted to.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_apps,)
-            Calls.
-        """
+        """Return how many calls of every app its baseline is fitted to."""
         return np.asarray((self.panel.counts["calls"] * self.taught).sum(axis=1))
 
     @cached_property
     def day_weights(self) -> NDArray[np.float64]:
-        """Return the weight of every app's days in the baseline of the week.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_apps, n_days)
-            The mean of its hours'; 0 where one of them is left out.
-        """
+        """Return the weight of every app's days: the mean of its hours', 0 if one is left out."""
         grid = self.panel.grid
         whole = by_day(self.taught, grid.day) == grid.day_hours
         return np.asarray(by_day(self.weights, grid.day) / grid.day_hours * whole)
 
     @cached_property
     def settled_calls(self) -> tuple[pd.DataFrame, NDArray[np.intp]]:
-        """Return the calls by API that were made in settled hours of the week.
+        """Return the rows of :attr:`Panel.api_calls` that were made in settled hours of the week.
 
-        Returns
-        -------
-        rows : pandas.DataFrame
-            Rows of :attr:`Panel.api_calls`.
-        key : numpy.ndarray of shape (n_rows,)
-            The same number for the same API and hour.
+        With each a number, the same for the same API and hour.
         """
         rows, panel = self.panel.api_calls, self.panel
         app, hour = (rows[name].to_numpy() for name in ("app", "hour"))
@@ -147,22 +93,10 @@ class WeekFrame:
 
     @property
     def hours(self) -> NDArray[np.intp]:
-        """Return the hours of the week.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_hours_of_week,)
-            Positions in the grid.
-        """
+        """Return the hours of the week, as positions in the grid."""
         return np.flatnonzero(self.panel.grid.week == self.scored)
 
     @property
     def days(self) -> list[int]:
-        """Return the local days of the week.
-
-        Returns
-        -------
-        list of int
-            Day numbers of the grid, rising.
-        """
+        """Return the local days of the week: day numbers of the grid, rising."""
         return self.panel.grid.days(self.scored)

@@ -38,170 +38,76 @@ EMPTY_DISPERSION: Final = (0.05, 20.0)
 
 @dataclass(frozen=True)
 class Grid:
-    """The hours of history and report week, and what is known of each.
+    """The hours of history and report week, and what is known of each."""
 
-    Parameters
-    ----------
-    hours : pandas.DatetimeIndex of shape (n_hours,)
-        Starts of the hours, UTC.
-    slot : numpy.ndarray of shape (n_hours,)
-        Slot of each hour, 0 to 47 (see :func:`audit_analytics.dates.buckets.slot_of`).
-    day : numpy.ndarray of shape (n_hours,)
-        Local day of each hour, from 0.
-    week : numpy.ndarray of shape (n_hours,)
-        Week of each hour; 0 is the report week, -1 the week before.
-    gap : numpy.ndarray of bool of shape (n_hours,)
-        Hours the log says nothing about: left out of every baseline, never scored.
-    began : int
-        Position of the hour in which the log begins; negative if before the grid.
-    """
-
-    hours: pd.DatetimeIndex
+    hours: pd.DatetimeIndex  # starts of the hours, UTC; (n_hours,)
+    # slot of each hour, 0 to 47 (see :func:`audit_analytics.dates.buckets.slot_of`); (n_hours,)
     slot: NDArray[np.intp]
-    day: NDArray[np.intp]
+    day: NDArray[np.intp]  # local day of each hour, from 0; (n_hours,)
+    # week of each hour; 0 is the report week, -1 the week before; (n_hours,)
     week: NDArray[np.intp]
+    # hours the log says nothing about: left out of every baseline, never scored; (n_hours,)
     gap: NDArray[np.bool_]
-    began: int = 0
+    began: int = 0  # position of the hour in which the log begins; negative if before the grid
 
     @property
     def ends(self) -> pd.DatetimeIndex:
-        """Return when each hour ends: one in which clocks change may be half as long.
-
-        Returns
-        -------
-        pandas.DatetimeIndex of shape (n_hours,)
-            UTC.
-        """
+        """Return when each hour ends: one in which clocks change may be half as long."""
         return self.hours[1:].append(self.hours[-1:] + pd.Timedelta(hours=1))
 
     def day_span(self, day: int) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """Return when a local day begins and ends.
-
-        Parameters
-        ----------
-        day : int
-            Its number.
-
-        Returns
-        -------
-        tuple of two pandas.Timestamp
-            UTC.
-        """
+        """Return when a local day begins and ends."""
         first = self.first_hour[day]
         return self.hours[first], self.ends[first + self.day_hours[day] - 1]
 
     def locate(self, at: pd.Series) -> NDArray[np.intp]:
-        """Return the hour each instant falls into.
+        """Return the hour each instant falls into, as a position in `hours`.
 
-        Parameters
-        ----------
-        at : pandas.Series of datetime64[us, UTC]
-            Instants.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_instants,)
-            Positions in `hours`; negative before them, by as many hours, and beyond them their
-            number.
+        Negative before them, by as many hours, and beyond them their number.
         """
         return _locate(self.hours, self.ends[-1], at)
 
     @property
     def began_day(self) -> int:
-        """Return the day on which the log began, negative before the grid.
-
-        Returns
-        -------
-        int
-            Position of a day.
-        """
+        """Return the day on which the log began, negative before the grid."""
         if self.began < 0:
             return self.began // HOURS_PER_DAY
         return int(self.day[min(self.began, len(self.day) - 1)])
 
     @property
     def weeks(self) -> list[int]:
-        """Return the weeks of history, oldest first.
-
-        Returns
-        -------
-        list of int
-            Negative numbers.
-        """
+        """Return the weeks of history, oldest first: negative numbers."""
         return sorted({int(week) for week in self.week if week < 0})
 
     def days(self, week: int) -> list[int]:
-        """Return the local days of a week.
-
-        Parameters
-        ----------
-        week : int
-            Week number, 0 for the report week.
-
-        Returns
-        -------
-        list of int
-            Day numbers, rising.
-        """
+        """Return the local days of a week, rising."""
         return sorted({int(day) for day in self.day[self.week == week]})
 
     @property
     def first_hour(self) -> NDArray[np.intp]:
-        """Return the position of the first hour of each local day.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_days,)
-            Positions in `hours`.
-        """
+        """Return the position of the first hour of each local day."""
         return np.flatnonzero(np.r_[True, np.diff(self.day) > 0])
 
     @property
     def day_hours(self) -> NDArray[np.intp]:
-        """Return how many hours each local day has.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_days,)
-            24, but where the zone changes its clocks.
-        """
+        """Return how many hours each local day has: 24, but where the zone changes its clocks."""
         return np.bincount(self.day)
 
     @property
     def unlogged(self) -> NDArray[np.bool_]:
-        """Return the local days the log says nothing about: they are no days of zeros.
-
-        Returns
-        -------
-        numpy.ndarray of bool of shape (n_days,)
-            Days that are all gap.
-        """
+        """Return the local days the log says nothing about (all gap): they are no days of zeros."""
         return np.logical_and.reduceat(self.gap, self.first_hour)
 
     @property
     def day_slot(self) -> NDArray[np.intp]:
-        """Return the kind of each local day.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_days,)
-            0 for a working day, 1 for a day off.
-        """
+        """Return the kind of each local day: 0 for a working day, 1 for a day off."""
         return np.asarray(self.slot[self.first_hour] // HOURS_PER_DAY)
 
     def weights(self, scored: int) -> NDArray[np.float64]:
         """Return the weight of each hour in the baseline of one scored week.
 
-        Parameters
-        ----------
-        scored : int
-            The week to be scored; it never trains its own baseline, and neither does the
-            report week train that of a past one.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_hours,)
-            0.7 to the power of the distance in weeks; 0 for gaps and weeks left out.
+        0.7 to the power of the distance in weeks; 0 for gaps and weeks left out: the scored week
+        never trains its own baseline, and neither does the report week train that of a past one.
         """
         weight = WEIGHT_PER_WEEK ** np.abs(self.week - scored).astype(float)
         weight[(self.week == scored) | (self.week == 0) | self.gap] = 0.0
@@ -220,24 +126,10 @@ def build_grid(
 ) -> Grid:
     """Lay out the hours of history and report week and mark the gaps of the log.
 
-    Parameters
-    ----------
-    week : Week
-        The report week.
-    history_weeks : int
-        Weeks of history before it; weeks before `first_at` are left out.
-    first_at, last_at : pandas.Timestamp
-        Begin of the log and its last event, UTC.
-    calls_at : pandas.Series of datetime64[us, UTC]
-        Starts of the hours in which something was logged, once for each app and API: how much
-        goes on in an hour says how sure a silent one is to be missing.
-    holidays, working_days : collection of date
-        Exceptions from the working week.
-
-    Returns
-    -------
-    Grid
-        Whole hours; those before the log are gaps, and those :func:`_find_missing` finds.
+    Gaps are the hours before the log and those :func:`_find_missing` finds. The log begins at
+    `first_at` and its last event is at `last_at`; weeks before it are left out. `calls_at` are the
+    starts of the hours in which something was logged, once for each app and API: how much goes on
+    in an hour says how sure a silent one is to be missing.
     """
     start = week.start_at
     for back in range(1, history_weeks + 1):
@@ -336,8 +228,6 @@ def _find_missing(
     local day, `seen` holds between the log's first and last event. Missing are the hours of an
     improbable silence in which a call was more probable than none, and those outside the log.
 
-    Examples
-    --------
     >>> active, hour = np.full(72, 20.0), np.arange(72)
     >>> active[30] = 0.0
     >>> _find_missing(active, hour % 24, hour // 24, np.ones(72, dtype=bool)).nonzero()[0].tolist()

@@ -28,21 +28,9 @@ MIN_FAILURES: Final = 3
 def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.DataFrame:
     """Count what each address did each day, where it did enough to be looked at.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP`.
-    networks : Novelty
-        New pairs of apps and networks.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per IP and local day with two apps or three authentication failures: ``ip``,
-        ``day``, ``week``, ``apps_count``, ``new_apps_count``, ``failing_apps_count``,
-        ``calls_count``, ``auth_count`` and the raw score of each group by its name.
+    One row per IP and local day with two apps or three authentication failures: ``ip``, ``day``,
+    ``week``, ``apps_count``, ``new_apps_count``, ``failing_apps_count``, ``calls_count``,
+    ``auth_count`` and the raw score of each group by its name.
     """
     grid = panel.grid
     hour = grid.locate(by_ip["bucket_at"])
@@ -80,20 +68,10 @@ def count_ip_days(panel: Panel, by_ip: pd.DataFrame, networks: Novelty) -> pd.Da
 def judge_ip_days(ip_days: pd.DataFrame, *, days_out: bool = False) -> pd.DataFrame:
     """Calibrate the IP-days of the report week on those of past weeks.
 
-    Parameters
-    ----------
-    ip_days : pandas.DataFrame
-        As :func:`count_ip_days` returns it.
-    days_out : bool, default=False
-        Compare each day with all others, those of the report week as well; see
-        :mod:`audit_analytics.detect._days_out`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The days of the report week with ``p`` (how rare a week is that holds such a day) and one
-        ``p_`` column per group (how rare such a day is); none without a past address to compare
-        with.
+    With `days_out` each day is compared with all others, those of the report week as well, see
+    :mod:`audit_analytics.detect._days_out`. The days of the report week come back with ``p`` (how
+    rare a week is that holds such a day) and one ``p_`` column per group (how rare such a day is);
+    none without a past address to compare with.
     """
     current = ip_days["week"] == 0
     if not days_out or not current.any():

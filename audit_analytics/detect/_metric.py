@@ -132,18 +132,7 @@ class Metric(CountGroup):
         return calls
 
     def choose(self, panel: Panel) -> Mapping[str, tuple[str, ...]]:
-        """Return which rows of the event table count.
-
-        Parameters
-        ----------
-        panel : Panel
-            The tenant.
-
-        Returns
-        -------
-        mapping of str to tuple of str
-            Column to its values.
-        """
+        """Return which rows of the event table count: columns to their values."""
         named = {} if callable(self.chosen) else dict(self.chosen)
         return named | {"api": panel.metric_apis[self.metric]}
 
@@ -161,20 +150,7 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 
 
 def add_metrics(panel: Panel, by_api: pd.DataFrame) -> Panel:
-    """Count the metrics in use.
-
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    by_api : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_API`.
-
-    Returns
-    -------
-    Panel
-        With one more entry in ``counts`` for each metric.
-    """
+    """Count the metrics in use: one more entry in ``counts`` for each."""
     metrics = list_detectors(Metric)
     if not metrics:
         return panel

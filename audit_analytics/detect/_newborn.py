@@ -83,57 +83,40 @@ ORDINARY: Final = 0.3
 
 @dataclass(frozen=True)
 class Newborns:
-    """How unusual the days of the apps without a past of their own were.
+    """How unusual the days of the apps without a past of their own were."""
 
-    Parameters
-    ----------
-    tested : numpy.ndarray of bool of shape (n_apps, n_days)
-        Which days of the report week were judged.
-    p : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        Calibrated p-value of each metric: how rare such a day is; and ``joint``: how rare a first
-        week is that holds such a day.
-    observed, expected, low, high : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        Of each metric: the count, its median prediction and the interval 95 % of such days lie in.
-    hour : dict of str to numpy.ndarray of int of shape (n_apps, n_days)
-        Of each metric that stands for an hour: which, as a position in the grid.
-    far : numpy.ndarray of shape (n_apps, n_days)
-        -log10 of what the fitted tail says, beyond the floor of the calibration: orders equals.
-    born : numpy.ndarray of bool of shape (n_apps,)
-        Apps that were born while the log ran; in a log that is young itself nobody is new.
-    this_week : numpy.ndarray of bool of shape (n_apps,)
-        Those of them that were born in the report week.
-    births_past, weeks_past : int
-        How many were born in the weeks before, and how many weeks can speak of births.
-    apps_count : int
-        Apps with a call in the report week.
-    """
-
-    tested: NDArray[np.bool_]
+    tested: NDArray[np.bool_]  # which days of the report week were judged; (n_apps, n_days)
+    # calibrated p-value of each metric: how rare such a day is; and ``joint``: how rare a first
+    # week is that holds such a day; (n_apps, n_days)
     p: dict[str, NDArray[np.float64]]
+    # of each metric: the count, its median prediction and the interval 95 % of such days lie in;
+    # (n_apps, n_days)
     observed: dict[str, NDArray[np.float64]]
     expected: dict[str, NDArray[np.float64]]
     low: dict[str, NDArray[np.float64]]
     high: dict[str, NDArray[np.float64]]
+    # of each metric that stands for an hour: which, as a position in the grid; (n_apps, n_days)
     hour: dict[str, NDArray[np.intp]]
+    # -log10 of what the fitted tail says, beyond the floor of the calibration: orders equals;
+    # (n_apps, n_days)
     far: NDArray[np.float64]
+    # apps that were born while the log ran; in a log that is young itself nobody is new; (n_apps,)
     born: NDArray[np.bool_]
-    this_week: NDArray[np.bool_]
+    this_week: NDArray[np.bool_]  # those of them that were born in the report week; (n_apps,)
+    # how many were born in the weeks before, and how many weeks can speak of births
     births_past: int
     weeks_past: int
-    apps_count: int
+    apps_count: int  # apps with a call in the report week
 
     @property
     def units(self) -> float:
         """Return how many apps without a past of their own a week lets expect.
 
-        Returns
-        -------
-        float
-            Where no past week can speak of births, as many as there are. Otherwise those in their
-            second week, and as many births as a week lets expect: those of the past weeks and, as a
-            rate may rise, of this one, a week; one birth in one week more stands for the doubt that
-            few weeks leave. Where more were born than chance brings, the geometric mean of both: a
-            new pace has begun, or somebody makes up ids to hide among.
+        Where no past week can speak of births, as many as there are. Otherwise those in their
+        second week, and as many births as a week lets expect: those of the past weeks and, as a
+        rate may rise, of this one, a week; one birth in one week more stands for the doubt that few
+        weeks leave. Where more were born than chance brings, the geometric mean of both: a new pace
+        has begun, or somebody makes up ids to hide among.
         """
         tested = self.tested.any(axis=1)
         if not self.weeks_past or not tested.any():
@@ -148,10 +131,7 @@ class Newborns:
     def rate(self) -> float:
         """Return how rare it is among the apps of a week to be in its first one.
 
-        Returns
-        -------
-        float
-            Per app; 1 where no past week can speak of births.
+        Per app; 1 where no past week can speak of births.
         """
         return self.units / max(self.apps_count, 1) if self.weeks_past else 1.0
 
@@ -159,38 +139,21 @@ class Newborns:
     def chances(self) -> float:
         """Return among how many apps a day as rare as its p-value times `rate` may be found.
 
-        Returns
-        -------
-        float
-            `units` / `rate`.
+        It is `units` / `rate`.
         """
         return float(self.apps_count) if self.weeks_past else self.units
 
     def list_cases(self) -> NDArray[np.bool_]:
         """Return which days can make a case.
 
-        Returns
-        -------
-        numpy.ndarray of bool of shape (n_apps, n_days)
-            All of those who were born in this week, which is a case by itself where hardly anybody
-            is, and all where nobody has a past; of the others those that are unusual.
+        All of those who were born in this week, which is a case by itself where hardly anybody is,
+        and all where nobody has a past; of the others those that are unusual.
         """
         counted = self.this_week[:, None] | (self.weeks_past == 0)
         return np.asarray(self.tested & (counted | (self.p["joint"] < ORDINARY)))
 
     def limit(self, kept: NDArray[np.bool_]) -> Newborns:
-        """Forget some days.
-
-        Parameters
-        ----------
-        kept : numpy.ndarray of bool of shape (n_days,)
-            Which days of the report week to keep.
-
-        Returns
-        -------
-        Newborns
-            With nothing unusual on the other days.
-        """
+        """Forget all days of the report week but those kept."""
         p = {name: np.where(kept, values, 1.0) for name, values in self.p.items()}
         far = np.where(kept, self.far, 0.0)
         return replace(self, tested=self.tested & kept, p=p, far=far)
@@ -212,22 +175,10 @@ class _Prediction(NamedTuple):
 
 
 def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_]) -> Newborns:
-    """Judge the days of the apps that are not judged by their own past.
+    """Judge the days of the apps that are not `judged` by their own past.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
-    judged : numpy.ndarray of bool of shape (n_apps,)
-        Apps that need it not.
-
-    Returns
-    -------
-    Newborns
-        p-values and what they rest on. Without sixty past days to calibrate on they are those of
-        :func:`audit_analytics.detect._beside.rate_beside`.
+    `by_ip` is over the whole log. Without sixty past days to calibrate on the p-values are those of
+    :func:`audit_analytics.detect._beside.rate_beside`.
     """
     grid, found = panel.grid, describe_days(panel, by_ip)
     first_day = np.array(grid.days(0))[0]

@@ -55,29 +55,20 @@ _COUNTED: Final = ("bucket_at", "first_at", "calls_count", "permission_count")
 
 @dataclass(frozen=True)
 class Novelty:
-    """New pairs of apps with networks or with APIs.
+    """New pairs of apps with networks or with APIs."""
 
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        One row per pair first seen inside the grid: ``app`` (position), ``day``, ``name``,
-        ``first_at``, ``foreignness`` (0 known in the tenant, 1 partly, 2 not at all), ``mark``
-        (what the app did there in the first 24 hours), ``calls_count`` in those hours,
-        ``at_home`` (networks only: whether the app used its provider and region before),
-        ``rhythm`` (how much more regular the calls are than the app's own before, 0 to 1) and
-        ``gap_seconds`` (the usual time between two calls there, NaN where `rhythm` is 0).
-    young : numpy.ndarray of bool of shape (n_apps, n_days)
-        Days on which an app, or the log, is too young for anything to be called new.
-    active : numpy.ndarray of bool of shape (n_apps, n_days)
-        Days with calls on which something new could have been noticed.
-    age : numpy.ndarray of int of shape (n_days,)
-        Days since the log began.
-    """
-
+    # one row per pair first seen inside the grid: ``app`` (position), ``day``, ``name``,
+    # ``first_at``, ``foreignness`` (0 known in the tenant, 1 partly, 2 not at all), ``mark`` (what
+    # the app did there in the first 24 hours), ``calls_count`` in those hours, ``at_home``
+    # (networks only: whether the app used its provider and region before), ``rhythm`` (how much
+    # more regular the calls are than the app's own before, 0 to 1) and ``gap_seconds`` (the usual
+    # time between two calls there, NaN where `rhythm` is 0)
     pairs: pd.DataFrame
+    # days on which an app, or the log, is too young for anything to be called new; (n_apps, n_days)
     young: NDArray[np.bool_]
+    # days with calls on which something new could have been noticed; (n_apps, n_days)
     active: NDArray[np.bool_]
-    age: NDArray[np.intp]
+    age: NDArray[np.intp]  # days since the log began; (n_days,)
 
 
 def find_new_networks(
@@ -89,24 +80,13 @@ def find_new_networks(
 ) -> Novelty:
     """Find when each app first called from each network.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP`, over the whole log.
-    known_days : int, default=7
-        Days the log needs before anything in it is new.
-    places : mapping of str to str, optional
-        By network, the provider and region it is from; what is not known is left out.
+    Mark: calls over the pair in its first 24 hours. Foreign: 1 if only the wider network (/16, IPv6
+    /32) is known in the tenant, or where it is not, if the app called from the same provider and
+    region before (``at_home``). Both together are no news: a move within a cloud is an everyday
+    one, though whoever rents there, too, is somebody else.
 
-    Returns
-    -------
-    Novelty
-        Mark: calls over the pair in its first 24 hours. Foreign: 1 if only the wider network
-        (/16, IPv6 /32) is known in the tenant, or where it is not, if the app called from the same
-        provider and region before (``at_home``). Both together are no news: a move within a cloud
-        is an everyday one, though whoever rents there, too, is somebody else.
+    The log needs `known_days` before anything in it is new. `places` are the provider and region of
+    each network; what is not known is left out.
     """
     known = by_ip.loc[
         ~by_ip["network"].isin(schema.NO_PLACE), ["app_id", "network", "last_at", *_COUNTED]
@@ -133,20 +113,8 @@ def find_new_apis(
 ) -> Novelty:
     """Find when each app first used each API.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    by_api : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_API`, over the whole log.
-    known_days : int, default=7
-        Days the log, and an app, needs before anything is new to it.
-
-    Returns
-    -------
-    Novelty
-        Mark: denials in the first 24 hours. Foreign: 2 if the API is sensitive, 1 if no app
-        of the tenant used it before.
+    Mark: denials in the first 24 hours. Foreign: 2 if the API is sensitive, 1 if no app of the
+    tenant used it before. The log, and an app, needs `known_days` before anything is new to it.
     """
     pairs = _first_days(by_api, "api", panel)
     known = by_api[["api", "severity"]].drop_duplicates("api").astype("str")
@@ -207,21 +175,9 @@ def _build(panel: Panel, pairs: pd.DataFrame, *, days: int, known_days: int) -> 
 def score_novelty(panel: Panel, novelty: Novelty, scored: int) -> NDArray[np.float64]:
     """Score the new pairs of each app and day of one week.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    novelty : Novelty
-        Its new pairs.
-    scored : int
-        Week number, 0 for the report week; it and the report week teach nothing. Where no other
-        week does, each day of it is scored by its other days.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_apps, n_days)
-        -log10(p_new theta^(k-1) P(foreign >= f) P(mark >= m) P(rhythm >= r)); 0 without a new
-        pair, NaN while the app is too young.
+    -log10(p_new theta^(k-1) P(foreign >= f) P(mark >= m) P(rhythm >= r)); 0 without a new pair, NaN
+    while the app is too young. The scored week and the report week teach nothing. Where no other
+    week does, each day of it is scored by its other days.
     """
     grid = panel.grid
     days = np.array(grid.days(scored))

@@ -33,72 +33,39 @@ COUNTS: Final = ("calls", "sensitive", "token", "objects", *schema.ERROR_OUTCOME
 
 
 class Pairs(NamedTuple):
-    """Pairs of app and API that occur.
+    """Pairs of app and API that occur."""
 
-    Parameters
-    ----------
-    app, api : numpy.ndarray of int of shape (n_pairs,)
-        Positions of the app and of the API.
-    pair : numpy.ndarray of int of shape (n_rows,)
-        Position of the pair of each row of ``Panel.api_calls``.
-    """
-
-    app: NDArray[np.intp]
+    app: NDArray[np.intp]  # positions of the app and of the API; (n_pairs,)
     api: NDArray[np.intp]
-    pair: NDArray[np.intp]
+    pair: NDArray[np.intp]  # position of the pair of each row of ``Panel.api_calls``; (n_rows,)
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Hourly counts of every app over history and report week.
+    """Hourly counts of every app over history and report week."""
 
-    Parameters
-    ----------
-    grid : Grid
-        The hours.
-    apps : pandas.Index of shape (n_apps,)
-        App ids.
-    first_hour : numpy.ndarray of shape (n_apps,)
-        Hour of the grid in which the app was first seen; negative if before the grid.
-    counts : dict of str to numpy.ndarray of shape (n_apps, n_hours)
-        ``calls``, ``sensitive``, ``token``, ``objects`` (distinct objects of each API within the
-        hour, summed) and one entry per class of ``schema.ERROR_OUTCOMES``.
-    api_calls : pandas.DataFrame
-        ``app`` and ``hour`` (positions), ``api`` (categories in their order), ``calls_count`` and
-        one column per class of ``schema.ERROR_OUTCOMES``; one row per app, hour and API.
-    untaught : numpy.ndarray of bool of shape (n_apps, n_hours), optional
-        Hours of an app that are no example of what is usual for it; none if not given.
-    metric_apis : mapping of str to tuple of str
-        The user's metrics among `counts`, and the APIs whose calls they hold.
-    since_hour : int, default=0
-        First hour of the report week that is judged.
-    """
-
-    grid: Grid
-    apps: pd.Index
+    grid: Grid  # the hours
+    apps: pd.Index  # app ids; (n_apps,)
+    # hour of the grid in which the app was first seen; negative if before the grid; (n_apps,)
     first_hour: NDArray[np.intp]
+    # ``calls``, ``sensitive``, ``token``, ``objects`` (distinct objects of each API within the
+    # hour, summed) and one entry per class of ``schema.ERROR_OUTCOMES``; (n_apps, n_hours)
     counts: dict[str, NDArray[np.float64]]
+    # ``app`` and ``hour`` (positions), ``api`` (categories in their order), ``calls_count`` and one
+    # column per class of ``schema.ERROR_OUTCOMES``; one row per app, hour and API
     api_calls: pd.DataFrame
+    # hours of an app that are no example of what is usual for it; none if not given; (n_apps,
+    # n_hours)
     untaught: NDArray[np.bool_] | None = None
+    # the user's metrics among `counts`, and the APIs whose calls they hold
     metric_apis: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    since_hour: int = 0
+    since_hour: int = 0  # first hour of the report week that is judged
     outages: dict[tuple[int, str], NDArray[np.float64]] = field(
         default_factory=dict, init=False, repr=False
     )
 
     def leave_out(self, hours: pd.DataFrame) -> Panel:
-        """Keep some hours of some apps out of every baseline.
-
-        Parameters
-        ----------
-        hours : pandas.DataFrame
-            ``bucket_at`` and ``app_id``; what is not in the panel is passed over.
-
-        Returns
-        -------
-        Panel
-            The same counts.
-        """
+        """Keep some hours (``bucket_at``) of some apps (``app_id``) out of every baseline."""
         app = find_places(hours["app_id"], self.apps)
         hour = self.grid.hours.get_indexer(pd.DatetimeIndex(hours["bucket_at"]))
         inside = (app >= 0) & (hour >= 0)
@@ -109,15 +76,7 @@ class Panel:
     def after(self, since: pd.Timestamp | None) -> Panel:
         """Forget what the report week held before an instant, so that the rest stands out alone.
 
-        Parameters
-        ----------
-        since : pandas.Timestamp or None
-            An instant of the report week, UTC; nothing is forgotten if None.
-
-        Returns
-        -------
-        Panel
-            Without the hours of the report week that were over then.
+        That are its hours that were over then; nothing is forgotten if it is None.
         """
         if since is None:
             return self
@@ -132,18 +91,7 @@ class Panel:
 
     @lru_cache(maxsize=4)  # noqa: B019 - a panel lives as long as its run
     def narrow_to_api(self, api: str) -> Panel:
-        """Keep the calls of one API.
-
-        Parameters
-        ----------
-        api : str
-            Canonical API.
-
-        Returns
-        -------
-        Panel
-            The same apps and hours; of the counts, ``calls`` alone.
-        """
+        """Keep the calls of one API; of the counts, ``calls`` alone."""
         rows = self.api_calls[self.api_calls["api"] == api]
         calls = np.zeros((len(self.apps), len(self.grid.hours)))
         calls[rows["app"], rows["hour"]] = rows["calls_count"]
@@ -153,11 +101,8 @@ class Panel:
     def settled(self) -> NDArray[np.bool_]:
         """Return in which hours the word of an app counts in what happens to everybody.
 
-        Returns
-        -------
-        numpy.ndarray of bool of shape (n_apps, n_hours)
-            From a week after the app was first seen; everywhere while the log itself is younger:
-            ids forged within an hour must not pass for a tenant in which everything fails.
+        From a week after the app was first seen; everywhere while the log itself is younger: ids
+        forged within an hour must not pass for a tenant in which everything fails.
         """
         hour = np.arange(len(self.grid.hours))
         known = self.first_hour[:, None] <= hour - MIN_HISTORY_DAYS * HOURS_PER_DAY
@@ -167,15 +112,8 @@ class Panel:
     def outage_word(self) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
         """Return who has the word in each hour on whether calls fail for everybody.
 
-        Returns
-        -------
-        calls : numpy.ndarray of shape (n_apps, n_hours)
-            Calls of settled apps; 0 of others.
-        heard : numpy.ndarray of bool of shape (n_apps, n_hours)
-            Who has the word: of a few calls none may fail where one in five does, so those who
-            made more, where enough did.
-        asked : numpy.ndarray of bool of shape (n_hours,)
-            Where enough have it.
+        Calls of settled apps, 0 of others; who is heard: of a few calls none may fail where one in
+        five does, so those who made more, where enough did; and in which hours enough are heard.
         """
         settled = self.settled
         calls = np.where(settled, self.counts["calls"], 0.0)
@@ -186,13 +124,7 @@ class Panel:
 
     @cached_property
     def api_pairs(self) -> Pairs:
-        """Return the pairs of app and API among the calls.
-
-        Returns
-        -------
-        Pairs
-            In the order of apps and APIs.
-        """
+        """Return the pairs of app and API among the calls, in the order of apps and APIs."""
         apis = self.api_calls["api"].cat
         number = self.api_calls["app"].to_numpy(np.intp) * len(apis.categories)
         # one number for app and API: words are compared far more slowly
@@ -202,15 +134,7 @@ class Panel:
     def weights(self, scored: int) -> NDArray[np.float64]:
         """Return the weight of every app's hours in the baseline of one scored week.
 
-        Parameters
-        ----------
-        scored : int
-            Week number, 0 for the report week.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_apps, n_hours)
-            0 before the day the app was first seen, and in hours left out.
+        0 before the day the app was first seen, and in hours left out.
         """
         day = self.grid.day
         first_day = np.where(self.first_hour < 0, 0, day[np.clip(self.first_hour, 0, len(day) - 1)])
@@ -220,33 +144,14 @@ class Panel:
         return np.asarray(self.grid.weights(scored)[None, :] * alive)
 
     def history_days(self, scored: int) -> NDArray[np.intp]:
-        """Return how many days of baseline each app has.
-
-        Parameters
-        ----------
-        scored : int
-            Week number, 0 for the report week.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_apps,)
-            Days with at least one weighted hour.
-        """
+        """Return how many days of baseline each app has: with at least one weighted hour."""
         per_day = by_day(self.weights(scored) > 0, self.grid.day)
         return np.asarray((per_day > 0).sum(axis=1), dtype=np.intp)
 
     def assessed(self, scored: int) -> NDArray[np.bool_]:
         """Return which apps have the history to be compared with their own past.
 
-        Parameters
-        ----------
-        scored : int
-            Week number, 0 for the report week.
-
-        Returns
-        -------
-        numpy.ndarray of bool of shape (n_apps,)
-            Seven days of history or more, begun before the scored week ends.
+        Seven days of history or more, begun before the scored week ends.
         """
         week_hours = np.flatnonzero(self.grid.week == scored)
         begun = self.first_hour <= week_hours[-1]
@@ -254,22 +159,8 @@ class Panel:
 
 
 def by_day(values: NDArray[np.generic], day: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Sum the hours of each local day.
+    """Sum the hours of each local day, row by row; days rise from 0.
 
-    Parameters
-    ----------
-    values : numpy.ndarray of shape (n, n_hours)
-        One row per entity.
-    day : numpy.ndarray of shape (n_hours,)
-        Day of each hour, rising from 0.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n, n_days)
-        Sums.
-
-    Examples
-    --------
     >>> by_day(np.array([[1, 2, 3]]), np.array([0, 0, 1]))
     array([[3., 3.]])
     """
@@ -278,20 +169,10 @@ def by_day(values: NDArray[np.generic], day: NDArray[np.intp]) -> NDArray[np.flo
 
 
 def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:
-    """Arrange the hourly counts of the apps as arrays.
+    """Arrange the hourly counts of the apps as arrays, in the order of their ids.
 
-    Parameters
-    ----------
-    by_api : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_API` with hourly buckets.
-    grid : Grid
-        Hours to arrange.
-
-    Returns
-    -------
-    Panel
-        Apps in the order of their ids; calls without an app id are left out, and apps that nobody
-        could judge, see :mod:`audit_analytics.detect._presence`.
+    Calls without an app id are left out, and apps that nobody could judge, see
+    :mod:`audit_analytics.detect._presence`.
     """
     calls = by_api["calls_count"]
     sensitive = calls.where(by_api["severity"].isin(schema.SENSITIVE), 0)

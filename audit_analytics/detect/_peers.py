@@ -48,23 +48,11 @@ EVERY: Final = -1
 def rate_by_peers(
     scores: NDArray[np.float64], rows: Rows, is_past: NDArray[np.bool_], *, divided: bool
 ) -> NDArray[np.float64]:
-    """Rate every score among the past days of other entities of its class.
+    """Rate every score among the past days of other entities of its class: -log10 of a probability.
 
-    Parameters
-    ----------
-    scores : numpy.ndarray of shape (n_rows, n_windows)
-        Scores of past days and of those that are judged; NaN where not tested.
-    rows : Rows
-        Whose they are.
-    is_past : numpy.ndarray of bool of shape (n_rows,)
-        Rows to compare with.
-    divided : bool
-        Whether there are classes: days that are compared with single other days have none.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_rows, n_windows)
-        -log10 of a probability.
+    `scores` are of past days (`is_past`) and of those that are judged, of shape (n_rows,
+    n_windows), NaN where not tested. They are `divided` into classes unless days are compared with
+    single other days.
     """
     many = len(np.unique(rows.entity[is_past])) >= 2 * FOLDS
     fold = rows.entity % FOLDS if many else np.zeros(len(scores), dtype=np.intp)
@@ -89,8 +77,6 @@ def _find_classes(
     `score` is NaN where not tested; `is_past` marks the rows that the classes are drawn from. The
     class is ``EVERY`` where there are fewer than two other weeks, or too few rows to divide.
 
-    Examples
-    --------
     >>> from audit_analytics.detect._rows import Rows
     >>> calm, restless = np.tile([1.0, 1.1], 400), np.tile([5.0, 9.0], 400)
     >>> rows = Rows(np.repeat(np.arange(200), 8), np.tile(np.repeat([-4, -3, -2, -1], 2), 200))

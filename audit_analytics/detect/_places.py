@@ -11,20 +11,10 @@ if TYPE_CHECKING:
 
 
 def count_places(rows: pd.DataFrame, place: str) -> pd.DataFrame:
-    """Sum up what came from each place.
+    """Sum up what came from each place, an ``ip`` or a ``network``.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        Rows of table :data:`audit_analytics.schema.CALLS_BY_IP`.
-    place : str
-        ``ip`` or ``network``.
-
-    Returns
-    -------
-    pandas.DataFrame
-        By place: ``first_at``, ``last_at``, ``calls``, ``auth`` (failures to authenticate), and
-        the lists ``apps`` (by name) and ``addresses`` (in the order of the rows).
+    ``first_at``, ``last_at``, ``calls``, ``auth`` (failures to authenticate), and the lists
+    ``apps`` (by name) and ``addresses`` (in the order of the rows).
     """
     counts = rows.groupby(place, observed=True).agg(
         first_at=("first_at", "min"),

@@ -29,21 +29,10 @@ MAX_APPS: Final = 10_000
 def choose_apps(
     app: pd.Series, bucket_at: pd.Series, calls: pd.Series, telling: pd.Series
 ) -> pd.Index:
-    """Choose the apps that are judged.
+    """Choose the apps that are judged, in the order of their ids.
 
-    Parameters
-    ----------
-    app : pandas.Series of category or str
-        App id of each row of the hourly counts, over the whole log.
-    bucket_at : pandas.Series of datetime64
-        Its hour.
-    calls, telling : pandas.Series of int
-        Its calls, and those that say something by themselves.
-
-    Returns
-    -------
-    pandas.Index of str
-        App ids, in their order.
+    Each row is of an app and an hour of the whole log; `telling` counts the calls that say
+    something by themselves.
     """
     table = pd.DataFrame(
         {

@@ -44,17 +44,7 @@ API_OUTAGE_APPS: Final = 5
 def usual_rate(frame: WeekFrame, counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return each app's usual share of such calls, shrunk towards the tenant's.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Such calls.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_apps,)
-        (e + 30 pooled) / (n + 30), 0 to 1.
+    (e + 30 pooled) / (n + 30), 0 to 1.
     """
     return frame.fit_once(_usual_rate, counts)
 
@@ -68,24 +58,13 @@ def _usual_rate(frame: WeekFrame, counts: NDArray[np.float64]) -> NDArray[np.flo
 def outage_excess(
     panel: Panel, errors: NDArray[np.float64], rate: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return, hour by hour, the share of calls that fail for everybody.
+    """Return, hour by hour, the share of calls that fail for everybody with errors of one class.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    errors : numpy.ndarray of shape (n_apps, n_hours)
-        Errors of one class.
-    rate : numpy.ndarray of shape (n_apps,)
-        Usual share of each app.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_hours,)
-        Median excess share over the settled apps with five calls or more where 15 of them (half
-        of a smaller tenant) have so many, else over all active ones where 15 are; 0 where it is
-        not above 0.03, or not above six robust deviations of what it is in the hours of the
-        history, or where fewer than 15 have the word and the calls of the others do not fail.
+    Median excess share, beyond the usual `rate` of each app, over the settled apps with five calls
+    or more where 15 of them (half of a smaller tenant) have so many, else over all active ones
+    where 15 are; 0 where it is not above 0.03, or not above six robust deviations of what it is in
+    the hours of the history, or where fewer than 15 have the word and the calls of the others do
+    not fail.
     """
     calls, heard, asked = panel.outage_word
     active = heard.sum(axis=0)
@@ -110,20 +89,7 @@ def outage_excess(
 
 
 def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:
-    """Return, hour by hour, the share of calls that fail for everybody in one way.
-
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week, of apps.
-    name : str
-        Error class.
-
-    Returns
-    -------
-    numpy.ndarray of shape (n_hours,)
-        As :func:`outage_excess`.
-    """
+    """Return :func:`outage_excess` of an error class in a scored week of apps."""
     # apps ask for it, and after them APIs
     found, key = frame.panel.outages, (frame.scored, name)
     if key not in found:
@@ -135,22 +101,10 @@ def expect_outage(frame: WeekFrame, name: str) -> NDArray[np.float64]:
 def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]) -> pd.DataFrame:
     """Find the hours in which an API fails for everybody, and what that costs each app.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    name : str
-        Error class.
-    platform : numpy.ndarray of shape (n_hours,)
-        Share of calls that fail on all APIs alike, see :func:`expect_outage`; an hour of an outage
-        is no news about one API.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per ``api``, ``hour`` of the scored week and ``app`` (positions): ``errors``, its
-        calls times the median excess share of errors over the settled apps that called the API in
-        that hour, where five or more did and that median is above 0.03.
+    One row per ``api``, ``hour`` of the scored week and ``app`` (positions): ``errors``, its calls
+    times the median excess share of errors over the settled apps that called the API in that hour,
+    where five or more did and that median is above 0.03. An hour of an outage of the `platform`,
+    see :func:`expect_outage`, is no news about one API.
     """
     # what is expected is asked of the scored week alone
     rows, key = frame.settled_calls
@@ -172,20 +126,10 @@ def find_api_failures(frame: WeekFrame, name: str, platform: NDArray[np.float64]
 def score_classes(
     frame: WeekFrame, extra: Mapping[str, NDArray[np.float64]] | None = None
 ) -> list[Surprise]:
-    """Score every error class and keep the most surprising one.
+    """Score every error class and keep the most surprising one; the label is the class.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    extra : mapping of str to numpy.ndarray of shape (n_entities, n_hours), optional
-        Errors of each of ``schema.ERROR_OUTCOMES`` that are expected besides the usual ones.
-
-    Returns
-    -------
-    list of Surprise
-        min(s_NB, 2 s_BB) of the most surprising class, of the hours and of the days; the label is
-        the class.
+    min(s_NB, 2 s_BB), of the hours and of the days. `extra` are errors of each of
+    ``schema.ERROR_OUTCOMES`` that are expected besides the usual ones.
     """
 
     def score_class(name: str) -> list[Surprise]:

@@ -42,22 +42,9 @@ def order_equals(
 ) -> list[T]:
     """Order by p-value, and what is equal by something that tells more.
 
-    Parameters
-    ----------
-    p : mapping of T to float
-        What is to be ordered.
-    rank : callable
-        ``rank(one, equals)`` orders those that are equal, the least first.
-    unmatched : collection of T, optional
-        What nothing was like before, and no tail tells how much rarer it is: the equal of any.
+    ``rank(one, equals)`` orders those that are equal, the least first. What is `unmatched` nothing
+    was like before, and no tail tells how much rarer it is: the equal of any.
 
-    Returns
-    -------
-    list of T
-        The least probable and its equals first, then the next ones.
-
-    Examples
-    --------
     >>> order_equals({"a": 1e-9, "b": 4e-3, "c": 1e-3}, lambda one, equals: one != "b")
     ['a', 'b', 'c']
     """
@@ -92,24 +79,11 @@ class Reasons:
 
 
 def is_rare(case: Case, *, budget: float, ordinary: float = 1.0) -> bool:
-    """Return whether a case is within the alarm budget.
+    """Return whether a case is within the alarm budget, of so many false alarms a week.
 
     E counts what an ordinary week brings, all of whose entities can be false alarms. Where
-    something happened to half of the apps, only the other half can.
-
-    Parameters
-    ----------
-    case : Case
-        From the engine.
-    budget : float
-        False alarms a week.
-    ordinary : float, default=1.0
-        Share of the apps that had an ordinary week.
-
-    Returns
-    -------
-    bool
-        Whether it is rare enough to be told.
+    something happened to half of the apps, only the other half can: `ordinary` is the share of
+    those that had an ordinary week.
     """
     return case.expected_per_week * ordinary < budget and case.p * ordinary <= MAX_WEEK_P
 
@@ -131,13 +105,15 @@ def choose_reasons(
     Parameters
     ----------
     hits : sequence of Hit
-        What may be told: from :func:`audit_analytics.detect._hits.find_hits` and from the rules.
+        What may be told: from :func:`audit_analytics.detect.find_hits` and from the rules.
     cases : sequence of Case
         From the engine.
     every : sequence of Hit
         `hits`, and what was taken out.
-    budget, ordinary : float
-        As :func:`is_rare` takes them.
+    budget : float
+        False alarms a week.
+    ordinary : float, default=1.0
+        Share of the apps that had an ordinary week; the others cannot be false alarms.
 
     Returns
     -------

@@ -43,8 +43,6 @@ def _score_rhythm(instants: NDArray[np.int64]) -> tuple[float, float]:
     The rhythm is 1 - MAD / median of the gaps, 0 to 1; for fewer than eight gaps it is 0, the gap
     NaN. Instants are seconds in any order; the same second counts once.
 
-    Examples
-    --------
     >>> _score_rhythm(np.arange(0, 36_000, 1800))
     (1.0, 1800.0)
     """
@@ -57,23 +55,11 @@ def _score_rhythm(instants: NDArray[np.int64]) -> tuple[float, float]:
 
 
 def find_beat(hours: pd.DataFrame) -> float | None:
-    """Find the even beat of calls that are only counted by the hour.
+    """Find the even beat of calls that are only counted by the hour: seconds between two calls.
 
     Evenly spaced calls have one gap, (last - first) / (n - 1), in every hour; of n calls at random
-    it strays by 1 / sqrt(n).
+    it strays by 1 / sqrt(n). None where there is no beat, or too little to tell.
 
-    Parameters
-    ----------
-    hours : pandas.DataFrame
-        ``bucket_at``, ``first_at``, ``last_at`` and ``calls_count``, as in a rollup.
-
-    Returns
-    -------
-    float or None
-        Seconds between two calls; None where there is no beat, or too little to tell.
-
-    Examples
-    --------
     >>> start = pd.Timestamp("2026-11-11T00:00Z")
     >>> at = pd.Series(start + pd.to_timedelta(range(0, 36_000, 275), unit="s"))
     >>> by_hour = at.groupby(at.dt.floor("h")).agg(first_at="min", last_at="max", calls_count="size")
@@ -94,22 +80,10 @@ def find_beat(hours: pd.DataFrame) -> float | None:
 
 
 def add_rhythm(pairs: pd.DataFrame, by_ip: pd.DataFrame, panel: Panel) -> pd.DataFrame:
-    """Say of each new pair how much more regular it is than its app was.
+    """Say of each new pair of app and network how much more regular it is than its app was.
 
-    Parameters
-    ----------
-    pairs : pandas.DataFrame
-        New pairs of apps with networks: ``app`` (position), ``name`` and ``first_at``.
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP`. An hour of it knows its first and its
-        last call, which is every call of whoever calls twice an hour at most.
-    panel : Panel
-        The tenant.
-
-    Returns
-    -------
-    pandas.DataFrame
-        `pairs` with ``rhythm``, 0 or 0.25 to 1, and ``gap_seconds``, NaN where `rhythm` is 0.
+    ``rhythm``, 0 or 0.25 to 1, and ``gap_seconds``, NaN where it is 0. An hour of `by_ip` knows its
+    first and its last call, which is every call of whoever calls twice an hour at most.
     """
     app = find_places(by_ip["app_id"], panel.apps)
     names = pd.Index(pairs["name"].unique())

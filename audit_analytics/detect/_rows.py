@@ -16,32 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rows:
-    """Whose days the rows of a score table are.
+    """Whose days the rows of a score table are."""
 
-    Parameters
-    ----------
-    entity, week : numpy.ndarray of int of shape (n_rows,)
-        Position of the entity, and number of the week (0 for the report week).
-    """
-
+    # position of the entity, and number of the week (0 for the report week); (n_rows,)
     entity: NDArray[np.intp]
     week: NDArray[np.intp]
 
     def worst(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the greatest score of each entity and week.
+        """Return the greatest score of each entity and week, in no order that means anything.
 
-        Parameters
-        ----------
-        scores : numpy.ndarray of shape (n_rows,)
-            A score a row.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_weeks_of_entities,)
-            In no order that means anything.
-
-        Examples
-        --------
         >>> Rows(np.array([7, 7, 8]), np.array([-1, -1, -1])).worst(np.array([2.0, 5.0, 1.0]))
         array([5., 1.])
         """
@@ -50,43 +33,15 @@ class Rows:
         return worst
 
     def add_up(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the sum of the scores of each entity and week.
+        """Return the sum of the scores of each entity and week, in the order of :meth:`worst`.
 
-        Parameters
-        ----------
-        scores : numpy.ndarray of shape (n_rows,)
-            A score a row.
-
-        Returns
-        -------
-        numpy.ndarray of shape (n_weeks_of_entities,)
-            In the order of :meth:`worst`.
-
-        Examples
-        --------
         >>> Rows(np.array([7, 7, 8]), np.array([-1, -1, -1])).add_up(np.array([2.0, 5.0, 1.0]))
         array([7., 1.])
         """
         return np.asarray(np.bincount(self._cell, scores), dtype=float)
 
     def and_then(self, other: Rows) -> Rows:
-        """Return these rows and others below them.
-
-        Parameters
-        ----------
-        other : Rows
-            Further rows.
-
-        Returns
-        -------
-        Rows
-            Of all.
-
-        Examples
-        --------
-        >>> Rows(np.array([7]), np.array([-1])).and_then(Rows(np.array([8]), np.array([0]))).week
-        array([-1,  0])
-        """
+        """Return these rows and others below them."""
         return Rows(
             np.concatenate([self.entity, other.entity]), np.concatenate([self.week, other.week])
         )
@@ -97,13 +52,7 @@ class Rows:
         return cell.ravel()
 
     def count_entities(self) -> list[int]:
-        """Return how many entities each week has.
-
-        Returns
-        -------
-        list of int
-            By week, in rising order.
-        """
+        """Return how many entities each week has, by week, in rising order."""
         pairs = np.unique(np.stack([self.week, self.entity]), axis=1)
         return [int(count) for count in np.unique(pairs[0], return_counts=True)[1]]
 
@@ -111,24 +60,11 @@ class Rows:
 def stack_weeks(
     scores: Mapping[int, NDArray[np.float64]], groups: int
 ) -> tuple[NDArray[np.float64], Rows]:
-    """Put the scores of past weeks below each other.
+    """Put the scores of past weeks below each other, and say whose they are.
 
-    Parameters
-    ----------
-    scores : mapping of int to numpy.ndarray of shape (n_entities, n_days, n_groups)
-        Scores by week; days of NaN are left out.
-    groups : int
-        Number of groups; without any week it is not known from the scores.
+    Each is of shape (n_entities, n_days, n_groups); days of NaN are left out. Without any week the
+    number of groups is not known from the scores.
 
-    Returns
-    -------
-    past : numpy.ndarray of shape (n_past, n_groups)
-        The scores.
-    rows : Rows
-        Whose they are.
-
-    Examples
-    --------
     >>> past, rows = stack_weeks({-2: np.array([[[1.0], [np.nan]]]), -1: np.array([[[2.0]]])}, 1)
     >>> past.ravel().tolist(), rows.week.tolist()
     ([1.0, 2.0], [-2, -1])

@@ -213,11 +213,7 @@ class RuleInput:
     def every_ip(self) -> pd.DataFrame:
         """Return the rollup by address with this tool's own app.
 
-        Returns
-        -------
-        pandas.DataFrame
-            Table :data:`audit_analytics.schema.CALLS_BY_IP`: whoever calls from a hostile
-            address is told, whichever app it calls as.
+        Whoever calls from a hostile address is told, whichever app it calls as.
         """
         if self.own_by_ip.empty:
             return self.by_ip
@@ -229,33 +225,18 @@ class RuleInput:
     def has_history(self) -> bool:
         """Return whether the log goes back far enough for anything to be called new.
 
-        Returns
-        -------
-        bool
-            The log begins seven days or more before the report week.
+        It begins seven days or more before the report week.
         """
         return self.is_known_since(self.begun_at)
 
     @cached_property
     def begun_at(self) -> pd.Timestamp:
-        """Return when the log begins.
-
-        Returns
-        -------
-        pandas.Timestamp
-            A whole hour, UTC; see :func:`audit_analytics.dates.weeks.find_begin`.
-        """
+        """Return when the log begins, UTC; see :func:`audit_analytics.dates.weeks.find_begin`."""
         return find_begin(self.by_api["bucket_at"], zone=self.week.zone)
 
     @property
     def settled_at(self) -> pd.Timestamp:
-        """Return when the log's first week is over: until then everything is new.
-
-        Returns
-        -------
-        pandas.Timestamp
-            A whole hour, UTC.
-        """
+        """Return when the log's first week is over, UTC: until then everything is new."""
         return self.begun_at + MIN_HISTORY_DAYS * DAY
 
     def split_known(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -310,12 +291,9 @@ class RuleInput:
 
     @property
     def last_seen(self) -> pd.Series:
-        """Return when each app called for the last time before the report week.
+        """Return by app id when it called for the last time before the report week, UTC.
 
-        Returns
-        -------
-        pandas.Series of datetime64[us, UTC]
-            By app id; apps that never called before are left out.
+        Apps that never called before are left out.
         """
         past = self.before_week(self.all_calls)
         return past.groupby("app_id", observed=True)["last_at"].max()
@@ -324,10 +302,7 @@ class RuleInput:
     def all_calls(self) -> pd.DataFrame:
         """Return all that was called, whether it teaches anything or not.
 
-        Returns
-        -------
-        pandas.DataFrame
-            `every_api`, or `by_api` where nothing was left out.
+        `every_api`, or `by_api` where nothing was left out.
         """
         return self.by_api if self.every_api is None else self.every_api
 

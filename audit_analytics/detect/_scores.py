@@ -24,53 +24,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AppDays:
-    """What was made of the app-days of the report week.
+    """What was made of the app-days of the report week."""
 
-    Parameters
-    ----------
-    surprises : dict of str to Surprise
-        Count groups of the report week.
-    p, far : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        Calibrated p-values by group, and ``a``, ``b`` and ``joint``; see
-        :class:`audit_analytics.detect._engine.Detection`.
-    resolution : dict of str to float
-        By group, see :attr:`audit_analytics.detect._calibrate.Calibrator.resolution`; empty for a
-        short log, each of whose days has a past of its own.
-    attribution : numpy.ndarray of shape (n_apps, n_days, n_groups)
-        How much of the forest's score hangs on each group.
-    common : list of Common
-        Days on which many apps changed in the same way.
-    tested : numpy.ndarray of bool of shape (n_apps, n_days)
-        Which app-days were tested.
-    past_tested : list of int
-        How many apps each past week had to be calibrated on.
-    """
-
-    surprises: dict[str, Surprise]
+    surprises: dict[str, Surprise]  # count groups of the report week
+    # calibrated p-values by group, and ``a``, ``b`` and ``joint``; see
+    # :class:`audit_analytics.detect._engine.Detection`; (n_apps, n_days)
     p: dict[str, NDArray[np.float64]]
     far: dict[str, NDArray[np.float64]]
+    # by group, see :attr:`audit_analytics.detect._calibrate.Calibrator.resolution`; empty for a
+    # short log, each of whose days has a past of its own
     resolution: dict[str, float]
+    # how much of the forest's score hangs on each group; (n_apps, n_days, n_groups)
     attribution: NDArray[np.float64]
-    common: list[Common]
-    tested: NDArray[np.bool_]
-    past_tested: list[int]
+    common: list[Common]  # days on which many apps changed in the same way
+    tested: NDArray[np.bool_]  # which app-days were tested; (n_apps, n_days)
+    past_tested: list[int]  # how many apps each past week had to be calibrated on
 
 
 def judge_nothing(apps: int, days: int, groups: Sequence[AppGroup]) -> AppDays:
-    """Return what is known where nothing can be compared.
-
-    Parameters
-    ----------
-    apps, days : int
-        How many there are.
-    groups : sequence of AppGroup
-        The groups of an app-day.
-
-    Returns
-    -------
-    AppDays
-        Nothing tested, nothing unusual.
-    """
+    """Return what is known where nothing can be compared: nothing tested, nothing unusual."""
     shape = apps, days
     names = [*(group.name for group in groups), "a", "b", "joint"]
     return AppDays(
@@ -88,20 +60,7 @@ def judge_nothing(apps: int, days: int, groups: Sequence[AppGroup]) -> AppDays:
 def count_windows(
     groups: Sequence[AppGroup], windows: Mapping[str, Sequence[Surprise]]
 ) -> dict[str, int]:
-    """Return how many columns each group has.
-
-    Parameters
-    ----------
-    groups : sequence of AppGroup
-        The groups, in the order of the columns.
-    windows : mapping of str to sequence of Surprise
-        What each window of a count group saw.
-
-    Returns
-    -------
-    dict of str to int
-        One column for a group of new pairs.
-    """
+    """Return how many columns each group has: one for a group of new pairs."""
     return {group.name: len(windows.get(group.name, [group])) for group in groups}
 
 
@@ -115,29 +74,11 @@ def score_apps(
     judged: NDArray[np.bool_] | None = None,
     since: pd.Timestamp | None = None,
 ) -> tuple[NDArray[np.float64], dict[str, list[Surprise]]]:
-    """Score every app-day of a week.
+    """Score every app-day of a week, and return what each window of each count group saw.
 
-    Parameters
-    ----------
-    panel : Panel
-        The tenant.
-    groups : sequence of AppGroup
-        The groups of an app-day.
-    networks, apis : Novelty
-        New pairs.
-    week : int
-        Week number, 0 for the report week.
-    judged : numpy.ndarray of bool of shape (n_apps,), optional
-        Which apps have a past to be compared with; those with seven days of it if not given.
-    since : pandas.Timestamp, optional
-        What lies after this instant is judged by itself, UTC.
-
-    Returns
-    -------
-    scores : numpy.ndarray of shape (n_apps, n_days, n_windows)
-        NaN where not assessed.
-    windows : dict of str to list of Surprise
-        What each window of each count group saw.
+    Scores are of shape (n_apps, n_days, n_windows), NaN where not assessed. `judged` are the apps
+    with a past to be compared with, those with seven days of it if not given. What lies after
+    `since` is judged by itself.
     """
     new = {"networks": networks, "apis": apis}
     frame = WeekFrame(panel.after(since), week, uncut=panel)

@@ -21,15 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WeekSeries:
-    """Counts of every app in every hour of the report week.
+    """Counts of every app in every hour of the report week."""
 
-    Parameters
-    ----------
-    observed, expected, low, high : numpy.ndarray of shape (n_apps, n_hours)
-        Count, expectation and both ends of its 95 % interval; NaN where nothing is expected
-        because the app has too little history.
-    """
-
+    # count, expectation and both ends of its 95 % interval; NaN where nothing is expected because
+    # the app has too little history; (n_apps, n_hours)
     observed: NDArray[np.float64]
     expected: NDArray[np.float64]
     low: NDArray[np.float64]

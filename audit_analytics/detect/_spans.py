@@ -33,18 +33,8 @@ told again on each of the days after it."""
 def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise]:
     """Score counts over several days against the app's own past.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Counts over the whole grid.
-
-    Returns
-    -------
-    list of Surprise
-        One per length of SPANS: the span that ends on each day; score 0 where the week is too
-        young for it.
+    One per length of SPANS: the span that ends on each day; score 0 where the week is too young for
+    it.
     """
     grid, days = frame.panel.grid, np.array(frame.days)
     base, slot = fit_daily(frame, counts), grid.day_slot[days]
@@ -77,18 +67,7 @@ def score_spans(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise]
 
 
 def name_objects(frame: WeekFrame) -> bool:
-    """Return whether the calls of a tenant name what they are about.
-
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-
-    Returns
-    -------
-    bool
-        Whether more than one in fifty calls of the past does.
-    """
+    """Return whether more than one in fifty calls of the tenant's past name what they are about."""
     past = frame.taught
     objects, calls = (frame.panel.counts[name][past].sum() for name in ("objects", "calls"))
     return bool(objects > MIN_NAMED * calls)
@@ -102,22 +81,10 @@ def _add_up(values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
 
 
 def require_excess(surprise: Surprise, least: float, *, otherwise: float = 0.0) -> Surprise:
-    """Keep what is surprising by more than a handful.
+    """Keep what is surprising by more than a handful: `least` more than expected.
 
-    Parameters
-    ----------
-    surprise : Surprise
-        What a window saw.
-    least : float
-        How much more than expected it must be.
-    otherwise : float, default=0.0
-        Greatest score where it is not. With 0 an ordinary day counts as one without a call, and
-        who has few others is compared with those who are seldom heard.
-
-    Returns
-    -------
-    Surprise
-        Score `otherwise` at most where it is not.
+    `otherwise` is the greatest score where it is not. With 0 an ordinary day counts as one without
+    a call, and who has few others is compared with those who are seldom heard.
     """
     enough = surprise.observed - surprise.expected >= least
     capped = np.minimum(surprise.score, otherwise)

@@ -27,24 +27,12 @@ class StuffingThresholds(Thresholds):
 
 
 def find_stuffing(by_ip: pd.DataFrame, thresholds: StuffingThresholds) -> pd.DataFrame:
-    """Find the rows of credential stuffing.
+    """Find the rows of credential stuffing; calls without an address are one network.
 
-    Counted are apps whose calls mostly fail to authenticate. Within a network only those count
-    that never succeeded from there: in an outage of the platform apps fail from where they live.
-    At a single address all of them count, unless most apps elsewhere fail in that hour, too.
-
-    Parameters
-    ----------
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP` over the whole log.
-    thresholds : StuffingThresholds
-        Distinct apps failing within an hour from one network, or failures without an app id, that
-        make it stuffing; both kinds add up.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows of `by_ip` that are stuffing; calls without an address are one network.
+    Counted are apps whose calls mostly fail to authenticate. Within a network only those count that
+    never succeeded from there: in an outage of the platform apps fail from where they live. At a
+    single address all of them count, unless most apps elsewhere fail in that hour, too. Distinct
+    apps failing within an hour, and failures without an app id, make it stuffing; both add up.
     """
     failing = by_ip[2 * by_ip["auth_count"] > by_ip["calls_count"]]
     if failing.empty:
@@ -86,19 +74,9 @@ def _fails_elsewhere(by_ip: pd.DataFrame, failing: pd.DataFrame) -> pd.Series:
 def set_aside_stuffing(
     by_api: pd.DataFrame, by_ip: pd.DataFrame, thresholds: StuffingThresholds
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Take the failures of credential stuffing out of the rollup.
+    """Take the failures of credential stuffing out of the rollup, in every week alike.
 
-    Parameters
-    ----------
-    by_api, by_ip : pandas.DataFrame
-        The hourly rollup.
-    thresholds : StuffingThresholds
-        As :func:`find_stuffing` takes them.
-
-    Returns
-    -------
-    by_api, by_ip : pandas.DataFrame
-        Copies without these failures, in every week alike; rows left without a call are gone.
+    Rows left without a call are gone.
     """
     stuffed = find_stuffing(by_ip, thresholds)
     if stuffed.empty:

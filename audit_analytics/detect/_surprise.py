@@ -33,43 +33,20 @@ CORRELATION: Final = 0.05
 
 @dataclass(frozen=True)
 class Surprise:
-    """The most surprising bucket of each app and day.
+    """The most surprising bucket of each app and day."""
 
-    Parameters
-    ----------
-    score : numpy.ndarray of shape (n_apps, n_days)
-        How surprising; 0 is nothing.
-    observed, expected, size : numpy.ndarray of shape (n_apps, n_days)
-        Count, expectation and negative-binomial size of that bucket.
-    hour : numpy.ndarray of int of shape (n_apps, n_days)
-        First hour of the bucket, as a position in the grid.
-    hours : numpy.ndarray of int of shape (n_apps, n_days)
-        Width of the bucket: 1, or the hours of the day that are judged.
-    label : numpy.ndarray of object of shape (n_apps, n_days)
-        Error class or API, or ''.
-    """
-
-    score: NDArray[np.float64]
+    score: NDArray[np.float64]  # how surprising; 0 is nothing; (n_apps, n_days)
+    # count, expectation and negative-binomial size of that bucket; (n_apps, n_days)
     observed: NDArray[np.float64]
     expected: NDArray[np.float64]
     size: NDArray[np.float64]
-    hour: NDArray[np.intp]
+    hour: NDArray[np.intp]  # first hour of the bucket, as a position in the grid; (n_apps, n_days)
+    # width of the bucket: 1, or the hours of the day that are judged; (n_apps, n_days)
     hours: NDArray[np.intp]
-    label: NDArray[np.object_]
+    label: NDArray[np.object_]  # error class or API, or ''; (n_apps, n_days)
 
     def or_greater(self, other: Surprise) -> Surprise:
-        """Return the more surprising of two, app by app and day by day.
-
-        Parameters
-        ----------
-        other : Surprise
-            Another surprise of the same shape.
-
-        Returns
-        -------
-        Surprise
-            Elementwise choice; this one on ties.
-        """
+        """Return the more surprising of two, app by app and day by day; this one on ties."""
         pick = other.score > self.score
         return Surprise(
             **{
@@ -93,18 +70,8 @@ EMPTY: Final = {
 def score_counts(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise]:
     """Score counts against the app's own past, by hour and by day.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Counts over the whole grid.
-
-    Returns
-    -------
-    list of Surprise
-        The most surprising hour of each day, the most surprising two hours that end in it, and
-        the day itself.
+    The most surprising hour of each day, the most surprising two hours that end in it, and the day
+    itself.
     """
     hourly, daily = fit_hourly(frame, counts), fit_daily(frame, counts)
     return [
@@ -115,20 +82,7 @@ def score_counts(frame: WeekFrame, counts: NDArray[np.float64]) -> list[Surprise
 
 
 def fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
-    """Fit the 48 slots {working day, day off} x hour on the weeks that are not scored.
-
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Counts over the whole grid.
-
-    Returns
-    -------
-    Baseline
-        With 48 slots.
-    """
+    """Fit the 48 slots {working day, day off} x hour on the weeks that are not scored."""
     return frame.fit_once(_fit_hourly, counts)
 
 
@@ -140,17 +94,7 @@ def _fit_hourly(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
 def fit_daily(frame: WeekFrame, counts: NDArray[np.float64]) -> Baseline:
     """Fit working days and days off on the weeks that are not scored.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Counts over the whole grid.
-
-    Returns
-    -------
-    Baseline
-        With 2 slots; a day with a gap in the log is left out.
+    A day with a gap in the log is left out.
     """
     return frame.fit_once(_fit_daily, counts)
 
@@ -170,24 +114,9 @@ def score_hours(
 ) -> Surprise:
     """Score the hours of the week and keep each day's most surprising one.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Counts over the whole grid.
-    base : Baseline
-        Fitted with 48 slots.
-    rate : numpy.ndarray of shape (n_apps,), optional
-        Usual share of such calls; if given, a surprise counts only as far as the share of calls
-        is surprising, too.
-    extra : numpy.ndarray of shape (n_apps, n_hours), optional
-        Added to what is expected: the share of a platform-wide outage.
-
-    Returns
-    -------
-    Surprise
-        One hour per app and day.
+    If `rate` is given, the usual share of such calls, a surprise counts only as far as the share of
+    calls is surprising, too. `extra` is added to what is expected: the share of a platform-wide
+    outage.
     """
     grid, hours = frame.panel.grid, frame.hours
     app, column = np.nonzero((counts[:, hours] > 0) & ~grid.gap[hours])
@@ -206,8 +135,7 @@ def score_hours(
 def _score_two_hours(frame: WeekFrame, counts: NDArray[np.float64], base: Baseline) -> Surprise:
     """Score any two hours that follow each other and keep each day's most surprising ones.
 
-    `counts` are of the whole grid, `base` is fitted with 48 slots. Two hours per app and day, of
-    the day in which they end; both with calls, or one hour says it all.
+    They are of the day in which they end; both with calls, or one hour says it all.
     """
     grid, hours = frame.panel.grid, frame.hours
     hours = hours[(hours > 0) & ~grid.gap[hours] & ~grid.gap[hours - 1]]
@@ -237,26 +165,7 @@ def score_days(
     rate: NDArray[np.float64] | None = None,
     extra: NDArray[np.float64] | None = None,
 ) -> Surprise:
-    """Score the days of the week as wholes.
-
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    counts : numpy.ndarray of shape (n_apps, n_hours)
-        Counts over the whole grid.
-    base : Baseline
-        Fitted with 2 slots.
-    rate : numpy.ndarray of shape (n_apps,), optional
-        Usual share of such calls, as in :func:`score_hours`.
-    extra : numpy.ndarray of shape (n_apps, n_hours), optional
-        Added to what is expected.
-
-    Returns
-    -------
-    Surprise
-        The day, for every app and day.
-    """
+    """Score the days of the week as wholes; `rate` and `extra` as in :func:`score_hours`."""
     grid, hours = frame.panel.grid, frame.hours
 
     def add_up(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -304,20 +213,10 @@ def _score_rows(
 
 
 def pick_daily(frame: WeekFrame, rows: Mapping[str, NDArray[Any]]) -> Surprise:
-    """Keep the most surprising of many scored buckets for each app and day.
+    """Keep the most surprising of many scored buckets for each app and day; 0 where there was none.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    rows : mapping of str to numpy.ndarray of shape (n_buckets,)
-        ``app`` and ``hour`` (positions), ``score``, ``observed``, ``expected``, ``size``,
-        ``hours`` and, where a bucket has one, ``label``; ``end``, if it ends in another hour.
-
-    Returns
-    -------
-    Surprise
-        Score 0 where there was no bucket.
+    `rows` are ``app`` and ``hour`` (positions), ``score``, ``observed``, ``expected``, ``size``,
+    ``hours`` and, where a bucket has one, ``label``; ``end``, if it ends in another hour.
     """
     shape = (len(frame.panel.apps), len(frame.days))
     day = frame.panel.grid.day[rows["end" if "end" in rows else "hour"]] - frame.days[0]

@@ -21,20 +21,6 @@ TIMES_USUAL: Final = 3.0
 def find_places(words: pd.Series, names: pd.Index) -> NDArray[np.intp]:
     """Find the place of each word among some names, asking for each distinct word once.
 
-    Parameters
-    ----------
-    words : pandas.Series of category or str
-        The words.
-    names : pandas.Index of str
-        Distinct names.
-
-    Returns
-    -------
-    numpy.ndarray of int of shape (n_words,)
-        -1 where a word is none of the names.
-
-    Examples
-    --------
     >>> find_places(pd.Series(["b", "x", "b"]), pd.Index(["a", "b"]))
     array([ 1, -1,  1])
     """
@@ -111,24 +97,8 @@ def cut(
 
 
 def top_rows(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
-    """Return the row with the largest value of each group, the earliest among equals.
+    """Return the row with the largest value of each group, the earliest among equals, by the keys.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        A table with ``bucket_at``.
-    keys : list of str
-        Columns that name the group.
-    column : str
-        Column of the values.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per group, in the order of the keys.
-
-    Examples
-    --------
     >>> table = pd.DataFrame({"app_id": ["a", "a"], "bucket_at": [0, 1], "n": [2, 3]})
     >>> top_rows(table, ["app_id"], "n")["bucket_at"].tolist()
     [1]
@@ -147,28 +117,12 @@ def find_bursts(
 ) -> pd.DataFrame:
     """Find the two hours in which a group brought far more than in any earlier week.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
-    keys : list of str
-        Columns that name the group.
-    columns : list of str
-        Counts to add up; the first is what may burst.
-    least : float
-        Less than this is no burst.
-    start_at : pandas.Timestamp
-        Where the report week begins, UTC; weeks are counted from there.
+    `keys` name the group, of `columns` the first is what may burst; less than `least` is no burst.
+    What comes back has the keys as text, ``bucket_at`` (start of the two hours; the first is one of
+    the group's own), the columns, ``first_at``, ``last_at`` and ``week``: 0 for the report week,
+    which begins at `start_at`, -1 for the one before it. Hours on both sides of a week's begin
+    belong to none.
 
-    Returns
-    -------
-    pandas.DataFrame
-        `keys` as text, ``bucket_at`` (start of the two hours; the first is one of the group's own),
-        `columns`, ``first_at``, ``last_at`` and ``week``: 0 for the report week, -1 for the one
-        before it. Hours on both sides of a week's begin belong to none.
-
-    Examples
-    --------
     >>> at = pd.to_datetime(["2026-11-01T01:00Z", "2026-11-09T02:00Z"])
     >>> table = pd.DataFrame({"app_id": "a", "bucket_at": at, "first_at": at, "last_at": at})
     >>> monday = pd.Timestamp("2026-11-09T00:00Z")
@@ -205,24 +159,8 @@ def gather(rows: pd.DataFrame, keys: list[str], column: str) -> dict[Any, list[s
     """Return the distinct names of a column, group by group, in the order of the rows.
 
     In a log with many forged names this costs a small part of what grouping the rows and asking
-    each group for its names does.
+    each group for its names does. Of several keys the group is a tuple.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        A table.
-    keys : list of str
-        Columns that name the group.
-    column : str
-        Column of the names.
-
-    Returns
-    -------
-    dict of tuple or str to list of str
-        By the values of `keys`: a tuple, or the value itself if there is one key.
-
-    Examples
-    --------
     >>> gather(pd.DataFrame({"app_id": ["a", "a"], "api": ["y", "x"]}), ["app_id"], "api")
     {'a': ['y', 'x']}
     """
@@ -235,20 +173,7 @@ def gather(rows: pd.DataFrame, keys: list[str], column: str) -> dict[Any, list[s
 
 
 def is_known(table: pd.DataFrame, known: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """Return which rows have a combination of names that another table has.
-
-    Parameters
-    ----------
-    table, known : pandas.DataFrame
-        Tables with the columns `keys`.
-    keys : list of str
-        Columns that have to agree.
-
-    Returns
-    -------
-    pandas.Series of bool of shape (n_rows,)
-        With the index of `table`.
-    """
+    """Return which rows have a combination of names that another table has."""
     number: NDArray[np.intp] = np.zeros(len(table) + len(known), dtype=np.intp)
     for key in keys:
         both = pd.concat([table[key], known[key]], ignore_index=True)

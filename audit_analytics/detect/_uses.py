@@ -22,35 +22,12 @@ def find_served(table: pd.DataFrame) -> pd.DataFrame:
 
     A denied attempt makes nothing known, or one probe a week earlier would hide the real use;
     an answer that cannot be read may have been a success.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Rows of table :data:`audit_analytics.schema.CALLS_BY_API`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Some of them.
     """
     return table[table["calls_count"] > table["permission_count"]]
 
 
 def sum_uses(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Sum up uses of APIs.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        ``first_at``, ``last_at``, ``calls`` and ``denied``.
-    keys : list of str
-        Columns to sum by.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per combination of `keys`.
-    """
+    """Sum up uses of APIs by some columns: ``first_at``, ``last_at``, ``calls`` and ``denied``."""
     return table.groupby(keys, observed=True, as_index=False).agg(
         first_at=("first_at", "min"),
         last_at=("last_at", "max"),
@@ -62,20 +39,8 @@ def sum_uses(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
 def count_first_uses(data: RuleInput, also: Collection[str] = ()) -> pd.DataFrame:
     """Count the week's calls of each sensitive API that an app was never served before.
 
-    In a log that is younger than a week, what it does in its first seven days is known.
-
-    Parameters
-    ----------
-    data : RuleInput
-        The tenant and the week.
-    also : collection of str, default=()
-        Categories of which other APIs are counted, too.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``app_id``, ``api``, ``category``, ``severity``, ``first_at``, ``last_at``, ``calls`` and
-        ``denied``.
+    In a log that is younger than a week, what it does in its first seven days is known. Of some
+    categories other APIs are counted, `also`.
     """
     known, fresh = data.split_known()
     used = fresh[fresh["severity"].isin(schema.SENSITIVE) | fresh["category"].isin(also)]

@@ -88,24 +88,16 @@ class OutlierDetector(Protocol):
 
 
 class Votes(NamedTuple):
-    """How rare the days of the apps are.
+    """How rare the days of the apps are."""
 
-    Parameters
-    ----------
-    p : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        By group, by voter (``a`` the groups, ``b`` the forest), and ``joint``: how rare a
-        week is that holds such a day, and on its worst day such days besides.
-    far : dict of str to numpy.ndarray of shape (n_apps, n_days)
-        -log10 of the same, not cut off where the past is too short to speak of it.
-    resolution : dict of str to float
-        By group, p of what its past has nothing like, where no tail tells how far out it is.
-    attribution : numpy.ndarray of shape (n_apps, n_days, n_groups)
-        How much the forest lays to each group.
-    """
-
+    # by group, by voter (``a`` the groups, ``b`` the forest), and ``joint``: how rare a week is
+    # that holds such a day, and on its worst day such days besides; (n_apps, n_days)
     p: dict[str, NDArray[np.float64]]
+    # -log10 of the same, not cut off where the past is too short to speak of it; (n_apps, n_days)
     far: dict[str, NDArray[np.float64]]
+    # by group, p of what its past has nothing like, where no tail tells how far out it is
     resolution: dict[str, float]
+    # how much the forest lays to each group; (n_apps, n_days, n_groups)
     attribution: NDArray[np.float64]
 
 
@@ -119,29 +111,11 @@ def vote(
     detector: OutlierDetector | None = None,
     seed: int = 0,
 ) -> Votes:
-    """Calibrate groups and voters on the past weeks.
+    """Calibrate groups and voters on the past weeks; what was not tested has p = 1.
 
-    Parameters
-    ----------
-    names : sequence of str
-        The groups.
-    past : numpy.ndarray of shape (n_past, n_groups)
-        Scores of the days of past weeks.
-    past_rows : Rows
-        Whose they are.
-    current : numpy.ndarray of shape (n_apps, n_days, n_groups)
-        Scores of the report week; NaN where not tested.
-    kinds : sequence of str
-        What each group is a surprise of; those of one kind are no independent tests.
-    detector : OutlierDetector, optional
-        Takes the forest's place.
-    seed : int, default=0
-        ``random_state`` of the forest.
-
-    Returns
-    -------
-    Votes
-        What was not tested has p = 1.
+    `past` are the scores of the days of past weeks, of shape (n_past, n_groups), `current` those of
+    the report week, of shape (n_apps, n_days, n_groups), NaN where not tested. Groups of one of the
+    `kinds` are no independent tests. `detector` takes the forest's place.
     """
     shape, rows = current.shape[:2], current.reshape(-1, len(names))
     calibrators = fit_groups(past)

@@ -25,19 +25,9 @@ LEAST_DAYS: Final = 14
 
 
 def score_waking(frame: WeekFrame, day: Surprise) -> Surprise:
-    """Score the days on which apps call again after a long sleep.
+    """Score the days on which apps call again after a long sleep: -log10 of that chance.
 
-    Parameters
-    ----------
-    frame : WeekFrame
-        The scored week.
-    day : Surprise
-        What the window of a day saw: what such a day is told by.
-
-    Returns
-    -------
-    Surprise
-        `day`, with -log10 of that chance as its score; 0 on all other days.
+    `day` is what the window of a day saw: what such a day is told by. 0 on all other days.
     """
     grid = frame.panel.grid
     active = by_day(frame.panel.counts["calls"], grid.day) > 0

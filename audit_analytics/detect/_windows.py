@@ -41,27 +41,14 @@ PRIOR_DAYS: Final = 10.0
 
 @dataclass(frozen=True)
 class Rated:
-    """How rare the scores of a tenant are, each group the least probable of its windows.
+    """How rare the scores of a tenant are, each group the least probable of its windows."""
 
-    Parameters
-    ----------
-    past : numpy.ndarray of shape (n_past, n_groups)
-        -log10 of a probability, by day of the past weeks; NaN where not tested.
-    rows : Rows
-        Whose they are.
-    current : numpy.ndarray of shape (n_entities, n_days, n_groups)
-        The same of the report week.
-    z : dict of str to numpy.ndarray of shape (n_entities, n_days, n_windows)
-        Window by window, by group.
-    common : list of Common
-        Days of the report week on which many entities changed at once.
-    """
-
+    # -log10 of a probability, by day of the past weeks; NaN where not tested; (n_past, n_groups)
     past: NDArray[np.float64]
-    rows: Rows
-    current: NDArray[np.float64]
-    z: dict[str, NDArray[np.float64]]
-    common: list[Common]
+    rows: Rows  # whose they are
+    current: NDArray[np.float64]  # the same of the report week; (n_entities, n_days, n_groups)
+    z: dict[str, NDArray[np.float64]]  # window by window, by group; (n_entities, n_days, n_windows)
+    common: list[Common]  # days of the report week on which many entities changed at once
 
 
 def rate_windows(
@@ -73,23 +60,12 @@ def rate_windows(
 ) -> Rated:
     """Calibrate every window on its own past, and weigh it by the entity's own.
 
-    Parameters
-    ----------
-    scored : mapping of int to numpy.ndarray of shape (n_entities, n_days, n_windows)
-        Raw scores by week, the report week 0 among them; NaN where not tested.
-    widths : mapping of str to int
-        How many windows each group has, in the order of the columns.
-    weighed : collection of str
-        Groups that are calibrated here and weighed by the entity's own past. A score of new pairs
-        has one window and knows the app's own past already; it stays as it is.
-    own_weeks : sequence of int, optional
-        Which past week each day of the report week is itself, where one is among the other: it
-        teaches nothing about itself. None if not given.
-
-    Returns
-    -------
-    Rated
-        To be calibrated again: the least of several probabilities is none.
+    To be calibrated again: the least of several probabilities is none. `scored` are by week raw
+    scores of shape (n_entities, n_days, n_windows), the report week 0 among them, NaN where not
+    tested; `widths` says how many windows each group has, in the order of the columns. Only the
+    groups `weighed` are calibrated here and weighed by the entity's own past: a score of new pairs
+    has one window and knows the app's own past already. `own_weeks` says which past week each day
+    of the report week is itself, where one is among the other: it teaches nothing about itself.
     """
     shape = scored[0].shape
     weeks = [week for week in scored if week < 0]
@@ -188,20 +164,7 @@ def _weigh_by_own(
 def choose_windows(
     windows: Mapping[str, Sequence[Surprise]], z: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, Surprise]:
-    """Keep what the rarest window of each group saw.
-
-    Parameters
-    ----------
-    windows : mapping of str to sequence of Surprise
-        What each window of a group saw.
-    z : mapping of str to numpy.ndarray of shape (n_entities, n_days, n_windows)
-        How rare it is; NaN where it was not tested.
-
-    Returns
-    -------
-    dict of str to Surprise
-        One per group.
-    """
+    """Keep what the rarest window of each group saw; `z` is NaN where it was not tested."""
 
     def choose(seen: Sequence[Surprise], rare: NDArray[np.float64]) -> Surprise:
         pick = np.nan_to_num(rare, nan=-np.inf).argmax(axis=2)[None]

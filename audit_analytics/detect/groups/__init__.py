@@ -69,22 +69,7 @@ class AppGroup(Detector):
     def explain(
         self, detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
     ) -> Iterator[Hit]:
-        """Make hits of a surprising day.
-
-        Parameters
-        ----------
-        detection : Detection
-            What the engine found.
-        app, day : int
-            Position of the app, and day of the report week.
-        severity_of_api : mapping of str to str
-            Policy severity of each API seen.
-
-        Yields
-        ------
-        Hit
-            What is to be told.
-        """
+        """Make hits of a surprising day: `day` of the report week, of the app at position `app`."""
         raise NotImplementedError
 
 
@@ -114,18 +99,7 @@ class CountGroup(AppGroup):
     least: float = 0.0
 
     def score(self, frame: WeekFrame) -> list[Surprise]:
-        """Score a week.
-
-        Parameters
-        ----------
-        frame : WeekFrame
-            The scored week.
-
-        Returns
-        -------
-        list of Surprise
-            The most surprising bucket of each app and day, window by window.
-        """
+        """Score a week: the most surprising bucket of each app and day, window by window."""
         if self.scored is not None:
             windows = self.scored(frame)
         else:
@@ -139,39 +113,13 @@ class CountGroup(AppGroup):
         return self.units[hours if hours <= 2 and hours in self.units else days]
 
     def choose(self, panel: Panel) -> Mapping[str, tuple[str, ...]]:  # noqa: ARG002 - of metrics
-        """Return which rows of the event table are counted.
-
-        Parameters
-        ----------
-        panel : Panel
-            The tenant.
-
-        Returns
-        -------
-        mapping of str to tuple of str
-            Column to its values.
-        """
+        """Return which rows of the event table are counted: columns to their values."""
         return self.where
 
     def explain(
         self, detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
     ) -> Iterator[Hit]:
-        """Make the hit of a surprising day; see :meth:`AppGroup.explain`.
-
-        Parameters
-        ----------
-        detection : Detection
-            What the engine found.
-        app, day : int
-            Position of the app, and day of the report week.
-        severity_of_api : mapping of str to str
-            Policy severity of each API seen.
-
-        Yields
-        ------
-        Hit
-            One, about the most surprising bucket of the day.
-        """
+        """Make the hit of a surprising day, about its most surprising bucket."""
         surprise, grid = detection.surprises[self.name], detection.panel.grid
         app_id = str(detection.panel.apps[app])
         mean, size = float(surprise.expected[app, day]), float(surprise.size[app, day])
@@ -230,22 +178,7 @@ class PairGroup(AppGroup):
     def explain(
         self, detection: Detection, app: int, day: int, severity_of_api: Mapping[str, str]
     ) -> Iterator[Hit]:
-        """Make hits of a day with new pairs; see :meth:`AppGroup.explain`.
-
-        Parameters
-        ----------
-        detection : Detection
-            What the engine found.
-        app, day : int
-            Position of the app, and day of the report week.
-        severity_of_api : mapping of str to str
-            Policy severity of each API seen.
-
-        Returns
-        -------
-        iterator of Hit
-            What is to be told.
-        """
+        """Make hits of a day with new pairs."""
         return self.explained(detection, app, day, severity_of_api)
 
 
@@ -330,21 +263,6 @@ class BirthGroup(Detector):
 
 
 def new_pairs(novelty: Novelty, detection: Detection, app: int, day: int) -> pd.DataFrame:
-    """Return the new pairs of an app on a day of the report week.
-
-    Parameters
-    ----------
-    novelty : Novelty
-        New pairs.
-    detection : Detection
-        What the engine found.
-    app, day : int
-        Position of the app, and day of the report week.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows of ``novelty.pairs``.
-    """
+    """Return the new pairs of an app on a day of the report week: rows of ``novelty.pairs``."""
     first_day, pairs = detection.panel.grid.days(0)[0], novelty.pairs
     return pairs[(pairs["app"] == app) & (pairs["day"] == first_day + day)]
