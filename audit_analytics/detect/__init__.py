@@ -24,6 +24,7 @@ from audit_analytics.detect._detectors import (
 )
 from audit_analytics.detect._engine import Detection, detect_week, limit_days
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS, find_whole_days
+from audit_analytics.detect._group import BirthGroup
 from audit_analytics.detect._guidance import say_steps
 from audit_analytics.detect._hits import explain_case, find_hits, list_parts
 from audit_analytics.detect._layout import lay_out
@@ -36,7 +37,6 @@ from audit_analytics.detect._stuffing import StuffingThresholds
 from audit_analytics.detect._tables import cut, sort_words
 from audit_analytics.detect._voters import OutlierDetector
 from audit_analytics.detect._working_days import infer_days_off
-from audit_analytics.detect.groups import BirthGroup
 from audit_analytics.detect.rules import Rule, rule
 
 __all__ = [

@@ -17,11 +17,11 @@ from audit_analytics import schema
 from audit_analytics.detect._calibrate import Calibrator, rate_groups, rate_weeks
 from audit_analytics.detect._detectors import list_detectors
 from audit_analytics.detect._frame import WeekFrame
+from audit_analytics.detect._group import ApiGroup
 from audit_analytics.detect._panel import Panel
 from audit_analytics.detect._rates import expect_outage
 from audit_analytics.detect._rows import stack_weeks
 from audit_analytics.detect._surprise import Surprise
-from audit_analytics.detect.groups import ApiGroup
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,15 +28,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.detect._busy import MAX_DAY_HOURS
 from audit_analytics.detect._calibrate import Calibrator, rate_groups
+from audit_analytics.detect._group import MAX_DAY_HOURS, CountGroup
 from audit_analytics.detect._panel import by_day
 from audit_analytics.detect._rows import Rows
 from audit_analytics.detect._scores import AppDays, count_windows, judge_nothing, score_apps
 from audit_analytics.detect._spans import SPANS
 from audit_analytics.detect._surprise import Surprise
 from audit_analytics.detect._windows import Rated, choose_windows, rate_windows
-from audit_analytics.detect.groups import CountGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,9 +43,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from audit_analytics.detect._group import AppGroup
     from audit_analytics.detect._novelty import Novelty
     from audit_analytics.detect._panel import Panel
-    from audit_analytics.detect.groups import AppGroup
 
 WHOLE_DAYS: Final = 14
 """With so many days before the report week, weeks are left out: two can be compared."""

@@ -27,6 +27,7 @@ from audit_analytics.detect._budget import (
 from audit_analytics.detect._calibrate import TINY, adjust_q
 from audit_analytics.detect._days_out import KNOWN_DAYS, is_short, judge_days_out
 from audit_analytics.detect._detectors import list_detectors
+from audit_analytics.detect._group import AppGroup
 from audit_analytics.detect._ip_days import count_ip_days, judge_ip_days
 from audit_analytics.detect._newborn import Newborns, judge_newborns
 from audit_analytics.detect._novelty import (
@@ -37,7 +38,6 @@ from audit_analytics.detect._novelty import (
 from audit_analytics.detect._scores import AppDays, count_windows, score_apps
 from audit_analytics.detect._voters import vote
 from audit_analytics.detect._windows import choose_windows, rate_windows
-from audit_analytics.detect.groups import AppGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

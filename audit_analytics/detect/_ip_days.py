@@ -13,9 +13,9 @@ import pandas as pd
 
 from audit_analytics.detect._calibrate import Calibrator
 from audit_analytics.detect._detectors import list_detectors
+from audit_analytics.detect._group import IpGroup
 from audit_analytics.detect._rows import Rows
 from audit_analytics.detect._tables import find_places, sort_words
-from audit_analytics.detect.groups import IpGroup
 
 if TYPE_CHECKING:
     from audit_analytics.detect._novelty import Novelty

@@ -15,8 +15,8 @@ import numpy as np
 from audit_analytics import schema
 from audit_analytics.detect._detector import Detector
 from audit_analytics.detect._detectors import list_detectors
+from audit_analytics.detect._group import COUNT_METHOD, CountGroup
 from audit_analytics.detect._tables import find_places
-from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.detect._detectors import find_detector
-from audit_analytics.detect.groups import AppGroup
+from audit_analytics.detect._group import AppGroup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

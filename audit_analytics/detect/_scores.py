@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit_analytics.detect._frame import WeekFrame
+from audit_analytics.detect._group import AppGroup, CountGroup, PairGroup
 from audit_analytics.detect._novelty import Novelty, score_novelty
-from audit_analytics.detect.groups import AppGroup, CountGroup, PairGroup
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

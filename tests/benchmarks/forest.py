@@ -22,7 +22,7 @@ from detection import parse_seeds
 from detection_worlds import World, load_worlds
 
 from audit_analytics.detect import list_detectors
-from audit_analytics.detect.groups import AppGroup
+from audit_analytics.detect._group import AppGroup
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings

@@ -18,7 +18,7 @@ from audit_analytics.deliver._card import build_card
 from audit_analytics.deliver._message import build_message
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.detect._attack import TECHNIQUES
-from audit_analytics.detect.groups import CountGroup
+from audit_analytics.detect._group import CountGroup
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, use_language
 from audit_analytics.report import Report, measure, render_html, tell_finding

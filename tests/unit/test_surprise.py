@@ -25,9 +25,9 @@ from audit_analytics.detect import expect_week, list_detectors
 from audit_analytics.detect._baseline import share_surprise
 from audit_analytics.detect._frame import WeekFrame
 from audit_analytics.detect._grid import build_grid
+from audit_analytics.detect._group import CountGroup
 from audit_analytics.detect._rates import outage_excess, usual_rate
 from audit_analytics.detect._surprise import Surprise, fit_daily, fit_hourly
-from audit_analytics.detect.groups import CountGroup
 from audit_analytics.detect.groups.one_api import _score_apis
 from audit_analytics.detect.groups.volume import VOL
 from audit_analytics.rollup import rollup

@@ -15,9 +15,9 @@ import pandas as pd
 from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect._baseline import expect_interval
+from audit_analytics.detect._group import ApiGroup
 from audit_analytics.detect._rates import score_classes
 from audit_analytics.detect._tables import find_places
-from audit_analytics.detect.groups import ApiGroup
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_errors, say_expected, say_when
 

@@ -12,9 +12,9 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.detect._group import BirthGroup
 from audit_analytics.detect._guidance import ASK_OWNER
 from audit_analytics.detect._reasons import MAX_P, MIN_PART, order_equals
-from audit_analytics.detect.groups import BirthGroup
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.language.wording import format_start, say_calls, say_when
 

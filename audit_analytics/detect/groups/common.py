@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from audit_analytics.cases import Hit
-from audit_analytics.detect.groups import WeekGroup
+from audit_analytics.detect._group import WeekGroup
 from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import list_names, say_when
 

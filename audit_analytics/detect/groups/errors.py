@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audit_analytics import schema
+from audit_analytics.detect._group import CountGroup
 from audit_analytics.detect._guidance import ERRORS_BENIGN, ERRORS_STEPS, ERRORS_TITLE
 from audit_analytics.detect._rates import expect_outage, find_api_failures, score_classes
-from audit_analytics.detect.groups import CountGroup
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_errors, say_expected, say_when
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from audit_analytics.detect._group import IP_METHOD, IpGroup
 from audit_analytics.detect._guidance import (
     SHARED_BENIGN,
     SHARED_STEPS,
@@ -11,7 +12,6 @@ from audit_analytics.detect._guidance import (
     SHARED_TITLE,
 )
 from audit_analytics.detect._ip_days import MIN_APPS
-from audit_analytics.detect.groups import IP_METHOD, IpGroup
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_apps, say_when
 

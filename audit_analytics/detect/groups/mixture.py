@@ -9,8 +9,8 @@ import pandas as pd
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect._baseline import expect_interval
+from audit_analytics.detect._group import MixtureGroup
 from audit_analytics.detect._guidance import ASK_OWNER
-from audit_analytics.detect.groups import MixtureGroup
 from audit_analytics.language import _, mark, say_number
 from audit_analytics.language.wording import say_when
 

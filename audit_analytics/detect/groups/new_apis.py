@@ -8,8 +8,8 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.detect._group import PAIR_METHOD, PairGroup, new_pairs
 from audit_analytics.detect._guidance import ROTATE
-from audit_analytics.detect.groups import PAIR_METHOD, PairGroup, new_pairs
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.language.wording import format_start, say_apis
 

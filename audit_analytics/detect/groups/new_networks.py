@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from audit_analytics.cases import Hit
+from audit_analytics.detect._group import PAIR_METHOD, PairGroup, new_pairs
 from audit_analytics.detect._guidance import (
     NETWORK_BENIGN,
     NETWORK_STEPS,
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.detect.groups import PAIR_METHOD, PairGroup, new_pairs
 from audit_analytics.language import _, join_sentences, label_entity, mark, ngettext
 from audit_analytics.language.wording import format_start, list_names, say_beat, say_calls
 

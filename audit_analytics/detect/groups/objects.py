@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from audit_analytics.detect._group import OBJECT_METHOD, CountGroup
 from audit_analytics.detect._guidance import ASK_OWNER, BACKFILL, ROTATE
 from audit_analytics.detect._spans import name_objects
 from audit_analytics.detect._surprise import score_counts
-from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from audit_analytics.dates.buckets import HOURS_PER_DAY
 from audit_analytics.detect._baseline import count_surprise
+from audit_analytics.detect._group import CountGroup
 from audit_analytics.detect._guidance import ASK_OWNER, BACKFILL
 from audit_analytics.detect._surprise import fit_daily, fit_hourly, pick_daily
-from audit_analytics.detect.groups import CountGroup
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when, show_api
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect.groups import WeekGroup
+from audit_analytics.detect._group import WeekGroup
 from audit_analytics.language import label_entity, mark, ngettext
 from audit_analytics.language.wording import list_names
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics import schema
+from audit_analytics.detect._group import COUNT_METHOD, CountGroup
 from audit_analytics.detect._guidance import SENSITIVE_BENIGN, SENSITIVE_STEPS
-from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from audit_analytics.detect._group import OBJECT_METHOD, CountGroup
 from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect._spans import name_objects, score_spans
-from audit_analytics.detect.groups import OBJECT_METHOD, CountGroup
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_expected, say_when
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from audit_analytics.detect._group import COUNT_METHOD, CountGroup
 from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
 from audit_analytics.detect._rates import usual_rate
 from audit_analytics.detect._surprise import fit_hourly, score_hours
-from audit_analytics.detect.groups import COUNT_METHOD, CountGroup
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_expected, say_times, say_when
 

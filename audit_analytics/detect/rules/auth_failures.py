@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect._guidance import SHARED_STEPS, SHARED_TECHNIQUES
-from audit_analytics.detect._places import count_places
 from audit_analytics.detect._stuffing import StuffingThresholds, find_stuffing
-from audit_analytics.detect._tables import SECOND
+from audit_analytics.detect._tables import SECOND, count_places
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.language.wording import say_apps, say_times, say_when

@@ -30,8 +30,7 @@ from audit_analytics.detect._guidance import (
     SHARED_TECHNIQUES,
     SHARED_TITLE,
 )
-from audit_analytics.detect._places import count_places
-from audit_analytics.detect._tables import SECOND, cut, is_known
+from audit_analytics.detect._tables import SECOND, count_places, cut, is_known
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_apps, say_when
