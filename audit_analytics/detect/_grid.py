@@ -183,8 +183,8 @@ def find_whole_days(
     Returns
     -------
     pandas.DatetimeIndex
-        Starts of the local days between the log's first and last hour, those with an hour that
-        :func:`_find_missing` finds left out; UTC.
+        Starts of the local days between the log's first and last hour, UTC; those of which an hour
+        is missing are left out, as in a grid.
     """
     if calls_at.empty:
         return pd.DatetimeIndex([], tz="UTC")

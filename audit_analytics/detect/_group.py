@@ -222,7 +222,7 @@ class ApiGroup(Detector):
     ----------
     scored : callable
         ``scored(frame: WeekFrame) -> list of Surprise`` over a panel of APIs, see
-        :func:`audit_analytics.detect._api_days.build_api_panel`.
+        :func:`audit_analytics.detect._api_days._build_api_panel`.
     explained : callable
         ``explained(detection, case) -> iterator of Hit``.
     """
