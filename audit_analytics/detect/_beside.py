@@ -1,20 +1,44 @@
 """A log that knows nothing of what was before: its apps are calibrated on each other.
 
 Hours or days of a log are all there is of an incident that somebody cut out, or of a tool's first
-day. Nothing in it has a past, but the apps are beside each other: what the others let expect of an
-app is known, and how far they are from it themselves. That says little, and does not say more than
-it knows. Few apps are no sample of a tenant: who cuts a log out of an incident takes those that
-have a part in it. Such as were left out stand beside them, so that half of the few can be told.
+day. Nothing in it has a past, but
+
+- the log has parts: days, or, where there are too few of them, some hours each. What an app did in
+  its other parts lets expect what it does in one, as days do of a young app. Who called already
+  when the log began is taken to have been itself then, and what it did later speaks of that as well;
+  who came later is judged by what it did before. So a job that fails from the first hour to the
+  last, or one that calls ten times as often as all the others, is no news; one that begins to is.
+- the apps are beside each other: what the others let expect of an app is known, and how far they are
+  from it themselves. That says little, and does not say more than it knows. Few apps are no sample
+  of a tenant: who cuts a log out of an incident takes those that have a part in it. Such as were
+  left out stand beside them, so that half of the few can be told.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from audit_analytics.dates.buckets import HOURS_PER_DAY
+from audit_analytics.detect._first_days import FirstDays, describe_days
+from audit_analytics.detect._panel import by_day
+from audit_analytics.detect._random_effects import Prediction, fit_spreads, predict, score
+
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
+
+    from audit_analytics.detect._grid import Grid
+    from audit_analytics.detect._panel import Panel
+
+LEAST_PARTS: Final = 6
+"""Parts of a log that know what is usual. They are as long as there are so many of them: an hour
+alone tells an app that works now and then from nobody."""
+
+MASKED: Final = 100
+"""Of so many apps one that is far out hides itself, where it is among those it is compared with."""
 
 LEAST_APPS: Final = 5
 """Fewer do not say how apps differ."""
@@ -28,6 +52,75 @@ FULL: Final = 50
 TESTS: Final = 8
 """Of the numbers of an app about so many are independent tests. What has p = 0.2 then lies outside
 of the interval that 95 % of such days lie in."""
+
+
+def judge_beside(
+    panel: Panel, by_ip: pd.DataFrame
+) -> tuple[FirstDays, dict[str, Prediction], NDArray[np.float64], NDArray[np.float64]]:
+    """Judge the parts of the days of every app; of each day the most unusual one stands for it.
+
+    Returns what the days are like, what was expected, and p and the farthest scores as
+    :func:`rate_beside` does. `by_ip` is over the whole log.
+    """
+    grid = panel.grid
+    hours = np.flatnonzero(panel.counts["calls"].any(axis=0))
+    first, last = (int(hours[0]), int(hours[-1])) if len(hours) else (0, len(grid.day) - 1)
+    part = _part_days(grid, first=first, last=last)
+    parted = replace(panel, grid=replace(grid, day=part))
+    found = describe_days(parted, by_ip)
+    begin = part[np.clip(panel.first_hour, 0, len(part) - 1)]
+    predicted = _predict_beside(found, begin, always=begin == part[first])
+    p, far = rate_beside(score(found, predicted, found.active))
+    active = by_day(panel.counts["calls"], grid.day) > 0
+    chosen = _choose_parts(grid.day[parted.grid.first_hour], p.min(axis=2), far, len(active.T))
+    row = np.arange(len(active))[:, None]
+    days = FirstDays(
+        **{
+            kind: {name: values[row, chosen] for name, values in getattr(found, kind).items()}
+            for kind in ("scale", "observed", "supported", "start", "hours")
+        },
+        active=active,
+    )
+    expected = {
+        name: Prediction(mean[row, chosen], sd[row, chosen])
+        for name, (mean, sd) in predicted.items()
+    }
+    return days, expected, p[row, chosen], far[row, chosen]
+
+
+def _part_days(grid: Grid, *, first: int, last: int) -> NDArray[np.intp]:
+    """Return the part of the log each hour lies in; days before it are one, days are never joined."""
+    lengths = [n for n in range(1, HOURS_PER_DAY + 1) if HOURS_PER_DAY % n == 0]
+    length = max((n for n in lengths if (last - first + 1) / n >= LEAST_PARTS), default=1)
+    of_day = np.arange(len(grid.day)) - grid.first_hour[grid.day]
+    begins = (of_day == 0) | ((of_day % length == 0) & (np.arange(len(grid.day)) >= first))
+    return np.cumsum(begins) - 1
+
+
+def _choose_parts(
+    day: NDArray[np.intp], p: NDArray[np.float64], far: NDArray[np.float64], days_count: int
+) -> NDArray[np.intp]:
+    """Return of each day the part with the least p, the farthest of equals: (n_apps, n_days)."""
+    chosen = np.empty((len(p), days_count), dtype=np.intp)
+    for number in range(days_count):
+        parts = np.flatnonzero(day == number)
+        least = p[:, parts] == p[:, parts].min(axis=1, keepdims=True)
+        chosen[:, number] = parts[np.where(least, far[:, parts], -1.0).argmax(axis=1)]
+    return chosen
+
+
+def _predict_beside(
+    found: FirstDays, begin: NDArray[np.intp], *, always: NDArray[np.bool_]
+) -> dict[str, Prediction]:
+    """Return what all others, and its own other parts, let expect of each app."""
+    predicted = predict(found, fit_spreads(found, found.active), found.active, begin, always=always)
+    for app in range(len(begin) if len(begin) <= MASKED else 0):
+        others = found.active.copy()
+        others[app] = False
+        spreads = fit_spreads(found, others)
+        for name, own in predict(found, spreads, found.active, begin, always=always).items():
+            predicted[name].mean[app], predicted[name].sd[app] = own.mean[app], own.sd[app]
+    return predicted
 
 
 def rate_beside(

@@ -146,7 +146,7 @@ def _score_day(
 
     scores, windows = leave_out(day, groups)
     first = max(day - max(SPANS) + 1, int(np.flatnonzero(~panel.grid.unlogged)[0]))
-    if (~panel.grid.unlogged).sum() - (day - first + 1) < OTHER_DAYS:
+    if first > day or (~panel.grid.unlogged).sum() - (day - first + 1) < OTHER_DAYS:
         return scores, windows
     adding = [g for g in groups if isinstance(g, CountGroup) and max(g.units) > MAX_DAY_HOURS]
     over_days, spans = leave_out(first, adding)

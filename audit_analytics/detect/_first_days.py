@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.dates.buckets import SLOTS_COUNT
+from audit_analytics.dates.buckets import HOURS_PER_DAY, SLOTS_COUNT
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS
 from audit_analytics.detect._panel import by_day
 from audit_analytics.detect._rates import OUTCOME_WEIGHT
@@ -60,8 +60,10 @@ class FirstDays:
     observed: dict[str, NDArray[np.float64]]
     # where each metric reaches its least count; (n_apps, n_days)
     supported: dict[str, NDArray[np.bool_]]
-    # of each metric that stands for an hour: which, as a position in the grid; (n_apps, n_days)
-    hour: dict[str, NDArray[np.intp]]
+    # of each metric: the first of the hours it counts, as a position in the grid, and how many
+    # these are: the day, or its largest hour; (n_apps, n_days)
+    start: dict[str, NDArray[np.intp]]
+    hours: dict[str, NDArray[np.intp]]
     active: NDArray[np.bool_]  # days with a call; (n_apps, n_days)
 
 
@@ -100,11 +102,15 @@ def describe_days(panel: Panel, by_ip: pd.DataFrame) -> FirstDays:
     rated = dict(observed)
     rated["errors_hour"] = per_hour["errors_hour"][1][at, hour["errors_hour"]]
     rated["errors_day"] = observed["errors_day"] ** 2 / np.maximum(observed["calls_day"], 1.0)
+    shape = observed["calls_day"].shape
+    whole = [np.broadcast_to(values, shape) for values in (grid.first_hour, grid.day_hours)]
+    one = np.ones(shape, dtype=np.intp)
     return FirstDays(
         scale={name: np.log1p(rated[name]) for name in METRICS},
         observed=observed,
         supported={name: rated[name] >= metric.least for name, metric in METRICS.items()},
-        hour=hour,
+        start={name: hour.get(name, whole[0]) for name in METRICS},
+        hours={name: one if name in hour else whole[1] for name in METRICS},
         active=observed["calls_day"] > 0,
     )
 
@@ -184,4 +190,7 @@ def _is_alone(calls: pd.DataFrame, grid: Grid) -> NDArray[np.bool_]:
     second.index = begun.loc[second.index, "place"]
     is_first = calls["place"].map(first["app"]) == calls["app"]
     other = calls["place"].map(first["day"]).mask(is_first, calls["place"].map(second))
-    return np.asarray(~(other < np.maximum(calls["day"], grid.began_day + MIN_HISTORY_DAYS)))
+    grown = grid.began + MIN_HISTORY_DAYS * HOURS_PER_DAY
+    last = len(grid.day) - 1
+    until = grid.day[np.clip(grown, 0, last)] + (grown > last)
+    return np.asarray(~(other < np.maximum(calls["day"], until)))

@@ -4,14 +4,10 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
 
 - Every day of it is described by a few numbers, see :mod:`audit_analytics.detect._first_days`,
   each as log(1 + count).
-- How such a number is spread over the tenant is known: a variance t between the apps around a
-  mean m, and a variance s between the days of one app. That is a random-effects model; what it
-  predicts of an app with k active days behind it, of mean x, is its best linear unbiased predictor
-  (Robinson 1991, Statistical Science 6(1), 15-32): mean (m/t + k x/s) / (1/t + k/s), variance
-  s + 1 / (1/t + k/s). So a first day is compared with the tenant, widely, and each further one
-  more with the app itself. A tenant of a few apps does not know how apps differ: t is shrunk
-  towards a factor of e, as if three more apps had been seen.
-- The score, -log10 of the upper tail of that normal distribution, is calibrated like those of
+- What the tenant and the app's days so far let expect of it, and how far from that a day is, says
+  :mod:`audit_analytics.detect._random_effects`. So a first day is compared with the tenant, widely,
+  and each further one more with the app itself.
+- The score, -log10 of the upper tail of what is expected, is calibrated like those of
   every other group. As births are few, every app of every past week stands in for one: it is
   judged as if it had been born that Monday. The births that there really were correct that:
   p = (#{as unusual among them} + 30 p) / (#{births} + 30). Where new apps begin with a bulk
@@ -22,28 +18,26 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
   see :attr:`Newborns.units`, and not those there were.
 
 A log too short for anybody to be compared with an own past is judged in this way as a whole. Where
-it knows too few earlier days to calibrate on, the apps are calibrated on each other: p is the share
-of them with a day as far from what all the others let expect.
+it knows too few earlier days to calibrate on, the apps are calibrated on each other, see
+:mod:`audit_analytics.detect._beside`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import scipy  # not scipy.stats: who reads settings alone need not wait for it
 
-from audit_analytics.detect._beside import LEAST_APPS, rate_beside
+from audit_analytics.detect._beside import LEAST_APPS, judge_beside
 from audit_analytics.detect._calibrate import Calibrator, rate_groups, rate_weeks
-from audit_analytics.detect._first_days import METRICS, FirstDays, describe_days
+from audit_analytics.detect._first_days import METRICS, describe_days
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS
 from audit_analytics.detect._panel import by_day
+from audit_analytics.detect._random_effects import fit_spreads, predict, score
 from audit_analytics.detect._rows import stack_weeks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
     from numpy.typing import NDArray
 
@@ -61,11 +55,6 @@ UNBORN: Final = 0.75
 days know less than it says (logs of ten days, six seeds: of cases with E below 5 such apps had 2.5
 a week, their share of the budget lets expect 0.8; so 1.3)."""
 
-PRIOR_APPS: Final = 3.0
-PRIOR_BETWEEN: Final = 1.0
-PRIOR_WITHIN: Final = 0.25
-"""Apps differ by a factor of e, days of an app by half of that, where too few are known to tell."""
-
 MOST_HOURS: Final = 6
 """A birth later in the day makes a first day that says little of the second one."""
 
@@ -73,9 +62,6 @@ SURGE_SDS: Final = 3.0
 """So many standard deviations above what is usual, and one birth, chance brings."""
 
 INTERVAL_SDS: Final = 1.96
-
-MASKED: Final = 100
-"""Of so many apps one that is far out hides itself, where it is among those it is compared with."""
 
 ORDINARY: Final = 0.3
 """A day this probable is none to be told of an app that was here before."""
@@ -95,8 +81,11 @@ class Newborns:
     expected: dict[str, NDArray[np.float64]]
     low: dict[str, NDArray[np.float64]]
     high: dict[str, NDArray[np.float64]]
-    # of each metric that stands for an hour: which, as a position in the grid; (n_apps, n_days)
-    hour: dict[str, NDArray[np.intp]]
+    # of each metric: the first of the hours it counts, as a position in the grid, and how many
+    # these are; (n_apps, n_days)
+    start: dict[str, NDArray[np.intp]]
+    hours: dict[str, NDArray[np.intp]]
+    parted: bool  # whether parts of the log's days stand for them
     # -log10 of what the fitted tail says, beyond the floor of the calibration: orders equals;
     # (n_apps, n_days)
     far: NDArray[np.float64]
@@ -159,21 +148,6 @@ class Newborns:
         return replace(self, tested=self.tested & kept, p=p, far=far)
 
 
-class _Spread(NamedTuple):
-    """How a metric is spread over the tenant: m, t and s."""
-
-    mean: float
-    between: float
-    within: float
-
-
-class _Prediction(NamedTuple):
-    """What is expected of each day of an app, on the scale of the logarithms."""
-
-    mean: NDArray[np.float64]
-    sd: NDArray[np.float64]
-
-
 def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_]) -> Newborns:
     """Judge the days of the apps that are not `judged` by their own past.
 
@@ -187,32 +161,31 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
     # the rest of a day is no example of what the next one, a whole one, will be
     begin = born + (first_hour - grid.first_hour[born] > MOST_HOURS)
     taught = found.active & (by_day(panel.weights(0), grid.day) > 0)
-    spreads = {name: _fit(scale, taught) for name, scale in found.scale.items()}
+    spreads = fit_spreads(found, taught)
     past = {}
     for week in grid.weeks:
         monday = np.full(len(panel.apps), grid.days(week)[0])
-        expected = _predict(found, spreads, taught, np.maximum(monday, begin))
-        past[week] = _score(found, expected, taught)[:, grid.days(week)]
+        expected = predict(found, spreads, taught, np.maximum(monday, begin))
+        past[week] = score(found, expected, taught)[:, grid.days(week)]
     reference, rows = stack_weeks(past, len(METRICS))
     log_began = born.min(initial=first_day)
     old = (born - log_began >= MIN_HISTORY_DAYS)[:, None]
     weeks_past = len([w for w in grid.weeks if grid.days(w)[0] - log_began >= MIN_HISTORY_DAYS])
     days = np.arange(len(grid.day_hours))
-    enough = len(reference) >= MIN_REFERENCE
-    if enough:
+    parted = len(reference) < MIN_REFERENCE
+    if not parted:
         real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
-        predicted = _predict(found, spreads, found.active, begin)
-        now = _score(found, predicted, found.active)
+        predicted = predict(found, spreads, found.active, begin)
+        now = score(found, predicted, found.active)
         cells, joint, far = _rate_by_past(reference, rows, now, real)
         joint = joint if weeks_past else joint**UNBORN
     else:
-        predicted = _predict_beside(found, begin)
-        cells, far = rate_beside(_score(found, predicted, found.active))
+        found, predicted, cells, far = judge_beside(panel, by_ip)
         joint = cells.min(axis=2)
-        enough = int(found.active.any(axis=1).sum()) >= LEAST_APPS
 
     week = days >= first_day
     called = found.active[:, week].any(axis=1)
+    enough = not parted or int(found.active.any(axis=1).sum()) >= LEAST_APPS
     tested = (found.active & ~judged[:, None])[:, week] & enough
     named = {name: cells[:, :, g] for g, name in enumerate(METRICS)} | {"joint": joint}
 
@@ -229,7 +202,9 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
         expected=show(0.0),
         low=show(-INTERVAL_SDS),
         high=show(INTERVAL_SDS),
-        hour={name: hours[:, week] for name, hours in found.hour.items()},
+        start={name: first[:, week] for name, first in found.start.items()},
+        hours={name: hours[:, week] for name, hours in found.hours.items()},
+        parted=parted,
         far=np.where(tested, far[:, week], 0.0),
         born=old[:, 0],
         this_week=old[:, 0] & (born >= first_day) & called,
@@ -249,76 +224,10 @@ def _rate_by_past(
     past_p = rate_weeks(reference, rows.week)
     calibrator = Calibrator.of_weeks(-np.log10(past_p.min(axis=1)), rows)
     p = rate_groups(reference, now.reshape(-1, len(METRICS)))
-    score = -np.log10(p.min(axis=1))
-    joint = np.maximum(calibrator.rate(score), calibrator.floor).reshape(now.shape[:2])
-    far = -np.log10(calibrator.extrapolate(score)).reshape(now.shape[:2])
+    least = -np.log10(p.min(axis=1))
+    joint = np.maximum(calibrator.rate(least), calibrator.floor).reshape(now.shape[:2])
+    far = -np.log10(calibrator.extrapolate(least)).reshape(now.shape[:2])
     ranked = np.sort(np.where(real, joint, 1.0).min(axis=1)[real.any(axis=1)])
     joint = np.searchsorted(ranked, joint, side="right") + STAND_INS * joint
     cells = np.maximum(p, 1.0 / (100.0 * max(len(reference), 1))).reshape(now.shape)
     return cells, joint / (len(ranked) + STAND_INS), far
-
-
-def _fit(scale: NDArray[np.float64], taught: NDArray[np.bool_]) -> _Spread:
-    days = taught.sum(axis=1)
-    known = days > 0
-    apps = int(known.sum())
-    if not apps:
-        return _Spread(0.0, PRIOR_BETWEEN, PRIOR_WITHIN)
-    own = (scale * taught).sum(axis=1)[known] / days[known]
-    squares = ((scale[known] - own[:, None]) ** 2 * taught[known]).sum()
-    free = (days[known] - 1).sum()
-    within = (squares + PRIOR_APPS * PRIOR_WITHIN) / (free + PRIOR_APPS)
-    between = ((own - own.mean()) ** 2).sum() + PRIOR_APPS * PRIOR_BETWEEN
-    # the tenant's mean is in doubt itself
-    between = between / (apps + PRIOR_APPS) * (1.0 + 1.0 / apps)
-    return _Spread(float(own.mean()), float(between), float(within))
-
-
-def _count_before(active: NDArray[np.bool_], begin: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return how many active days each app had before each day, from the day it begins."""
-    since = active & (np.arange(active.shape[1]) >= begin[:, None])
-    return np.asarray(np.cumsum(since, axis=1) - since, dtype=np.intp)
-
-
-def _predict(
-    found: FirstDays,
-    spreads: Mapping[str, _Spread],
-    active: NDArray[np.bool_],
-    begin: NDArray[np.intp],
-) -> dict[str, _Prediction]:
-    """Return what the tenant, and its own days before, let expect of each day of each app."""
-    since = active & (np.arange(active.shape[1]) >= begin[:, None])
-    before = _count_before(active, begin)
-    predicted = {}
-    for name, spread in spreads.items():
-        own = found.scale[name] * since
-        precision = 1.0 / spread.between + before / spread.within
-        own_before = np.cumsum(own, axis=1) - own
-        mean = (spread.mean / spread.between + own_before / spread.within) / precision
-        predicted[name] = _Prediction(mean, np.sqrt(spread.within + 1.0 / precision))
-    return predicted
-
-
-def _predict_beside(found: FirstDays, begin: NDArray[np.intp]) -> dict[str, _Prediction]:
-    """Return the same where nobody has a past: of each app by all others."""
-    every = {name: _fit(scale, found.active) for name, scale in found.scale.items()}
-    predicted = _predict(found, every, found.active, begin)
-    for app in range(len(begin) if len(begin) <= MASKED else 0):
-        others = found.active.copy()
-        others[app] = False
-        spreads = {name: _fit(scale, others) for name, scale in found.scale.items()}
-        for name, own in _predict(found, spreads, found.active, begin).items():
-            predicted[name].mean[app], predicted[name].sd[app] = own.mean[app], own.sd[app]
-    return predicted
-
-
-def _score(
-    found: FirstDays, predicted: Mapping[str, _Prediction], active: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return scores of shape (n_apps, n_days, n_metrics), NaN on days without a call."""
-    scores = []
-    for name in METRICS:
-        mean, sd = predicted[name]
-        score = -scipy.stats.norm.logsf((found.scale[name] - mean) / sd) / np.log(10.0)
-        scores.append(np.where(active, np.where(found.supported[name], score, 0.0), np.nan))
-    return np.stack(scores, axis=2)

@@ -1,13 +1,15 @@
 """Logs of a day or an hour: nobody has a past, but the apps are beside each other."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tenant import DAY, HOUR, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
-from audit_analytics.detect._beside import LEAST_APPS, LEFT_OUT, rate_beside
+from audit_analytics.detect._beside import LEAST_APPS, LEFT_OUT, _part_days, rate_beside
+from audit_analytics.detect._grid import Grid
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
@@ -64,6 +66,48 @@ def test_apps_of_which_none_does_anything_much_were_compared_all_the_same():
     detection = judge(*few).detection
     assert detection.judged.sum() == LEAST_APPS
     assert not judge(*few[1:]).detection.judged.any()
+
+
+HABITS = {
+    "fails from the first hour to the last": {"count": 8, "outcome": "permission"},
+    "calls twenty times as often": {"count": 60},
+    "calls from where nobody else does": {"count": 30, "ip": "198.51.100.7"},
+}
+
+
+@pytest.mark.parametrize("name", HABITS)
+@pytest.mark.parametrize("hours", [8, 24, 72])
+def test_what_an_app_does_all_along_is_no_news_and_what_it_begins_is(name, hours):
+    at = [NOON + n * HOUR for n in range(-hours // 2, hours - hours // 2)]
+    given = {**HABITS[name]}
+    count = given.pop("count")
+    always = [calls("cli_habit", spread(hour, count), **given) for hour in at]
+    begins = [calls("cli_begins", spread(hour, 2), ip="10.0.0.2") for hour in at]
+    begins += [calls("cli_begins", spread(at[-2], 4 * count, over=HOUR / 2), **given)]
+    data = judge(quiet_tenant(), *always, *begins, since=at[0], until=at[-1] + HOUR)
+    assert data.findings[0].entity == "cli_begins"
+    assert "cli_habit" not in [finding.entity for finding in data.findings]
+
+
+def test_the_hours_are_told_in_which_it_began():
+    data = judge(quiet_tenant(), calls("cli_03", spread(NOON, 400, over=HOUR / 4), api=READ))
+    found = data.findings[0]
+    assert "between 12:00 and 13:00" in found.sentence
+    assert "by its other hours and the other apps" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "parts"), [(30, 34, 5), (24, 47, 6), (24, 95, 6), (30, 101, 7), (0, 167, 7)]
+)
+def test_a_log_has_six_parts_or_as_many_as_it_has_hours(first, last, parts):
+    hours = pd.date_range(MIDNIGHT, periods=8 * 24, freq="h")
+    zero = np.zeros(len(hours), dtype=int)
+    grid = Grid(hours, slot=zero, day=np.arange(len(hours)) // 24, week=zero, gap=zero > 0)
+    part = _part_days(grid, first=first, last=last)
+    assert part[last] - part[first] + 1 == parts
+    # what is before the log is one part a day, and no part lies in two days
+    assert (np.diff(part)[np.diff(grid.day) > 0] == 1).all()
+    assert part[first] - part[0] >= grid.day[first]
 
 
 @given(

@@ -168,7 +168,7 @@ def number_of(**seen):
     one = {"expected", "low", "high"}
     table = {name: np.array([[seen.get(name, (0, 1.0))[0]]], dtype=float) for name in METRICS}
     p = {name: np.array([[seen.get(name, (0, 1.0))[1]]]) for name in METRICS}
-    hour = {name: np.zeros((1, 1), int) for name in METRICS if METRICS[name].hourly}
+    one_hour = {name: np.ones((1, 1), int) for name in METRICS}
     true = np.ones((1, 1), dtype=bool)
     counted = {"this_week": ~true[0], "births_past": 0, "weeks_past": 3, "apps_count": 1}
     found = Newborns(
@@ -176,7 +176,9 @@ def number_of(**seen):
         p,
         table,
         **dict.fromkeys(one, table),
-        hour=hour,
+        start=one_hour,
+        hours=one_hour,
+        parted=False,
         far=table["apis"],
         born=true[0],
         **counted,

@@ -12,6 +12,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.detect._first_days import METRICS
 from audit_analytics.detect._group import BirthGroup
 from audit_analytics.detect._guidance import ASK_OWNER
 from audit_analytics.detect._reasons import MAX_P, MIN_PART, order_equals
@@ -45,43 +46,45 @@ class _Told(NamedTuple):
 FAILING: Final = {"outcome": schema.ERROR_OUTCOMES}
 SENSITIVE: Final = {"severity": schema.SENSITIVE}
 TOLD: Final = {
-    "failed_apis": _Told("error_burst", mark("distinct APIs failing in a day"), FAILING, "calls"),
+    "failed_apis": _Told(
+        "error_burst", mark("distinct APIs failing in these hours"), FAILING, "calls"
+    ),
     "errors_hour": _Told("error_burst", mark("errors in an hour"), FAILING, "calls"),
-    "errors_day": _Told("error_burst", mark("errors in a day"), FAILING, "calls"),
+    "errors_day": _Told("error_burst", mark("errors in these hours"), FAILING, "calls"),
     "sensitive_quiet": _Told(
         "sensitive_api",
-        mark("calls of sensitive APIs in the quiet hours of a day"),
+        mark("calls of sensitive APIs when few apps call"),
         SENSITIVE,
         "sensitive",
     ),
     "sensitive": _Told(
-        "sensitive_api", mark("calls of sensitive APIs in a day"), SENSITIVE, "sensitive"
+        "sensitive_api", mark("calls of sensitive APIs in these hours"), SENSITIVE, "sensitive"
     ),
-    "alone": _Told("unusual_ip", mark("calls in a day from networks of no other app"), {}, "calls"),
+    "alone": _Told(
+        "unusual_ip", mark("calls in these hours from networks of no other app"), {}, "calls"
+    ),
     "own_apis": _Told(
-        "new_api", mark("distinct APIs in a day that no other app uses"), {}, "calls"
+        "new_api", mark("distinct APIs in these hours that no other app uses"), {}, "calls"
     ),
-    "apis": _Told("new_api", mark("distinct APIs in a day"), {}, "calls"),
+    "apis": _Told("new_api", mark("distinct APIs in these hours"), {}, "calls"),
     "token": _Told(
         "volume", mark("token requests in an hour"), {"category": ("token_issuance",)}, "token"
     ),
     "objects": _Told("volume", mark("distinct objects in an hour"), {}, "objects"),
     "calls_hour": _Told("volume", mark("calls in an hour"), {}, "calls"),
-    "calls_day": _Told("volume", mark("calls in a day"), {}, "calls"),
+    "calls_day": _Told("volume", mark("calls in these hours"), {}, "calls"),
 }
 """The numbers, the more telling first."""
 
 
 def _explain(detection: Detection, app: int) -> Hit:
     found, grid = detection.newborns, detection.panel.grid
-    app_id, days = str(detection.panel.apps[app]), grid.days(0)
+    app_id = str(detection.panel.apps[app])
     name = _choose_number(found, app)
     if found.this_week[app] and found.weeks_past and found.p[name][app].min() > MAX_P:
         return _tell_birth(detection, app)
     told, day = TOLD[name], int(found.p[name][app].argmin())
-    first, hours = int(grid.first_hour[days[day]]), int(grid.day_hours[days[day]])
-    if name in found.hour:
-        first, hours = int(found.hour[name][app, day]), 1
+    first, hours = int(found.start[name][app, day]), int(found.hours[name][app, day])
     return Hit(
         detector="BIRTH",
         kind=told.kind,
@@ -100,6 +103,7 @@ def _explain(detection: Detection, app: int) -> Hit:
             "hours": hours,
             "metric": told.metric,
             "born": bool(found.born[app]),
+            "parted": found.parted,
         },
         where={"app_id": (app_id,), **told.where},
     )
@@ -140,16 +144,16 @@ def _choose_number(found: Newborns, app: int) -> str:
         name: p
         for name, p in clear.items()
         if (failing or name != "failed_apis")
-        and (name in DISTINCT or counts[name] >= MIN_PART * counts.get(_whole(found, name), 0.0))
+        and (name in DISTINCT or counts[name] >= MIN_PART * counts.get(_whole(name), 0.0))
     }
     if not telling:
         return min(least, key=lambda name: least[name])
     return order_equals(telling, lambda name, _: list(TOLD).index(name))[0]
 
 
-def _whole(found: Newborns, name: str) -> str:
+def _whole(name: str) -> str:
     """Return what a number is a part of."""
-    return "calls_hour" if name in found.hour else "calls_day"
+    return "calls_hour" if METRICS[name].hourly else "calls_day"
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -172,6 +176,11 @@ def _say(hit: Hit, who: str, zone: str) -> str:
     if hit.facts["born"]:
         return _(
             "A new app's first days: {entity} {what} {when}; new apps here come to {low} to {high}.",
+            **values,
+        )
+    if hit.facts["parted"]:
+        return _(
+            "{entity} {what} {when}; by its other hours and the other apps {low} to {high} were expected.",
             **values,
         )
     return _(
