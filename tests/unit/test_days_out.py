@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tenant import DAY, WEEK, calls, local, make_events, spread
+from tenant import DAY, HOUR, WEEK, calls, local, make_events, spread
 
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week, run_week
@@ -49,6 +49,15 @@ def test_what_is_unusual_for_an_app_of_ten_days_is_found_and_named(more, detecto
     assert (first.entity, first.expected_per_week < 2) == ("cli_03", True)
     assert detector in first.detectors
     assert "BIRTH" not in first.detectors
+
+
+@pytest.mark.parametrize("hours", [36, 60, 90])
+def test_a_log_may_begin_in_the_middle_of_its_week(hours):
+    events = make_events(*tenant(days=7), burst("cli_03", "2026-11-14 12:00"))
+    events = events[events["at"] >= WEEK.start_at + hours * HOUR]
+    found = judge_week(count_log(events, Settings()), settings=Settings())
+    assert found.week == WEEK
+    assert found.findings[0].entity == "cli_03"
 
 
 def test_several_attacks_do_not_pass_for_the_way_of_the_tenant():
