@@ -14,7 +14,7 @@ from audit_analytics.dates.weeks import Week, choose_report_week, find_begin, pa
 from audit_analytics.detect._detector import T, Thresholds, choose_thresholds
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS
 from audit_analytics.detect._novelty import Novelty, find_new_apis, find_new_networks
-from audit_analytics.detect._tables import SECOND, cut, gather
+from audit_analytics.detect._tables import DAY, SECOND, cut, gather
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.language import mark
 from audit_analytics.rollup import rollup
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from audit_analytics.detect._panel import Panel
     from audit_analytics.inventory import Inventory
-
-DAY: Final = pd.Timedelta(days=1)
 
 MOST_A_WEEK: Final = 0.5
 """What ordinary weeks bring more often than every other one is no news in this one."""

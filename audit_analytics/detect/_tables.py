@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SECOND: Final = pd.Timedelta(seconds=1)
 HOUR: Final = pd.Timedelta(hours=1)
+DAY: Final = pd.Timedelta(days=1)
 WEEK: Final = pd.Timedelta(days=7)
 
 TIMES_USUAL: Final = 3.0

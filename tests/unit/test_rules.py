@@ -257,6 +257,9 @@ def test_audit_log_reading():
         calls("cli_before", [PAST], **audit),
     )
     assert about(hits) == [("cli_a", 1, True), ("cli_always", 1, False)]
+    always = calls("cli_always", [WEEK.start_at + HOUR, NOON], **audit)
+    hits = run(find_audit_access, calls("cli_begins", [NOON], **audit), always, history=False)
+    assert about(hits) == [("cli_always", 2, False), ("cli_begins", 1, True)]
 
 
 def test_a_dormant_app_wakes():

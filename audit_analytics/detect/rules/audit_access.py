@@ -1,5 +1,7 @@
 """Rule: find apps that read audit logs; it stands alone when they never did before.
 
+In a log that begins in the report week whoever reads them in its first part is taken to do so always.
+
 Examples
 --------
 >>> from audit_analytics import load
@@ -11,11 +13,11 @@ Examples
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from audit_analytics.cases import Hit
 from audit_analytics.detect._guidance import ROTATE
-from audit_analytics.detect._tables import SECOND, gather
+from audit_analytics.detect._tables import DAY, SECOND, cut, gather
 from audit_analytics.detect._uses import find_served, sum_uses
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
@@ -24,7 +26,12 @@ from audit_analytics.language.wording import say_apis, say_times, say_when
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pandas as pd
+
     from audit_analytics.detect._rule_input import RuleInput
+
+FIRST_PART: Final = 0.25
+"""Of the log, but a day at most."""
 
 
 def _say(hit: Hit, who: str, zone: str) -> str:
@@ -35,6 +42,15 @@ def _say(hit: Hit, who: str, zone: str) -> str:
         when=say_when(hit, zone),
         names=say_apis(hit.facts["apis"]),
     )
+
+
+def _find_known(data: RuleInput) -> pd.Timestamp:
+    """Return until when reading is usual."""
+    begun_at, start_at = data.begun_at, data.week.start_at
+    if begun_at < start_at:
+        return start_at
+    span = data.by_api["last_at"].max() - begun_at
+    return begun_at + min(FIRST_PART * span, DAY)
 
 
 @rule(
@@ -50,7 +66,8 @@ def _say(hit: Hit, who: str, zone: str) -> str:
 def find_audit_access(data: RuleInput) -> Iterator[Hit]:
     """Find apps that read audit logs; it stands alone when they never did before."""
     readers = data.by_api[data.by_api["category"] == "audit_access"]
-    before = set(find_served(data.before_week(readers))["app_id"].astype("str"))
+    known = cut(find_served(readers), "bucket_at", end=_find_known(data))
+    before = set(known["app_id"].astype("str"))
     week = data.in_week(readers).rename(
         columns={"calls_count": "calls", "permission_count": "denied"}
     )

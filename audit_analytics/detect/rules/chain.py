@@ -28,8 +28,7 @@ from audit_analytics.cases import Hit
 from audit_analytics.detect._detector import Thresholds
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS
 from audit_analytics.detect._guidance import ASK_OWNER, ROTATE
-from audit_analytics.detect._rule_input import DAY
-from audit_analytics.detect._tables import HOUR, SECOND, is_known, sort_words
+from audit_analytics.detect._tables import DAY, HOUR, SECOND, is_known, sort_words
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark
 from audit_analytics.language.wording import say_when, show_api

@@ -22,8 +22,7 @@ from audit_analytics import schema
 from audit_analytics.cases import Hit
 from audit_analytics.detect._detector import Thresholds
 from audit_analytics.detect._guidance import ROTATE
-from audit_analytics.detect._rule_input import DAY
-from audit_analytics.detect._tables import HOUR, is_known
+from audit_analytics.detect._tables import DAY, HOUR, is_known
 from audit_analytics.detect._uses import APP_API
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark

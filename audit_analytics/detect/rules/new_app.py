@@ -27,7 +27,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
-from audit_analytics.detect._rule_input import DAY
+from audit_analytics.detect._tables import DAY
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, mark, name_owner
 from audit_analytics.language.wording import format_start, say_apis

@@ -21,7 +21,7 @@ from audit_analytics.detect._guidance import (
     NETWORK_TECHNIQUES,
     NETWORK_TITLE,
 )
-from audit_analytics.detect._rule_input import DAY
+from audit_analytics.detect._tables import DAY
 from audit_analytics.detect.rules import rule
 from audit_analytics.language import _, label_entity, mark
 from audit_analytics.language.wording import format_start, list_names
