@@ -78,6 +78,12 @@ def chinese():
     return aa.analyze(SAMPLE, settings=aa.Settings(lang="zh"))
 
 
+def be_incomplete(data):
+    # what is missing is said of the week; each finding has a plot, which takes longest
+    del data["findings"][1:]
+    data["coverage"].update(week_status="gaps", hours_covered_count=150)
+
+
 def list_outputs(report):
     data = report.data
     message = build_message(data)
@@ -104,7 +110,7 @@ def list_outputs(report):
     [
         dict,
         lambda r: r["findings"].clear(),
-        lambda r: r["coverage"].update(week_status="gaps", hours_covered_count=150),
+        be_incomplete,
         lambda r: r["coverage"].update(week_status="empty", hours_covered_count=0),
     ],
     ids=["whole", "clean", "gaps", "empty"],

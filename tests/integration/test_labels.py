@@ -34,13 +34,26 @@ def report(log):
 
 @pytest.fixture(scope="module")
 def nameless(log):
-    pages = log / "apps.json.gz"
-    kept = pages.read_bytes()
-    pages.unlink()
-    try:
-        return aa.analyze(log)
-    finally:
-        pages.write_bytes(kept)
+    return aa.analyze(aa.load(log))
+
+
+@pytest.fixture(scope="module")
+def strange(log, report, tmp_path_factory):
+    """Return a week later's report: apps were named by a stranger, and lost a permission."""
+    hand = tmp_path_factory.mktemp("hand") / "apps.toml"
+    quoted = json.dumps(EVIL)
+    hand.write_text(
+        "".join(
+            f'[[app]]\napp_id = "{i}"\nname = {quoted}\nowner = {quoted}\ncontact = {quoted}\n'
+            for i in aa.apps.load(log).apps
+        )
+    )
+    before = json.loads(json.dumps(report.data))
+    rows = before["permissions"]["rows"]
+    gone = {"app_id": rows[0]["app_id"], "scope": "im:chat", "owner": "", "severity": "low"}
+    rows.append({**rows[0], **gone})
+    before["week"]["iso"] = "2026-W45"
+    return aa.analyze(log, apps=hand, previous=aa.Report(before, report.rejects))
 
 
 def test_every_output_names_app_and_owner(report, log, tmp_path):
@@ -141,40 +154,25 @@ def test_without_an_inventory_nothing_but_one_sentence_is_said(nameless, report)
     assert "networks" not in data["run"]["config"]
 
 
-def test_names_of_strangers_are_inert(log, tmp_path):
-    ids = list(aa.apps.load(log).apps)
-    hand = tmp_path / "apps.toml"
-    quoted = json.dumps(EVIL)
-    hand.write_text(
-        "".join(
-            f'[[app]]\napp_id = "{i}"\nname = {quoted}\nowner = {quoted}\ncontact = {quoted}\n'
-            for i in ids
-        )
-    )
-    report = aa.analyze(log, apps=hand)
-    assert EVIL[:10] in report.data["findings"][0]["name"]
-    page, text = render_html(report.data), render_markdown(report.data)
+def test_names_of_strangers_are_inert(log, strange):
+    assert EVIL[:10] in strange.data["findings"][0]["name"]
+    page, text = render_html(strange.data), render_markdown(strange.data)
     assert "<b>@all" not in page
-    assert "\u202e" not in page + text + "\n".join(report.lines())
+    assert "\u202e" not in page + text + "\n".join(strange.lines())
     assert "<b>@all" not in text.replace("\\", "").replace("`", "") or "\\<b" in text
-    message = build_message(report.data, raw_ids=True).text()
+    message = build_message(strange.data, raw_ids=True).text()
     assert "@all" not in message
     assert "http://" not in message
-    assert report.data["findings"][0]["entity"] in ids
+    assert strange.data["findings"][0]["entity"] in aa.apps.load(log).apps
 
 
-def test_a_permission_that_is_used_or_withdrawn_disappears_and_the_report_says_so(log, report):
+def test_a_permission_that_is_used_or_withdrawn_disappears_and_the_report_says_so(report, strange):
     rows = report.data["permissions"]["rows"]
     assert rows
     assert rows[0]["level"] == max(row["level"] for row in rows)
-    before = json.loads(json.dumps(report.data)) | {"week": report.data["week"]}
-    gone = {"app_id": rows[0]["app_id"], "scope": "im:chat", "owner": "", "severity": "low"}
-    before["permissions"]["rows"].append({**rows[0], **gone})
-    before["week"] = before["week"] | {"iso": "2026-W45"}
-    again = aa.analyze(log, previous=aa.Report(before, report.rejects))
-    resolved = again.data["permissions"]["resolved"]
+    resolved = strange.data["permissions"]["resolved"]
     assert [(row["scope"], row["how"]) for row in resolved] == [("im:chat", "withdrawn")]
-    assert "im:chat was withdrawn" in render_html(again.data).replace("<code>", "")
+    assert "im:chat was withdrawn" in render_html(strange.data).replace("<code>", "")
 
 
 def test_labels_of_an_app_with_no_name_are_its_id():

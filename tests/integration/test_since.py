@@ -23,8 +23,21 @@ def running(sample_events):
 
 
 @pytest.fixture(scope="module")
-def hourly(running):
-    return aa.analyze(running, since=SUNDAY).data
+def few(running):
+    """Return it of a few apps, one of which exports at night."""
+    apps = [*running["app_id"].value_counts().index[:16], "cli_a6cfee2e522c10f9"]
+    return running[running["app_id"].isin(apps)].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def hourly_report(running, sample_report):
+    last = sample_report.data | {"week": sample_report.data["week"] | {"iso": "2026-W45"}}
+    return aa.analyze(running, since=SUNDAY, previous=aa.Report(last, pd.DataFrame()))
+
+
+@pytest.fixture(scope="module")
+def hourly(hourly_report):
+    return hourly_report.data
 
 
 def test_the_week_in_progress_is_judged_and_its_rest_is_no_gap(hourly, findings_schema):
@@ -54,9 +67,9 @@ def test_only_what_went_on_since_then_is_told_with_the_same_numbers(hourly, samp
     assert len(hourly["findings"]) < len(whole) / 2
 
 
-def test_the_tables_count_only_the_hours_since_then(running):
-    data = aa.analyze(running, since=f"{SUNDAY}T04:00").data  # amid an export that began at 03:42
-    late = running[running["at"] >= pd.Timestamp(f"{SUNDAY}T04:00", tz="Asia/Shanghai")]
+def test_the_tables_count_only_the_hours_since_then(few):
+    data = aa.analyze(few, since=f"{SUNDAY}T04:00").data  # amid an export that began at 03:42
+    late = few[few["at"] >= pd.Timestamp(f"{SUNDAY}T04:00", tz="Asia/Shanghai")]
     assert data["sensitive_usage"]
     for row in data["sensitive_usage"]:
         own = late[(late["app_id"] == row["app_id"]) & (late["api"] == row["api"])]
@@ -65,26 +78,22 @@ def test_the_tables_count_only_the_hours_since_then(running):
     assert "only what went on since 2026-11-15 04:00" in render_markdown(data)
 
 
-def test_a_part_of_a_week_resolves_nothing(hourly, running, sample_report):
-    last = sample_report.data | {"week": sample_report.data["week"] | {"iso": "2026-W45"}}
-    report = aa.analyze(running, since=SUNDAY, previous=aa.Report(last, pd.DataFrame()))
-    assert report.data["compared_with"]["status"] == "compared"
-    assert len(last["findings"]) > len(hourly["findings"])
-    assert report.data["resolved"] == []
-    assert "resolved" not in " ".join(report.notes())
+def test_a_part_of_a_week_resolves_nothing(hourly_report, hourly, sample_report):
+    assert hourly["compared_with"]["status"] == "compared"
+    assert len(sample_report.data["findings"]) > len(hourly["findings"])
+    assert hourly["resolved"] == []
+    assert "resolved" not in " ".join(hourly_report.notes())
 
 
-def test_a_quiet_verdict_counts_the_apps_that_were_assessed(running):
-    few = running[running["app_id"].isin(running["app_id"].value_counts().index[:16])]
+def test_a_quiet_verdict_counts_the_apps_that_were_assessed(few):
     data = aa.analyze(few, since="1h", settings=aa.Settings(budget_per_week=1e-9)).data
     assert data["findings"] == []
     count = data["assessed"]["apps_count"]
     assert data["verdict"].startswith(f"Nothing stood out in the {count} apps that were assessed.")
 
 
-def test_since_reads_well(hourly, running):
-    text = aa.Report(hourly, pd.DataFrame())._repr_html_()
-    assert "12 of 12 hours" in text
+def test_since_reads_well(hourly_report, running):
+    assert "12 of 12 hours" in hourly_report._repr_html_()
     with pytest.raises(ConfigError, match="exclude each other"):
         aa.analyze(running, week="2026-W46", since="2h")
     with pytest.raises(DataIncompleteError, match="holds nothing after"):

@@ -1,13 +1,16 @@
 """Every notebook runs from top to bottom with nothing defined, with warnings as errors."""
 
 import re
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SAMPLE = ROOT / "data" / "sample"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+APP = re.compile(r"cli_[0-9a-f]{16}")
 FRESH = """
 %reset -f
 def begin():
@@ -40,15 +43,38 @@ def test_there_are_notebooks():
     assert NOTEBOOKS[0].name == "01_quickstart.ipynb"
 
 
+def name_apps(path):
+    """Return the apps that the cells of a notebook name."""
+    return set(APP.findall("".join(cell.source for cell in nbformat.read(path, 4).cells)))
+
+
 @pytest.fixture(scope="module")
-def run_notebook():
+def small_sample(sample_events, tmp_path_factory):
+    """Write the sample with the apps that are named or attacked, and a third of the others."""
+    folder = tmp_path_factory.mktemp("checkout") / "data" / "sample"
+    folder.mkdir(parents=True)
+    for name in ("labels.csv", "apps.json.gz"):
+        shutil.copy(SAMPLE / name, folder)
+    named = set().union(
+        *map(name_apps, NOTEBOOKS), APP.findall((folder / "labels.csv").read_text())
+    )
+    apps = sample_events["app_id"].astype("str")
+    kept = apps.isin(named) | (apps < "cli_a4")
+    sample_events[kept].to_parquet(folder / "events.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_notebook(small_sample):
     """Return a function that runs a notebook; one kernel loads pandas and its like for all."""
     # heavy, and not needed by the workers that run other tests
     from jupyter_client.manager import KernelManager  # noqa: PLC0415
     from nbclient import NotebookClient  # noqa: PLC0415
 
+    folder = small_sample.parents[1] / "notebooks"
+    folder.mkdir()
     kernel = KernelManager()
-    kernel.start_kernel(cwd=ROOT / "notebooks")
+    kernel.start_kernel(cwd=folder)
 
     def run_notebook(notebook):
         client = NotebookClient(notebook, km=kernel, timeout=900)
@@ -85,6 +111,9 @@ def test_the_committed_report_is_the_one_the_code_makes_today(sample_report):
     cells = nbformat.read(NOTEBOOKS[0], as_version=4).cells
     texts = [out.get("data", {}).get("text/plain") for c in cells for out in c.get("outputs", ())]
     assert repr(sample_report) in texts, "run tests/notebooks/run.py"
+    found = set(sample_report.findings["entity"])
+    for path in NOTEBOOKS:
+        assert name_apps(path) <= found, path.name
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -19,9 +19,8 @@ MIDNIGHT = local("2026-11-11 00:00")
 
 
 def judge(*parts, since=MIDNIGHT, until=MIDNIGHT + DAY):
-    events = make_events(*parts)
-    events = events[(events["at"] >= since) & (events["at"] < until)].reset_index(drop=True)
-    return judge_week(count_log(events, Settings()), week=WEEK.iso, settings=Settings())
+    then = (part[(part["at"] >= since) & (part["at"] < until)] for part in parts)
+    return judge_week(count_log(make_events(*then), Settings()), week=WEEK.iso, settings=Settings())
 
 
 BURSTS = {

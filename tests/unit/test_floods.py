@@ -117,19 +117,26 @@ def test_twenty_fake_apps_push_nothing_real_down_by_more_than_three(usual, colum
     assert len(worst) <= 3
 
 
-def test_a_crowd_that_sets_off_one_rule_stands_behind_and_is_counted():
+def test_a_crowd_that_sets_off_one_rule_is_counted_and_every_output_is_bounded(tmp_path):
     at = spread(NOON - DAY, 60)
     old = forge(60, spread(FIRST, 60), size=1, name="cli_old")
     daily = [old.assign(at=old["at"] + n * DAY) for n in range(35)]
     burst = forge(
         60, at, size=20, name="cli_old", api=AUDIT, severity="high", category="audit_access"
     )
-    flooded = analyze(*daily, burst)
+    denied = forge(150, spread(NOON, 150), size=40, name="cli_g", outcome="permission")
+    flooded = analyze(*daily, burst, denied)
     crowd = [f for f in flooded.data["findings"] if "cli_old" in f["entity"]]
     assert len(crowd) <= 20
     counted = [f for f in flooded.data["findings"] if f["entity"] == "rule:audit_access/app"]
     assert "40 more apps" in counted[0]["sentence"]
     assert max(ranks_of(flooded)) <= 10
+    findings = flooded.data["findings"]
+    assert len(findings) <= 100
+    assert "they are counted here, not told" in json.dumps(findings)
+    for path in flooded.write(tmp_path).values():
+        assert path.stat().st_size < 4_000_000, path.name
+    assert pd.read_csv(tmp_path / "findings.csv").shape[0] == len(findings)
 
 
 def test_the_work_for_a_finding_does_not_grow_with_the_findings_nor_with_what_is_not_shown(
@@ -176,25 +183,3 @@ def test_who_is_judged_is_bounded_and_those_of_most_days_come_first(monkeypatch)
     assert max(len(panel.apps) for panel in panels) <= 17
     assert {f"cli_{n:02d}" for n in range(12)} <= set(panels[0].apps)
     assert 0 not in ranks_of(report)
-
-
-def test_every_output_is_bounded(tmp_path):
-    fakes = [
-        forge(
-            150,
-            spread(NOON, 150),
-            size=40,
-            name="cli_f",
-            api=AUDIT,
-            severity="high",
-            category="audit_access",
-        ),
-        forge(150, spread(NOON, 150), size=40, name="cli_g", outcome="permission"),
-    ]
-    report = analyze(*fakes)
-    findings = report.data["findings"]
-    assert len(findings) <= 100
-    assert "they are counted here, not told" in json.dumps(findings)
-    for path in report.write(tmp_path).values():
-        assert path.stat().st_size < 4_000_000, path.name
-    assert pd.read_csv(tmp_path / "findings.csv").shape[0] == len(findings)

@@ -40,7 +40,7 @@ SHIPPED = Catalogue.default()
 CHANGES = ["2026-03-29", "2026-04-04", "2026-04-05", "2026-09-06", "2026-10-03", "2026-10-25"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     day=st.sampled_from(CHANGES),
@@ -132,7 +132,7 @@ def store(tmp_path):
 
 
 def test_the_counts_of_a_store_are_cut_by_the_zone_that_asks(store):
-    for zone in [*ZONES, *ZONES[::-1]]:
+    for zone in [*ZONES, "Asia/Kolkata", "UTC"]:
         assert_exact(store, zone)
 
 

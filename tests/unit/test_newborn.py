@@ -5,17 +5,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tenant import DAY, FIRST, HOUR, WEEK, calls, local, make_events, quiet_tenant, spread
+from tenant import (
+    DAY,
+    FIRST,
+    HOUR,
+    WEEK,
+    build_tenant,
+    calls,
+    local,
+    make_events,
+    quiet_tenant,
+    spread,
+)
+from test_engine import Distance
 
 from audit_analytics import load
 from audit_analytics.detect import _newborn as newborn
+from audit_analytics.detect import detect_week
 from audit_analytics.detect._first_days import METRICS
 from audit_analytics.detect._newborn import Newborns
 from audit_analytics.detect.groups.birth import _choose_number
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
+from audit_analytics.rollup import rollup
 from audit_analytics.settings import Settings
-from audit_analytics.source import read_log
 from audit_analytics.source._log import concat_events, drop_duplicates
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
@@ -62,21 +75,20 @@ BIRTHS = {
 }
 
 
-@pytest.fixture(scope="module")
-def sample():
-    return read_log(SAMPLE).events
+def is_benign(entity):
+    return entity not in {*pd.read_csv(SAMPLE / "labels.csv")["entity"], NIGHTLY_READER}
 
 
 def judge(events, *strangers):
     found = judge_week(count_log(events, Settings()), settings=Settings()).findings
-    hostile = set(pd.read_csv(SAMPLE / "labels.csv")["entity"]) | {*strangers, NIGHTLY_READER}
-    return {f.entity: f for f in found}, sum(f.entity not in hostile for f in found)
+    benign = [f for f in found if is_benign(f.entity) and f.entity not in strangers]
+    return {f.entity: f for f in found}, len(benign)
 
 
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", BIRTHS)
-def test_whatever_a_new_app_does_on_its_first_day_is_found(sample, name):
-    events = drop_duplicates(concat_events([sample, load(BIRTHS[name])]))[0]
+def test_whatever_a_new_app_does_on_its_first_day_is_found(sample_events, name):
+    events = drop_duplicates(concat_events([sample_events, load(BIRTHS[name])]))[0]
     found, benign = judge(events, YOUNG)
     assert found[YOUNG].expected_per_week < 1
     assert "BIRTH" in found[YOUNG].detectors
@@ -84,13 +96,13 @@ def test_whatever_a_new_app_does_on_its_first_day_is_found(sample, name):
     assert benign <= BENIGN_ROWS
 
 
-def test_five_new_apps_at_once_are_found_whatever_each_does(sample):
+def test_five_new_apps_at_once_are_found_whatever_each_does(sample_events):
     apps = {f"cli_young{n}": rows for n, rows in enumerate(BIRTHS.values())}
     born = [
         load([{**row, "id": f"{app}{row['id']}", "app_id": app} for row in rows])
         for app, rows in apps.items()
     ]
-    found, benign = judge(drop_duplicates(concat_events([sample, *born]))[0], *apps)
+    found, benign = judge(drop_duplicates(concat_events([sample_events, *born]))[0], *apps)
     for app in apps:
         assert found[app].expected_per_week < 1
         assert "BIRTH" in found[app].detectors
@@ -98,13 +110,13 @@ def test_five_new_apps_at_once_are_found_whatever_each_does(sample):
     assert benign <= BENIGN_ROWS
 
 
-def test_a_new_app_that_reads_staff_records_at_night_is_found(sample):
-    found, benign = judge(sample)
-    assert found[NIGHTLY_READER].sentence.startswith(
-        "A new app's first days: cli_a6330af0aebad9d5 called sensitive APIs 37 times, at hours "
-        "when few apps call, on Tue 10 Nov; new apps here come to 0 to 13."
+def test_a_new_app_that_reads_staff_records_at_night_is_found(sample_report):
+    found = sample_report.findings.set_index("entity")["sentence"]
+    assert found[NIGHTLY_READER].startswith(
+        "A new app's first days: People analytics (cli_a633…d9d5) called sensitive APIs 37 times, "
+        "at hours when few apps call, on Tue 10 Nov; new apps here come to 0 to 13."
     )
-    assert benign <= BENIGN_ROWS
+    assert sum(map(is_benign, found.index)) <= BENIGN_ROWS
 
 
 def tenant(start, *, apps=24, scale=1.0):
@@ -120,6 +132,12 @@ def tenant(start, *, apps=24, scale=1.0):
     return parts
 
 
+def detect(*parts):
+    """Judge the apps; no rule runs, and nothing is told."""
+    events = make_events(*parts)
+    return detect_week(*build_tenant(events, rollup(events)), detector=Distance())
+
+
 def test_where_new_apps_begin_with_an_import_an_import_is_no_news():
     def born(app, at, count):
         own = calls(app, spread(at, count), ip="10.0.1.1")
@@ -133,10 +151,8 @@ def test_where_new_apps_begin_with_an_import_an_import_is_no_news():
     ]
 
     def rate(*parts):
-        data = judge_week(
-            count_log(make_events(*tenant(FIRST), *parts), Settings()), settings=Settings()
-        )
-        return next(c.p for c in data.detection.cases if c.entity == "cli_now")
+        found = detect(*tenant(FIRST), *parts)
+        return next(c.p for c in found.cases if c.entity == "cli_now")
 
     assert rate(*now, *before) > 5 * rate(*now)
 
@@ -144,10 +160,9 @@ def test_where_new_apps_begin_with_an_import_an_import_is_no_news():
 def test_no_number_without_support_is_unusual():
     at = local("2026-11-11 10:00")
     tiny = calls("cli_now", spread(at, 4), outcome="permission"), calls("cli_now", spread(at, 18))
-    events = make_events(*tenant(FIRST), *tiny)
-    data = judge_week(count_log(events, Settings()), settings=Settings())
-    newborns = data.detection.newborns
-    app = data.detection.panel.apps.get_loc("cli_now")
+    detection = detect(*tenant(FIRST), *tiny)
+    newborns = detection.newborns
+    app = detection.panel.apps.get_loc("cli_now")
     assert newborns.tested[app].any()
     assert min(newborns.p[name][app].min() for name in METRICS) > 0.05
 
@@ -155,9 +170,9 @@ def test_no_number_without_support_is_unusual():
 @pytest.mark.parametrize("outcome", ["permission", "param", "other"])
 def test_whatever_the_platform_answers_a_young_app_that_fails_half_the_time_is_unusual(outcome):
     at = [local(f"2026-11-{day} 09:00") for day in (11, 12, 13)]
-    answered = [calls("cli_now", spread(day, 200, over=8 * HOUR)) for day in at]
-    failed = [calls("cli_now", spread(day, 250, over=8 * HOUR), outcome=outcome) for day in at[1:]]
-    _, found = find_birth(*tenant(FIRST, scale=8.0), *answered, *failed)
+    answered = [calls("cli_now", spread(day, 50, over=8 * HOUR)) for day in at]
+    failed = [calls("cli_now", spread(day, 60, over=8 * HOUR), outcome=outcome) for day in at[1:]]
+    _, found = find_birth(*tenant(FIRST, scale=2.0), *answered, *failed)
     assert [f.detectors[0] for f in found] == ["BIRTH"]
     assert found[0].kind == "error_burst"
     assert found[0].expected_per_week < 1
@@ -198,7 +213,8 @@ def test_a_young_app_is_told_by_what_its_unusual_calls_were():
 
 
 def find_birth(*parts):
-    data = judge_week(count_log(make_events(*parts), Settings()), settings=Settings())
+    log = count_log(make_events(*parts), Settings())
+    data = judge_week(log, settings=Settings(), detector=Distance())
     found = [f for f in data.findings if f.entity == "cli_now"]
     return data.detection, found
 
@@ -233,7 +249,7 @@ def test_where_no_birth_could_be_seen_the_stand_ins_know_less(monkeypatch, days,
     log = [*tenant(WEEK.start_at - days * DAY), now]
 
     def rate():
-        detection, _ = find_birth(*log)
+        detection = detect(*log)
         app = detection.panel.apps.get_loc("cli_now")
         return detection.newborns.p["joint"][app].min()
 
@@ -248,7 +264,7 @@ def test_in_a_week_of_many_births_each_is_less_of_a_case():
         calls(f"cli_born{n:02d}", spread(local("2026-11-10 10:00"), 12), ip="10.0.1.1")
         for n in range(24)
     ]
-    few, many = (find_birth(*tenant(FIRST), *born[:n])[0].newborns.units for n in (2, 24))
+    few, many = (detect(*tenant(FIRST), *born[:n]).newborns.units for n in (2, 24))
     assert few == pytest.approx(3 / 5)
     # neither the 5 of a usual week, in which these count as any other, nor all of them
     assert many == pytest.approx(np.sqrt(25 / 5 * 24))
@@ -258,8 +274,7 @@ def test_a_new_app_on_a_network_of_its_own_is_unusual_where_the_others_share_the
     def rate(ip):
         shared = [part.assign(ip="10.0.1.1") for part in tenant(FIRST)]
         now = calls("cli_now", spread(local("2026-11-11 14:00"), 12), ip=ip)
-        newborns = find_birth(*shared, now)[0].newborns
-        return newborns.p["alone"].min()
+        return detect(*shared, now).newborns.p["alone"].min()
 
     assert rate("203.0.113.7") < 0.01
     assert rate("10.0.1.1") == 1.0

@@ -206,8 +206,14 @@ def test_a_finding_says_what_an_analyst_needs(pages):
         assert text in words, text
 
 
-def test_a_line_ends_where_a_reader_expects_it():
+def make_small_report():
+    """Make it with the first finding alone: each has a plot, which takes longest."""
     report = fixture.make_report()
+    return report | {"findings": report["findings"][:1]}
+
+
+def test_a_line_ends_where_a_reader_expects_it():
+    report = make_small_report()
     sentence = "11月15日周日 <b>x called GET contact/v3/users/find_by_department twice"
     report["findings"][0]["sentence"] = sentence
     text = render_html(report)
@@ -217,7 +223,7 @@ def test_a_line_ends_where_a_reader_expects_it():
 
 
 def test_one_of_a_kind_is_no_plural():
-    report = fixture.make_report()
+    report = make_small_report()
     report["findings"][0] |= {"observed": 1, "unit": "networks in an hour"}
     for text in (render_html(report), render_markdown(report)):
         assert "networks in an hour: 1" in text
@@ -304,7 +310,7 @@ def test_a_finding_with_a_life_shows_it():
 
 
 def test_what_a_person_decided_stands_at_the_finding():
-    report = fixture.make_report()
+    report = make_small_report()
     report["findings"][0]["verdict"] = {
         "verdict": "benign",
         "note": "asked <i>Li</i>",
@@ -369,7 +375,8 @@ def test_hostile_names_cannot_break_the_markdown():
     assert "\u202e" not in text
 
 
-@pytest.mark.parametrize("name", REPORTS)
+# what is large has the fields of what is complete
+@pytest.mark.parametrize("name", sorted(REPORTS.keys() - {"large"}))
 def test_json_fits_the_published_schema_and_round_trips(name, findings_schema):
     report = REPORTS[name]()
     text = render_json(report)

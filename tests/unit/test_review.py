@@ -89,8 +89,13 @@ def test_an_attack_that_goes_on_is_found_again_once_it_was_confirmed(log, report
     json.dumps(data, allow_nan=False)
 
 
-def test_an_attack_that_goes_on_is_found_again_if_nobody_decided(log, reports, found):
-    data = analyze(log, WEEK, reports).data
+@pytest.fixture(scope="module")
+def undecided(log, reports):
+    return analyze(log, WEEK, reports).data
+
+
+def test_an_attack_that_goes_on_is_found_again_if_nobody_decided(undecided, found):
+    data = undecided
     again = row_of(data["findings"])
     assert again["detectors"][0] == "NEWNET"
     assert (again["status"], again["since_week"]) == ("continuing", LAST.iso)
@@ -115,9 +120,8 @@ def test_a_verdict_is_shown_when_its_own_week_is_written_again(log, found, tmp_p
     }
 
 
-def test_what_is_gone_is_resolved_and_what_was_not_there_is_new(log, reports):
-    last_report = aa.Report(read_report(reports / LAST.iso / "findings.json"), pd.DataFrame())
-    data = analyze(log, WEEK, last_report).data
+def test_what_is_gone_is_resolved_and_what_was_not_there_is_new(undecided, reports):
+    data = undecided
     last = read_report(reports / LAST.iso / "findings.json")
     keys = {row["key"] for row in last["findings"]}
     assert data["resolved"]

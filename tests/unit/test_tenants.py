@@ -1,5 +1,6 @@
 """``weekly --tenants``: a folder of tenants, as a user meets it; processes and files, no mocks."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -7,11 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from tenant import EXPORT, HOUR, calls, clock, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
+from audit_analytics.cli.main import main
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.settings import Settings, load_settings
 from audit_analytics.settings._loading import TENANT_SETS
@@ -140,8 +143,10 @@ def test_a_store_without_a_window_is_a_tenant_too(tmp_path):
 
 
 def test_wrong_common_settings_end_it_before_anything_runs(folder, tmp_path):
-    result = run(folder, "--tenants", cwd=tmp_path, AUDIT_ANALYTICS_N_JOBS="none")
-    assert result.returncode == 2
+    with contextlib.chdir(tmp_path):
+        environment = {"AUDIT_ANALYTICS_N_JOBS": "none"}
+        result = CliRunner().invoke(main, ["weekly", str(folder), "--tenants"], env=environment)
+    assert result.exit_code == 2
     assert "n_jobs" in result.stderr
     assert result.stdout == ""
 
@@ -226,17 +231,31 @@ OPERATORS = {
 
 
 @pytest.mark.parametrize(("name", "text"), OPERATORS.items(), ids=OPERATORS)
-def test_a_tenants_file_that_sets_what_is_the_operators_is_refused(tmp_path, name, text):
-    write_log(tmp_path / "acme", clock())
-    own = tmp_path / "acme" / "audit-analytics.toml"
+def test_a_tenants_file_that_sets_what_is_the_operators_is_refused(
+    tmp_path, monkeypatch, name, text
+):
+    monkeypatch.setenv("AUDIT_ANALYTICS_APP_SECRET", "s3cr3t")
+    own = tmp_path / "audit-analytics.toml"
     own.write_text(text)
+    with pytest.raises(ConfigError, match=f"setting '{name}' is the operator's") as caught:
+        load_settings(tenant=own)
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_nothing_is_made_of_a_tenant_whose_file_sets_what_is_the_operators(tmp_path):
+    tenants, out = tmp_path / "tenants", tmp_path / "out"
+    tenants.mkdir()
+    names = ("base_url", "deliver.smtp_host")
+    for name in names:
+        write_log(tenants / name, clock())
+        (tenants / name / "audit-analytics.toml").write_text(OPERATORS[name])
     secret = {"AUDIT_ANALYTICS_APP_SECRET": "s3cr3t"}
-    arguments = ["--tenants", "--deliver", "--out", tmp_path.parent / "out"]
-    result = run(tmp_path, *arguments, cwd=tmp_path.parent, **secret)
+    result = run(tenants, "--tenants", "--deliver", "--out", out, cwd=tmp_path, **secret)
     assert result.returncode == 2
-    assert f"setting '{name}' is the operator's" in result.stderr
     assert "s3cr3t" not in result.stdout + result.stderr
-    assert not (tmp_path.parent / "out" / "acme").exists()
+    for name in names:
+        assert f"setting '{name}' is the operator's" in result.stderr
+        assert not (out / name).exists()
 
 
 def test_every_setting_that_is_not_of_the_judgement_is_the_operators(tmp_path):
