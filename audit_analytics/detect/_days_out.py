@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from audit_analytics.detect._beside import is_parted
 from audit_analytics.detect._calibrate import Calibrator, rate_groups
 from audit_analytics.detect._group import MAX_DAY_HOURS, CountGroup
 from audit_analytics.detect._panel import by_day
@@ -95,7 +96,7 @@ def judge_days_out(
     grid = panel.grid
     active = by_day(panel.counts["calls"], grid.day) > 0
     comparable = active & (active.sum(axis=1)[:, None] - active >= OTHER_DAYS)
-    if comparable[:, ~grid.unlogged].sum() < MIN_REFERENCE:
+    if is_parted(panel) or comparable[:, ~grid.unlogged].sum() < MIN_REFERENCE:
         return judge_nothing(len(panel.apps), len(grid.days(0)), groups)
     week = grid.days(0)
     scored, current, windows = {}, [], []
@@ -146,7 +147,7 @@ def _score_day(
 
     scores, windows = leave_out(day, groups)
     first = max(day - max(SPANS) + 1, int(np.flatnonzero(~panel.grid.unlogged)[0]))
-    if first > day or (~panel.grid.unlogged).sum() - (day - first + 1) < OTHER_DAYS:
+    if (~panel.grid.unlogged).sum() - (day - first + 1) < OTHER_DAYS:
         return scores, windows
     adding = [g for g in groups if isinstance(g, CountGroup) and max(g.units) > MAX_DAY_HOURS]
     over_days, spans = leave_out(first, adding)

@@ -18,8 +18,8 @@ An app younger than a week cannot be compared with its own weeks. What can be sa
   see :attr:`Newborns.units`, and not those there were.
 
 A log too short for anybody to be compared with an own past is judged in this way as a whole. Where
-it knows too few earlier days to calibrate on, the apps are calibrated on each other, see
-:mod:`audit_analytics.detect._beside`.
+it is of a few days, or knows too few earlier ones to calibrate on, the apps are calibrated on each
+other, see :mod:`audit_analytics.detect._beside`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.detect._beside import LEAST_APPS, judge_beside
+from audit_analytics.detect._beside import LEAST_APPS, is_parted, judge_beside
 from audit_analytics.detect._calibrate import Calibrator, rate_groups, rate_weeks
 from audit_analytics.detect._first_days import METRICS, describe_days
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS
@@ -172,7 +172,7 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
     old = (born - log_began >= MIN_HISTORY_DAYS)[:, None]
     weeks_past = len([w for w in grid.weeks if grid.days(w)[0] - log_began >= MIN_HISTORY_DAYS])
     days = np.arange(len(grid.day_hours))
-    parted = len(reference) < MIN_REFERENCE
+    parted = is_parted(panel) or len(reference) < MIN_REFERENCE
     if not parted:
         real = taught & old & (days < first_day) & (days < born[:, None] + MIN_HISTORY_DAYS)
         predicted = predict(found, spreads, found.active, begin)
