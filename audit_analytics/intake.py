@@ -14,8 +14,14 @@ import pyarrow as pa
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.dates.buckets import format_utc
-from audit_analytics.dates.spans import read_since
-from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
+from audit_analytics.dates.weeks import (
+    Week,
+    choose_report_week,
+    find_end,
+    parse_week,
+    read_since,
+    week_of,
+)
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import FrameEvidence
 from audit_analytics.inventory import Inventory, Origins, find_inventory

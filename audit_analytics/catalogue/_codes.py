@@ -1,13 +1,13 @@
-"""What a call came to: the outcome class of a response code and an HTTP status.
+"""What a call came to, and which scope opens which API: ``error_codes.csv`` and ``scopes.csv``.
 
-``error_codes.csv`` holds the documented business codes of the open platform with their class.
-The classes of the generic codes (9999xxxx) were checked by hand; the others were assigned by
-keyword and may be wrong here and there.
+Classes of answers come from a response code and an HTTP status; ``scopes.csv`` is rebuilt by
+``.ci/build_scopes.py``.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -130,3 +130,49 @@ def _classify_status(status: int) -> str:
         # A redirect is how the sign-in pages answer when all is well.
         return "ok" if status >= 200 else "other"
     return _BY_STATUS.get(status, "server" if status >= 500 else "param")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a scope allows.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``contact:user.base:readonly``.
+    apis : frozenset of str
+        The catalogued APIs it opens.
+    serves : tuple of str
+        What else it serves, which no log of calls shows: ``events``, ``fields``, ``more`` (APIs
+        outside the catalogue).
+    """
+
+    name: str
+    apis: frozenset[str]
+    serves: tuple[str, ...]
+
+
+@cache
+def load_scopes() -> dict[str, Scope]:
+    """Read the scopes as shipped.
+
+    Returns
+    -------
+    dict of str to Scope
+        By name.
+
+    Examples
+    --------
+    >>> scopes = load_scopes()
+    >>> "GET/open-apis/application/v6/applications" in scopes["admin:app.info:readonly"].apis
+    True
+    >>> scopes["contact:user.base:readonly"].serves
+    ('fields',)
+    """
+    text = (files(__package__) / "scopes.csv").read_text(encoding="utf-8")
+    return {
+        row["scope"]: Scope(
+            row["scope"], frozenset(row["apis"].split()), tuple(row["serves"].split())
+        )
+        for row in csv.DictReader(text.splitlines())
+    }

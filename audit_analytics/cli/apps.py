@@ -1,4 +1,4 @@
-"""The commands about apps: ``apps sync``, ``apps list`` and ``apps scopes``."""
+"""The commands about apps and their APIs: ``apps sync``, ``apps list``, ``apps scopes``, ``catalogue``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def sync_apps(*, store: Path, wait: str | None, config: Path | None) -> None:
     The first time a request for each app and one for 50 apps, 100 a minute; then only for new
     versions. With sync.apps = true, sync does so once a day. Needs the scope admin:app.info:readonly.
     """
-    from audit_analytics.dates.spans import read_span
+    from audit_analytics.dates.weeks import read_span
     from audit_analytics.settings import load_settings
     from audit_analytics.sync import show_waits
     from audit_analytics.sync import sync_apps as fetch
@@ -120,3 +120,30 @@ def _render(table: pd.DataFrame) -> str:
             for row in rows.itertuples()
         ]
     return "\n".join(lines) or "No permission that nobody uses."
+
+
+@click.command()
+@click.argument("source", metavar="LOG", type=click.Path(path_type=Path))
+@CONFIG
+@VERBOSE
+@reports_errors
+def catalogue(*, source: Path, config: Path | None) -> None:
+    """Print a catalogue of the APIs of LOG that the catalogue does not know, to be edited.
+
+    LOG is a store, a file or a folder. Write it to a file, correct the ratings, and name the file
+    in the settings: catalogue = "my_apis.toml". Routes that were never there are left out.
+    """
+    from audit_analytics.catalogue import write_starter
+    from audit_analytics.intake import count_log
+    from audit_analytics.report import list_unknown_apis
+    from audit_analytics.settings import load_settings
+
+    by_api = count_log(source, load_settings(config)).calls.by_api
+    used = list_unknown_apis(by_api)
+    click.echo(write_starter(used), nl=False)
+    calls = int(by_api["calls_count"].sum())
+    click.echo(
+        f"{len(used):,} APIs outside the catalogue, {sum(row.calls for row in used):,} of "
+        f"{calls:,} calls",
+        err=True,
+    )

@@ -1,14 +1,15 @@
-"""The command ``deliver``, and what ``weekly --deliver`` does after the report is written."""
+"""What follows a report: the commands ``deliver`` and ``open``, the overview, and ``weekly --tenants``."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
+from click.core import ParameterSource
 
-from audit_analytics.cli._common import CONFIG, VERBOSE, reports_errors
+from audit_analytics.cli._common import CONFIG, FOLDER, VERBOSE, reports_errors
 
 if TYPE_CHECKING:
     from audit_analytics.settings import Settings
@@ -79,3 +80,118 @@ def deliver_after(folder: Path, settings: Settings, *, newest: bool) -> None:
     for outcome in outcomes:
         word = "Delivery failed, the report stands: " if outcome.error else "Delivery by "
         click.echo(terminal(f"{word}{outcome}"), err=True)
+
+
+@click.command("open")
+@click.argument("folder", type=FOLDER, default=Path("reports"))
+@click.option("--index", "is_index", is_flag=True, help="The overview of all reports instead.")
+@click.option("--print", "is_printed", is_flag=True, help="Print its path, and open nothing.")
+@VERBOSE
+@reports_errors
+def open_report(*, folder: Path, is_index: bool, is_printed: bool) -> None:
+    """Show the newest report of FOLDER (reports) in the browser."""
+    from audit_analytics.errors import InputError
+    from audit_analytics.review._reports import list_reports
+
+    path = folder / "index.html"
+    if not is_index:
+        found = [place.with_name("report.html") for place in list_reports(folder)]
+        path = next((place for place in found if place.is_file()), path)
+    if not path.is_file():
+        raise InputError(f"{folder}: holds no report; write one with: audit-analytics weekly")
+    click.echo(path)
+    if not is_printed:
+        click.launch(path.resolve().as_uri())
+
+
+def write_index(out: Path, settings: Settings, failed: dict[str, str] | None = None) -> None:
+    """Write the overview; a fault in it leaves the reports as they are.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        Folder of the reports.
+    settings : Settings
+        Language, zone, and where the verdicts are.
+    failed : dict of str to str, optional
+        Tenants without a report of this run, and why.
+    """
+    from audit_analytics.report import terminal, write_overview
+    from audit_analytics.review.verdicts import read_verdicts
+
+    try:
+        write_overview(
+            out,
+            lang=settings.lang,
+            zone=settings.tenant_zone,
+            verdicts=read_verdicts(settings.verdicts) if settings.verdicts else {},
+            failed=failed,
+        )
+    except OSError as error:
+        click.echo(terminal(f"The overview could not be written: {error}"), err=True)
+
+
+_SET_PER_TENANT: Final = ("is_tenants", "out", "config", "tenant")
+REPORTED: Final = (0, 1, 3)
+"""Exit codes of runs that wrote a report."""
+
+_LINE_LIMIT: Final = 10_000
+
+
+def weekly_of_tenants(folder: Path, out: Path, config: Path | None) -> int:
+    """Run the current command on every tenant in a folder, and print what it prints.
+
+    The worst exit code of theirs is returned.
+    """
+    from audit_analytics.settings import load_settings
+
+    settings = load_settings(config)  # before anything heavy is loaded
+
+    from audit_analytics.report import terminal
+    from audit_analytics.source import count_cores
+    from audit_analytics.tenants import choose_exit_code, list_tenants, run_tenants
+
+    tenants = list_tenants(folder, out)
+    for note in tenants.left_out:
+        click.echo(f"Left out: {terminal(note)}", err=True)
+    options = _repeat_options(click.get_current_context())
+    n_jobs = settings.n_jobs or count_cores()
+    runs = []
+    for run in run_tenants(tenants.folders, out, config=config, options=options, n_jobs=n_jobs):
+        runs.append(run)
+        name = terminal(run.name)
+        for note in run.notes:
+            click.echo(f"{name}: {terminal(note, _LINE_LIMIT)}", err=True)
+        click.echo(name)
+        for line in run.lines or [f"no report (exit code {run.exit_code})"]:
+            click.echo(f"  {terminal(line, _LINE_LIMIT)}")
+    failed = {
+        run.name: " ".join(run.notes[-1:]) or f"exit code {run.exit_code}"
+        for run in runs
+        if run.exit_code not in REPORTED
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    write_index(out, settings, failed)
+    other = [f"{terminal(run.name)} with {run.exit_code}" for run in runs if run.exit_code]
+    click.echo(
+        f"{len(runs) - len(other):,} of {len(runs):,} tenants ended with exit code 0"
+        + (f"; {', '.join(other)}" if other else ""),
+        err=True,
+    )
+    return choose_exit_code(runs)
+
+
+def _repeat_options(context: click.Context) -> list[str]:
+    """Write down the options given on the command line; secrets never are among them."""
+    repeated = []
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not given or name in _SET_PER_TENANT or not isinstance(option, click.Option):
+            continue
+        value = context.params[name]
+        if option.is_flag:
+            repeated.append((option.opts if value else option.secondary_opts)[-1])
+        else:
+            repeated.append(f"{option.opts[-1]}={value}")
+    return repeated

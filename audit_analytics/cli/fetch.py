@@ -62,7 +62,7 @@ def sync(
     """
     from datetime import UTC, datetime, timedelta
 
-    from audit_analytics.dates.spans import read_since, read_span
+    from audit_analytics.dates.weeks import read_since, read_span
     from audit_analytics.errors import RemoteError
     from audit_analytics.report import terminal
     from audit_analytics.settings import load_settings
@@ -128,7 +128,7 @@ def status(*, store: Path, since: str | None, as_json: bool, config: Path | None
     """Show what the folder STORE (data/store) covers, day by day in UTC."""
     from datetime import UTC, datetime, timedelta
 
-    from audit_analytics.dates.spans import read_since
+    from audit_analytics.dates.weeks import read_since
     from audit_analytics.language import use_language
     from audit_analytics.settings import load_settings
     from audit_analytics.sync import describe_store, render_status
@@ -254,7 +254,7 @@ def serve(
 
 def _read_beginning(text: str, now: datetime, zone: str) -> datetime | timedelta:
     """Read a span as one: it counts back from whatever time it is when the sync begins."""
-    from audit_analytics.dates.spans import read_since, read_span
+    from audit_analytics.dates.weeks import read_since, read_span
     from audit_analytics.errors import ConfigError
 
     try:

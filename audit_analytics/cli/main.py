@@ -27,14 +27,17 @@ from audit_analytics.cli._common import (
     say_damaged,
     screen_width,
 )
-from audit_analytics.cli._tenants import weekly_of_tenants
-from audit_analytics.cli.apps import apps
-from audit_analytics.cli.catalogue import catalogue
-from audit_analytics.cli.deliver import deliver, deliver_after
+from audit_analytics.cli.apps import apps, catalogue
+from audit_analytics.cli.deliver import (
+    deliver,
+    deliver_after,
+    open_report,
+    weekly_of_tenants,
+    write_index,
+)
 from audit_analytics.cli.drill import drill
 from audit_analytics.cli.fetch import doctor, serve, status, sync
 from audit_analytics.cli.findings import explain, findings, replay, suppress, verdict
-from audit_analytics.cli.overview import open_report, write_index
 from audit_analytics.cli.schedule import schedule
 from audit_analytics.cli.store import rollup, store
 from audit_analytics.errors import DataIncompleteError

@@ -108,7 +108,7 @@ def compact(*, folder: Path, wait: str | None, config: Path | None) -> None:
     """
     from datetime import UTC, datetime, timedelta
 
-    from audit_analytics.dates.spans import read_span
+    from audit_analytics.dates.weeks import read_span
     from audit_analytics.settings import load_settings
     from audit_analytics.store import Redaction, Store, compact_store, lock_store
 

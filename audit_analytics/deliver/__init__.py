@@ -14,8 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.deliver._app_bot import AppBot
-from audit_analytics.deliver._bot import CustomBot
+from audit_analytics.deliver._bots import AppBot, CustomBot
 from audit_analytics.deliver._channel import Parcel
 from audit_analytics.deliver._mail import Mail
 from audit_analytics.deliver._message import build_message, find_overdue
@@ -29,7 +28,7 @@ from audit_analytics.errors import (
 from audit_analytics.feishu.client import Credentials
 from audit_analytics.files import lock_folder, write_private
 from audit_analytics.report import json_text
-from audit_analytics.review.reports import FILE, read_report
+from audit_analytics.review._reports import FILE, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

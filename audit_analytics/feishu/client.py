@@ -21,33 +21,34 @@ from audit_analytics.feishu._answers import (
 )
 from audit_analytics.feishu._auth import (
     AddressRefused,
+    AppNotShown,
     Credentials,
     CredentialsRefused,
+    QuotaExhausted,
+    ScopeMissing,
     TenantToken,
+    TokenRefused,
+    refuse_answer,
+    wait_seconds,
 )
 from audit_analytics.feishu._calls import Calls, PacedAdapter, Skew, Stopped
 from audit_analytics.feishu._pages import (
+    PAGE_SIZE_MAX,
+    SMALL_PAGE,
     Budget,
     Page,
     PageTokenExpired,
     PaginationBroken,
+    Query,
     Walk,
     WindowTooLong,
+    split_filters,
 )
-from audit_analytics.feishu._query import PAGE_SIZE_MAX, SMALL_PAGE, Query, split_filters
 from audit_analytics.feishu._ratelimit import (
     PERIOD_SECONDS,
     REQUESTS_PER_PERIOD,
     TOLD_FROM_SECONDS,
     SharedLimiter,
-)
-from audit_analytics.feishu._refusals import (
-    AppNotShown,
-    QuotaExhausted,
-    ScopeMissing,
-    TokenRefused,
-    refuse_answer,
-    wait_seconds,
 )
 from audit_analytics.feishu.transport import FEISHU, check_base_url, open_session, post, request
 

@@ -1,7 +1,7 @@
 """What becomes of findings from week to week: new, continuing since, resolved, suppressed.
 
 A finding goes on as long as its entity has one that shares anything with the week before (see
-:mod:`audit_analytics.findings._identity`). Without a report of the week before nothing is called
+:mod:`audit_analytics.findings._ranking`). Without a report of the week before nothing is called
 new: it might have been there all along.
 """
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from audit_analytics.findings._identity import list_threads
-from audit_analytics.review.partition import SplitHits, list_suppressions
+from audit_analytics.findings._ranking import list_threads
+from audit_analytics.review._parting import SplitHits, list_suppressions
 from audit_analytics.review.scope import IndexedCalls, index_calls, read_scope, shift_scope
 
 if TYPE_CHECKING:

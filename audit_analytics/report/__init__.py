@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from audit_analytics.report._build import build_report as build_report
-    from audit_analytics.report._columns import measure as measure
-    from audit_analytics.report._columns import pad as pad
     from audit_analytics.report._coverage import list_unknown_apis as list_unknown_apis
-    from audit_analytics.report._csv_file import write_table as write_table
     from audit_analytics.report._decision import Decision as Decision
     from audit_analytics.report._decision import decide_finding as decide_finding
     from audit_analytics.report._decision import suppress_finding as suppress_finding
@@ -30,16 +27,19 @@ if TYPE_CHECKING:
     from audit_analytics.report._escape import terminal as terminal
     from audit_analytics.report._finding import Finding as Finding
     from audit_analytics.report._html import render_html as render_html
+    from audit_analytics.report._html import write_overview as write_overview
     from audit_analytics.report._inputs import ReportInput as ReportInput
     from audit_analytics.report._listing import list_findings as list_findings
+    from audit_analytics.report._listing import measure as measure
+    from audit_analytics.report._listing import pad as pad
     from audit_analytics.report._listing import tell_replay as tell_replay
     from audit_analytics.report._listing import tell_watched as tell_watched
     from audit_analytics.report._names import count_severities as count_severities
     from audit_analytics.report._names import say_code as say_code
     from audit_analytics.report._names import speak_as as speak_as
     from audit_analytics.report._ocsf import check_ocsf as check_ocsf
-    from audit_analytics.report._overview import write_overview as write_overview
     from audit_analytics.report._result import Report as Report
+    from audit_analytics.report._tables import write_table as write_table
     from audit_analytics.report._telling import tell_finding as tell_finding
     from audit_analytics.report._telling import tell_story as tell_story
     from audit_analytics.report._wording import MAX_REJECTS_SHARE as MAX_REJECTS_SHARE
@@ -110,12 +110,15 @@ def write_report(
     ConfigError
         `ocsf` is asked for, and its extra is not installed.
     """
-    from audit_analytics.report._csv_file import render_csv, render_evidence  # noqa: PLC0415 - importing stays cheap
     from audit_analytics.report._html import render_html  # noqa: PLC0415
-    from audit_analytics.report._json_file import render_json  # noqa: PLC0415
     from audit_analytics.report._markdown import render_markdown  # noqa: PLC0415
     from audit_analytics.report._ocsf import FILE_NAME as ocsf_name  # noqa: N811, PLC0415
     from audit_analytics.report._ocsf import check_ocsf, render_ocsf  # noqa: PLC0415
+    from audit_analytics.report._tables import (  # noqa: PLC0415 - importing stays cheap
+        render_csv,
+        render_evidence,
+        render_json,
+    )
 
     texts = {
         "report.html": render_html(report),

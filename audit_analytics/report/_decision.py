@@ -13,7 +13,7 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, mark
 from audit_analytics.report._escape import terminal
 from audit_analytics.report._names import DECISIONS
-from audit_analytics.review.partition import replay_suppression
+from audit_analytics.review._parting import replay_suppression
 from audit_analytics.review.suppression import PARTS, append_suppression, draft_suppression
 from audit_analytics.review.verdicts import append_verdict, judge_finding
 from audit_analytics.settings import name_nearest

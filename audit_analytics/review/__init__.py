@@ -5,10 +5,8 @@ what this week must not report again, must not learn from, and can be compared w
 are data to be read and committed: nothing here judges an event.
 """
 
-from audit_analytics.review._parting import part_hits
-from audit_analytics.review._past import PastReports
-from audit_analytics.review._review import Review, read_review
-from audit_analytics.review._teaching import lower_known
+from audit_analytics.review._parting import lower_known, part_hits
+from audit_analytics.review._past import PastReports, Review, read_review
 from audit_analytics.review._toml_file import read_entries
 from audit_analytics.review.scope import leave_out_calls
 

@@ -1,6 +1,6 @@
 """Verdicts: what a person found out about a finding, kept in a TOML file.
 
-A benign verdict teaches: see :mod:`audit_analytics.review._teaching`. A confirmed finding is open
+A benign verdict teaches: see :mod:`audit_analytics.review._parting`. A confirmed finding is open
 until a later verdict says that it is ``closed``.
 
 A finding that was confirmed (``true``) leaves the history: its calls must not become what is

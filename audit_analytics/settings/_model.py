@@ -20,9 +20,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.calendar import DaysOff, check_country, find_days_off
 from audit_analytics.errors import ConfigError
-from audit_analytics.settings._delivery import DeliverSettings
 from audit_analytics.settings._refusal import allow, refuse
-from audit_analytics.settings._section import Section, check_network, read_secret
+from audit_analytics.settings._section import DeliverSettings, Section, check_network, read_secret
 from audit_analytics.settings._thresholds import RuleSettings
 
 if TYPE_CHECKING:

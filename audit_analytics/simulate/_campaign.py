@@ -10,8 +10,7 @@ import pandas as pd
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import AT
 from audit_analytics.simulate._attacks import find_scenario
-from audit_analytics.simulate._clock import DAY, HOUR
-from audit_analytics.simulate._rows import categorise
+from audit_analytics.simulate._rows import DAY, HOUR, categorise
 from audit_analytics.simulate._targets import Target, profile_target
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from audit_analytics.simulate._attacks import Scenario
-    from audit_analytics.simulate._clock import Clock
+    from audit_analytics.simulate._rows import Clock
 
 LABELS: Final = (
     "attack_id",

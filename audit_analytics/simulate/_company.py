@@ -14,11 +14,17 @@ from audit_analytics.schema import AT
 from audit_analytics.simulate import _items as wire
 from audit_analytics.simulate._attacks import find_scenario
 from audit_analytics.simulate._campaign import lay_attacks
-from audit_analytics.simulate._clock import DAY, HOLIDAYS, HOUR, Clock, make_clock
-from audit_analytics.simulate._incidents import Incident, change_app, suffer_outage
 from audit_analytics.simulate._profiles import App, make_app
-from audit_analytics.simulate._rows import COLUMNS, categorise
-from audit_analytics.simulate._traffic import simulate_calls
+from audit_analytics.simulate._rows import (
+    COLUMNS,
+    DAY,
+    HOLIDAYS,
+    HOUR,
+    Clock,
+    categorise,
+    make_clock,
+)
+from audit_analytics.simulate._traffic import Incident, change_app, simulate_calls, suffer_outage
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

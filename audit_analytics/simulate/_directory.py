@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.simulate._quota import Quota
+from audit_analytics.simulate._loopback import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,8 +14,8 @@ import pandas as pd
 
 from audit_analytics.catalogue import Catalogue, load_scopes
 from audit_analytics.simulate._attacks import GRANTED
-from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._directory import Directory
+from audit_analytics.simulate._rows import DAY, HOUR
 
 if TYPE_CHECKING:
     from audit_analytics.simulate._company import Company

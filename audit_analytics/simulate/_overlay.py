@@ -10,8 +10,8 @@ import pandas as pd
 
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.simulate._attacks import SCENARIOS, find_scenario
-from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._items import draw_ids, write_items
+from audit_analytics.simulate._rows import DAY, HOUR
 from audit_analytics.simulate._targets import Target, profile_target
 from audit_analytics.source import concat_events, find_network, read_log
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from audit_analytics.simulate._clock import DAY
+from audit_analytics.simulate._rows import DAY
 
 if TYPE_CHECKING:
-    from audit_analytics.simulate._clock import Clock
+    from audit_analytics.simulate._rows import Clock
 
 NETWORKS: Final = {
     "office": ("10.20.8", "10.32.16", "fd4e:51a2:7c01"),

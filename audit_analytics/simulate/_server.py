@@ -19,9 +19,14 @@ from audit_analytics.simulate._directory import Directory
 from audit_analytics.simulate._faults import FaultPlan, Faults
 from audit_analytics.simulate._inbox import Inbox
 from audit_analytics.simulate._ledger import BadRequest, Ledger
-from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply, not_found
-from audit_analytics.simulate._quota import Quota
-from audit_analytics.simulate._scaled import ScaledClock
+from audit_analytics.simulate._loopback import (
+    LoopbackServer,
+    Quota,
+    Reply,
+    ScaledClock,
+    json_reply,
+    not_found,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._profiles import write_address
+from audit_analytics.simulate._rows import DAY, HOUR
 
 if TYPE_CHECKING:
     import pandas as pd

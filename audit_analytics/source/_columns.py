@@ -20,12 +20,23 @@ from audit_analytics.catalogue import Catalogue, Match, classify, is_http_status
 from audit_analytics.redact import hash_objects
 from audit_analytics.schema import AT, EVENTS
 from audit_analytics.source._blocks import FIELDS, Fields, measure_texts
-from audit_analytics.source._fields import find_network, read_address, read_code
-from audit_analytics.source._hashes import hash_texts
-from audit_analytics.source._objects import name_objects
-from audit_analytics.source._parameters import ParameterReader
-from audit_analytics.source._vocabulary import Codes, Vocabulary, categorise, encode, encode_pairs
-from audit_analytics.source._wire import Detail, Item, clean_text
+from audit_analytics.source._parameters import ParameterReader, name_objects
+from audit_analytics.source._vocabulary import (
+    Codes,
+    Vocabulary,
+    categorise,
+    encode,
+    encode_pairs,
+    hash_texts,
+)
+from audit_analytics.source._wire import (
+    Detail,
+    Item,
+    clean_text,
+    find_network,
+    read_address,
+    read_code,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,7 @@ from audit_analytics.errors import InputError
 from audit_analytics.redact import mask_prose, mask_text
 from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
 from audit_analytics.source._columns import Columns, Packed
-from audit_analytics.source._log import Log, concat_events, drop_duplicates
-from audit_analytics.source._shape import describe_shape
+from audit_analytics.source._log import Log, concat_events, describe_shape, drop_duplicates
 from audit_analytics.source._wire import FIRST_TIME, LAST_TIME, Item, clean_text
 
 if TYPE_CHECKING:

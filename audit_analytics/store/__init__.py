@@ -15,7 +15,7 @@ from audit_analytics.store._redaction import Redaction, say_changes
 from audit_analytics.store._rollups import Rollups
 from audit_analytics.store._spark import SparkEngine
 from audit_analytics.store._verification import verify_store
-from audit_analytics.store._writer import WindowWriter
+from audit_analytics.store._window import WindowWriter
 
 __all__ = [
     "ALL",

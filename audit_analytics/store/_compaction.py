@@ -18,7 +18,7 @@ from audit_analytics.schema import EVENTS
 from audit_analytics.store._failure import explains_failure
 from audit_analytics.store._folder import PARTIAL
 from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, read_rejects
-from audit_analytics.store._window_file import WindowUnreadable, read_window
+from audit_analytics.store._window import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

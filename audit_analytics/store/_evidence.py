@@ -17,7 +17,7 @@ from audit_analytics.schema import AT, EVENTS, SEVERITIES, rank_severity
 from audit_analytics.store._counting import describe_apis
 from audit_analytics.store._manifest import SCHEMA
 from audit_analytics.store._reader import RETRIES
-from audit_analytics.store._window_file import WindowGone, WindowUnreadable, check_window
+from audit_analytics.store._window import WindowGone, WindowUnreadable, check_window
 
 if TYPE_CHECKING:
     import os

@@ -1,4 +1,4 @@
-"""What a stored window is: its range, when and how it was read, and what came of it.
+"""What a stored window is: its range, when and how it was read, and which other windows it makes needless.
 
 The manifest stands in the footer of the window's Parquet file, so that one rename makes both
 visible and neither is ever there without the other.
@@ -7,7 +7,9 @@ visible and neither is ever there without the other.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import msgspec
@@ -18,6 +20,7 @@ from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 FORMAT: Final = 1
@@ -219,3 +222,69 @@ def _read_footer(path: Path) -> dict[bytes, bytes]:
         raise InputError(
             f"{path}: cannot be read ({reason or 'damaged'}); the next sync fetches it again"
         ) from None
+
+
+@dataclass(frozen=True)
+class _Reading:
+    window: Manifest
+    start: datetime
+    end: datetime
+    rank: tuple[int, datetime, timedelta, str]
+
+    def is_after(self, other: _Reading) -> bool:
+        return self.rank > other.rank and self.window.covers(other.window.scope)
+
+
+def find_needless(windows: Iterable[Manifest]) -> list[Manifest]:
+    """List the windows whose rows are all in later ones, to be removed all of them at once.
+
+    What stands for one of them is kept, or is stood for itself.
+    """
+    ordered = sorted(windows, key=lambda w: w.start)
+    needless = []
+    for group in _group(ordered):
+        if len(group) > 1:
+            readings = list(chain.from_iterable(map(_list_readings, group)))
+            needless += [w for w in group if _is_needless(w, readings)]
+    return needless
+
+
+def _group(windows: Sequence[Manifest]) -> Iterable[list[Manifest]]:
+    """Cut windows in order of time where none reaches over the cut."""
+    group: list[Manifest] = []
+    reached: datetime | None = None
+    for window in windows:
+        if reached and window.start >= reached:
+            yield group
+            group, reached = [], None
+        group.append(window)
+        reached = max(reached or window.end, window.end)
+    if group:
+        yield group
+
+
+def _list_readings(window: Manifest) -> list[_Reading]:
+    # the longer window comes later: what was joined stands for what it was joined from
+    last = (window.end - window.start, window.file)
+    return [
+        _Reading(window, part.start, part.end, (part.serial, part.read_at, *last))
+        for part in window.list_readings()
+    ]
+
+
+def _is_needless(window: Manifest, readings: list[_Reading]) -> bool:
+    return all(
+        _reach(own, [r for r in readings if r.window is not window and r.is_after(own)])
+        for own in readings
+        if own.window is window
+    )
+
+
+def _reach(own: _Reading, later: list[_Reading]) -> bool:
+    """Tell whether readings leave nothing of another one's span uncovered."""
+    at = own.start
+    for reading in sorted(later, key=lambda r: r.start):
+        if reading.start > at:
+            break
+        at = max(at, reading.end)
+    return at >= own.end

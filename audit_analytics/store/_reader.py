@@ -13,7 +13,7 @@ from audit_analytics.schema import EVENTS, REJECTS, Table
 from audit_analytics.store._folder import Store
 from audit_analytics.store._manifest import Manifest, read_rejects
 from audit_analytics.store._rollups import KINDS, Rollups
-from audit_analytics.store._window_file import WindowGone, WindowUnreadable, read_window
+from audit_analytics.store._window import WindowGone, WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

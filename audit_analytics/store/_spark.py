@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from audit_analytics.catalogue import Catalogue
+    from audit_analytics.store._counting import Hour
     from audit_analytics.store._folder import Store
-    from audit_analytics.store._hours import Hour
     from audit_analytics.store._manifest import Manifest
 
 DAY_ROWS: Final = 2**62

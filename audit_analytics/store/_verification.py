@@ -12,16 +12,15 @@ import pyarrow.parquet as pq
 
 from audit_analytics.dates.buckets import floor_at
 from audit_analytics.errors import InputError
-from audit_analytics.store._cover import find_needless
-from audit_analytics.store._hours import sort_into_hours
-from audit_analytics.store._manifest import SCHEMA, read_manifest
+from audit_analytics.store._counting import sort_into_hours
+from audit_analytics.store._manifest import SCHEMA, find_needless, read_manifest
 from audit_analytics.store._rollups import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date, datetime
 
-    from audit_analytics.store._hours import Hours
+    from audit_analytics.store._counting import Hours
     from audit_analytics.store._manifest import Manifest
     from audit_analytics.store._rollups import Rollups
 

@@ -30,7 +30,7 @@ from audit_analytics.feishu.probe import (
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report import pad
 from audit_analytics.sync._apps import check_scopes
-from audit_analytics.sync._reading import flatten_items
+from audit_analytics.sync._progress import flatten_items
 from audit_analytics.sync._status import describe_store, name_remedy, say_gaps, summarise
 
 if TYPE_CHECKING:

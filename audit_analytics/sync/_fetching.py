@@ -42,8 +42,7 @@ from audit_analytics.store import (
     say_changes,
 )
 from audit_analytics.sync._late import look_for_late
-from audit_analytics.sync._reading import flatten_items, read_batches
-from audit_analytics.sync._result import Progress, SyncResult
+from audit_analytics.sync._progress import Progress, SyncResult, flatten_items, read_batches
 from audit_analytics.sync._windows import (
     Reading,
     Window,

@@ -20,7 +20,7 @@ from audit_analytics.feishu.client import AuditLogClient, Credentials, Query, Sh
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, StandIn
 
 if TYPE_CHECKING:
-    from audit_analytics.simulate._scaled import ScaledClock
+    from audit_analytics.simulate._loopback import ScaledClock
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WINDOWS = 24

@@ -30,8 +30,7 @@ from audit_analytics.feishu.client import (
 )
 from audit_analytics.simulate._faults import KINDS, Faults
 from audit_analytics.simulate._ledger import Ledger
-from audit_analytics.simulate._loopback import LoopbackServer, json_reply
-from audit_analytics.simulate._scaled import ScaledClock
+from audit_analytics.simulate._loopback import LoopbackServer, ScaledClock, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -29,8 +29,7 @@ from audit_analytics.source import read_log
 from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
 from audit_analytics.sync import sync
 from audit_analytics.sync._doctor import diagnose, render_diagnosis
-from audit_analytics.sync._progress import show_progress
-from audit_analytics.sync._result import Progress
+from audit_analytics.sync._progress import Progress, show_progress
 from audit_analytics.sync._status import describe_store, render_status
 
 DAY = timedelta(days=1)

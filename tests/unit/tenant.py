@@ -22,7 +22,7 @@ from audit_analytics.detect import (
     set_aside_stuffing,
 )
 from audit_analytics.report import Report
-from audit_analytics.report._json_file import render_json
+from audit_analytics.report._tables import render_json
 from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings
 from audit_analytics.store import Manifest, Redaction, Store, WindowWriter

@@ -16,7 +16,7 @@ from test_report_files import Page
 import audit_analytics as aa
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.report import Report
-from audit_analytics.report._csv_file import COLUMNS, render_csv
+from audit_analytics.report._tables import COLUMNS, render_csv
 from audit_analytics.review.suppression import read_suppressions
 from audit_analytics.review.verdicts import read_verdicts
 

@@ -1,21 +1,119 @@
-"""Reports of earlier runs on disk: read them, and find a finding in them."""
+"""Reports of earlier runs on disk: one model of a findings.json, and a finding in it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import pandas as pd
 
 from audit_analytics.cases import Hit
 from audit_analytics.errors import InputError
-from audit_analytics.review._model import decode_report
+from audit_analytics.language import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from audit_analytics.review.verdicts import Verdict
+
+_Language = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(LANGUAGES)})$")]
+_Week = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-W\d\d$")]
+
+
+class _Span(msgspec.Struct):
+    iso: _Week
+    start_local: str
+    end_local: str
+    since_local: str | None
+
+
+class _Coverage(msgspec.Struct):
+    week_status: str
+    hours_covered_count: int
+    hours_expected_count: int
+
+
+class _Totals(msgspec.Struct):
+    calls_count: int
+    errors_count: int
+    apps_count: int
+
+
+class _Reason(msgspec.Struct):
+    detector: str
+    kind: str
+    start_at: str
+    end_at: str
+    scope: dict[str, list[str]]
+    alone: bool
+    observed: float
+    unit: str
+    p: float | None
+    text: str
+
+
+class _Finding(msgspec.Struct):
+    finding_id: str
+    key: str
+    rank: int
+    entity_type: str
+    entity: str
+    kind: str
+    title: str
+    sentence: str
+    severity: str
+    start_local: str
+    reasons: list[_Reason]
+    since_week: str | None
+    expected_per_week: float | None
+    status: str
+    verdict: dict[str, Any] | None
+    through: list[dict[str, Any]]
+    untold: list[str]
+
+
+class _Story(msgspec.Struct):
+    story_id: str
+    finding_ids: list[str]
+
+
+class _Watch(msgspec.Struct):
+    # entity type, entity, p, and p of its parts
+    cases: list[tuple[str, str, float, Any]]
+
+
+class _Report(msgspec.Struct):
+    schema_version: Annotated[str, msgspec.Meta(pattern=r"^1\.")]
+    lang: _Language
+    tenant_zone: str
+    week: _Span
+    coverage: _Coverage
+    totals: _Totals
+    assessed: dict[str, Any]
+    budget_per_week: float
+    findings: list[_Finding]
+    suppressed: list[_Finding]
+    stories: list[_Story]
+    suppressions: list[dict[str, Any]]
+    watch: _Watch
+
+
+def decode_report(content: bytes) -> dict[str, Any]:
+    """Decode a findings.json with all that stands there; ValueError if it is none of this version.
+
+    Examples
+    --------
+    >>> decode_report(b"{}")
+    Traceback (most recent call last):
+        ...
+    msgspec.ValidationError: Object missing required field `schema_version`
+    """
+    report = json.loads(content)
+    msgspec.convert(report, _Report)
+    return dict(report)
+
 
 ID_LENGTH: Final = 4
 """Least characters of an id that name a finding; fewer digits are a rank."""
