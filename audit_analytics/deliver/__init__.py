@@ -25,10 +25,10 @@ from audit_analytics.errors import (
     InputError,
     RemoteError,
 )
-from audit_analytics.feishu.client import Credentials
+from audit_analytics.feishu import Credentials
 from audit_analytics.files import lock_folder, write_private
 from audit_analytics.report import json_text
-from audit_analytics.review._reports import FILE, read_report
+from audit_analytics.review import REPORT_FILE, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,7 +114,7 @@ def deliver_report(
     InputError
         The folder holds no report.
     """
-    report = read_report(folder / FILE)
+    report = read_report(folder / REPORT_FILE)
     sought = channels or [name for name in CHANNELS if _is_set_up(name, settings)]
     if not sought:
         raise ConfigError(

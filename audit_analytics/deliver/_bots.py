@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 from audit_analytics.deliver._channel import HIDDEN, send_with_retries
 from audit_analytics.deliver._message import build_card
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.client import Credentials, TenantToken
-from audit_analytics.feishu.transport import (
+from audit_analytics.feishu import (
     Answer,
+    Credentials,
+    TenantToken,
     Unanswered,
     check_base_url,
     open_session,

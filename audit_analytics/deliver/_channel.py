@@ -12,7 +12,7 @@ import tenacity
 
 from audit_analytics.deliver._mask import mask_report
 from audit_analytics.errors import InputError
-from audit_analytics.feishu.transport import RateLimited, Unanswered, Unavailable
+from audit_analytics.feishu import RateLimited, Unanswered, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

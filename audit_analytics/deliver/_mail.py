@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from audit_analytics.deliver._channel import send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.transport import Unanswered, Unavailable, is_loopback
+from audit_analytics.feishu import Unanswered, Unavailable, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -106,7 +106,7 @@ class Answer:
 def read_answer(response: requests.Response) -> Answer:
     """Read an answer whose body has arrived, or raise why it is none.
 
-    The errors are those of :func:`audit_analytics.feishu.transport.request`.
+    The errors are those of :func:`audit_analytics.feishu._transport.request`.
     """
     status, log_id = response.status_code, _clean_log_id(response.headers.get("X-Tt-Logid", ""))
     body, served_at = response.content, read_date(response.headers.get("Date", ""))

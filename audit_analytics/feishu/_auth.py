@@ -13,7 +13,7 @@ from requests.auth import AuthBase
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._answers import QUOTA_SPENT, RateLimited, read_answer
-from audit_analytics.feishu.transport import check_base_url, post
+from audit_analytics.feishu._transport import check_base_url, post
 
 if TYPE_CHECKING:
     from collections.abc import Callable

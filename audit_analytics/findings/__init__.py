@@ -12,12 +12,14 @@ from audit_analytics.findings._follow_up import FollowUp, follow_up
 from audit_analytics.findings._links import find_links
 from audit_analytics.findings._stories import Story, build_stories
 from audit_analytics.findings._watch import build_watch
+from audit_analytics.findings._whence import Whence
 
 __all__ = [
     "Finding",
     "FollowUp",
     "FrameEvidence",
     "Story",
+    "Whence",
     "build_stories",
     "build_watch",
     "explain_hit",

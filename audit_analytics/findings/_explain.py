@@ -13,7 +13,7 @@ from audit_analytics.dates.buckets import format_local
 from audit_analytics.detect import find_detector
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import show_api
-from audit_analytics.review.scope import scope_of_hit
+from audit_analytics.review import scope_of_hit
 from audit_analytics.source import find_network
 
 if TYPE_CHECKING:

@@ -23,10 +23,9 @@ from audit_analytics.findings._ranking import (
     rank_findings,
 )
 from audit_analytics.findings._timeline import build_timeline, find_activity, list_seen
-from audit_analytics.findings.whence import Whence
+from audit_analytics.findings._whence import Whence
 from audit_analytics.language import _, join_sentences
-from audit_analytics.review.scope import scope_of_hit
-from audit_analytics.review.suppression import suggest_suppression
+from audit_analytics.review import scope_of_hit, suggest_suppression
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -13,16 +13,21 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from audit_analytics.findings._ranking import list_threads
-from audit_analytics.review._parting import SplitHits, list_suppressions
-from audit_analytics.review.scope import IndexedCalls, index_calls, read_scope, shift_scope
+from audit_analytics.review import (
+    IndexedCalls,
+    SplitHits,
+    index_calls,
+    list_suppressions,
+    read_scope,
+    shift_scope,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from audit_analytics.dates.weeks import Week
     from audit_analytics.findings._finding import Finding
-    from audit_analytics.review import PastReports, Review
-    from audit_analytics.review.verdicts import Verdict
+    from audit_analytics.review import PastReports, Review, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from audit_analytics import schema
 from audit_analytics.cases import Hit, find_covered
 from audit_analytics.detect.tables import cut
 from audit_analytics.findings._evidence import mask_object, name_of_row
-from audit_analytics.review._reports import read_hits
+from audit_analytics.review import read_hits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -24,7 +24,7 @@ from audit_analytics.findings._timeline import list_steps
 from audit_analytics.findings._watch import UNUSUAL
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import format_span, list_names
-from audit_analytics.review._reports import read_hits
+from audit_analytics.review import read_hits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

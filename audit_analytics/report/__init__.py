@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from audit_analytics.report._escape import csv_cell as csv_cell
     from audit_analytics.report._escape import inert as inert
     from audit_analytics.report._escape import json_text as json_text
+    from audit_analytics.report._escape import measure as measure
+    from audit_analytics.report._escape import pad as pad
     from audit_analytics.report._escape import terminal as terminal
     from audit_analytics.report._finding import Finding as Finding
     from audit_analytics.report._html import render_html as render_html
     from audit_analytics.report._html import write_overview as write_overview
     from audit_analytics.report._inputs import ReportInput as ReportInput
     from audit_analytics.report._listing import list_findings as list_findings
-    from audit_analytics.report._listing import measure as measure
-    from audit_analytics.report._listing import pad as pad
     from audit_analytics.report._listing import tell_replay as tell_replay
     from audit_analytics.report._listing import tell_watched as tell_watched
     from audit_analytics.report._names import count_severities as count_severities
@@ -48,19 +48,17 @@ if TYPE_CHECKING:
 # what other rooms use; pages and frames are loaded by those alone who want them
 _HOMES = {
     "build": ("build_report",),
-    "columns": ("measure", "pad"),
     "coverage": ("list_unknown_apis",),
-    "csv_file": ("write_table",),
     "decision": ("Decision", "decide_finding", "suppress_finding", "today_in"),
-    "escape": ("csv_cell", "inert", "json_text", "terminal"),
+    "escape": ("csv_cell", "inert", "json_text", "measure", "pad", "terminal"),
     "finding": ("Finding",),
-    "html": ("render_html",),
+    "html": ("render_html", "write_overview"),
     "inputs": ("ReportInput",),
     "listing": ("list_findings", "tell_replay", "tell_watched"),
     "names": ("count_severities", "say_code", "speak_as"),
     "ocsf": ("check_ocsf",),
-    "overview": ("write_overview",),
     "result": ("Report",),
+    "tables": ("write_table",),
     "telling": ("tell_finding", "tell_story"),
     "wording": ("MAX_REJECTS_SHARE", "SHAPES"),
 }

@@ -19,7 +19,7 @@ from audit_analytics.report._tables import (
     tabulate_findings,
     tabulate_stories,
 )
-from audit_analytics.review._reports import name_stories
+from audit_analytics.review import name_stories
 from audit_analytics.settings import find_beside, load_settings
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.report import _escape as escape
-from audit_analytics.review._reports import name_stories
+from audit_analytics.review import name_stories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from audit_analytics.language import _, join_sentences, label_entity, ngettext
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import _wording as wording
-from audit_analytics.report._escape import NAME_LIMIT, terminal
-from audit_analytics.report._listing import pad, wrap
+from audit_analytics.report._escape import NAME_LIMIT, pad, terminal, wrap
 from audit_analytics.report._names import (
     name_code,
     name_outcome,

@@ -18,7 +18,7 @@ from audit_analytics.dates.weeks import parse_week
 from audit_analytics.detect import choose_reasons, limit_hits
 from audit_analytics.language import mark
 from audit_analytics.review._reports import read_hits
-from audit_analytics.review.scope import read_scope, scope_of_hit
+from audit_analytics.review._scope import read_scope, scope_of_hit
 from audit_analytics.source import find_network
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from audit_analytics.cases import Case, Hit
     from audit_analytics.dates.weeks import Week
     from audit_analytics.detect.reasons import Reasons
-    from audit_analytics.review.suppression import Suppression
-    from audit_analytics.review.verdicts import Verdict
+    from audit_analytics.review._suppression import Suppression
+    from audit_analytics.review._verdicts import Verdict
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from audit_analytics.language import _
 from audit_analytics.review._reports import list_reports, read_report
-from audit_analytics.review.scope import Scope, cover_reason
-from audit_analytics.review.suppression import Suppression, read_suppressions
-from audit_analytics.review.verdicts import Verdict, list_confirmed, read_verdicts
+from audit_analytics.review._scope import Scope, cover_reason
+from audit_analytics.review._suppression import Suppression, read_suppressions
+from audit_analytics.review._verdicts import Verdict, list_confirmed, read_verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from audit_analytics.review.verdicts import Verdict
+    from audit_analytics.review._verdicts import Verdict
 
 _Language = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(LANGUAGES)})$")]
 _Week = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-W\d\d$")]
@@ -119,7 +119,7 @@ ID_LENGTH: Final = 4
 """Least characters of an id that name a finding; fewer digits are a rank."""
 
 WEEK_LENGTH: Final = len("2026-W46")
-FILE: Final = "findings.json"
+REPORT_FILE: Final = "findings.json"
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def list_reports(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the folder of the reports")
     weeks = "[12][0-9][0-9][0-9]-W[0-5][0-9]"
-    found = [*folder.glob(f"{weeks}/{FILE}"), *folder.glob(f"{weeks}-since-*/{FILE}")]
+    found = [*folder.glob(f"{weeks}/{REPORT_FILE}"), *folder.glob(f"{weeks}-since-*/{REPORT_FILE}")]
     return sorted(found, key=_order, reverse=True)
 
 

@@ -10,17 +10,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.apps import (
+from audit_analytics.feishu import (
     APPS_SCOPE,
     NAMES_SCOPE,
     PEOPLE_SCOPE,
     VERSIONS_SCOPE,
+    AppNotShown,
+    ScopeMissing,
     list_apps,
     list_people,
     list_versions,
+    open_client,
 )
-from audit_analytics.feishu.client import AppNotShown, ScopeMissing
-from audit_analytics.feishu.connect import open_client
 from audit_analytics.inventory import (
     Inventory,
     keep_versions,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from audit_analytics.feishu.client import AuditLogClient
+    from audit_analytics.feishu import AuditLogClient
     from audit_analytics.settings import Settings
 
 DAILY: Final = timedelta(days=1)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
-from audit_analytics.feishu.client import (
+from audit_analytics.feishu import (
+    NO_APP_ID,
     REQUESTS_PER_PERIOD,
     AddressRefused,
     CredentialsRefused,
@@ -17,14 +18,13 @@ from audit_analytics.feishu.client import (
     RateLimited,
     ScopeMissing,
     TokenRefused,
+    WaitTooLong,
     WrongAddress,
-)
-from audit_analytics.feishu.connect import NO_APP_ID, WaitTooLong, open_client
-from audit_analytics.feishu.probe import (
     describe_items,
     find_earliest,
     measure_ends,
     measure_reach,
+    open_client,
     take_sample,
 )
 from audit_analytics.language import _, mark, ngettext, say_number
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from audit_analytics.feishu.client import AuditLogClient
+    from audit_analytics.feishu import AuditLogClient
     from audit_analytics.settings import Settings
 
 ATTEMPTS: Final = 3

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import audit_analytics
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, RemoteError
-from audit_analytics.feishu.client import (
+from audit_analytics.feishu import (
     PAGE_SIZE_MAX,
     PERIOD_SECONDS,
     REQUESTS_PER_PERIOD,

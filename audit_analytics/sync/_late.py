@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.client import PAGE_SIZE_MAX
+from audit_analytics.feishu import PAGE_SIZE_MAX
 from audit_analytics.files import write_private
 from audit_analytics.store import explains_failure
 from audit_analytics.sync._windows import Window

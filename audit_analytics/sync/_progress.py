@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from audit_analytics.catalogue import Catalogue
-    from audit_analytics.feishu.client import AuditLogClient, Budget, Page, Query
+    from audit_analytics.feishu import AuditLogClient, Budget, Page, Query
     from audit_analytics.source import Log
     from audit_analytics.store import Manifest
     from audit_analytics.sync._windows import Window
@@ -58,7 +58,7 @@ class SyncResult:
     late: dict[Window, int] = field(default_factory=dict)
     clock: str = ""  # how this machine's clock disagrees with the platform's; empty if it does not
     is_open: bool = True  # whether it was to read up to now, whenever that is
-    # what the client noticed; see :class:`~audit_analytics.feishu.client.AuditLogClient`
+    # what the client noticed; see :class:`~audit_analytics.feishu.AuditLogClient`
     counts: dict[str, int] = field(default_factory=dict)
 
     def summarise(self) -> dict[str, Any]:

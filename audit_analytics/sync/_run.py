@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.connect import open_client
+from audit_analytics.feishu import open_client
 from audit_analytics.store import Store, lock_store
 from audit_analytics.sync._fetching import Fetching
 from audit_analytics.sync._windows import floor_to
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from audit_analytics.feishu.client import AuditLogClient, Skew
+    from audit_analytics.feishu import AuditLogClient, Skew
     from audit_analytics.settings import Settings
     from audit_analytics.sync._progress import Progress, SyncResult
 
@@ -150,7 +150,7 @@ def _find_earlier(at: float, skew: Skew | None) -> datetime:
 
     Examples
     --------
-    >>> from audit_analytics.feishu._calls import Skew
+    >>> from audit_analytics.feishu import Skew
     >>> str(_find_earlier(1772445600, Skew(3600, 3601)))
     '2026-03-02 09:00:00+00:00'
     """
@@ -163,7 +163,7 @@ def _describe_skew(skew: Skew | None) -> str:
 
     Examples
     --------
-    >>> from audit_analytics.feishu._calls import Skew
+    >>> from audit_analytics.feishu import Skew
     >>> _describe_skew(Skew(-86400, -86399)).partition(";")[0]
     "this machine's clock is 24 h behind the platform's"
     """

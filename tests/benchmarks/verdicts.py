@@ -25,7 +25,7 @@ from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report import build_report
 from audit_analytics.report._tables import render_json
-from audit_analytics.review.verdicts import append_verdict, judge_finding
+from audit_analytics.review._verdicts import append_verdict, judge_finding
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import Company, simulate_company
 from audit_analytics.simulate._items import draw_ids

@@ -15,7 +15,9 @@ from click.testing import CliRunner
 
 from audit_analytics.cli.main import main
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.client import AuditLogClient, Credentials, ScopeMissing, SharedLimiter
+from audit_analytics.feishu._auth import Credentials, ScopeMissing
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.inventory._snapshots import read_asked, read_latest
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._directory import APPS_PATH, PEOPLE_PATH, Directory

@@ -21,8 +21,8 @@ from audit_analytics.detect.groups import CountGroup
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, use_language
 from audit_analytics.report import Report, measure, render_html, tell_finding
+from audit_analytics.report._escape import fill
 from audit_analytics.report._html import render_notebook
-from audit_analytics.report._listing import fill
 from audit_analytics.report._markdown import render_markdown
 from audit_analytics.report._names import CATEGORIES, name_category
 

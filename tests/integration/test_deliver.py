@@ -23,7 +23,7 @@ from report_fixture import make_gaps_report, make_hostile_report, make_report
 from audit_analytics.cli.main import main
 from audit_analytics.deliver import STATE_NAME, deliver_report
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.feishu.transport import Answer
+from audit_analytics.feishu._transport import Answer
 from audit_analytics.report._tables import render_json
 from audit_analytics.settings import load_settings
 from audit_analytics.simulate._faults import Faults

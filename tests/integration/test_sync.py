@@ -17,9 +17,12 @@ import pytest
 from click.testing import CliRunner
 
 from audit_analytics.catalogue import Catalogue
-from audit_analytics.cli import fetch as cli_fetch
+from audit_analytics.cli import _fetch as cli_fetch
 from audit_analytics.errors import ConfigError, DataIncompleteError, RemoteError
-from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter, split_filters
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._pages import split_filters
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._faults import KINDS, Faults
 from audit_analytics.simulate._ledger import Ledger

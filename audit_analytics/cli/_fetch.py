@@ -199,7 +199,7 @@ def serve(
     SOURCE is a folder of pages as audit-analytics simulate writes them; without it a company is simulated whose
     log ends today.
     """
-    from audit_analytics.feishu.client import PAGE_SIZE_MAX, REQUESTS_PER_PERIOD
+    from audit_analytics.feishu import PAGE_SIZE_MAX, REQUESTS_PER_PERIOD
     from audit_analytics.simulate import (
         APP_ID,
         APP_SECRET,

@@ -14,77 +14,33 @@ import tenacity
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu._answers import (
     Answer,
-    AnswerTooLong,
     RateLimited,
     Unavailable,
-    WrongAddress,
 )
 from audit_analytics.feishu._auth import (
-    AddressRefused,
-    AppNotShown,
     Credentials,
-    CredentialsRefused,
-    QuotaExhausted,
-    ScopeMissing,
     TenantToken,
-    TokenRefused,
     refuse_answer,
     wait_seconds,
 )
-from audit_analytics.feishu._calls import Calls, PacedAdapter, Skew, Stopped
+from audit_analytics.feishu._calls import Calls, PacedAdapter, Skew
 from audit_analytics.feishu._pages import (
-    PAGE_SIZE_MAX,
-    SMALL_PAGE,
     Budget,
     Page,
     PageTokenExpired,
-    PaginationBroken,
     Query,
     Walk,
     WindowTooLong,
-    split_filters,
 )
 from audit_analytics.feishu._ratelimit import (
-    PERIOD_SECONDS,
-    REQUESTS_PER_PERIOD,
     TOLD_FROM_SECONDS,
     SharedLimiter,
 )
-from audit_analytics.feishu.transport import FEISHU, check_base_url, open_session, post, request
+from audit_analytics.feishu._transport import FEISHU, check_base_url, open_session, post, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-
-__all__ = [
-    "PAGE_SIZE_MAX",
-    "PERIOD_SECONDS",
-    "REQUESTS_PER_PERIOD",
-    "SMALL_PAGE",
-    "AddressRefused",
-    "AnswerTooLong",
-    "AppNotShown",
-    "AuditLogClient",
-    "Budget",
-    "Credentials",
-    "CredentialsRefused",
-    "Page",
-    "PageTokenExpired",
-    "PaginationBroken",
-    "Query",
-    "QuotaExhausted",
-    "RateLimited",
-    "ScopeMissing",
-    "SharedLimiter",
-    "Skew",
-    "Stopped",
-    "TenantToken",
-    "TokenRefused",
-    "Unavailable",
-    "WindowTooLong",
-    "WrongAddress",
-    "split_filters",
-]
 
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
 SLOW_PATHS: Final = ("/open-apis/application/", "/open-apis/contact/")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._auth import Credentials
 from audit_analytics.feishu._calls import Stopped
-from audit_analytics.feishu.client import AuditLogClient
+from audit_analytics.feishu._client import AuditLogClient
 
 if TYPE_CHECKING:
     from audit_analytics.settings import Settings

@@ -31,7 +31,7 @@ def _complete(
     from click.shell_completion import CompletionItem
 
     from audit_analytics.errors import AuditAnalyticsError
-    from audit_analytics.review._reports import list_reports, read_report
+    from audit_analytics.review import list_reports, read_report
 
     try:
         paths = list_reports(Path(context.params.get("reports") or "reports"))
@@ -79,8 +79,7 @@ def findings(
     A finding is open until it is found harmless, or confirmed and then closed.
     """
     from audit_analytics.report import list_findings, tell_watched
-    from audit_analytics.review._reports import list_open, list_reports, read_report
-    from audit_analytics.review.verdicts import read_verdicts
+    from audit_analytics.review import list_open, list_reports, read_report, read_verdicts
     from audit_analytics.settings import load_settings
 
     settings = load_settings(config)
@@ -147,7 +146,7 @@ def explain(
     id of a story.
     """
     from audit_analytics.report import speak_as, tell_finding, tell_story
-    from audit_analytics.review._reports import find_finding, find_story
+    from audit_analytics.review import find_finding, find_story
 
     if finding.startswith("s-"):
         report, story = find_story(reports, finding)
@@ -178,7 +177,7 @@ def _fetch_rows(
     from audit_analytics.findings import show_event
     from audit_analytics.intake import count_log
     from audit_analytics.report import terminal
-    from audit_analytics.review._reports import read_hits, read_through
+    from audit_analytics.review import read_hits, read_through
     from audit_analytics.settings import load_settings
 
     click.echo(_("Reading {path} ...", path=log), err=True)
@@ -229,7 +228,7 @@ def suppress(
     characters, or the rank in the latest report.
     """
     from audit_analytics.report import suppress_finding
-    from audit_analytics.review._reports import find_finding
+    from audit_analytics.review import find_finding
     from audit_analytics.settings import find_beside, load_settings
 
     settings = load_settings(config)
@@ -275,7 +274,7 @@ def verdict(
     characters, or the rank in the latest report.
     """
     from audit_analytics.report import decide_finding
-    from audit_analytics.review._reports import find_finding
+    from audit_analytics.review import find_finding
     from audit_analytics.settings import find_beside, load_settings
 
     settings = load_settings(config)
@@ -316,9 +315,14 @@ def replay(
     """
     from audit_analytics.errors import ConfigError
     from audit_analytics.report import tell_replay, today_in
-    from audit_analytics.review._parting import replay_suppression
-    from audit_analytics.review._reports import find_finding, list_reports, read_report
-    from audit_analytics.review.suppression import draft_suppression, read_suppressions
+    from audit_analytics.review import (
+        draft_suppression,
+        find_finding,
+        list_reports,
+        read_report,
+        read_suppressions,
+        replay_suppression,
+    )
     from audit_analytics.settings import load_settings
 
     settings = load_settings(config)

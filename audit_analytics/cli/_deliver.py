@@ -91,7 +91,7 @@ def deliver_after(folder: Path, settings: Settings, *, newest: bool) -> None:
 def open_report(*, folder: Path, is_index: bool, is_printed: bool) -> None:
     """Show the newest report of FOLDER (reports) in the browser."""
     from audit_analytics.errors import InputError
-    from audit_analytics.review._reports import list_reports
+    from audit_analytics.review import list_reports
 
     path = folder / "index.html"
     if not is_index:
@@ -117,7 +117,7 @@ def write_index(out: Path, settings: Settings, failed: dict[str, str] | None = N
         Tenants without a report of this run, and why.
     """
     from audit_analytics.report import terminal, write_overview
-    from audit_analytics.review.verdicts import read_verdicts
+    from audit_analytics.review import read_verdicts
 
     try:
         write_overview(

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from audit_analytics.dates.weeks import parse_week
+from audit_analytics.review._scope import Scope, cover_reason, read_scope
 from audit_analytics.review._toml_file import append_entry, quote_toml, read_entries
-from audit_analytics.review.scope import Scope, cover_reason, read_scope
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
