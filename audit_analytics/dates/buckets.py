@@ -6,7 +6,7 @@ Instants are in UTC everywhere: what an hour, a day and a week are to an analyst
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +17,6 @@ from audit_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
-    from datetime import date
 
     from numpy.typing import NDArray
 

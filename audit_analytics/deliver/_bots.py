@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from audit_analytics.deliver._channel import HIDDEN, send_with_retries
+from audit_analytics.deliver._channel import HIDDEN, Parcel, send_with_retries
 from audit_analytics.deliver._message import build_card
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu import (
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     import requests
     from pydantic import SecretStr
 
-    from audit_analytics.deliver._channel import Parcel
 
 _NEXT_STEPS: Final = {
     9499: "the platform cannot read the message; report this with the log id",

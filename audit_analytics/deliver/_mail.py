@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
-from audit_analytics.deliver._channel import send_with_retries
+from audit_analytics.deliver._channel import Parcel, send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu import Unanswered, Unavailable, is_loopback
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from audit_analytics.deliver._channel import Parcel
 
 PORTS: Final = {"starttls": 587, "tls": 465, "plain": 25}
 

@@ -11,12 +11,10 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from audit_analytics.inventory import shorten_id
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _APP: Final = re.compile(r"(?<![A-Za-z0-9])cli_[0-9a-z]{8,}", re.IGNORECASE)
 # It begins where a word begins: from every letter of a long word, the search would take minutes.

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.deliver._mask import Masker
 from audit_analytics.language import _, join_sentences, ngettext, say_number, use_language
 from audit_analytics.report import MAX_REJECTS_SHARE, SHAPES, count_severities, inert, say_code
 from audit_analytics.schema import SEVERITIES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_FINDINGS: Final = 5
 _SENTENCE_LIMIT: Final = 300

@@ -12,7 +12,7 @@ import tenacity
 from requests.auth import AuthBase
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu._answers import QUOTA_SPENT, RateLimited, read_answer
+from audit_analytics.feishu._answers import QUOTA_SPENT, Answer, RateLimited, read_answer
 from audit_analytics.feishu._transport import check_base_url, post
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     import requests
 
-    from audit_analytics.feishu._answers import Answer
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 TOKEN_CODES: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})

@@ -14,9 +14,10 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import requests
 from requests import exceptions
@@ -24,9 +25,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 CONNECTIONS: Final = 32
 """Connections kept open; more threads than that would reconnect for each request."""

@@ -6,8 +6,9 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import tenacity
 
@@ -37,10 +38,6 @@ from audit_analytics.feishu._ratelimit import (
     SharedLimiter,
 )
 from audit_analytics.feishu._transport import FEISHU, check_base_url, open_session, post, request
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
 
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
 SLOW_PATHS: Final = ("/open-apis/application/", "/open-apis/contact/")

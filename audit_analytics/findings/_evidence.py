@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, EvidenceSource
+from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, EvidenceSource, Hit
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.schema import rank_severity
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
-
-    from audit_analytics.cases import Hit
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
-from audit_analytics.cases import find_covered, name_entity
+from audit_analytics.cases import Case, EvidenceSource, Hit, find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.detect.attack import ATTACK_VERSION, TECHNIQUES
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.dates.weeks import Week
     from audit_analytics.rollup import Rollup
 

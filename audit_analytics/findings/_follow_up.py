@@ -15,7 +15,10 @@ import pandas as pd
 from audit_analytics.findings._ranking import list_threads
 from audit_analytics.review import (
     IndexedCalls,
+    PastReports,
+    Review,
     SplitHits,
+    Verdict,
     index_calls,
     list_suppressions,
     read_scope,
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
 
     from audit_analytics.dates.weeks import Week
     from audit_analytics.findings._finding import Finding
-    from audit_analytics.review import PastReports, Review, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)

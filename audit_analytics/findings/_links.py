@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import Hit, find_covered
+from audit_analytics.cases import EvidenceSource, Hit, find_covered
 from audit_analytics.detect.tables import cut
 from audit_analytics.findings._evidence import mask_object, name_of_row
 from audit_analytics.review import read_hits
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.cases import EvidenceSource
     from audit_analytics.dates.weeks import Week
     from audit_analytics.findings._finding import Finding
     from audit_analytics.inventory import Inventory

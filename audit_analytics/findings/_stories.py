@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import name_entity
+from audit_analytics.cases import Case, EvidenceSource, Hit, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.findings._explain import explain_hit
 from audit_analytics.findings._follow_up import tell_status
@@ -24,15 +24,13 @@ from audit_analytics.findings._timeline import list_steps
 from audit_analytics.findings._watch import UNUSUAL
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import format_span, list_names
-from audit_analytics.review import read_hits
+from audit_analytics.review import PastReports, read_hits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.dates.weeks import Week
     from audit_analytics.findings._finding import Finding
-    from audit_analytics.review import PastReports
 
 MAX_WEAK: Final = 10
 

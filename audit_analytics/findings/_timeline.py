@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import find_covered
+from audit_analytics.cases import Hit, find_covered
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect.attack import TACTICS
 from audit_analytics.detect.tables import sort_words
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.cases import Hit
 
 MAX_STEPS: Final = 12
 PAUSE: Final = pd.Timedelta(hours=4)

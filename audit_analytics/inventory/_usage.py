@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from audit_analytics.catalogue import load_scopes
+from audit_analytics.catalogue import Catalogue, Scope, load_scopes
 from audit_analytics.schema import AT, SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from audit_analytics.catalogue import Catalogue, Scope
     from audit_analytics.inventory._app import App, Grant, Inventory
 
 LEAST_DAYS: Final = 28

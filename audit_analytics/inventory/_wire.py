@@ -6,9 +6,11 @@ import csv
 import gzip
 import io
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -18,10 +20,6 @@ from audit_analytics.inventory._app import App, Grant, Inventory, Version
 from audit_analytics.inventory._snapshots import read_history
 from audit_analytics.review import read_entries
 from audit_analytics.settings import check_network, name_nearest, refuse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 _KINDS: Final = {0: "custom", 1: "store", 2: "personal_store"}
 _STATUSES: Final = {0: "off", 1: "on", 2: "never"}

@@ -12,6 +12,7 @@ from audit_analytics.dates.buckets import find_runs
 from audit_analytics.language import _, list_weekdays
 from audit_analytics.plots._style import (
     COLOURS,
+    Numbers,
     count_hours,
     get_axes,
     read_instant,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
-
-    from audit_analytics.plots._style import Numbers
 
 
 @use_style()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.weeks import parse_week
@@ -15,6 +17,8 @@ from audit_analytics.report._escape import terminal
 from audit_analytics.report._names import DECISIONS
 from audit_analytics.review import (
     PARTS,
+    Suppression,
+    Verdict,
     append_suppression,
     append_verdict,
     draft_suppression,
@@ -22,12 +26,6 @@ from audit_analytics.review import (
     replay_suppression,
 )
 from audit_analytics.settings import name_nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from audit_analytics.review import Suppression, Verdict
 
 WIDE: Final = ("entity", "detector")
 """What a suppression is limited to unless somebody says otherwise."""

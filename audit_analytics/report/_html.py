@@ -27,7 +27,7 @@ from audit_analytics.report import _wording as wording
 from audit_analytics.report._drawings import draw_finding, draw_report
 from audit_analytics.report._markdown import make_environment
 from audit_analytics.report._names import name_category, name_outcome, name_response, speak_as
-from audit_analytics.review import find_verdict, is_open, list_reports, read_report
+from audit_analytics.review import Verdict, find_verdict, is_open, list_reports, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment, Template
 
-    from audit_analytics.review import Verdict
 
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""

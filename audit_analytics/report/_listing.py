@@ -5,17 +5,14 @@ Every text that may come from the log is escaped when it is put into a line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from audit_analytics.language import _, ngettext
 from audit_analytics.report import _wording as wording
 from audit_analytics.report._escape import NAME_LIMIT, fill, pad, terminal, wrap
 from audit_analytics.report._names import DECISIONS, say_code
 from audit_analytics.review import name_stories
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
 
 INDENT: Final = 31
 """Columns of rank, id and severity."""

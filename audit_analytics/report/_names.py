@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from audit_analytics import schema
 from audit_analytics.detect.attack import TACTICS
 from audit_analytics.language import Said, _, mark, say_number, use_labels, use_language
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 NAMES: Final = {
     "critical": mark("Critical"),

@@ -20,15 +20,13 @@ from audit_analytics.report._tables import (
     tabulate_stories,
 )
 from audit_analytics.review import name_stories
-from audit_analytics.settings import find_beside, load_settings
+from audit_analytics.settings import Settings, find_beside, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
     import pandas as pd
-
-    from audit_analytics.settings import Settings
 
 
 class Report:

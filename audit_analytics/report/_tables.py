@@ -5,16 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.report import _escape as escape
 from audit_analytics.review import name_stories
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 COLUMNS: Final = (
     "rank",

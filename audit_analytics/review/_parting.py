@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
-from audit_analytics.cases import name_entity
+from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.dates.buckets import format_utc
-from audit_analytics.dates.weeks import parse_week
+from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.detect import choose_reasons, limit_hits
 from audit_analytics.language import mark
 from audit_analytics.review._reports import read_hits
@@ -24,8 +24,6 @@ from audit_analytics.source import find_network
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from audit_analytics.cases import Case, Hit
-    from audit_analytics.dates.weeks import Week
     from audit_analytics.detect.reasons import Reasons
     from audit_analytics.review._suppression import Suppression
     from audit_analytics.review._verdicts import Verdict

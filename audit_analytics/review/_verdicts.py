@@ -13,20 +13,16 @@ finding the last one counts.
 
 from __future__ import annotations
 
-from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotations at run time
-from typing import TYPE_CHECKING, Any, Final, Literal
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from audit_analytics.dates.weeks import parse_week
+from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.review._scope import Scope, cover_reason, read_scope
 from audit_analytics.review._toml_file import append_entry, quote_toml, read_entries
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from audit_analytics.dates.weeks import Week
 
 TABLE: Final = "verdict"
 

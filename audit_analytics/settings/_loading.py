@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, get_origin
+from typing import Any, Final, get_origin
 
 from pydantic import BaseModel
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
@@ -14,9 +14,6 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings._model import PREFIX, Settings
 from audit_analytics.settings._refusal import name_nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEFAULT_FILE: Final = Path("audit-analytics.toml")
 REVIEWED: Final = ("apps", "suppressions", "verdicts")

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from datetime import date  # noqa: TC003 - pydantic reads the annotations at run time
-from pathlib import Path  # noqa: TC003 - the same
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -23,9 +24,6 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.settings._refusal import allow, refuse
 from audit_analytics.settings._section import DeliverSettings, Section, check_network, read_secret
 from audit_analytics.settings._thresholds import RuleSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
 

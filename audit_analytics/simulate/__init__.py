@@ -19,7 +19,7 @@ from audit_analytics.simulate._overlay import (
 )
 from audit_analytics.simulate._pages import write_pages
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn, serve
-from audit_analytics.simulate._targets import HOURS_OF_WEEK, Target
+from audit_analytics.simulate._targets import HOURS_OF_WEEK
 
 __all__ = [
     "APP_ID",
@@ -35,7 +35,6 @@ __all__ = [
     "Directory",
     "Faults",
     "StandIn",
-    "Target",
     "find_narrowest",
     "find_scenario",
     "group_attacks",

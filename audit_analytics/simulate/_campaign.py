@@ -9,8 +9,8 @@ import pandas as pd
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import AT
-from audit_analytics.simulate._attacks import find_scenario
-from audit_analytics.simulate._rows import DAY, HOUR, categorise
+from audit_analytics.simulate._attacks import Scenario, find_scenario
+from audit_analytics.simulate._rows import DAY, HOUR, Clock, categorise
 from audit_analytics.simulate._targets import Target, profile_target
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from audit_analytics.simulate._attacks import Scenario
-    from audit_analytics.simulate._rows import Clock
 
 LABELS: Final = (
     "attack_id",

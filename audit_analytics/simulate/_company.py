@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -25,9 +26,6 @@ from audit_analytics.simulate._rows import (
     make_clock,
 )
 from audit_analytics.simulate._traffic import Incident, change_app, simulate_calls, suffer_outage
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
 
 END: Final = date(2026, 11, 15)
 """Last day of the log unless set: the Sunday of ISO week 2026-W46."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from audit_analytics.simulate._loopback import Quota
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
 APPS_PATH: Final = "/open-apis/application/v6/applications"
 PEOPLE_PATH: Final = "/open-apis/contact/v3/users/batch"

@@ -11,14 +11,12 @@ import secrets
 import zlib
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from audit_analytics.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 PAGE_SIZE_MAX: Final = 100
 API_KEYS_MAX: Final = 100

@@ -10,11 +10,9 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Self
 
 _BODY_BYTES_MAX: Final = 40 * 2**20
 

@@ -6,14 +6,11 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from audit_analytics.simulate._rows import DAY
-
-if TYPE_CHECKING:
-    from audit_analytics.simulate._rows import Clock
+from audit_analytics.simulate._rows import DAY, Clock
 
 NETWORKS: Final = {
     "office": ("10.20.8", "10.32.16", "fd4e:51a2:7c01"),

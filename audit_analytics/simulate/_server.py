@@ -11,7 +11,9 @@ import logging
 import math
 import secrets
 import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from audit_analytics.errors import ConfigError
@@ -27,10 +29,6 @@ from audit_analytics.simulate._loopback import (
     json_reply,
     not_found,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"

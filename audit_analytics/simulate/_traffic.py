@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from audit_analytics.simulate._profiles import NETWORKS, draw_addresses
-from audit_analytics.simulate._rows import DAY, HOUR, TOKEN_API, fail_rows, make_rows
+from audit_analytics.simulate._profiles import NETWORKS, App, draw_addresses
+from audit_analytics.simulate._rows import DAY, HOUR, TOKEN_API, Clock, fail_rows, make_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
-
-    from audit_analytics.simulate._profiles import App
-    from audit_analytics.simulate._rows import Clock
 
     Changed = tuple[pd.DataFrame, tuple[int, int]]
     Change = Callable[[np.random.Generator, App, pd.DataFrame, int], Changed]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import BinaryIO, Final
 
 import msgspec
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from typing import BinaryIO
 
 BLOCK: Final = 2**20
 LINES: Final = 8 * BLOCK

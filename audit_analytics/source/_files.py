@@ -18,8 +18,9 @@ import pandas as pd
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import write_private
-from audit_analytics.source._flatten import EventBuilder, Log
+from audit_analytics.source._flatten import EventBuilder
 from audit_analytics.source._frames import read_frame, read_objects
+from audit_analytics.source._log import Log
 from audit_analytics.source._parts import read_part, read_parts, split_files
 
 if TYPE_CHECKING:

@@ -20,7 +20,6 @@ from audit_analytics.source._wire import FIRST_TIME, LAST_TIME, Item, clean_text
 if TYPE_CHECKING:
     from audit_analytics.source._blocks import Fields
 
-__all__ = ["EventBuilder", "Log"]
 
 _RAW_MAX: Final = 4096
 _TEXTS_MAX: Final = 1000

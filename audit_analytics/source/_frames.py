@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 import numpy as np
@@ -15,8 +15,6 @@ from audit_analytics.source._text import TextReader
 from audit_analytics.source._wire import decode_batch, encode
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
-
     from audit_analytics.source._flatten import EventBuilder
 
 _ROWS: Final = 16_384

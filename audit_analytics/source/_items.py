@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import Any, Final
 
 import msgspec
 
@@ -20,9 +21,6 @@ from audit_analytics.source._wire import (
     Detail,
     Item,
 )
-
-if TYPE_CHECKING:
-    from collections import Counter
 
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _NUMBER: Final = re.compile(r"\s*[+-]?\d{1,19}(?:\.\d{1,9})?\s*")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 
@@ -28,7 +28,6 @@ from audit_analytics.source._wire import ITEM, Item, decode_batch, encode, split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
 
     from audit_analytics.source._flatten import EventBuilder
 

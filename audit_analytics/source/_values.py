@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Final
 
 ROW_BYTES: Final = 500
 """Bytes a row comes to, to count the rows of what cannot be read: real logs have 400 to 600."""

@@ -9,7 +9,7 @@ from audit_analytics.store._evidence import StoreEvidence
 from audit_analytics.store._failure import StoreUnusable, explains_failure
 from audit_analytics.store._folder import Store
 from audit_analytics.store._lock import StoreLocked, lock_store
-from audit_analytics.store._manifest import ALL, Manifest, StoreTooNew
+from audit_analytics.store._manifest import ALL, Manifest
 from audit_analytics.store._reader import read_calls, read_store, read_stored_rejects
 from audit_analytics.store._redaction import Redaction, say_changes
 from audit_analytics.store._rollups import Rollups
@@ -26,7 +26,6 @@ __all__ = [
     "Store",
     "StoreEvidence",
     "StoreLocked",
-    "StoreTooNew",
     "StoreUnusable",
     "WindowWriter",
     "compact_store",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,16 +16,19 @@ import pyarrow.parquet as pq
 from audit_analytics.files import open_private
 from audit_analytics.schema import EVENTS
 from audit_analytics.store._failure import explains_failure
-from audit_analytics.store._folder import PARTIAL
-from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, read_rejects
+from audit_analytics.store._folder import PARTIAL, Store
+from audit_analytics.store._manifest import (
+    MANIFEST_KEY,
+    REJECTS_KEY,
+    SCHEMA,
+    Manifest,
+    read_rejects,
+)
 from audit_analytics.store._window import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
-    from audit_analytics.store._folder import Store
-    from audit_analytics.store._manifest import Manifest
     from audit_analytics.store._redaction import Redaction
 
 FILE_ROWS: Final = 1_000_000

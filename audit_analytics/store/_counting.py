@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -20,16 +20,14 @@ import pyarrow.compute as pc
 from audit_analytics import schema
 from audit_analytics.dates.buckets import end_bucket, floor_hour, list_buckets
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
-from audit_analytics.store._manifest import SCHEMA
+from audit_analytics.store._manifest import SCHEMA, Manifest
 from audit_analytics.store._window import WindowUnreadable, read_window
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from audit_analytics.catalogue import Catalogue
     from audit_analytics.store._folder import Store
-    from audit_analytics.store._manifest import Manifest
 
 
 class Hour(NamedTuple):

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, write_private
 from audit_analytics.store._manifest import Manifest, read_manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 
 class StoreUnusable(InputError):  # noqa: N818 - reads as what happened

@@ -16,15 +16,18 @@ into place, so that whatever happens there is the old window, the new one, or no
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import BinaryIO, Final
 
 import msgspec
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, move_into_place, write_private
 from audit_analytics.store._failure import (
+    Notes,
     StoreUnusable,
     explains_failure,
     find_stale,
@@ -40,13 +43,6 @@ from audit_analytics.store._manifest import (
     find_needless,
     read_start,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-    from typing import BinaryIO
-
-    from audit_analytics.store._failure import Notes
 
 PARTIAL: Final = ".partial"
 KEY_FILE: Final = ".key"

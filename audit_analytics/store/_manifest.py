@@ -7,10 +7,12 @@ visible and neither is ever there without the other.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated, Final, TypedDict
+from pathlib import Path
+from typing import Annotated, Final, TypedDict
 
 import msgspec
 import pyarrow as pa
@@ -18,10 +20,6 @@ import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
 FORMAT: Final = 1
 """Version of the stored form."""

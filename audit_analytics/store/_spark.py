@@ -12,14 +12,13 @@ import pyarrow as pa
 from audit_analytics import schema
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.rollup import COLUMNS, keys_of, write_sql
-from audit_analytics.store._counting import HourCounts, describe_apis
+from audit_analytics.store._counting import Hour, HourCounts, describe_apis
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from audit_analytics.catalogue import Catalogue
-    from audit_analytics.store._counting import Hour
     from audit_analytics.store._folder import Store
     from audit_analytics.store._manifest import Manifest
 

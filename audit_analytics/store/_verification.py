@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -12,17 +14,9 @@ import pyarrow.parquet as pq
 
 from audit_analytics.dates.buckets import floor_at
 from audit_analytics.errors import InputError
-from audit_analytics.store._counting import sort_into_hours
-from audit_analytics.store._manifest import SCHEMA, find_needless, read_manifest
-from audit_analytics.store._rollups import KINDS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date, datetime
-
-    from audit_analytics.store._counting import Hours
-    from audit_analytics.store._manifest import Manifest
-    from audit_analytics.store._rollups import Rollups
+from audit_analytics.store._counting import Hours, sort_into_hours
+from audit_analytics.store._manifest import SCHEMA, Manifest, find_needless, read_manifest
+from audit_analytics.store._rollups import KINDS, Rollups
 
 
 @dataclass

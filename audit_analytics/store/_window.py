@@ -17,7 +17,7 @@ from audit_analytics.errors import InputError
 from audit_analytics.files import open_private
 from audit_analytics.redact import hash_objects
 from audit_analytics.store._failure import explains_failure
-from audit_analytics.store._folder import PARTIAL
+from audit_analytics.store._folder import PARTIAL, Store
 from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, Manifest
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from audit_analytics.store._folder import Store
     from audit_analytics.store._redaction import Redaction
 
 _ROWS_ALONE: Final = 100_000

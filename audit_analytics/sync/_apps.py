@@ -16,6 +16,7 @@ from audit_analytics.feishu import (
     PEOPLE_SCOPE,
     VERSIONS_SCOPE,
     AppNotShown,
+    AuditLogClient,
     ScopeMissing,
     list_apps,
     list_people,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from audit_analytics.feishu import AuditLogClient
     from audit_analytics.settings import Settings
 
 DAILY: Final = timedelta(days=1)

@@ -13,6 +13,7 @@ from audit_analytics.feishu import (
     NO_APP_ID,
     REQUESTS_PER_PERIOD,
     AddressRefused,
+    AuditLogClient,
     CredentialsRefused,
     QuotaExhausted,
     RateLimited,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from audit_analytics.feishu import AuditLogClient
     from audit_analytics.settings import Settings
 
 ATTEMPTS: Final = 3

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu import PAGE_SIZE_MAX
 from audit_analytics.files import write_private
-from audit_analytics.store import explains_failure
+from audit_analytics.store import Manifest, Store, explains_failure
 from audit_analytics.sync._windows import Window
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from audit_analytics.store import Manifest, Store
 
 EVERY: Final = timedelta(days=1)
 """How often rows are counted again."""

@@ -16,14 +16,13 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from audit_analytics.errors import AuditAnalyticsError, DataIncompleteError, InputError, RemoteError
-from audit_analytics.source import read_log
+from audit_analytics.source import Log, read_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from audit_analytics.catalogue import Catalogue
     from audit_analytics.feishu import AuditLogClient, Budget, Page, Query
-    from audit_analytics.source import Log
     from audit_analytics.store import Manifest
     from audit_analytics.sync._windows import Window
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu import open_client
+from audit_analytics.feishu import AuditLogClient, Skew, open_client
 from audit_analytics.store import Store, lock_store
 from audit_analytics.sync._fetching import Fetching
 from audit_analytics.sync._windows import floor_to
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from audit_analytics.feishu import AuditLogClient, Skew
     from audit_analytics.settings import Settings
     from audit_analytics.sync._progress import Progress, SyncResult
 
