@@ -32,13 +32,13 @@ from audit_analytics.cli._deliver import (
     deliver,
     deliver_after,
     open_report,
+    schedule,
     weekly_of_tenants,
     write_index,
 )
 from audit_analytics.cli._drill import drill
 from audit_analytics.cli._fetch import doctor, serve, status, sync
 from audit_analytics.cli._findings import explain, findings, replay, suppress, verdict
-from audit_analytics.cli._schedule import schedule
 from audit_analytics.cli._store import rollup, store
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.language import _, use_language

@@ -50,8 +50,6 @@ class CustomBot:
 
     A `url` that a secret may not be sent to is a ConfigError.
 
-    Examples
-    --------
     >>> from pydantic import SecretStr
     >>> CustomBot(SecretStr("https://open.feishu.cn/open-apis/bot/v2/hook/0a1b"))
     CustomBot('https://open.feishu.cn/****')
@@ -148,8 +146,6 @@ def _unlogged(path: str) -> Iterator[None]:
 def _sign_request(timestamp: int, secret: str) -> str:
     """Sign a request to a webhook as the platform documents it, in seconds since the epoch.
 
-    Examples
-    --------
     >>> _sign_request(1599360473, "demo")
     'l1N0gAcBjdwBvGm1xMjOF0XSyaLRpR7tuO5dHfhAYc8='
     """
@@ -195,8 +191,6 @@ class AppBot:
     It needs the scopes ``im:message:send_as_bot`` and ``im:resource``. A `base_url` that is neither
     https nor loopback is a ConfigError.
 
-    Examples
-    --------
     >>> AppBot(
     ...     Credentials("cli_a1", "hunter2"), base_url="https://open.feishu.cn", receive_id="oc_1"
     ... )

@@ -30,8 +30,6 @@ class Mail:
     `ca_file` is a PEM file of the authority that signed the server's certificate. It is a
     ConfigError if a setting is missing, or a password would travel in the clear.
 
-    Examples
-    --------
     >>> Mail("audit@example.com", ("soc@example.com",), host="smtp.example.com")
     Mail('smtp.example.com', port=587, security='starttls')
     """

@@ -79,8 +79,6 @@ class Masker:
     What it holds as an app, an address or an event is masked by name, and what looks like an id, by
     its looks.
 
-    Examples
-    --------
     >>> mask = Masker({"findings": [{"entity_type": "app", "entity": "backup bot"}]})
     >>> mask("cli_a6cfee2e522c10f9 came from 203.0.113.77 at 02:00:07")
     'cli_a6cf…10f9 came from 203.0.113.x at 02:00:07'
@@ -119,8 +117,6 @@ def mask_report(report: dict[str, Any]) -> dict[str, Any]:
 
     Its suppressions are replaced: with masked names in them they would suppress nothing.
 
-    Examples
-    --------
     >>> mask_report({"top": {"ips": [{"name": "2001:db8:7:1::9", "calls_count": 3}]}})
     {'top': {'ips': [{'name': '2001:db8:7::/48', 'calls_count': 3}]}}
     """

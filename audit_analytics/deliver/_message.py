@@ -273,8 +273,6 @@ _COLOURS: Final = {"critical": "red", "high": "red", "medium": "orange", "low": 
 def build_card(message: Message) -> dict[str, Any]:
     """Lay a message out as an interactive card of at most 19 KiB, without the findings beyond.
 
-    Examples
-    --------
     >>> from audit_analytics.deliver._message import Message
     >>> card = build_card(
     ...     Message(

@@ -194,8 +194,6 @@ def name_object(path: str, api: str) -> str:
 
     What does not look like an id may be an address, a number or a secret, and is not shown.
 
-    Examples
-    --------
     >>> name_object("/open-apis/contact/v3/users/ou_77", "GET/open-apis/contact/v3/users/:user_id")
     'ou_77'
     >>> name_object("/x/ann@corp.com/8613800138000", "GET/x/:user_mailbox_id/:id")
@@ -211,8 +209,6 @@ def name_object(path: str, api: str) -> str:
 def mask_object(name: str) -> str:
     """Write an object so that two can be told apart, and neither can be opened.
 
-    Examples
-    --------
     >>> mask_object("ou_7d8a6e6df7621556"), mask_object("b24d52e5"), mask_object("7071")
     ('ou_7…556', 'b2…e5', '…')
     """

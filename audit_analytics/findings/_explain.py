@@ -108,8 +108,6 @@ def give_reason(hit: Hit, week: Week) -> dict[str, Any]:
 def round_digits(value: float | None) -> float | None:
     """Keep four digits: the rest is noise, and differs between machines.
 
-    Examples
-    --------
     >>> round_digits(0.123456)
     0.1235
     """

@@ -161,8 +161,6 @@ def list_threads(
     That are its detectors that stand alone, those that spoke `untold`, and places and APIs of all
     reasons.
 
-    Examples
-    --------
     >>> reason = {"detector": "API", "alone": True, "scope": {"api": ["GET/x"]}}
     >>> sorted(list_threads([reason], ["OBJ"]))
     [('api', 'GET/x'), ('detector', 'API'), ('detector', 'OBJ')]
@@ -180,8 +178,6 @@ def list_threads(
 def make_key(entity_type: str, entity: str, threads: Iterable[tuple[str, str]]) -> str:
     """Return what tells a finding from others as long as it goes on: its threads when it began.
 
-    Examples
-    --------
     >>> make_key("app", "cli_a1", [("detector", "OBJ"), ("detector", "VOL")])
     'k-f4a018f1c576'
     """
@@ -191,8 +187,6 @@ def make_key(entity_type: str, entity: str, threads: Iterable[tuple[str, str]]) 
 def make_id(entity_type: str, entity: str, week: str) -> str:
     """Return the id of a finding, stable over re-runs.
 
-    Examples
-    --------
     >>> make_id("app", "cli_a1", "2026-W46")
     'f-d0b550ea6f95'
     """
@@ -202,8 +196,6 @@ def make_id(entity_type: str, entity: str, week: str) -> str:
 def make_story_id(finding_id: str) -> str:
     """Return the id of a story, stable over re-runs, from its first finding in time.
 
-    Examples
-    --------
     >>> make_story_id("f-d0b550ea6f95")
     's-3753a859438f'
     """

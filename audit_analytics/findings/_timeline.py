@@ -94,8 +94,6 @@ def number_steps(
     `keys` of shape (n_keys, n_rows) is what like calls share; rows are in its order and that of
     `first`.
 
-    Examples
-    --------
     >>> at = np.array(["2026-11-10T09:00", "2026-11-10T13:00"] * 2, "datetime64[us]")
     >>> number_steps(np.array([[0, 0, 1, 2]]), at, at)
     array([0, 0, 1, 2])
@@ -215,8 +213,6 @@ _ORDER: Final = (
 def name_technique(category: str, severity: str, outcome: str) -> str:
     """Name the ATT&CK technique of a call; empty where nothing follows from it.
 
-    Examples
-    --------
     >>> name_technique("doc_export", "high", "ok"), name_technique("other", "none", "permission")
     ('T1567', 'T1069.003')
     """

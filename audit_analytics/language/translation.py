@@ -84,8 +84,6 @@ def current_language() -> str:
 def _(text: str, /, **values: object) -> str:
     """Translate a text and fill its placeholders.
 
-    Examples
-    --------
     >>> _("on {day} at {time}", day="Tue 10 Nov", time="02:00")
     'on Tue 10 Nov at 02:00'
     """

@@ -49,8 +49,6 @@ def _is_plain(char: str) -> bool:
 def visible(text: str) -> str:
     r"""Replace characters that cannot be seen, or that steer the display, by visible escapes.
 
-    Examples
-    --------
     >>> print(visible("invoice\u202efdp.exe\x1b[2J"))
     invoice\u202efdp.exe\x1b[2J
     """
@@ -63,8 +61,6 @@ def visible(text: str) -> str:
 def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
     """Cut a long text in the middle and say how long it was; the result is never longer than it.
 
-    Examples
-    --------
     >>> _shorten("a" * 4096, limit=6)
     'aaa … [4,096 characters] … aaa'
     """
@@ -80,8 +76,6 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
 
     One line of at most `limit` characters, counted before escapes are written out.
 
-    Examples
-    --------
     >>> print(clean("two\nlines"))
     two\nlines
     """
@@ -116,8 +110,6 @@ def markdown(text: str) -> str:
 
     It renders as itself: no markup, HTML, link, mention, formula or table cell of its own.
 
-    Examples
-    --------
     >>> print(markdown("[x](javascript:y) <b> a|b cli_1 www.x.org"))
     \[x\](javascript:y) \<b\> a\|b cli_1 www`.`x.org
     """
@@ -135,8 +127,6 @@ def _escape_block_start(match: re.Match[str]) -> str:
 def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
     r"""Put a name into a Markdown code span that no backtick in it can end.
 
-    Examples
-    --------
     >>> print(markdown_code("a`b|c"))
     ``a`b\|c``
     """
@@ -276,8 +266,6 @@ def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str
     They break at spaces and between Chinese characters, never before a closing mark; only a word
     that is longer itself makes a line longer.
 
-    Examples
-    --------
     >>> print(fill("应用 cli_a1 唤醒了。", 10, following="  "))
     应用
       cli_a1

@@ -101,8 +101,6 @@ def name_code(code: str) -> str:
 
     Anything else comes back as it is.
 
-    Examples
-    --------
     >>> name_code("ips")
     'IP addresses'
     """
@@ -133,8 +131,6 @@ def say_code(code: str) -> str:
 def say_decision(verdict: Mapping[str, Any]) -> str:
     """Write what a person decided about a finding, and the day, without the note.
 
-    Examples
-    --------
     >>> say_decision({"verdict": "benign", "created": "2026-11-09"})
     'harmless on 2026-11-09'
     """
@@ -171,8 +167,6 @@ def count_severities(severities: Sequence[str]) -> str:
 def name_outcome(outcome: str) -> str:
     """Write the outcome of a call as people call it.
 
-    Examples
-    --------
     >>> name_outcome("not_found")
     'not found'
     """
@@ -182,8 +176,6 @@ def name_outcome(outcome: str) -> str:
 def name_response(name: str) -> str:
     """Write a code and outcome, as a finding's contributors have them, as people call them.
 
-    Examples
-    --------
     >>> name_response("99992351 (not_found)")
     '99992351 (not found)'
     """
@@ -254,8 +246,6 @@ CATEGORIES: Final = {
 def name_category(category: str) -> str:
     """Write a category of APIs as people call it; one of the user's own as it is spelt.
 
-    Examples
-    --------
     >>> name_category("hr_bulk_read"), name_category("our_own")
     ('hr bulk read', 'our own')
     """

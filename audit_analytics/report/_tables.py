@@ -69,8 +69,6 @@ EVIDENCE_COLUMNS: Final = (
 def render_csv(report: dict[str, Any]) -> str:
     r"""Write the findings as CSV (RFC 4180, lines end in CR LF), texts quoted, formulas disarmed.
 
-    Examples
-    --------
     >>> render_csv({"findings": []}).startswith('"rank","finding_id"')
     True
     """
@@ -81,8 +79,6 @@ def render_csv(report: dict[str, Any]) -> str:
 def render_evidence(report: dict[str, Any]) -> str:
     r"""Write the evidence of all findings as CSV, one row a log entry, formulas disarmed.
 
-    Examples
-    --------
     >>> render_evidence({"findings": []}).startswith('"finding_id","rank","id"')
     True
     """
@@ -180,8 +176,6 @@ def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Numbers are float64 (NaN where there is none), instants datetime64[us, UTC]; ``detectors`` and
     ``attack`` (technique ids) are lists.
 
-    Examples
-    --------
     >>> tabulate_findings([]).dtypes["expected_per_week"]
     dtype('float64')
     """
@@ -200,8 +194,6 @@ def tabulate_evidence(
 
     It has the dtypes of :data:`audit_analytics.schema.EVENTS`, but texts for categories.
 
-    Examples
-    --------
     >>> tabulate_evidence([]).dtypes["response_code"]
     Int64Dtype()
     """
@@ -216,8 +208,6 @@ def tabulate_evidence(
 def tabulate_stories(stories: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Put the steps of stories into a table, one row per step, by story and time.
 
-    Examples
-    --------
     >>> list(tabulate_stories([]))[:3]
     ['story_id', 'rank', 'severity']
     """
@@ -250,8 +240,6 @@ def render_json(report: dict[str, Any]) -> str:
 
     Characters that cannot be seen are escaped, their values kept.
 
-    Examples
-    --------
     >>> print(render_json({"b": None, "a": 1}), end="")
     {
      "a": 1,

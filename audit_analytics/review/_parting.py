@@ -221,8 +221,6 @@ def fold_neighbours(hits: Sequence[Hit]) -> list[Hit]:
     others are left out; one that does not stand alone follows, with ``neighbours`` in its facts:
     how many addresses they were, all named in `where`.
 
-    Examples
-    --------
     >>> from audit_analytics.cases import Hit
     >>> import pandas as pd
     >>> at = pd.Timestamp("2026-11-09", tz="UTC")

@@ -103,8 +103,6 @@ class _Report(msgspec.Struct):
 def decode_report(content: bytes) -> dict[str, Any]:
     """Decode a findings.json with all that stands there; ValueError if it is none of this version.
 
-    Examples
-    --------
     >>> decode_report(b"{}")
     Traceback (most recent call last):
         ...

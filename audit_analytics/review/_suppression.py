@@ -60,8 +60,6 @@ SUPPRESSION_DAYS: Final = 90
 class Suppression(BaseModel):
     """One entry of the suppression file; an entry covers what lies within all it names.
 
-    Examples
-    --------
     >>> Suppression(entity="cli_a", owner="me", reason="test", expires=date(2026, 12, 31)).entity
     'cli_a'
     """

@@ -19,8 +19,6 @@ Entry = TypeVar("Entry", bound=BaseModel)
 def quote_toml(text: str) -> str:
     r"""Write a text as a TOML string, whatever it holds.
 
-    Examples
-    --------
     >>> print(quote_toml('two\nlines, "quoted"'))
     "two\nlines, \"quoted\""
     """

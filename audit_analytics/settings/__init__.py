@@ -13,8 +13,7 @@ from audit_analytics.settings._loading import (
     settle,
 )
 from audit_analytics.settings._model import PREFIX, RedactionSettings, Settings, SyncSettings
-from audit_analytics.settings._refusal import name_nearest, refuse
-from audit_analytics.settings._section import DeliverSettings, check_network
+from audit_analytics.settings._section import DeliverSettings, check_network, name_nearest, refuse
 from audit_analytics.settings._thresholds import RuleSettings
 
 __all__ = [

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.settings._model import PREFIX, Settings
-from audit_analytics.settings._refusal import name_nearest
+from audit_analytics.settings._section import name_nearest
 
 DEFAULT_FILE: Final = Path("audit-analytics.toml")
 REVIEWED: Final = ("apps", "suppressions", "verdicts")

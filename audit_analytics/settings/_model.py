@@ -21,8 +21,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.calendar import DaysOff, check_country, find_days_off
 from audit_analytics.errors import ConfigError
-from audit_analytics.settings._refusal import allow, refuse
-from audit_analytics.settings._section import DeliverSettings, Section, check_network, read_secret
+from audit_analytics.settings._section import (
+    DeliverSettings,
+    Section,
+    allow,
+    check_network,
+    read_secret,
+    refuse,
+)
 from audit_analytics.settings._thresholds import RuleSettings
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
@@ -80,8 +86,6 @@ class Settings(BaseSettings):
     Fields and their descriptions: ``Settings.model_fields``. Values passed to the constructor
     take precedence over the environment; unknown names are refused.
 
-    Examples
-    --------
     >>> Settings().budget_per_week
     10.0
     """

@@ -6,9 +6,8 @@ never changed to make one look better.
 
 from audit_analytics.simulate._attacks import GRANTED, SCENARIOS, find_scenario
 from audit_analytics.simulate._company import ATTACKS, Company, simulate_company
-from audit_analytics.simulate._directory import Directory
-from audit_analytics.simulate._faults import KINDS, Faults
-from audit_analytics.simulate._grants import find_narrowest, make_directory
+from audit_analytics.simulate._directory import Directory, find_narrowest, make_directory
+from audit_analytics.simulate._ledger import KINDS, Faults
 from audit_analytics.simulate._overlay import (
     Attack,
     group_attacks,

@@ -179,8 +179,6 @@ class Quota:
 
     The period ends now (``sliding``), or begins at a multiple of its length (``fixed``).
 
-    Examples
-    --------
     >>> quota = Quota(limit=1, period_seconds=60, algorithm="sliding")
     >>> quota.take(100.0), quota.take(101.0), quota.take(160.0)
     (0.0, 59.0, 0.0)
@@ -216,8 +214,6 @@ class ScaledClock:
 
     It starts at the real time `started_at`, `skew_seconds` ahead.
 
-    Examples
-    --------
     >>> clock = ScaledClock(speed=1000)
     >>> before = clock.time()
     >>> clock.sleep(5)

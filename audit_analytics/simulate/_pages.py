@@ -11,8 +11,7 @@ import pandas as pd
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.files import write_private
-from audit_analytics.simulate._directory import APPS_PATH
-from audit_analytics.simulate._grants import make_directory
+from audit_analytics.simulate._directory import APPS_PATH, make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

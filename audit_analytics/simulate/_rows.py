@@ -51,8 +51,6 @@ def make_clock(
 
     `holidays` are weekdays that are days off, `working_days` weekend days that are worked.
 
-    Examples
-    --------
     >>> clock = make_clock(end=date(2026, 11, 15), weeks=1, zone="Asia/Shanghai", holidays=())
     >>> len(clock.starts), clock.hour[:2].tolist()
     (168, [0, 1])
@@ -124,8 +122,6 @@ def make_rows(
     which an API without placeholders does not show. :func:`fail_rows` sets the outcome of some of
     them.
 
-    Examples
-    --------
     >>> make_rows(time=[60.9], app_id="cli_a", api=USER_API, ip="10.0.0.1")["time"].tolist()
     [60]
     """
@@ -139,8 +135,6 @@ def make_rows(
 def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFrame:
     """Give some calls the answer of an outcome, as the service of their API would word it.
 
-    Examples
-    --------
     >>> rows = make_rows(time=[0, 1], app_id="cli_a", api=USER_API, ip="10.0.0.1")
     >>> fail_rows(rows, [False, True], "not_found")["code"].tolist()
     [0, 99992351]
@@ -158,8 +152,6 @@ def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFr
 def service_of(api: str) -> str:
     """Return the service an API belongs to: the first part of its path that names one.
 
-    Examples
-    --------
     >>> service_of(USER_API), service_of("POST/approval/openapi/v2/approval/get")
     ('contact', 'approval')
     """

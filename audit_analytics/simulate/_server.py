@@ -18,9 +18,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.simulate._directory import Directory
-from audit_analytics.simulate._faults import FaultPlan, Faults
 from audit_analytics.simulate._inbox import Inbox
-from audit_analytics.simulate._ledger import BadRequest, Ledger
+from audit_analytics.simulate._ledger import BadRequest, FaultPlan, Faults, Ledger
 from audit_analytics.simulate._loopback import (
     LoopbackServer,
     Quota,

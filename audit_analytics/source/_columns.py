@@ -57,8 +57,6 @@ _Names = tuple[str, ...]
 def pause_collector() -> Iterator[None]:
     """Keep the cycle collector from walking over many short-lived objects without cycles.
 
-    Examples
-    --------
     >>> with pause_collector():
     ...     gc.isenabled()
     False
@@ -83,8 +81,6 @@ class Packed:
 class Columns:
     """Collect items as columns of codes and build the table of events from them.
 
-    Examples
-    --------
     >>> columns = Columns(Catalogue.default())
     >>> columns.add([Item(id="1", event_time=1700000000, api_key="GET/open-apis/im/v1/chats")], "a")
     >>> columns.build()[0]["api"].tolist()

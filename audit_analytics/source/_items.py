@@ -31,8 +31,6 @@ def read_item(text: bytes, notes: Counter[str]) -> Item | str:
 
     `notes` counts what had to be converted, cut or ignored.
 
-    Examples
-    --------
     >>> from collections import Counter
     >>> read_item(b'{"id": 7, "event_time": "1700000000"}', Counter()).id
     '7'

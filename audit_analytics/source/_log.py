@@ -84,8 +84,6 @@ def drop_duplicates(events: pd.DataFrame, *, unique: bool = False) -> tuple[pd.D
     They are counted once more where they differ from the row kept. `unique` says that every id is
     known to be there once; then none is looked for.
 
-    Examples
-    --------
     >>> drop_duplicates(EVENTS.empty())[1:]
     (0, 0)
     """
@@ -114,8 +112,6 @@ def describe_shape(raw: bytes | str) -> str:
 
     Other fields are counted: their names are written by callers, and may be a person's.
 
-    Examples
-    --------
     >>> describe_shape('{"id": 7, "event_time": "soon", "log_detail": {"path": ""}, "Ann": 1}')
     '{"size": 69, "fields": {"id": "number", "event_time": "text", "log_detail": {"path": "empty text"}}, "others": 1}'
     >>> describe_shape('{"id": "cut in the mid')

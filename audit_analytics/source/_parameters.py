@@ -54,8 +54,6 @@ class ParameterReader:
 
     `only_lists` takes only lists of ids, e-mails or mobiles as objects.
 
-    Examples
-    --------
     >>> from audit_analytics.source._vocabulary import Vocabulary
     >>> names = Vocabulary(tuple)
     >>> texts = pa.array(["a=1&user_id=2", "", None, ""], pa.large_string())
@@ -104,8 +102,6 @@ class _Shapes(dict[_Names, _Shape]):
 def decode_parameters(texts: pa.Array) -> list[Parameters]:
     """Decode JSON objects or query strings, possibly cut, into undecoded values by name.
 
-    Examples
-    --------
     >>> texts = pa.array(["a=1&b=2", "", '{"c":{"d":1}}'], pa.large_string())
     >>> [list(values) for values in decode_parameters(texts)]
     [['a', 'b'], [], ['c']]
@@ -143,8 +139,6 @@ def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
     '*' stands for one that looks like a secret or a personal value. At most 32, of at most 64
     characters.
 
-    Examples
-    --------
     >>> read_names(("user_id", "13800138000", "a b"))
     ('*', 'a_b', 'user_id')
     """
@@ -157,8 +151,6 @@ def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]
     With `only_lists` these are lists of ids, e-mails or mobiles: a single id in a payload is mostly
     a property of what is written, not what the call is about.
 
-    Examples
-    --------
     >>> _find_naming(("chat_id", "page_token", "user_id_type"), only_lists=False)
     ('chat_id',)
     """
@@ -170,8 +162,6 @@ def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]
 def _show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
     """Write the naming parameters as a query string, to be hashed and never stored; '' without any.
 
-    Examples
-    --------
     >>> _show_objects({"user_id": "ou_1"}, ("user_id",))
     '&user_id=ou_1'
     """
@@ -240,8 +230,6 @@ def name_objects(
     path. `paths` are as logged, '' where missing; `key_codes` points into `keys`, the keys as
     logged: one may be concrete where the path is a template.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> paths = pa.array(["/a/7", "/a/:id"], pa.large_string())
     >>> codes = np.array([0, 0], np.int32)

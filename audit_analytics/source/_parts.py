@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
-from audit_analytics.source._chunks import has_lines
+from audit_analytics.source._blocks import has_lines
 from audit_analytics.source._columns import pause_collector
 from audit_analytics.source._flatten import EventBuilder, PackedLog
 from audit_analytics.source._frames import read_parquet

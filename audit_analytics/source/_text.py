@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import msgspec
 
-from audit_analytics.source._blocks import read_block
-from audit_analytics.source._chunks import (
+from audit_analytics.source._blocks import (
     Unzipped,
     cut_lines,
     has_lines,
     is_json,
     is_object,
+    read_block,
     read_plain,
 )
 from audit_analytics.source._items import read_item

@@ -23,8 +23,6 @@ Clean = TypeVar("Clean", bound="Hashable")
 class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
     """Codes of the distinct values of a column; a raw value is cleaned once, several may share one.
 
-    Examples
-    --------
     >>> words = Vocabulary(str.upper)
     >>> words["get"], words["put"], words["GET"], words.values_in_order
     (0, 1, 0, ['GET', 'PUT'])
@@ -57,8 +55,6 @@ class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
 def encode(vocabulary: Vocabulary[Any, Any], column: pa.Array) -> NDArray[np.int32]:
     """Encode a column; each distinct value is looked up once.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> encode(Vocabulary(str), pa.array(["a", None, "a"])).tolist()
     [0, 1, 0]
@@ -72,8 +68,6 @@ def encode_pairs(
 ) -> NDArray[np.int32]:
     """Encode the pairs that two columns of codes form.
 
-    Examples
-    --------
     >>> column = np.array([1, 0, 1], np.int32)
     >>> encode_pairs(Vocabulary(str), column, column).tolist()
     [0, 1, 0]
@@ -85,8 +79,6 @@ def encode_pairs(
 def categorise(codes: NDArray[np.int32], values: list[str]) -> pd.Categorical:
     """Build a column of categories from codes into values; one that repeats is a category once.
 
-    Examples
-    --------
     >>> list(categorise(np.array([0, 1, 2], np.int32), ["a", "b", "a"]))
     ['a', 'b', 'a']
     """
@@ -105,8 +97,6 @@ def hash_texts(texts: pa.Array) -> NDArray[np.uint64]:
 
     Whoever writes the texts can make hashes collide: look at the texts where they do.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> first, second, third = hash_texts(pa.array(["a", "bc", "a"], pa.large_string()))
     >>> bool(first == third), bool(first == second)

@@ -73,8 +73,6 @@ def decode_batch(text: bytes) -> list[Item] | None:
 
     None if anything at all is unusual, then use :func:`split_document`.
 
-    Examples
-    --------
     >>> decode_batch(b'[{"id": "1", "event_time": 1700000000}]')[0].id
     '1'
     >>> decode_batch(b'[{"id": "1"}]') is None
@@ -95,8 +93,6 @@ def split_document(text: bytes) -> list[bytes] | str:
     The document is a page, its data, a list of items or pages, or an item; if there are no items,
     the reason comes instead.
 
-    Examples
-    --------
     >>> split_document(b'{"code": 0, "data": {"items": [{"id": 1}, 2]}}')
     [b'{"id": 1}', b'2']
     >>> split_document(b'{"code": 1780001, "msg": "busy"}')
@@ -148,8 +144,6 @@ def encode(value: object) -> bytes:
     NumPy scalars are numbers, missing values null; what has no JSON raises whatever the encoder
     does.
 
-    Examples
-    --------
     >>> encode({"id": np.int64(7)})
     b'{"id":7}'
     """
@@ -163,8 +157,6 @@ def encode(value: object) -> bytes:
 def clean_text(text: str) -> str:
     """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD.
 
-    Examples
-    --------
     >>> clean_text("a" + chr(0)) == "a" + chr(0xFFFD)
     True
     """
@@ -200,8 +192,6 @@ _PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 def read_code(response: str) -> int | None:
     """Read the business code of an answer whose JSON may be invalid or cut; None if it has none.
 
-    Examples
-    --------
     >>> read_code('{"code":99991663,"msg":"cut he')
     99991663
     """
@@ -238,8 +228,6 @@ def read_address(text: str) -> str:
     It is written as :mod:`ipaddress` does, an IPv4-mapped one as IPv4; what holds no address, such
     as the name of a service, stays as its first 64 characters.
 
-    Examples
-    --------
     >>> read_address("::ffff:203.0.113.9, 10.0.0.1"), read_address("[2001:DB8::1]:443")
     ('203.0.113.9', '2001:db8::1')
     """

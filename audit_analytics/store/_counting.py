@@ -40,8 +40,6 @@ class Hour(NamedTuple):
     def name(self) -> str:
         """Name the hour as a file of counts does: by what it spans, whatever the zone is called.
 
-        Examples
-        --------
         >>> from datetime import UTC, datetime
         >>> nine = datetime(2026, 3, 2, 9, tzinfo=UTC)
         >>> Hour(nine, nine.replace(hour=10)).name, Hour(nine, nine.replace(minute=30)).name
@@ -105,8 +103,6 @@ def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
 def parse_day(stem: str) -> date | None:
     """Read of which day a file of counts is; None for a file of another origin.
 
-    Examples
-    --------
     >>> parse_day("day=2026-03-02"), parse_day("notes")
     (datetime.date(2026, 3, 2), None)
     """
@@ -197,8 +193,6 @@ def describe_apis(names: list[str], catalogue: Catalogue) -> dict[str, list[str]
 
     An API outside the catalogue keeps its name.
 
-    Examples
-    --------
     >>> from audit_analytics.catalogue import Catalogue
     >>> describe_apis(["GET/open-apis/contact/v3/users/:id"], Catalogue.default())["api"]
     ['GET/open-apis/contact/v3/users/:user_id']

@@ -41,12 +41,12 @@ from audit_analytics.store import (
     WindowWriter,
     say_changes,
 )
-from audit_analytics.sync._late import look_for_late
 from audit_analytics.sync._progress import Progress, SyncResult, flatten_items, read_batches
 from audit_analytics.sync._windows import (
     Reading,
     Window,
     is_covered,
+    look_for_late,
     plan_windows,
     say_other_windows,
 )

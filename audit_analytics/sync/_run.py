@@ -147,8 +147,6 @@ def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[
 def _find_earlier(at: float, skew: Skew | None) -> datetime:
     """Return the time by the clock that is behind; `at` is this machine's, in seconds since the epoch.
 
-    Examples
-    --------
     >>> from audit_analytics.feishu import Skew
     >>> str(_find_earlier(1772445600, Skew(3600, 3601)))
     '2026-03-02 09:00:00+00:00'
@@ -160,8 +158,6 @@ def _find_earlier(at: float, skew: Skew | None) -> datetime:
 def _describe_skew(skew: Skew | None) -> str:
     """Say that the clocks disagree, in a sentence without its full stop; empty if they agree.
 
-    Examples
-    --------
     >>> from audit_analytics.feishu import Skew
     >>> _describe_skew(Skew(-86400, -86399)).partition(";")[0]
     "this machine's clock is 24 h behind the platform's"

@@ -30,8 +30,7 @@ from audit_analytics.feishu._pages import (
     split_filters,
 )
 from audit_analytics.feishu._ratelimit import SharedLimiter
-from audit_analytics.simulate._faults import KINDS, Faults
-from audit_analytics.simulate._ledger import Ledger
+from audit_analytics.simulate._ledger import KINDS, Faults, Ledger
 from audit_analytics.simulate._loopback import LoopbackServer, ScaledClock, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 

@@ -26,7 +26,7 @@ from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.feishu._transport import Answer
 from audit_analytics.report._tables import render_json
 from audit_analytics.settings import load_settings
-from audit_analytics.simulate._faults import Faults
+from audit_analytics.simulate._ledger import Faults
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 
 RAW_ID, RAW_IP = "cli_a2f7c91e0b44d01c", "203.0.113.77"

@@ -24,8 +24,7 @@ from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._pages import split_filters
 from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate._faults import KINDS, Faults
-from audit_analytics.simulate._ledger import Ledger
+from audit_analytics.simulate._ledger import KINDS, Faults, Ledger
 from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
 from audit_analytics.source import read_log

@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from audit_analytics.cli._schedule import _render_schedule
+from audit_analytics.cli._deliver import _render_schedule
 from audit_analytics.cli.main import main
 
 SYSTEMD = shutil.which("systemd-analyze")
