@@ -17,15 +17,8 @@ _BY_STATUS: Final = {401: "auth", 403: "permission", 404: "not_found", 429: "rat
 
 @cache
 def load_codes() -> dict[int, str]:
-    """Read the table of business codes.
+    """Read the table of business codes: the outcome, one of ``schema.OUTCOMES``, of each.
 
-    Returns
-    -------
-    dict of int to str
-        Outcome class, one of ``schema.OUTCOMES``, of every documented code.
-
-    Examples
-    --------
     >>> load_codes()[99991400]
     'rate_limit'
     """
@@ -154,15 +147,8 @@ class Scope:
 
 @cache
 def load_scopes() -> dict[str, Scope]:
-    """Read the scopes as shipped.
+    """Read the scopes as shipped, by name.
 
-    Returns
-    -------
-    dict of str to Scope
-        By name.
-
-    Examples
-    --------
     >>> scopes = load_scopes()
     >>> "GET/open-apis/application/v6/applications" in scopes["admin:app.info:readonly"].apis
     True

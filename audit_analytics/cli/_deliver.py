@@ -59,14 +59,7 @@ def deliver(
 def deliver_after(folder: Path, settings: Settings, *, newest: bool) -> None:
     """Send the report that was just written; whatever happens, the detection is done.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The report's folder.
-    settings : Settings
-        Where to send it.
-    newest : bool
-        Whether the report is meant to be the last week's, so that a week without data is missed.
+    `newest` says that it is meant to be the last week's, so that a week without data is missed.
     """
     from datetime import UTC, datetime
 
@@ -109,14 +102,7 @@ def open_report(*, folder: Path, is_index: bool, is_printed: bool) -> None:
 def write_index(out: Path, settings: Settings, failed: dict[str, str] | None = None) -> None:
     """Write the overview; a fault in it leaves the reports as they are.
 
-    Parameters
-    ----------
-    out : pathlib.Path
-        Folder of the reports.
-    settings : Settings
-        Language, zone, and where the verdicts are.
-    failed : dict of str to str, optional
-        Tenants without a report of this run, and why.
+    `failed` are the tenants without a report of this run, and why.
     """
     from audit_analytics.report import terminal, write_overview
     from audit_analytics.review import read_verdicts

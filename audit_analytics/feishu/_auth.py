@@ -146,22 +146,8 @@ class TenantToken(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request.
 
-        Parameters
-        ----------
-        request : requests.PreparedRequest
-            About to be sent.
-
-        Returns
-        -------
-        requests.PreparedRequest
-            The same, with the token.
-
-        Raises
-        ------
-        CredentialsRefused, AddressRefused
-            There is no token for the credentials, or not for this machine.
-        Unavailable
-            The token endpoint could not be reached.
+        CredentialsRefused or AddressRefused if there is no token for the credentials or for this
+        machine, Unavailable if the token endpoint could not be reached.
         """
         request.headers["Authorization"] = f"Bearer {self._current()}"
         request.register_hook("response", self._replay_once)  # type: ignore[no-untyped-call]

@@ -40,12 +40,7 @@ _LITERAL_ID: Final = re.compile(r"(?:^|/)(?=[^/:{]*\d)[\w-]{12,}(?:/|$)")
 class Reach:
     """How the platform answers a request without credentials.
 
-    Parameters
-    ----------
-    round_trip_seconds : float
-        How long the answer took.
-    skew : Skew or None
-        How far this machine's clock is ahead; None if the answer has no date.
+    `skew` is how far this machine's clock is ahead; None if the answer has no date.
     """
 
     round_trip_seconds: float

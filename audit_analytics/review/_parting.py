@@ -46,21 +46,9 @@ class SplitHits:
 
 
 def split_hits(hits: Sequence[Hit], suppressions: Sequence[Suppression], *, zone: str) -> SplitHits:
-    """Part the hits that suppressions cover from those to report.
+    """Part the hits that suppressions cover from those to report, in their order.
 
-    Parameters
-    ----------
-    hits : sequence of Hit
-        From the engine and the rules.
-    suppressions : sequence of Suppression
-        The file; the first entry that covers a hit takes it.
-    zone : str
-        IANA name of the tenant's zone.
-
-    Returns
-    -------
-    SplitHits
-        Both parts, in the order of `hits`. A hit that begins after an entry's last day is kept.
+    The first entry that covers a hit takes it; one that begins after an entry's last day is kept.
     """
     ends = [(entry, entry.ends_at(zone), entry.suppression_id) for entry in suppressions]
     kept, suppressed = [], []

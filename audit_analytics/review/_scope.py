@@ -35,15 +35,7 @@ _SHORT_DAY: Final = pd.Timedelta(hours=23)
 
 @dataclass(frozen=True, kw_only=True)
 class Scope:
-    """Calls, by when they were made and what their columns hold.
-
-    Parameters
-    ----------
-    start_at, end_at : pandas.Timestamp
-        From when to when, UTC, the end excluded.
-    where : mapping of str to tuple of str
-        Column of :data:`audit_analytics.schema.EVENTS` to its values.
-    """
+    """Calls, UTC, the end excluded, and the values that columns of events have in them."""
 
     start_at: pd.Timestamp
     end_at: pd.Timestamp
@@ -52,15 +44,7 @@ class Scope:
     def within(self, other: Scope) -> bool:
         """Return whether its columns name nothing but what another scope's do, whenever it was.
 
-        Parameters
-        ----------
-        other : Scope
-            Which calls.
-
-        Returns
-        -------
-        bool
-            False also where only the other one is limited to some names of a column.
+        No where only the other one is limited to some names of a column.
         """
         return all(
             column in self.where and set(self.where[column]) <= set(values)
@@ -68,13 +52,7 @@ class Scope:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scope as plain values.
-
-        Returns
-        -------
-        dict of str to Any
-            ``start_at``, ``end_at`` and ``scope``.
-        """
+        """Return ``start_at``, ``end_at`` and ``scope`` as plain values."""
         return {
             "start_at": format_utc(self.start_at),
             "end_at": format_utc(self.end_at),
@@ -120,23 +98,11 @@ def read_scope(entry: Mapping[str, Any]) -> Scope:
 
 
 def cover_reason(reason: Mapping[str, Any], *, until: pd.Timestamp) -> Scope:
-    """Return all calls of the week that belong to a reason of a finding.
+    """Return all calls of the week that belong to a reason of a finding, as findings.json has it.
 
     A reason speaks about the hours that stood out. What came over a new network, from an address
-    or over a new API goes on to belong to it afterwards: else its second day would teach that it
-    is usual.
-
-    Parameters
-    ----------
-    reason : mapping of str to Any
-        As it stands in findings.json.
-    until : pandas.Timestamp
-        End of the finding's week, UTC.
-
-    Returns
-    -------
-    Scope
-        The calls.
+    or over a new API goes on to belong to it afterwards, `until` the week ends: else its second day
+    would teach that it is usual.
     """
     scope = read_scope(reason)
     new = _begins(reason["detector"]) or bool({"network", "ip"} & scope.where.keys())

@@ -198,24 +198,9 @@ def append_verdict(path: Path, verdict: Verdict) -> None:
 
 
 def list_confirmed(verdicts: Sequence[Verdict], week: Week) -> list[Scope]:
-    """List the calls that confirmed findings of earlier weeks are about.
+    """List the calls before the report week that confirmed findings of earlier weeks are about.
 
-    Parameters
-    ----------
-    verdicts : sequence of Verdict
-        The last verdict on each finding.
-    week : Week
-        The report week; what lies in it is to be judged, and stays.
-
-    Returns
-    -------
-    list of Scope
-        Calls before the report week.
-
-    Raises
-    ------
-    ConfigError
-        A verdict names a week that is none.
+    `verdicts` are the last ones on each finding; a week in them that is none is a ConfigError.
     """
     found = [
         read_scope(calls.model_dump())

@@ -243,21 +243,10 @@ def read_address(text: str) -> str:
 
 @lru_cache(_ADDRESSES_KEPT)
 def find_network(ip: str) -> str:
-    """Name the network of an address.
+    """Name the network of an address: the /24 of an IPv4, the /48 of an IPv6 address.
 
-    Parameters
-    ----------
-    ip : str
-        An address as :func:`read_address` returns it.
+    'platform' for the platform's own fdbd::/16, the text itself where it is no address.
 
-    Returns
-    -------
-    str
-        The /24 of an IPv4 and the /48 of an IPv6 address, 'platform' for the platform's own
-        fdbd::/16, and the text itself where it is no address.
-
-    Examples
-    --------
     >>> find_network("203.0.113.9"), find_network("2001:db8:1:2::3"), find_network("fdbd::1")
     ('203.0.113.0/24', '2001:db8:1::/48', 'platform')
     """
