@@ -10,6 +10,8 @@ from audit_analytics.review._parting import (
     list_suppressions,
     lower_known,
     part_hits,
+    read_hits,
+    read_through,
     replay_suppression,
 )
 from audit_analytics.review._past import PastReports, Review, read_review
@@ -22,9 +24,7 @@ from audit_analytics.review._reports import (
     list_open,
     list_reports,
     name_stories,
-    read_hits,
     read_report,
-    read_through,
 )
 from audit_analytics.review._scope import (
     IndexedCalls,

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
 from audit_analytics import schema
 from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.detect import choose_reasons, limit_hits
 from audit_analytics.language import mark
-from audit_analytics.review._reports import read_hits
 from audit_analytics.review._scope import read_scope, scope_of_hit
 from audit_analytics.source import find_network
 
@@ -315,3 +316,52 @@ def _lower(hit: Hit, count: int) -> Hit:
     place = schema.SEVERITIES.index(hit.severity) if hit.severity else 0
     lower = schema.SEVERITIES[max(place - count, schema.SEVERITIES.index("low"))]
     return replace(hit, p=p, severity=lower if hit.severity else None)
+
+
+def read_hits(finding: Mapping[str, Any]) -> list[Hit]:
+    """Read the hits back from which a finding was made.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+
+    Returns
+    -------
+    list of Hit
+        One per reason, without the facts its sentence was made from.
+    """
+    return [_read_hit(finding, reason) for reason in finding["reasons"]]
+
+
+def read_through(finding: Mapping[str, Any]) -> list[Hit]:
+    """Read back what got through beside the failures a finding is about.
+
+    Parameters
+    ----------
+    finding : mapping of str to Any
+        The finding as it stands in findings.json.
+
+    Returns
+    -------
+    list of Hit
+        Its calls; they are no reason.
+    """
+    first = finding["reasons"][0]
+    return [_read_hit(finding, first | {"alone": False} | scope) for scope in finding["through"]]
+
+
+def _read_hit(finding: Mapping[str, Any], reason: Mapping[str, Any]) -> Hit:
+    return Hit(
+        detector=reason["detector"],
+        kind=reason["kind"],
+        entity_type=finding["entity_type"],
+        entity=finding["entity"],
+        start_at=pd.Timestamp(reason["start_at"]),
+        end_at=pd.Timestamp(reason["end_at"]),
+        observed=reason["observed"],
+        unit=reason["unit"],
+        p=reason["p"],
+        alone=reason["alone"],
+        where={column: tuple(values) for column, values in reason["scope"].items()},
+    )

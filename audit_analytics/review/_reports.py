@@ -6,9 +6,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
-import pandas as pd
 
-from audit_analytics.cases import Hit
 from audit_analytics.errors import InputError
 from audit_analytics.language import LANGUAGES
 
@@ -370,52 +368,3 @@ def _find_rank(path: Path, rank: int) -> tuple[dict[str, Any], dict[str, Any]]:
         if row["rank"] == rank:
             return report, row
     raise InputError(f"{path}: has {len(report['findings']):,} findings, none of rank {rank}")
-
-
-def read_hits(finding: Mapping[str, Any]) -> list[Hit]:
-    """Read the hits back from which a finding was made.
-
-    Parameters
-    ----------
-    finding : mapping of str to Any
-        The finding as it stands in findings.json.
-
-    Returns
-    -------
-    list of Hit
-        One per reason, without the facts its sentence was made from.
-    """
-    return [_read_hit(finding, reason) for reason in finding["reasons"]]
-
-
-def read_through(finding: Mapping[str, Any]) -> list[Hit]:
-    """Read back what got through beside the failures a finding is about.
-
-    Parameters
-    ----------
-    finding : mapping of str to Any
-        The finding as it stands in findings.json.
-
-    Returns
-    -------
-    list of Hit
-        Its calls; they are no reason.
-    """
-    first = finding["reasons"][0]
-    return [_read_hit(finding, first | {"alone": False} | scope) for scope in finding["through"]]
-
-
-def _read_hit(finding: Mapping[str, Any], reason: Mapping[str, Any]) -> Hit:
-    return Hit(
-        detector=reason["detector"],
-        kind=reason["kind"],
-        entity_type=finding["entity_type"],
-        entity=finding["entity"],
-        start_at=pd.Timestamp(reason["start_at"]),
-        end_at=pd.Timestamp(reason["end_at"]),
-        observed=reason["observed"],
-        unit=reason["unit"],
-        p=reason["p"],
-        alone=reason["alone"],
-        where={column: tuple(values) for column, values in reason["scope"].items()},
-    )

@@ -55,7 +55,7 @@ class Company:
         Every call, rising in time: the columns of ``_rows.COLUMNS``, `id` and `attack` (position in
         `labels`, -1 for honest calls).
     labels : pandas.DataFrame
-        One row an attack, with ``_campaign.LABELS``; instants in UTC.
+        One row an attack, with ``LABELS``; instants in UTC.
     incidents : pandas.DataFrame
         One row an honest incident: kind, app_id, start_at, end_at (UTC).
     apps : tuple of App
