@@ -7,11 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from audit_analytics.cases import EvidenceSource
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.weeks import (
@@ -35,9 +36,6 @@ from audit_analytics.store import (
     read_store,
     read_stored_rejects,
 )
-
-if TYPE_CHECKING:
-    from audit_analytics.cases import EvidenceSource
 
 __all__ = [
     "CountedLog",

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
+from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._pages import PaginationBroken
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from audit_analytics.feishu._client import AuditLogClient
 
 APPS_PATH: Final = "/open-apis/application/v6/applications"
 PEOPLE_PATH: Final = "/open-apis/contact/v3/users/batch"

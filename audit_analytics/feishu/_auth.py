@@ -5,21 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import requests
 import tenacity
 from requests.auth import AuthBase
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._answers import QUOTA_SPENT, Answer, RateLimited, read_answer
 from audit_analytics.feishu._transport import check_base_url, post
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import requests
-
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 TOKEN_CODES: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})

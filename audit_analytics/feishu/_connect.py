@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._auth import Credentials
 from audit_analytics.feishu._calls import Stopped
 from audit_analytics.feishu._client import AuditLogClient
-
-if TYPE_CHECKING:
-    from audit_analytics.settings import Settings
+from audit_analytics.settings import Settings
 
 NO_APP_ID: Final = (
     "no app id: set AUDIT_ANALYTICS_APP_ID, or app_id in the TOML file; "

@@ -6,16 +6,13 @@ import math
 import sqlite3
 import threading
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from audit_analytics.errors import ConfigError, RemoteError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from audit_analytics.feishu._answers import Answer
+from audit_analytics.feishu._answers import Answer
 
 PAGE_SIZE_MAX: Final = 100
 SMALL_PAGE: Final = 10

@@ -7,21 +7,18 @@ import logging
 import re
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from audit_analytics.catalogue import Catalogue, is_http_status
 from audit_analytics.feishu._answers import RateLimited
 from audit_analytics.feishu._auth import TOKEN_PATH
 from audit_analytics.feishu._calls import Calls, Skew
+from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._pages import Query, WindowTooLong
 from audit_analytics.feishu._transport import check_base_url, open_session, post
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from audit_analytics.feishu._client import AuditLogClient
 
 FIELDS: Final = ("id", "api_key", "event_time", "app_id", "ip")
 DETAILS: Final = ("path", "method", "query_param", "payload", "status_code", "response")

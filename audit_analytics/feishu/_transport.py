@@ -6,11 +6,13 @@ import http.cookiejar
 import ipaddress
 import json
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions
+from requests.auth import AuthBase
 from urllib3.exceptions import NewConnectionError
 
 from audit_analytics.errors import ConfigError
@@ -31,11 +33,6 @@ from audit_analytics.feishu._calls import (
     TooLong,
     TooSlow,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from requests.auth import AuthBase
 
 __all__ = [
     "FEISHU",

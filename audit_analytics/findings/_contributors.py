@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audit_analytics import schema
+from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import floor_hour
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect.tables import sort_words
 from audit_analytics.language import _, ngettext
 from audit_analytics.language.wording import show_api
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.rollup import Rollup
+from audit_analytics.rollup import Rollup
 
 MAX_CONTRIBUTORS: Final = 5
 MAX_SUCCEEDED: Final = 20

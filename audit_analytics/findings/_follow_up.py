@@ -7,11 +7,14 @@ new: it might have been there all along.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from audit_analytics.dates.weeks import Week
+from audit_analytics.findings._finding import Finding
 from audit_analytics.findings._ranking import list_threads
 from audit_analytics.review import (
     IndexedCalls,
@@ -24,12 +27,6 @@ from audit_analytics.review import (
     read_scope,
     shift_scope,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.findings._finding import Finding
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,15 +8,18 @@ the budget, and what is suppressed, joins a story by the same links and never ma
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Case, EvidenceSource, Hit, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.dates.weeks import Week
 from audit_analytics.findings._explain import explain_hit
+from audit_analytics.findings._finding import Finding
 from audit_analytics.findings._follow_up import tell_status
 from audit_analytics.findings._links import Links, Touch, is_near
 from audit_analytics.findings._ranking import make_story_id
@@ -25,12 +28,6 @@ from audit_analytics.findings._watch import UNUSUAL
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import format_span, list_names
 from audit_analytics.review import PastReports, read_hits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.findings._finding import Finding
 
 MAX_WEAK: Final = 10
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit, find_covered
@@ -14,12 +16,6 @@ from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect.attack import TACTICS
 from audit_analytics.detect.tables import sort_words
 from audit_analytics.schema import SENSITIVE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from numpy.typing import NDArray
-
 
 MAX_STEPS: Final = 12
 PAUSE: Final = pd.Timedelta(hours=4)

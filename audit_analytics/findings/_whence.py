@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pandas as pd
 
 from audit_analytics import schema
+from audit_analytics.cases import Hit
+from audit_analytics.dates.weeks import Week
 from audit_analytics.language import _, label_entity
 from audit_analytics.language.wording import list_names
-
-if TYPE_CHECKING:
-    from audit_analytics.cases import Hit
-    from audit_analytics.dates.weeks import Week
 
 LEAST_PAST: Final = pd.Timedelta(days=7)
 """A log with less of it before the week knows too little to call an address new."""

@@ -7,9 +7,10 @@ are one story, told of the worst of them.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
@@ -18,16 +19,12 @@ from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.detect import choose_reasons, limit_hits
+from audit_analytics.detect.reasons import Reasons
 from audit_analytics.language import mark
 from audit_analytics.review._scope import read_scope, scope_of_hit
+from audit_analytics.review._suppression import Suppression
+from audit_analytics.review._verdicts import Verdict
 from audit_analytics.source import find_network
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
-
-    from audit_analytics.detect.reasons import Reasons
-    from audit_analytics.review._suppression import Suppression
-    from audit_analytics.review._verdicts import Verdict
 
 
 @dataclass(frozen=True)

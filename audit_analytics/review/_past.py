@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from audit_analytics.dates.weeks import Week
 from audit_analytics.language import _
 from audit_analytics.review._reports import list_reports, read_report
 from audit_analytics.review._scope import Scope, cover_reason
 from audit_analytics.review._suppression import Suppression, read_suppressions
 from audit_analytics.review._verdicts import Verdict, list_confirmed, read_verdicts
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.settings import Settings
+from audit_analytics.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from audit_analytics.errors import InputError
 from audit_analytics.language import LANGUAGES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from audit_analytics.review._verdicts import Verdict
+from audit_analytics.review._verdicts import Verdict
 
 _Language = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(LANGUAGES)})$")]
 _Week = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-W\d\d$")]

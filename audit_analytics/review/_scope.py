@@ -6,23 +6,19 @@ suppression keeps out of the reports, leaves the history before anything is comp
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audit_analytics import schema
+from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import floor_hour, format_utc, list_buckets, read_clocks
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect import Detector, list_detectors
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.dates.weeks import Week
 
 MAX_NAMES: Final = 50
 """A column with more names than this is left out of a scope, which makes the scope wider."""

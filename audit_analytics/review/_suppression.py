@@ -20,26 +20,23 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import read_clocks
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.review._toml_file import append_entry, quote_toml, read_entries
 from audit_analytics.settings import check_network, name_nearest
 from audit_analytics.source import find_network
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.dates.weeks import Week
 
 TABLE: Final = "suppress"
 KINDS: Final = (

@@ -9,19 +9,17 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from audit_analytics.catalogue import Catalogue, load_scopes
 from audit_analytics.simulate._attacks import GRANTED
+from audit_analytics.simulate._company import Company
 from audit_analytics.simulate._loopback import Quota
+from audit_analytics.simulate._profiles import App
 from audit_analytics.simulate._rows import DAY, HOUR
-
-if TYPE_CHECKING:
-    from audit_analytics.simulate._company import Company
-    from audit_analytics.simulate._profiles import App
 
 APPS_PATH: Final = "/open-apis/application/v6/applications"
 PEOPLE_PATH: Final = "/open-apis/contact/v3/users/batch"

@@ -11,13 +11,14 @@ import gzip
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
+from numpy.typing import NDArray
 
 from audit_analytics.catalogue import MAX_KEY
 from audit_analytics.source._wire import (
@@ -29,9 +30,6 @@ from audit_analytics.source._wire import (
     STATUS_MAX,
     TEXT_MAX,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 Fields = dict[str, pa.Array]
 """Columns of items as logged, by the names of :data:`FIELDS`."""

@@ -7,14 +7,16 @@ Columns of several threads are joined in order.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from msgspec.structs import astuple
+from numpy.typing import NDArray
 
 from audit_analytics.catalogue import Catalogue, Match, classify, is_http_status
 from audit_analytics.redact import hash_objects
@@ -37,11 +39,6 @@ from audit_analytics.source._wire import (
     read_address,
     read_code,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
 _BATCH: Final = 4096
 _NO_DETAIL: Final = Detail()

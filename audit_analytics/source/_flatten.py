@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,13 +13,10 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.redact import mask_prose, mask_text
 from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
+from audit_analytics.source._blocks import Fields
 from audit_analytics.source._columns import Columns, Packed
 from audit_analytics.source._log import Log, concat_events, describe_shape, drop_duplicates
 from audit_analytics.source._wire import FIRST_TIME, LAST_TIME, Item, clean_text
-
-if TYPE_CHECKING:
-    from audit_analytics.source._blocks import Fields
-
 
 _RAW_MAX: Final = 4096
 _TEXTS_MAX: Final = 1000

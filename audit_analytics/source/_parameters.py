@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from audit_analytics.catalogue import is_placeholder, split_key
 from audit_analytics.redact import mask_text
 from audit_analytics.source._blocks import measure_texts
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from audit_analytics.source._vocabulary import Vocabulary
+from audit_analytics.source._vocabulary import Vocabulary
 
 Parameters = dict[str, msgspec.Raw | str]
 

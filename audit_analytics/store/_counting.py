@@ -6,11 +6,12 @@ import hashlib
 import threading
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,16 +19,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from audit_analytics import schema
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.dates.buckets import end_bucket, floor_hour, list_buckets
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
+from audit_analytics.store._folder import Store
 from audit_analytics.store._manifest import SCHEMA, Manifest
 from audit_analytics.store._window import WindowUnreadable, read_window
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from audit_analytics.catalogue import Catalogue
-    from audit_analytics.store._folder import Store
 
 
 class Hour(NamedTuple):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -30,11 +30,9 @@ from audit_analytics.store._manifest import (
     read_manifest,
     read_rejects,
 )
+from audit_analytics.store._redaction import Redaction
 from audit_analytics.store._rollups import KINDS, Rollups
 from audit_analytics.store._window import WindowUnreadable, read_window
-
-if TYPE_CHECKING:
-    from audit_analytics.store._redaction import Redaction
 
 FILE_ROWS: Final = 1_000_000
 """Windows are joined up to so many rows, and never beyond a day."""

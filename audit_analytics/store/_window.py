@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import open_private
@@ -19,13 +21,7 @@ from audit_analytics.redact import hash_objects
 from audit_analytics.store._failure import explains_failure
 from audit_analytics.store._folder import PARTIAL, Store
 from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, Manifest
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from audit_analytics.store._redaction import Redaction
+from audit_analytics.store._redaction import Redaction
 
 _ROWS_ALONE: Final = 100_000
 """A window of so few rows is read by one thread."""

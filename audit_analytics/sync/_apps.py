@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu import (
@@ -35,13 +37,8 @@ from audit_analytics.inventory import (
     write_snapshot,
 )
 from audit_analytics.language import _
+from audit_analytics.settings import Settings
 from audit_analytics.store import Store, explains_failure, lock_store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from audit_analytics.settings import Settings
 
 DAILY: Final = timedelta(days=1)
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import AuditAnalyticsError, DataIncompleteError, InputError, RemoteError
+from audit_analytics.feishu import AuditLogClient, Budget, Page, Query
 from audit_analytics.source import Log, read_log
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from audit_analytics.catalogue import Catalogue
-    from audit_analytics.feishu import AuditLogClient, Budget, Page, Query
-    from audit_analytics.store import Manifest
-    from audit_analytics.sync._windows import Window
+from audit_analytics.store import Manifest
+from audit_analytics.sync._windows import Window
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu import AuditLogClient, Skew, open_client
+from audit_analytics.settings import Settings
 from audit_analytics.store import Store, lock_store
 from audit_analytics.sync._fetching import Fetching
+from audit_analytics.sync._progress import Progress, SyncResult
 from audit_analytics.sync._windows import floor_to
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from audit_analytics.settings import Settings
-    from audit_analytics.sync._progress import Progress, SyncResult
 
 
 def sync(
