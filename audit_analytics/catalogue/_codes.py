@@ -1,7 +1,11 @@
-"""What a call came to, and which scope opens which API: ``error_codes.csv`` and ``scopes.csv``.
+"""What a call came to, and which scope opens which API: two tables as shipped.
 
-Classes of answers come from a response code and an HTTP status; ``scopes.csv`` is rebuilt by
-``.ci/build_scopes.py``.
+``error_codes.csv`` holds the documented business codes of the open platform with their class.
+The classes of the generic codes (9999xxxx) were checked by hand; the others were assigned by
+keyword and may be wrong here and there.
+
+``scopes.csv`` is rebuilt by ``.ci/build_scopes.py``. Any one of the scopes that open an API suffices
+to call it.
 """
 
 from __future__ import annotations

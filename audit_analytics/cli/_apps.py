@@ -1,4 +1,4 @@
-"""The commands about apps and their APIs: ``apps sync``, ``apps list``, ``apps scopes``, ``catalogue``."""
+"""The commands about apps and APIs: ``apps sync``, ``list`` and ``scopes``, and ``catalogue``."""
 
 from __future__ import annotations
 

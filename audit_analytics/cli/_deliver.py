@@ -1,4 +1,4 @@
-"""What follows a report: ``deliver``, ``open``, the overview, ``weekly --tenants``, and ``schedule``."""
+"""What follows a report: ``deliver``, ``open``, the overview, ``--tenants``, and ``schedule``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ISO weeks on the tenant's clocks, and spans and instants as people write them: ``28d``, ``2h``."""
+"""ISO weeks on the tenant's clocks; spans and instants as people write them, such as ``28d``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Two bots: a signed card to a group's webhook, and the app itself, which sends its report as a file too."""
+"""Two bots: a signed card to a group's webhook, and the app itself, with the report as a file.
+
+The webhook's URL lets anybody who has it write into the group, so it is a secret like the one that
+signs. There is no idempotency key: a request that was not answered may have been carried out, and
+is not sent again.
+"""
 
 from __future__ import annotations
 

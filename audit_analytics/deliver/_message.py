@@ -1,4 +1,8 @@
-"""What a delivery says: the coverage first, then at most five findings; and the card Feishu shows."""
+"""What a delivery says: the coverage, then at most five findings; and the card of it.
+
+Whatever the log wrote stands in ``plain_text``, which Feishu does not read as markup, and is made
+inert before that; ``lark_md`` holds our own words only.
+"""
 
 from __future__ import annotations
 

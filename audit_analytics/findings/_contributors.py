@@ -1,4 +1,8 @@
-"""Who and what a finding is about: what got through first, then the most sensitive, then the rest."""
+"""Who and what a finding is about: what got through, then the most sensitive, then the rest.
+
+A reason about failures names failures alone. Whoever reads it asks first which of the attempts
+succeeded, and that is no reason of its own: two calls among forty are not unusual.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest apps, addresses and APIs; errors by class; and what one finding saw against what was expected."""
+"""The largest apps, addresses and APIs; errors by class; a finding against what was expected."""
 
 from __future__ import annotations
 

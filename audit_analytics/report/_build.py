@@ -1,4 +1,4 @@
-"""Build the report dict: the one source of every rendered format, its own method and limits among it."""
+"""Build the report dict, the one source of every rendered format, method and limits among it."""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 The templates escape everything by default, and every text passes :func:`escape.clean` on its way
 out, so that a template cannot forget it.
+
+index.html is written anew by every run from the findings.json files that are there: it holds
+nothing of its own.
 """
 
 from __future__ import annotations

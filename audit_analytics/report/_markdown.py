@@ -2,6 +2,8 @@
 
 Every text the template prints is escaped on its way out; what is Markdown on purpose (code spans)
 is marked as such.
+
+Values are escaped for the format on their way into a sentence, so that no template can forget it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the codes of the report dict are called: severities, kinds of entities, outcomes, categories."""
+"""What the codes of the report dict are called: severities, kinds, outcomes, categories."""
 
 from __future__ import annotations
 

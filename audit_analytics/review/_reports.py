@@ -1,4 +1,8 @@
-"""Reports of earlier runs on disk: one model of a findings.json, and a finding in it."""
+"""Reports of earlier runs on disk: one model of a findings.json, and a finding in it.
+
+The schema beside the reports says what other programs find there; this is less, and checked in
+milliseconds whenever a report of an earlier run is opened.
+"""
 
 from __future__ import annotations
 

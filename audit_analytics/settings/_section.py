@@ -1,4 +1,7 @@
-"""What the sections of the settings have in common: frozen, no unknown name, refusals in our words."""
+"""What the sections of the settings share: frozen, no unknown name, refusals in our words.
+
+Secrets come from a setting of their own or from a file, never from the command line.
+"""
 
 from __future__ import annotations
 

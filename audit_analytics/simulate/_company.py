@@ -1,4 +1,4 @@
-"""A seeded tenant: honest apps of several kinds, their incidents, and labelled attacks laid over them."""
+"""A seeded tenant: honest apps of several kinds, incidents, and labelled attacks over them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The tenant's apps and people as the platform's endpoints answer them, and what they were granted."""
+"""A tenant's apps and people as the platform's endpoints answer them, and their grants.
+
+Grants are drawn from the apps' ids alone, so that no call of the log is another one with an inventory.
+"""
 
 from __future__ import annotations
 

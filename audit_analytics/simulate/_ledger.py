@@ -1,4 +1,4 @@
-"""The log a stand-in serves, page by page, and what can go wrong with it, on request and repeatable."""
+"""The log a stand-in serves, page by page, and what can go wrong with it, repeatable."""
 
 from __future__ import annotations
 

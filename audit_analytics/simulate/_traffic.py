@@ -1,4 +1,8 @@
-"""What honest apps do: their rhythm, tokens and everyday failures, and what happens to them."""
+"""What honest apps do: their rhythm, tokens and everyday failures, and what happens to them.
+
+Each incident is a function ``(rng, app, rows, at) -> (rows, (start, end))`` on the calls of one
+app; `at` is one of its calls, start and end say when it lasted, all in epoch seconds.
+"""
 
 from __future__ import annotations
 

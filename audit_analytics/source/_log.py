@@ -1,4 +1,4 @@
-"""A log as read: how its parts are put together, and what is told of a row that could not be read."""
+"""A log as read: how its parts are joined, and what is told of a row that cannot be read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of few distinct values, where rows carry codes; and hashes of those whose values differ."""
+"""Columns of few distinct values, where rows carry codes; and hashes of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The wire format: items and pages as the API answers them, and their address and answer."""
+"""The wire format: items and pages as the API answers them, and their address and answer.
+
+Well-formed input takes the fast way, one typed decode of a whole batch. Anything else is taken
+apart item by item (``_items``, ``_values``), so that one bad row costs one reject.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a store says when the file system refuses, and its notes of windows that cannot be read."""
+"""What a store says when the file system refuses, and its notes of windows that cannot be read.
+
+A note holds for the file it was made of, and for none that takes its place.
+"""
 
 from __future__ import annotations
 

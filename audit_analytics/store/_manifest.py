@@ -1,7 +1,14 @@
-"""What a stored window is: its range, when and how it was read, and which other windows it makes needless.
+"""What a stored window is, when it was read, and which windows it makes needless.
 
 The manifest stands in the footer of the window's Parquet file, so that one rename makes both
 visible and neither is ever there without the other.
+
+A reading is a span, a scope and a place in the order of readings. The log only grows, so a reading
+holds every row an earlier reading of the same span held, and one without a filter those of one with
+a filter. A window is needless if later readings reach over all of its span, and never else: not for
+a longer one that was filtered, nor for an older one, nor for one that ends sooner.
+
+The order is that in which windows were stored, not that of the clock, which may be set back.
 """
 
 from __future__ import annotations

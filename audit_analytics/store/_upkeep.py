@@ -1,4 +1,4 @@
-"""Upkeep of a store: join small windows into files that read fast, and check all against their manifests."""
+"""Upkeep of a store: join small windows into files that read fast, check all by their manifests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read and write one window: every page checked; beside the store, then into it with a single rename."""
+"""Read and write one window: every page checked; beside the store, then in by one rename."""
 
 from __future__ import annotations
 

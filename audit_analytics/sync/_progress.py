@@ -1,4 +1,4 @@
-"""What a sync tells while it runs and what came of it: a bar for people, JSON lines for machines."""
+"""What a sync tells while it runs, and what came of it: a bar, or JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Fetch the log into a store: the due windows, several at once, by two clocks of which one may be wrong."""
+"""Fetch the log into a store: the due windows, several at once, at the quota and not above it.
+
+What is stored already is all a sync remembers, so stopping one at any moment costs no more than the
+windows it was reading.
+
+Of two clocks, this machine's and the platform's, one may be wrong, and nobody can tell which. So a
+sync goes by the earlier of the two: a window read too early is read
+again, while one that seems to have been read later than it was would never be.
+"""
 
 from __future__ import annotations
 

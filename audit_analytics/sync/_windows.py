@@ -1,4 +1,12 @@
-"""Windows: the spans of time in which the log is fetched, which of them are due, and rows that came late."""
+"""Windows: the spans of time in which the log is fetched, which are due, and what came late.
+
+A window is the unit of work, of retry and of storage. Windows lie on a grid in UTC, so that two
+syncs cut the same time the same way; what is stored already is the only memory between syncs.
+
+A window is read for the last time an hour after its end. What shows later is found here: once a day
+the rows of the last three days are counted again, in spans of a day instead of windows, which takes
+fewest pages, and a window with more rows than are stored is read again.
+"""
 
 from __future__ import annotations
 
