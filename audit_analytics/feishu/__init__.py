@@ -45,7 +45,7 @@ from audit_analytics.feishu._probe import (
     measure_reach,
     take_sample,
 )
-from audit_analytics.feishu._ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD
+from audit_analytics.feishu._ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD, SharedLimiter
 from audit_analytics.feishu._transport import (
     Answer,
     Unanswered,
@@ -81,6 +81,7 @@ __all__ = [
     "QuotaExhausted",
     "RateLimited",
     "ScopeMissing",
+    "SharedLimiter",
     "Skew",
     "Stopped",
     "TenantToken",

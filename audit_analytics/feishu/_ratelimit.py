@@ -43,11 +43,31 @@ _log = logging.getLogger(__name__)
 class SharedLimiter:
     """Lets at most `limit` requests leave in any `period_seconds`.
 
-    The record at `path` is a SQLite file for its owner only, so threads and processes on one
-    machine share one quota; all who share it have one `clock`, in seconds since the epoch. Make one
-    limiter a process: a connection to SQLite does not survive a fork. It is a ConfigError if the
-    file cannot be created or is damaged.
+    The record is a SQLite file, so threads and processes on one machine share one quota. Make one
+    limiter a process: a connection to SQLite does not survive a fork.
 
+    Parameters
+    ----------
+    path : pathlib.Path
+        The record; created if absent, readable by its owner only.
+    limit : int, default 100
+        Requests a period.
+    period_seconds : float, default 60
+        Length of the period, in seconds.
+    margin_seconds : float, default 1
+        See :data:`MARGIN_SECONDS`.
+    clock : callable, default time.time
+        Returns seconds since the epoch; the same for all who share the file.
+    sleep : callable, default time.sleep
+        Waits a number of seconds of `clock`.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be created or is damaged.
+
+    Examples
+    --------
     >>> import tempfile
     >>> waits = []
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -99,9 +119,26 @@ class SharedLimiter:
     def for_app(
         cls, base_url: str, app_id: str, *, sleep: Callable[[float], None] = time.sleep
     ) -> Self:
-        """Open the record of one app in the user's state folder: 100 requests a minute.
+        """Open the record of one app in the user's state folder.
 
-        A custom app belongs to one tenant, and so does its quota. What `sleep` raises ends a wait.
+        Parameters
+        ----------
+        base_url : str
+            The platform.
+        app_id : str
+            The app; a custom app belongs to one tenant.
+        sleep : callable, default time.sleep
+            Waits a number of seconds; what it raises ends the wait.
+
+        Returns
+        -------
+        SharedLimiter
+            The platform's documented limit, 100 requests a minute.
+
+        Raises
+        ------
+        ConfigError
+            The file cannot be created or is damaged.
         """
         state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
         name = hashlib.sha256(f"{base_url} {app_id}".encode()).hexdigest()[:16]
@@ -128,9 +165,14 @@ class SharedLimiter:
                 self._sleep(wait_seconds)
 
     def pause(self, seconds: float, *, limit: int | None = None) -> None:
-        """Let nobody's request leave for some seconds, as the platform asked.
+        """Let nobody's request leave for a while, as the platform asked.
 
-        `limit` is how many requests it allows; this process keeps to fewer than were thought.
+        Parameters
+        ----------
+        seconds : float
+            How long, in seconds.
+        limit : int, optional
+            How many requests it allows; fewer than were thought are what this process keeps to.
         """
         with self._transaction():
             if limit is not None and limit < self._limit:
