@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.detect import find_whole_days
 from audit_analytics.intake import count_log
-from audit_analytics.inventory import find_inventory, judge_scopes
+from audit_analytics.inventory import Inventory, find_inventory, judge_scopes
 from audit_analytics.settings import Settings, settle
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from audit_analytics.inventory import Inventory
 
 __all__ = ["load", "scopes"]
 

@@ -6,14 +6,12 @@ through an :class:`EvidenceSource`, from a frame or from a store.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
 
 __all__ = [
     "EVIDENCE_GROUPS",

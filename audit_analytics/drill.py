@@ -21,7 +21,7 @@ from audit_analytics.intake import count_log
 from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report import terminal
-from audit_analytics.settings import settle
+from audit_analytics.settings import Settings, settle
 from audit_analytics.simulate import (
     GRANTED,
     SCENARIOS,
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from audit_analytics.findings import Finding
-    from audit_analytics.settings import Settings
 
     Findings = dict[tuple[str, str], Finding]
 

@@ -7,15 +7,22 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from audit_analytics.cases import EvidenceSource
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.dates.buckets import format_utc
-from audit_analytics.dates.spans import read_since
-from audit_analytics.dates.weeks import Week, choose_report_week, find_end, parse_week, week_of
+from audit_analytics.dates.weeks import (
+    Week,
+    choose_report_week,
+    find_end,
+    parse_week,
+    read_since,
+    week_of,
+)
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.findings import FrameEvidence
 from audit_analytics.inventory import Inventory, Origins, find_inventory
@@ -29,9 +36,6 @@ from audit_analytics.store import (
     read_store,
     read_stored_rejects,
 )
-
-if TYPE_CHECKING:
-    from audit_analytics.cases import EvidenceSource
 
 __all__ = [
     "CountedLog",

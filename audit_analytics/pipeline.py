@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from audit_analytics.dates.weeks import Week, list_years
 from audit_analytics.detect import (
     Detection,
     Limits,
+    Metric,
     Rule,
     RuleInput,
     choose_thresholds,
@@ -43,13 +44,11 @@ from audit_analytics.review import Review, leave_out_calls, lower_known, part_hi
 from audit_analytics.settings import RuleSettings, Settings, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
     from audit_analytics.cases import Hit
     from audit_analytics.dates.calendar import DaysOff
-    from audit_analytics.detect import Metric, OutlierDetector, Reasons
+    from audit_analytics.detect import OutlierDetector, Reasons
     from audit_analytics.rollup import Rollup
 
 __all__ = ["analyze", "judge_week", "list_rules", "run_week"]

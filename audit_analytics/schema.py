@@ -7,14 +7,12 @@ read), :data:`CALLS_BY_API` and :data:`CALLS_BY_IP` (the hourly rollup).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "AT",

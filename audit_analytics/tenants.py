@@ -9,18 +9,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from audit_analytics.errors import InputError
 from audit_analytics.settings import DEFAULT_FILE, PREFIX
 from audit_analytics.source import holds_log
 from audit_analytics.store import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 __all__ = [
     "EXIT_CODES",

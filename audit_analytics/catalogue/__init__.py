@@ -10,9 +10,15 @@ from its MIT-licensed SDKs.
 """
 
 from audit_analytics.catalogue._apis import Catalogue, Match, load_catalogue
-from audit_analytics.catalogue._codes import classify, contradicts, is_http_status, load_codes
+from audit_analytics.catalogue._codes import (
+    Scope,
+    classify,
+    contradicts,
+    is_http_status,
+    load_codes,
+    load_scopes,
+)
 from audit_analytics.catalogue._keys import MAX_KEY, is_placeholder, split_key
-from audit_analytics.catalogue._scopes import Scope, load_scopes
 from audit_analytics.catalogue._starter import Usage, propose_rating, write_starter
 
 __all__ = [

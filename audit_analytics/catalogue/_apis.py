@@ -6,11 +6,13 @@ import csv
 import hashlib
 import re
 import tomllib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from audit_analytics.catalogue._keys import (
     MAX_KEY,
@@ -22,10 +24,6 @@ from audit_analytics.catalogue._keys import (
 )
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import SENSITIVE, SEVERITIES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
 _TABLES: Final = ("pattern", "severity", "api")
 _NAME_MAX: Final = 512

@@ -1,13 +1,17 @@
-"""What a call came to: the outcome class of a response code and an HTTP status.
+"""What a call came to, and which scope opens which API: two tables as shipped.
 
 ``error_codes.csv`` holds the documented business codes of the open platform with their class.
 The classes of the generic codes (9999xxxx) were checked by hand; the others were assigned by
 keyword and may be wrong here and there.
+
+``scopes.csv`` is rebuilt by ``.ci/build_scopes.py``. Any one of the scopes that open an API suffices
+to call it.
 """
 
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Final
@@ -17,15 +21,8 @@ _BY_STATUS: Final = {401: "auth", 403: "permission", 404: "not_found", 429: "rat
 
 @cache
 def load_codes() -> dict[int, str]:
-    """Read the table of business codes.
+    """Read the table of business codes: the outcome, one of ``schema.OUTCOMES``, of each.
 
-    Returns
-    -------
-    dict of int to str
-        Outcome class, one of ``schema.OUTCOMES``, of every documented code.
-
-    Examples
-    --------
     >>> load_codes()[99991400]
     'rate_limit'
     """
@@ -130,3 +127,42 @@ def _classify_status(status: int) -> str:
         # A redirect is how the sign-in pages answer when all is well.
         return "ok" if status >= 200 else "other"
     return _BY_STATUS.get(status, "server" if status >= 500 else "param")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a scope allows.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``contact:user.base:readonly``.
+    apis : frozenset of str
+        The catalogued APIs it opens.
+    serves : tuple of str
+        What else it serves, which no log of calls shows: ``events``, ``fields``, ``more`` (APIs
+        outside the catalogue).
+    """
+
+    name: str
+    apis: frozenset[str]
+    serves: tuple[str, ...]
+
+
+@cache
+def load_scopes() -> dict[str, Scope]:
+    """Read the scopes as shipped, by name.
+
+    >>> scopes = load_scopes()
+    >>> "GET/open-apis/application/v6/applications" in scopes["admin:app.info:readonly"].apis
+    True
+    >>> scopes["contact:user.base:readonly"].serves
+    ('fields',)
+    """
+    text = (files(__package__) / "scopes.csv").read_text(encoding="utf-8")
+    return {
+        row["scope"]: Scope(
+            row["scope"], frozenset(row["apis"].split()), tuple(row["serves"].split())
+        )
+        for row in csv.DictReader(text.splitlines())
+    }

@@ -38,8 +38,6 @@ _VERSIONED_WORDS: Final = re.compile(r"(?:[A-Z][a-z]+)+\d{0,8}(?:v\d+)?", re.ASC
 def normalize_spelling(key: str) -> str:
     """Undo percent-encoding, full-width forms and the like, which change letters and not the route.
 
-    Examples
-    --------
     >>> normalize_spelling("GET/open-apis/contact%2Fv3/users")
     'GET/open-apis/contact/v3/users'
     """
@@ -58,8 +56,6 @@ def resolve_segments(segments: list[str]) -> list[str]:
 
     RFC 3986, 5.2.4.
 
-    Examples
-    --------
     >>> resolve_segments(["open-apis", ".", "x", "..", "im;a=1", "v1"])
     ['open-apis', 'im', 'v1']
     """
@@ -76,8 +72,6 @@ def resolve_segments(segments: list[str]) -> list[str]:
 def is_route_word(segment: str) -> bool:
     """Tell whether a segment is surely part of a route, not an id, a secret or a person.
 
-    Examples
-    --------
     >>> is_route_word("users"), is_route_word("ou_7d8a6e6df7621556ce0d21922b676706ccs")
     (True, False)
     """

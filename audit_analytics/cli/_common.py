@@ -117,8 +117,6 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
 def say_damaged(folder: Path, damaged: Sequence[str]) -> str:
     """Say that what came out rests on less than the log holds, and what to do.
 
-    Examples
-    --------
     >>> say_damaged(Path("data/store"), ["one"])
     'data/store: what is written rests on less than the log, 1 file of it cannot be read; run: sync'
     """

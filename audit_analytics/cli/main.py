@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 import audit_analytics
+from audit_analytics.cli._apps import apps, catalogue
 from audit_analytics.cli._common import (
     CONFIG,
     FOLDER,
@@ -27,16 +28,18 @@ from audit_analytics.cli._common import (
     say_damaged,
     screen_width,
 )
-from audit_analytics.cli._tenants import weekly_of_tenants
-from audit_analytics.cli.apps import apps
-from audit_analytics.cli.catalogue import catalogue
-from audit_analytics.cli.deliver import deliver, deliver_after
-from audit_analytics.cli.drill import drill
-from audit_analytics.cli.fetch import doctor, serve, status, sync
-from audit_analytics.cli.findings import explain, findings, replay, suppress, verdict
-from audit_analytics.cli.overview import open_report, write_index
-from audit_analytics.cli.schedule import schedule
-from audit_analytics.cli.store import rollup, store
+from audit_analytics.cli._deliver import (
+    deliver,
+    deliver_after,
+    open_report,
+    schedule,
+    weekly_of_tenants,
+    write_index,
+)
+from audit_analytics.cli._drill import drill
+from audit_analytics.cli._fetch import doctor, serve, status, sync
+from audit_analytics.cli._findings import explain, findings, replay, suppress, verdict
+from audit_analytics.cli._store import rollup, store
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.language import _, use_language
 

@@ -6,20 +6,16 @@ Instants are in UTC everywhere: what an hour, a day and a week are to an analyst
 
 from __future__ import annotations
 
-from datetime import UTC
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable
+from datetime import UTC, date
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audit_analytics.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-    from datetime import date
-
-    from numpy.typing import NDArray
 
 HOURS_PER_DAY: Final = 24
 SLOTS_COUNT: Final = 2 * HOURS_PER_DAY

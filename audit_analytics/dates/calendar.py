@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import date
+from typing import Final
 
 from audit_analytics.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import date
 
 YEARS_COMPARED: Final = 3
 """A country that made up days in one of as many years before makes them up every year."""

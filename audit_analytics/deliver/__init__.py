@@ -14,8 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from audit_analytics.deliver._app_bot import AppBot
-from audit_analytics.deliver._bot import CustomBot
+from audit_analytics.deliver._bots import AppBot, CustomBot
 from audit_analytics.deliver._channel import Parcel
 from audit_analytics.deliver._mail import Mail
 from audit_analytics.deliver._message import build_message, find_overdue
@@ -26,10 +25,10 @@ from audit_analytics.errors import (
     InputError,
     RemoteError,
 )
-from audit_analytics.feishu.client import Credentials
+from audit_analytics.feishu import Credentials
 from audit_analytics.files import lock_folder, write_private
 from audit_analytics.report import json_text
-from audit_analytics.review.reports import FILE, read_report
+from audit_analytics.review import REPORT_FILE, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,7 +114,7 @@ def deliver_report(
     InputError
         The folder holds no report.
     """
-    report = read_report(folder / FILE)
+    report = read_report(folder / REPORT_FILE)
     sought = channels or [name for name in CHANNELS if _is_set_up(name, settings)]
     if not sought:
         raise ConfigError(

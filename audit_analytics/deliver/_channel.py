@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import tenacity
 
 from audit_analytics.deliver._mask import mask_report
+from audit_analytics.deliver._message import Message
 from audit_analytics.errors import InputError
-from audit_analytics.feishu.transport import RateLimited, Unanswered, Unavailable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from audit_analytics.deliver._message import Message
+from audit_analytics.feishu import RateLimited, Unanswered, Unavailable
 
 ATTEMPTS: Final = 4
 LONGEST_PAUSE_SECONDS: Final = 120.0

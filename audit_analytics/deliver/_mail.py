@@ -10,9 +10,9 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
-from audit_analytics.deliver._channel import send_with_retries
+from audit_analytics.deliver._channel import Parcel, send_with_retries
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu.transport import Unanswered, Unavailable, is_loopback
+from audit_analytics.feishu import Unanswered, Unavailable, is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from pydantic import SecretStr
 
-    from audit_analytics.deliver._channel import Parcel
 
 PORTS: Final = {"starttls": 587, "tls": 465, "plain": 25}
 
@@ -31,8 +30,6 @@ class Mail:
     `ca_file` is a PEM file of the authority that signed the server's certificate. It is a
     ConfigError if a setting is missing, or a password would travel in the clear.
 
-    Examples
-    --------
     >>> Mail("audit@example.com", ("soc@example.com",), host="smtp.example.com")
     Mail('smtp.example.com', port=587, security='starttls')
     """

@@ -11,12 +11,10 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from audit_analytics.inventory import shorten_id
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _APP: Final = re.compile(r"(?<![A-Za-z0-9])cli_[0-9a-z]{8,}", re.IGNORECASE)
 # It begins where a word begins: from every letter of a long word, the search would take minutes.
@@ -81,8 +79,6 @@ class Masker:
     What it holds as an app, an address or an event is masked by name, and what looks like an id, by
     its looks.
 
-    Examples
-    --------
     >>> mask = Masker({"findings": [{"entity_type": "app", "entity": "backup bot"}]})
     >>> mask("cli_a6cfee2e522c10f9 came from 203.0.113.77 at 02:00:07")
     'cli_a6cf…10f9 came from 203.0.113.x at 02:00:07'
@@ -121,8 +117,6 @@ def mask_report(report: dict[str, Any]) -> dict[str, Any]:
 
     Its suppressions are replaced: with masked names in them they would suppress nothing.
 
-    Examples
-    --------
     >>> mask_report({"top": {"ips": [{"name": "2001:db8:7:1::9", "calls_count": 3}]}})
     {'top': {'ips': [{'name': '2001:db8:7::/48', 'calls_count': 3}]}}
     """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,6 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import bucket_width, floor_at, list_buckets
 from audit_analytics.errors import InputError
 from audit_analytics.rollup import Rollup, rollup
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 TOKEN_CATEGORY: Final = "token_issuance"  # noqa: S105 - the name of a category
 MAX_ROWS: Final = 20_000_000

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,6 @@ from audit_analytics.dates.buckets import bucket_width, load_zone
 from audit_analytics.errors import InputError
 from audit_analytics.features.tables import per_api, per_app, per_ip
 from audit_analytics.rollup import COLUMNS, Rollup
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self
 
 
 class _Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]

@@ -4,3 +4,106 @@ In come credentials, a window and filters; out come pages as the platform sent t
 that imports requests lives here: tokens, retries, the shared quota, probes. What a row means is
 none of this room's business (``source``), nor when to fetch which window (``sync``).
 """
+
+from audit_analytics.feishu._answers import AnswerTooLong, RateLimited, WrongAddress
+from audit_analytics.feishu._apps import (
+    APPS_SCOPE,
+    NAMES_SCOPE,
+    PEOPLE_SCOPE,
+    VERSIONS_SCOPE,
+    list_apps,
+    list_people,
+    list_versions,
+)
+from audit_analytics.feishu._auth import (
+    AddressRefused,
+    AppNotShown,
+    Credentials,
+    CredentialsRefused,
+    QuotaExhausted,
+    ScopeMissing,
+    TenantToken,
+    TokenRefused,
+)
+from audit_analytics.feishu._calls import Skew, Stopped
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._connect import NO_APP_ID, WaitTooLong, open_client
+from audit_analytics.feishu._pages import (
+    PAGE_SIZE_MAX,
+    SMALL_PAGE,
+    Budget,
+    Page,
+    PaginationBroken,
+    Query,
+    WindowTooLong,
+    split_filters,
+)
+from audit_analytics.feishu._probe import (
+    describe_items,
+    find_earliest,
+    measure_ends,
+    measure_reach,
+    take_sample,
+)
+from audit_analytics.feishu._ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD, SharedLimiter
+from audit_analytics.feishu._transport import (
+    Answer,
+    Unanswered,
+    Unavailable,
+    check_base_url,
+    is_loopback,
+    open_session,
+    post,
+    request,
+)
+
+__all__ = [
+    "APPS_SCOPE",
+    "NAMES_SCOPE",
+    "NO_APP_ID",
+    "PAGE_SIZE_MAX",
+    "PEOPLE_SCOPE",
+    "PERIOD_SECONDS",
+    "REQUESTS_PER_PERIOD",
+    "SMALL_PAGE",
+    "VERSIONS_SCOPE",
+    "AddressRefused",
+    "Answer",
+    "AnswerTooLong",
+    "AppNotShown",
+    "AuditLogClient",
+    "Budget",
+    "Credentials",
+    "CredentialsRefused",
+    "Page",
+    "PaginationBroken",
+    "Query",
+    "QuotaExhausted",
+    "RateLimited",
+    "ScopeMissing",
+    "SharedLimiter",
+    "Skew",
+    "Stopped",
+    "TenantToken",
+    "TokenRefused",
+    "Unanswered",
+    "Unavailable",
+    "WaitTooLong",
+    "WindowTooLong",
+    "WrongAddress",
+    "check_base_url",
+    "describe_items",
+    "find_earliest",
+    "is_loopback",
+    "list_apps",
+    "list_people",
+    "list_versions",
+    "measure_ends",
+    "measure_reach",
+    "open_client",
+    "open_session",
+    "post",
+    "request",
+    "split_filters",
+    "take_sample",
+]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import requests
 
@@ -18,9 +19,6 @@ from audit_analytics.catalogue import contradicts
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu._calls import read_date
 from audit_analytics.source import decode_anyhow
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 RATE_LIMITED: Final = 99991400
 SERVER_FAILED: Final = 1780001
@@ -106,7 +104,7 @@ class Answer:
 def read_answer(response: requests.Response) -> Answer:
     """Read an answer whose body has arrived, or raise why it is none.
 
-    The errors are those of :func:`audit_analytics.feishu.transport.request`.
+    The errors are those of :func:`audit_analytics.feishu._transport.request`.
     """
     status, log_id = response.status_code, _clean_log_id(response.headers.get("X-Tt-Logid", ""))
     body, served_at = response.content, read_date(response.headers.get("Date", ""))

@@ -1,25 +1,21 @@
-"""Who we are: the app's credentials and the tenant access token they are exchanged for."""
+"""Who we are, the token that proves it, and what it means when the platform refuses."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+import requests
+import tenacity
 from requests.auth import AuthBase
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu._answers import read_answer
-from audit_analytics.feishu.transport import check_base_url, post
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import requests
-
-    from audit_analytics.feishu._answers import Answer
+from audit_analytics.feishu._answers import QUOTA_SPENT, Answer, RateLimited, read_answer
+from audit_analytics.feishu._transport import check_base_url, post
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 TOKEN_CODES: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})
@@ -146,22 +142,8 @@ class TenantToken(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request.
 
-        Parameters
-        ----------
-        request : requests.PreparedRequest
-            About to be sent.
-
-        Returns
-        -------
-        requests.PreparedRequest
-            The same, with the token.
-
-        Raises
-        ------
-        CredentialsRefused, AddressRefused
-            There is no token for the credentials, or not for this machine.
-        Unavailable
-            The token endpoint could not be reached.
+        CredentialsRefused or AddressRefused if there is no token for the credentials or for this
+        machine, Unavailable if the token endpoint could not be reached.
         """
         request.headers["Authorization"] = f"Bearer {self._current()}"
         request.register_hook("response", self._replay_once)  # type: ignore[no-untyped-call]
@@ -230,3 +212,61 @@ def _is_token_refused(response: requests.Response) -> bool:
         return read_answer(response).code in TOKEN_CODES
     except RemoteError:
         return False
+
+
+NOT_SHOWN_CODES: Final = frozenset({210503, 210504, 210505, 210506, 210507, 211005})
+"""There is no such app, or it is none of this tenant's own."""
+
+SCOPE_CODES: Final = frozenset({99991672, 211006, 210508})
+"""The app lacks a scope, or may not see other apps."""
+
+
+class ScopeMissing(RemoteError):  # noqa: N818 - reads as what happened
+    """The app lacks a scope."""
+
+
+class AppNotShown(RemoteError):  # noqa: N818 - reads as what happened
+    """The platform shows nothing more of this app, whoever asks."""
+
+
+class TokenRefused(RemoteError):  # noqa: N818 - reads as what happened
+    """The platform gives a token and does not take it."""
+
+
+class QuotaExhausted(RemoteError):  # noqa: N818 - reads as what happened
+    """The tenant's monthly quota of API calls is spent."""
+
+
+def refuse_answer(answer: Answer, scope: str) -> RemoteError:
+    """Say why an answer is a refusal, as an error to be raised; `scope` is what the request needs."""
+    if answer.code == QUOTA_SPENT:
+        return QuotaExhausted(
+            f"the tenant's monthly quota of API calls is spent ({answer}); what is stored stays, "
+            "and the same sync resumes once the quota renews or is raised"
+        )
+    if answer.code == ADDRESS_REFUSED:
+        return AddressRefused(answer)
+    refusal = f"the platform refuses the request ({answer})"
+    if answer.code in SCOPE_CODES:
+        return ScopeMissing(
+            f"{refusal}: grant the app the scope {scope} and publish a version of it"
+        )
+    if answer.code in NOT_SHOWN_CODES:
+        return AppNotShown(refusal)
+    if answer.code in TOKEN_CODES:
+        return TokenRefused(
+            f"{refusal}: a new token is refused too; see whether the app is still enabled"
+        )
+    return RemoteError(f"{refusal}: look the code up in the platform's documentation")
+
+
+_wait_backoff = tenacity.wait_exponential_jitter(initial=1, max=60, jitter=1)
+
+
+def wait_seconds(state: tenacity.RetryCallState) -> float:
+    """Say how long to wait before a request is made again.
+
+    Not at all after a rate limit, for the limiter holds everybody back already.
+    """
+    error = state.outcome.exception() if state.outcome else None
+    return 0.0 if isinstance(error, RateLimited) else _wait_backoff(state)

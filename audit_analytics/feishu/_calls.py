@@ -14,9 +14,10 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import requests
 from requests import exceptions
@@ -24,9 +25,6 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 CONNECTIONS: Final = 32
 """Connections kept open; more threads than that would reconnect for each request."""
@@ -299,8 +297,6 @@ def _read_body(response: requests.Response) -> bytes:
 def read_date(header: str) -> float | None:
     """Read a date of HTTP as seconds since the epoch; None if it is no date.
 
-    Examples
-    --------
     >>> read_date("Mon, 02 Mar 2026 09:00:00 GMT"), read_date("soon")
     (1772442000.0, None)
     """

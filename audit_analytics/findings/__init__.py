@@ -5,20 +5,21 @@ weeks; out go :class:`Finding` objects. Nothing is detected here, and nothing is
 finding is the same in every output.
 """
 
-from audit_analytics.findings._evidence import FrameEvidence
+from audit_analytics.findings._evidence import FrameEvidence, show_event
 from audit_analytics.findings._explain import explain_hit
 from audit_analytics.findings._finding import Finding, merge_findings
 from audit_analytics.findings._follow_up import FollowUp, follow_up
 from audit_analytics.findings._links import find_links
-from audit_analytics.findings._shown import show_event
 from audit_analytics.findings._stories import Story, build_stories
 from audit_analytics.findings._watch import build_watch
+from audit_analytics.findings._whence import Whence
 
 __all__ = [
     "Finding",
     "FollowUp",
     "FrameEvidence",
     "Story",
+    "Whence",
     "build_stories",
     "build_watch",
     "explain_hit",

@@ -5,20 +5,18 @@ Each detector has its whole sentences: see :mod:`audit_analytics.language` for w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import format_local
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect import find_detector
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import show_api
-from audit_analytics.review.scope import scope_of_hit
+from audit_analytics.review import scope_of_hit
 from audit_analytics.source import find_network
-
-if TYPE_CHECKING:
-    from audit_analytics.cases import Hit
-    from audit_analytics.dates.weeks import Week
 
 
 def explain_hit(hit: Hit, zone: str) -> str:
@@ -108,8 +106,6 @@ def give_reason(hit: Hit, week: Week) -> dict[str, Any]:
 def round_digits(value: float | None) -> float | None:
     """Keep four digits: the rest is noise, and differs between machines.
 
-    Examples
-    --------
     >>> round_digits(0.123456)
     0.1235
     """

@@ -6,28 +6,30 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
-from audit_analytics.cases import find_covered, name_entity
+from audit_analytics.cases import Case, EvidenceSource, Hit, find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import ATTACK_VERSION, TECHNIQUES, find_detector, say_steps
-from audit_analytics.findings._contributors import list_contributors, say_success
+from audit_analytics.findings._contributors import Beside, list_contributors, say_success
+from audit_analytics.findings._evidence import list_objects, show_event
 from audit_analytics.findings._explain import explain_hit, give_reason, round_digits
-from audit_analytics.findings._identity import list_threads, make_id, make_key
-from audit_analytics.findings._ranking import find_severity, order_reasons, rank_findings
-from audit_analytics.findings._shown import list_objects, show_event
-from audit_analytics.findings._techniques import list_seen
-from audit_analytics.findings._through import Beside
-from audit_analytics.findings._timeline import build_timeline, find_activity
-from audit_analytics.findings.whence import Whence
+from audit_analytics.findings._ranking import (
+    find_severity,
+    list_threads,
+    make_id,
+    make_key,
+    order_reasons,
+    rank_findings,
+)
+from audit_analytics.findings._timeline import build_timeline, find_activity, list_seen
+from audit_analytics.findings._whence import Whence
 from audit_analytics.language import _, join_sentences
-from audit_analytics.review.scope import scope_of_hit
-from audit_analytics.review.suppression import suggest_suppression
+from audit_analytics.review import scope_of_hit, suggest_suppression
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
-    from audit_analytics.cases import Case, EvidenceSource, Hit
     from audit_analytics.dates.weeks import Week
     from audit_analytics.rollup import Rollup
 

@@ -1,28 +1,32 @@
 """What becomes of findings from week to week: new, continuing since, resolved, suppressed.
 
 A finding goes on as long as its entity has one that shares anything with the week before (see
-:mod:`audit_analytics.findings._identity`). Without a report of the week before nothing is called
+:mod:`audit_analytics.findings._ranking`). Without a report of the week before nothing is called
 new: it might have been there all along.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from audit_analytics.findings._identity import list_threads
-from audit_analytics.review.partition import SplitHits, list_suppressions
-from audit_analytics.review.scope import IndexedCalls, index_calls, read_scope, shift_scope
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.findings._finding import Finding
-    from audit_analytics.review import PastReports, Review
-    from audit_analytics.review.verdicts import Verdict
+from audit_analytics.dates.weeks import Week
+from audit_analytics.findings._finding import Finding
+from audit_analytics.findings._ranking import list_threads
+from audit_analytics.review import (
+    IndexedCalls,
+    PastReports,
+    Review,
+    SplitHits,
+    Verdict,
+    index_calls,
+    list_suppressions,
+    read_scope,
+    shift_scope,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,27 +13,22 @@ What many have in common says nothing, so a thing counts here only where it is r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audit_analytics import schema
-from audit_analytics.cases import Hit, find_covered
+from audit_analytics.cases import EvidenceSource, Hit, find_covered
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect import cut
-from audit_analytics.findings._shown import mask_object, name_of_row
-from audit_analytics.review.reports import read_hits
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from audit_analytics.cases import EvidenceSource
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.findings._finding import Finding
-    from audit_analytics.inventory import Inventory
+from audit_analytics.findings._evidence import mask_object, name_of_row
+from audit_analytics.findings._finding import Finding
+from audit_analytics.inventory import Inventory
+from audit_analytics.review import read_hits
 
 WINDOW: Final = pd.Timedelta(hours=72)
 """What lies further apart is not one story."""

@@ -1,4 +1,8 @@
-"""Which finding stands first, and which of its reasons speaks first: the one that says what happened.
+"""What a person follows from week to week, which finding is first, which reason speaks first.
+
+Which reason ranks first says little about that: the same leak is told by its volume in one week
+and by its objects in the next. A finding goes on as long as it shares anything with the one of the
+week before: a detector that stands by itself, or a place or an API that it names.
 
 Ranks are what whoever writes the log would like to move: a real attack pushed down to place thirty
 is not seen. What takes a past to do cannot be forged; app ids can, by the thousand. So the worst
@@ -9,8 +13,9 @@ by a rule stands before what is either.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
 from audit_analytics.detect import (
@@ -25,7 +30,7 @@ from audit_analytics.detect import (
 from audit_analytics.language import _
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from audit_analytics.cases import Case, Hit
     from audit_analytics.findings._finding import Finding
@@ -159,3 +164,59 @@ def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
 
     # of equals the engine put the most telling one first
     return sorted(hits, key=rank)
+
+
+_NAMES: Final = ("network", "ip", "api")
+
+
+def list_threads(
+    reasons: Sequence[Mapping[str, Any]], untold: Iterable[str]
+) -> frozenset[tuple[str, str]]:
+    """List what tells that a finding is about the same thing as another one.
+
+    That are its detectors that stand alone, those that spoke `untold`, and places and APIs of all
+    reasons.
+
+    >>> reason = {"detector": "API", "alone": True, "scope": {"api": ["GET/x"]}}
+    >>> sorted(list_threads([reason], ["OBJ"]))
+    [('api', 'GET/x'), ('detector', 'API'), ('detector', 'OBJ')]
+    """
+    told = [str(reason["detector"]) for reason in reasons if reason["alone"]]
+    named = {
+        (column, str(name))
+        for reason in reasons
+        for column in _NAMES
+        for name in reason["scope"].get(column, ())
+    }
+    return frozenset({("detector", name) for name in (*told, *untold)} | named)
+
+
+def make_key(entity_type: str, entity: str, threads: Iterable[tuple[str, str]]) -> str:
+    """Return what tells a finding from others as long as it goes on: its threads when it began.
+
+    >>> make_key("app", "cli_a1", [("detector", "OBJ"), ("detector", "VOL")])
+    'k-f4a018f1c576'
+    """
+    return "k-" + _hash(entity_type, entity, *(text for pair in sorted(threads) for text in pair))
+
+
+def make_id(entity_type: str, entity: str, week: str) -> str:
+    """Return the id of a finding, stable over re-runs.
+
+    >>> make_id("app", "cli_a1", "2026-W46")
+    'f-d0b550ea6f95'
+    """
+    return "f-" + _hash(entity_type, entity, week)
+
+
+def make_story_id(finding_id: str) -> str:
+    """Return the id of a story, stable over re-runs, from its first finding in time.
+
+    >>> make_story_id("f-d0b550ea6f95")
+    's-3753a859438f'
+    """
+    return "s-" + _hash("story", finding_id)
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\x1f".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -8,31 +8,26 @@ the budget, and what is suppressed, joins a story by the same links and never ma
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import name_entity
+from audit_analytics.cases import Case, EvidenceSource, Hit, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.dates.weeks import Week
 from audit_analytics.findings._explain import explain_hit
+from audit_analytics.findings._finding import Finding
 from audit_analytics.findings._follow_up import tell_status
-from audit_analytics.findings._identity import make_story_id
 from audit_analytics.findings._links import Links, Touch, is_near
-from audit_analytics.findings._steps import list_steps
+from audit_analytics.findings._ranking import make_story_id
+from audit_analytics.findings._timeline import list_steps
 from audit_analytics.findings._watch import UNUSUAL
 from audit_analytics.language import _, label_entity, ngettext
 from audit_analytics.language.wording import format_span, list_names
-from audit_analytics.review.reports import read_hits
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-
-    from audit_analytics.cases import Case, EvidenceSource, Hit
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.findings._finding import Finding
-    from audit_analytics.review import PastReports
+from audit_analytics.review import PastReports, read_hits
 
 MAX_WEAK: Final = 10
 
@@ -69,7 +64,7 @@ class Story:
         What its findings share: ``kind`` (``network``, ``app``, ``object``, ``grant``), ``name``,
         ``object_name`` (masked) and ``finding_ids``.
     steps : list of dict
-        See :func:`audit_analytics.findings._steps.list_steps`.
+        See :func:`audit_analytics.findings._timeline.list_steps`.
     more_calls_count : int
         Calls of steps that are not listed.
     weak : list of dict

@@ -9,20 +9,16 @@ sends it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import scipy  # not scipy.special: who reads settings alone need not wait for it
 
-from audit_analytics.cases import name_entity
+from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.detect import Detector, find_detector, list_detectors
 from audit_analytics.findings._explain import explain_hit
 from audit_analytics.language import _, join_sentences
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-
-    from audit_analytics.cases import Case, Hit
 
 MAX_ROWS: Final = 10
 MAX_KEPT: Final = 200

@@ -5,7 +5,6 @@ verdicts on scopes. What is fetched lies as dated snapshots in ``.apps`` of a st
 """
 
 from audit_analytics.inventory._app import App, Grant, Inventory, Version
-from audit_analytics.inventory._find import find_inventory
 from audit_analytics.inventory._labels import Labels, label_app, shorten_id
 from audit_analytics.inventory._origin import Origins
 from audit_analytics.inventory._snapshots import (
@@ -17,7 +16,7 @@ from audit_analytics.inventory._snapshots import (
     write_snapshot,
 )
 from audit_analytics.inventory._usage import judge_scopes, list_unexplained
-from audit_analytics.inventory._wire import name_owners, read_app, read_versions
+from audit_analytics.inventory._wire import find_inventory, name_owners, read_app, read_versions
 
 __all__ = [
     "App",

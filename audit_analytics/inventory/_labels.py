@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from audit_analytics.inventory._app import App, Inventory
-    from audit_analytics.inventory._origin import Origins
+from audit_analytics.inventory._app import App, Inventory
+from audit_analytics.inventory._origin import Origins
 
 NAME_MAX: Final = 40
 """Longest name in a label, in characters; whoever makes an app writes it."""

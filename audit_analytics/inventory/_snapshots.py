@@ -14,7 +14,8 @@ import json
 import os
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,9 +23,6 @@ import pyarrow.parquet as pq
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, write_private
 from audit_analytics.inventory._app import App, Grant, Inventory, Version
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOLDER: Final = ".apps"
 FORMAT: Final = b"1"

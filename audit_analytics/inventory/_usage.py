@@ -11,18 +11,14 @@ Of a scope that was granted, one of four things is said:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import pandas as pd
 
-from audit_analytics.catalogue import load_scopes
+from audit_analytics.catalogue import Catalogue, Scope, load_scopes
+from audit_analytics.inventory._app import App, Grant, Inventory
 from audit_analytics.schema import AT, SEVERITIES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from audit_analytics.catalogue import Catalogue, Scope
-    from audit_analytics.inventory._app import App, Grant, Inventory
 
 LEAST_DAYS: Final = 28
 """Complete days below which nothing is called unused: some scopes are needed once a month."""

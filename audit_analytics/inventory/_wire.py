@@ -1,16 +1,25 @@
-"""Apps as the platform answers them, read tolerantly: a field of another kind is an absent one."""
+"""Apps as the platform answers them, as people keep them by hand, and where a log has either."""
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from audit_analytics.inventory._app import App, Grant, Version
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from audit_analytics.errors import ConfigError, InputError
+from audit_analytics.inventory._app import App, Grant, Inventory, Version
+from audit_analytics.inventory._snapshots import read_history
+from audit_analytics.review import read_entries
+from audit_analytics.settings import check_network, name_nearest, refuse
 
 _KINDS: Final = {0: "custom", 1: "store", 2: "personal_store"}
 _STATUSES: Final = {0: "off", 1: "on", 2: "never"}
@@ -143,3 +152,131 @@ def _read_instant(value: object) -> datetime | None:
         return datetime.fromtimestamp(int(str(value)), UTC)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+FILES: Final = ("apps.toml", "apps.csv")
+"""What is looked for in a log folder."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    app_id: str
+    name: str = ""
+    owner: str = ""
+    contact: str = ""
+    purpose: str = ""
+    networks: tuple[str, ...] = ()
+
+    @field_validator("app_id")
+    @classmethod
+    def _check_id(cls, app_id: str) -> str:
+        if not app_id.strip():
+            raise ValueError("is empty; give the app's id, cli_...")
+        return app_id.strip()
+
+    @field_validator("networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return value.split() if isinstance(value, str) else value
+
+    @field_validator("networks")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            check_network(network)
+        return networks
+
+
+def read_by_hand(path: Path) -> list[App]:
+    """Read what people wrote of the apps: ``.csv`` with a header row, or TOML with ``[[app]]`` tables.
+
+    Fields are app_id, name, owner, contact, purpose and networks (several by spaces, or a list);
+    all but app_id may be left out. What cannot be understood is a ConfigError.
+    """
+    if path.suffix.lower() == ".csv":
+        entries = _read_csv(path)
+    else:
+        entries = read_entries(path, "app", _Entry)
+    return [App(**entry.model_dump()) for entry in entries]
+
+
+def _read_csv(path: Path) -> list[_Entry]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), restkey="", strict=True)
+        names = reader.fieldnames or []
+        rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or f"no CSV in UTF-8: {error}"
+        raise ConfigError(f"{path}: cannot be read ({reason}); check the path") from None
+    known = list(_Entry.model_fields)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{path}: unknown column {name!r}; {name_nearest(name, known)}")
+    entries = []
+    for line, row in rows:
+        if "" in row:
+            raise ConfigError(f"{path}, line {line}: more values than columns; quote the commas")
+        try:
+            entries.append(_Entry(**{k: v for k, v in row.items() if v is not None}))
+        except ValidationError as error:
+            raise ConfigError(f"{path}, line {line}: {refuse(error, _Entry)}") from None
+    return entries
+
+
+PAGES: Final = ("apps.json", "apps.json.gz")
+"""Pages of ``application/v6/applications`` as the API answers them, one a line."""
+
+_MOST_BYTES: Final = 64 * 2**20
+
+
+def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventory:
+    """Find who the apps of a log are.
+
+    Parameters
+    ----------
+    folder : pathlib.Path or None
+        The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by
+        :data:`~audit_analytics.inventory._wire.FILES` in it.
+    by_hand : pathlib.Path, optional
+        A further file of what people know; it wins over everything else.
+
+    Returns
+    -------
+    Inventory
+        The apps; empty if nothing says who they are.
+
+    Raises
+    ------
+    InputError
+        A snapshot or page cannot be read.
+    ConfigError
+        What people wrote cannot be understood.
+    """
+    inventory = Inventory()
+    if folder is not None and folder.is_dir():
+        inventory = read_history(folder)
+        for name in PAGES:
+            if not inventory and (folder / name).is_file():
+                inventory = _read_pages(folder / name)
+        for name in FILES:
+            if (folder / name).is_file():
+                inventory = inventory.correct(read_by_hand(folder / name))
+    return inventory.correct(read_by_hand(by_hand)) if by_hand else inventory
+
+
+def _read_pages(path: Path) -> Inventory:
+    apps = []
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            content = file.read(_MOST_BYTES)
+        for line in content.splitlines():
+            page = json.loads(line)
+            apps += [read_app(row) for row in page["data"]["app_list"]]
+    except (OSError, EOFError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(
+            f"{path}: holds no pages of application/v6/applications, one a line "
+            f"({type(error).__name__}); correct or remove it"
+        ) from None
+    return Inventory.of(app for app in apps if app)

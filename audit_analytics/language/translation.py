@@ -7,12 +7,14 @@ read as it is, so that no compiled file can lag behind it. Chosen once per run w
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from babel.dates import format_date, format_datetime, format_time, get_day_names
 from babel.messages.mofile import write_mo
@@ -21,10 +23,6 @@ from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
 from audit_analytics.errors import ConfigError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import date, datetime
 
 LANGUAGES: Final = {"en": "English", "zh": "中文"}
 """Languages a report can be written in."""
@@ -86,8 +84,6 @@ def current_language() -> str:
 def _(text: str, /, **values: object) -> str:
     """Translate a text and fill its placeholders.
 
-    Examples
-    --------
     >>> _("on {day} at {time}", day="Tue 10 Nov", time="02:00")
     'on Tue 10 Nov at 02:00'
     """

@@ -9,14 +9,11 @@ page recolours its charts in dark mode.
 """
 
 from audit_analytics.plots._arrivals import first_seen_timeline, new_networks
-from audit_analytics.plots._bars import top_bars
-from audit_analytics.plots._errors import error_classes
-from audit_analytics.plots._finding import finding_series
-from audit_analytics.plots._heatmap import week_heatmap
+from audit_analytics.plots._counts import error_classes, finding_series, top_bars
 from audit_analytics.plots._matrix import app_api_matrix, ip_app_matrix
 from audit_analytics.plots._style import COLOURS, new_axes
 from audit_analytics.plots._svg import to_svg
-from audit_analytics.plots._week import timeline
+from audit_analytics.plots._week import timeline, week_heatmap
 
 __all__ = [
     "COLOURS",

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from audit_analytics.language import _, mark, ngettext
 from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from matplotlib.axes import Axes
 
 MAX_SIDE: Final = 12
 USUAL_RATIO: Final = 1.5

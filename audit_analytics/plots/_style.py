@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import logging
 import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from matplotlib import font_manager, rc_context, rcParams
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from audit_analytics.language import mark, say_date
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from matplotlib.axes import Axes
 
 _CALLS: Final = ("#f0f4f8", "#d5e2ee", "#aac6e0", "#74a0cc", "#437bb3", "#1f5289")
 CLASSES: Final = {

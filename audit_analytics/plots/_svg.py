@@ -7,14 +7,12 @@ import re
 import warnings
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from matplotlib import rc_context
+from matplotlib.figure import Figure, SubFigure
 
 from audit_analytics.plots._style import COLOURS, STYLE, write_label
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
 
 _VARIABLES: Final = {value: f"var(--plot-{name},{value})" for name, value in COLOURS.items()}
 

@@ -16,10 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from audit_analytics.report._build import build_report as build_report
-    from audit_analytics.report._columns import measure as measure
-    from audit_analytics.report._columns import pad as pad
     from audit_analytics.report._coverage import list_unknown_apis as list_unknown_apis
-    from audit_analytics.report._csv_file import write_table as write_table
     from audit_analytics.report._decision import Decision as Decision
     from audit_analytics.report._decision import decide_finding as decide_finding
     from audit_analytics.report._decision import suppress_finding as suppress_finding
@@ -27,9 +24,12 @@ if TYPE_CHECKING:
     from audit_analytics.report._escape import csv_cell as csv_cell
     from audit_analytics.report._escape import inert as inert
     from audit_analytics.report._escape import json_text as json_text
+    from audit_analytics.report._escape import measure as measure
+    from audit_analytics.report._escape import pad as pad
     from audit_analytics.report._escape import terminal as terminal
     from audit_analytics.report._finding import Finding as Finding
     from audit_analytics.report._html import render_html as render_html
+    from audit_analytics.report._html import write_overview as write_overview
     from audit_analytics.report._inputs import ReportInput as ReportInput
     from audit_analytics.report._listing import list_findings as list_findings
     from audit_analytics.report._listing import tell_replay as tell_replay
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from audit_analytics.report._names import say_code as say_code
     from audit_analytics.report._names import speak_as as speak_as
     from audit_analytics.report._ocsf import check_ocsf as check_ocsf
-    from audit_analytics.report._overview import write_overview as write_overview
     from audit_analytics.report._result import Report as Report
+    from audit_analytics.report._tables import write_table as write_table
     from audit_analytics.report._telling import tell_finding as tell_finding
     from audit_analytics.report._telling import tell_story as tell_story
     from audit_analytics.report._wording import MAX_REJECTS_SHARE as MAX_REJECTS_SHARE
@@ -48,19 +48,17 @@ if TYPE_CHECKING:
 # what other rooms use; pages and frames are loaded by those alone who want them
 _HOMES = {
     "build": ("build_report",),
-    "columns": ("measure", "pad"),
     "coverage": ("list_unknown_apis",),
-    "csv_file": ("write_table",),
     "decision": ("Decision", "decide_finding", "suppress_finding", "today_in"),
-    "escape": ("csv_cell", "inert", "json_text", "terminal"),
+    "escape": ("csv_cell", "inert", "json_text", "measure", "pad", "terminal"),
     "finding": ("Finding",),
-    "html": ("render_html",),
+    "html": ("render_html", "write_overview"),
     "inputs": ("ReportInput",),
     "listing": ("list_findings", "tell_replay", "tell_watched"),
     "names": ("count_severities", "say_code", "speak_as"),
     "ocsf": ("check_ocsf",),
-    "overview": ("write_overview",),
     "result": ("Report",),
+    "tables": ("write_table",),
     "telling": ("tell_finding", "tell_story"),
     "wording": ("MAX_REJECTS_SHARE", "SHAPES"),
 }
@@ -110,12 +108,15 @@ def write_report(
     ConfigError
         `ocsf` is asked for, and its extra is not installed.
     """
-    from audit_analytics.report._csv_file import render_csv, render_evidence  # noqa: PLC0415 - importing stays cheap
     from audit_analytics.report._html import render_html  # noqa: PLC0415
-    from audit_analytics.report._json_file import render_json  # noqa: PLC0415
     from audit_analytics.report._markdown import render_markdown  # noqa: PLC0415
     from audit_analytics.report._ocsf import FILE_NAME as ocsf_name  # noqa: N811, PLC0415
     from audit_analytics.report._ocsf import check_ocsf, render_ocsf  # noqa: PLC0415
+    from audit_analytics.report._tables import (  # noqa: PLC0415 - importing stays cheap
+        render_csv,
+        render_evidence,
+        render_json,
+    )
 
     texts = {
         "report.html": render_html(report),

@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
-from audit_analytics.cases import name_entity
+from audit_analytics.cases import Hit, name_entity
 from audit_analytics.dates.buckets import HOURS_PER_DAY, floor_hour, format_local, format_utc
 from audit_analytics.detect import find_detector
-from audit_analytics.findings import explain_hit
-from audit_analytics.findings.whence import Whence
+from audit_analytics.findings import Whence, explain_hit
 
 if TYPE_CHECKING:
-    from audit_analytics.cases import Hit
     from audit_analytics.report._inputs import ReportInput
 
 MAX_ROWS: Final = 30

@@ -1,4 +1,4 @@
-"""Build the report dict: the one source of every rendered format."""
+"""Build the report dict, the one source of every rendered format, method and limits among it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import audit_analytics
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.detect import Detector, Rule, list_detectors
 from audit_analytics.inventory import Labels
-from audit_analytics.language import _, current_language
+from audit_analytics.language import _, current_language, mark
 from audit_analytics.report._answers import (
     list_error_bursts,
     list_sensitive_usage,
     list_unusual_ips,
 )
 from audit_analytics.report._changes import build_changes, list_quiet_apps
-from audit_analytics.report._charts import build_charts
 from audit_analytics.report._coverage import (
     build_assessed,
     build_calendar,
     build_coverage,
     say_verdict,
 )
-from audit_analytics.report._method import LIMITS, list_methods
 from audit_analytics.report._numbers import (
+    build_charts,
     build_heatmap,
     build_series,
     build_tenant_series,
@@ -135,3 +135,31 @@ def _build_week(data: ReportInput, coverage: dict[str, Any]) -> dict[str, Any]:
         "end_local": format_local(week.end_at, week.zone),
         "complete": coverage["week_status"] == "complete" and week.since_at is None,
     }
+
+
+LIMITS: Final = (
+    mark(
+        "The log names apps and addresses, never people; an app's secret used by somebody else looks like the app."
+    ),
+    mark(
+        "An app with under 7 days of history is compared with the first days of other apps, not with a past of its own."
+    ),
+    mark(
+        "Expected counts come from the weeks before; what was already going on then is taken for normal, unless it was found and confirmed or suppressed."
+    ),
+    mark(
+        "How many findings this extreme an ordinary week brings (E) is an estimate from the weeks before."
+    ),
+)
+
+
+def list_methods() -> list[tuple[str, str]]:
+    """List how the detectors in use work: the names of those that work alike, and their method.
+
+    The method is English, translated where it is shown.
+    """
+    names: dict[str, dict[str, None]] = {}
+    for found in list_detectors(Detector):
+        name = "rule:*" if isinstance(found, Rule) else found.name
+        names.setdefault(found.method, {})[name] = None
+    return [(", ".join(alike), method) for method, alike in names.items()]

@@ -151,8 +151,6 @@ def _is_unread(ingest: dict[str, int]) -> bool:
     That is a part of unknown content, or more than 1 % of the rows. In which week they were nobody
     can tell, so no week is complete then.
 
-    Examples
-    --------
     >>> _is_unread({"rows_read": 1000, "rejects": 10}), _is_unread({"rows_read": 9, "rejects": 1})
     (False, True)
     >>> _is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.weeks import parse_week
@@ -13,17 +15,17 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, mark
 from audit_analytics.report._escape import terminal
 from audit_analytics.report._names import DECISIONS
-from audit_analytics.review.partition import replay_suppression
-from audit_analytics.review.suppression import PARTS, append_suppression, draft_suppression
-from audit_analytics.review.verdicts import append_verdict, judge_finding
+from audit_analytics.review import (
+    PARTS,
+    Suppression,
+    Verdict,
+    append_suppression,
+    append_verdict,
+    draft_suppression,
+    judge_finding,
+    replay_suppression,
+)
 from audit_analytics.settings import name_nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from audit_analytics.review.suppression import Suppression
-    from audit_analytics.review.verdicts import Verdict
 
 WIDE: Final = ("entity", "detector")
 """What a suppression is limited to unless somebody says otherwise."""

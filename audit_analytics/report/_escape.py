@@ -1,14 +1,16 @@
-r"""Make hostile text inert, one function a format.
+r"""Make hostile text inert, one function a format, and lay it out in columns of a terminal.
 
 Names in the log (apps, paths, response messages) are written by whoever makes the calls. Whatever
 the format, characters that a reader cannot see or that steer the display (controls, ANSI escapes,
 bidirectional overrides, zero-width characters, lone surrogates) appear as visible escapes such as
-``\u202e``, and a very long text is cut in the middle with its full length said.
+``\u202e``, and a very long text is cut in the middle with its full length said. A Chinese character
+takes two columns of a terminal, and lines may break between any of them.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 NAME_LIMIT: Final = 96
@@ -29,6 +31,16 @@ _SPACES: Final = frozenset("\u00a0\u202f\u3000")
 _DEFANGED: Final = str.maketrans({"<": "(", ">": ")", "@": "(at)"})
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
+WIDTH: Final = 80
+
+_WIDE: Final = "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6"
+# marks no line begins with, and marks no line ends with
+_CLOSING: Final = (
+    "\uff0c\u3002\uff1b\uff1a\uff01\uff1f\u3001\uff09\u300b\u300d\u300f\u3011\u201d\u2019\uff05"
+)
+_OPENING: Final = "\uff08\u300a\u300c\u300e\u3010"
+_PIECES: Final = re.compile(rf"\s+|[{_OPENING}]*[{_WIDE}][{_CLOSING}]*|[^\s{_WIDE}]+[{_CLOSING}]*")
+
 
 def _is_plain(char: str) -> bool:
     return char in _SPACES or (char.isprintable() and char not in _BLANKS)
@@ -37,8 +49,6 @@ def _is_plain(char: str) -> bool:
 def visible(text: str) -> str:
     r"""Replace characters that cannot be seen, or that steer the display, by visible escapes.
 
-    Examples
-    --------
     >>> print(visible("invoice\u202efdp.exe\x1b[2J"))
     invoice\u202efdp.exe\x1b[2J
     """
@@ -51,8 +61,6 @@ def visible(text: str) -> str:
 def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
     """Cut a long text in the middle and say how long it was; the result is never longer than it.
 
-    Examples
-    --------
     >>> _shorten("a" * 4096, limit=6)
     'aaa … [4,096 characters] … aaa'
     """
@@ -68,8 +76,6 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
 
     One line of at most `limit` characters, counted before escapes are written out.
 
-    Examples
-    --------
     >>> print(clean("two\nlines"))
     two\nlines
     """
@@ -104,8 +110,6 @@ def markdown(text: str) -> str:
 
     It renders as itself: no markup, HTML, link, mention, formula or table cell of its own.
 
-    Examples
-    --------
     >>> print(markdown("[x](javascript:y) <b> a|b cli_1 www.x.org"))
     \[x\](javascript:y) \<b\> a\|b cli_1 www`.`x.org
     """
@@ -123,8 +127,6 @@ def _escape_block_start(match: re.Match[str]) -> str:
 def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
     r"""Put a name into a Markdown code span that no backtick in it can end.
 
-    Examples
-    --------
     >>> print(markdown_code("a`b|c"))
     ``a`b\|c``
     """
@@ -212,3 +214,80 @@ def json_text(text: str) -> str:
 def _json_escape(char: str) -> str:
     units = char.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def measure(text: str) -> int:
+    """Count the columns of a text.
+
+    Parameters
+    ----------
+    text : str
+        Text without control characters.
+
+    Returns
+    -------
+    int
+        Columns.
+
+    Examples
+    --------
+    >>> measure("app"), measure("应用")
+    (3, 4)
+    """
+    return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+
+
+def pad(text: str, width: int) -> str:
+    """Fill a text up with spaces.
+
+    Parameters
+    ----------
+    text : str
+        Text without control characters.
+    width : int
+        Columns.
+
+    Returns
+    -------
+    str
+        At least `width` columns.
+
+    Examples
+    --------
+    >>> pad("高", 4)
+    '高  '
+    """
+    return text + " " * (width - measure(text))
+
+
+def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str:
+    """Break a text without control characters into lines of `width` columns.
+
+    They break at spaces and between Chinese characters, never before a closing mark; only a word
+    that is longer itself makes a line longer.
+
+    >>> print(fill("应用 cli_a1 唤醒了。", 10, following="  "))
+    应用
+      cli_a1
+      唤醒了。
+    """
+    lines, line = [], indent
+    is_fresh = True
+    for piece in _PIECES.findall(text):
+        if not is_fresh and measure(line + piece.rstrip()) > width:
+            lines.append(line.rstrip())
+            line, is_fresh = following, True
+        if not (is_fresh and piece.isspace()):
+            line += piece
+            is_fresh = False
+    return "\n".join([*lines, line.rstrip()])
+
+
+def wrap(text: str, *, indent: str = "", following: str | None = None) -> str:
+    """Write a text that may come from the log in lines of 80 columns, safe for a terminal.
+
+    The lines after the first begin with `following`, or with `indent` like the first.
+    """
+    return fill(
+        terminal(text), WIDTH, indent=indent, following=indent if following is None else following
+    )

@@ -6,8 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from audit_analytics.errors import InputError
-from audit_analytics.report._frames import tabulate_evidence, tabulate_steps
 from audit_analytics.report._names import speak_as
+from audit_analytics.report._tables import tabulate_evidence, tabulate_steps
 from audit_analytics.report._telling import tell_briefly, tell_finding
 
 if TYPE_CHECKING:

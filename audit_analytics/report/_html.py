@@ -1,7 +1,10 @@
-"""report.html: one page, no script, no request; and the fragment a notebook shows.
+"""report.html, index.html and the fragment a notebook shows: one page, no script, no request.
 
-The template escapes everything by default, and every text passes :func:`escape.clean` on its way
+The templates escape everything by default, and every text passes :func:`escape.clean` on its way
 out, so that a template cannot forget it.
+
+index.html is written anew by every run from the findings.json files that are there: it holds
+nothing of its own.
 """
 
 from __future__ import annotations
@@ -16,20 +19,25 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
+from audit_analytics import schema
 from audit_analytics.dates.buckets import find_runs
-from audit_analytics.language import HTML_CODES, label_entity
+from audit_analytics.errors import InputError
+from audit_analytics.files import write_private
+from audit_analytics.language import HTML_CODES, label_entity, use_language
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import _escape as escape
 from audit_analytics.report import _wording as wording
-from audit_analytics.report._categories import name_category
 from audit_analytics.report._drawings import draw_finding, draw_report
-from audit_analytics.report._names import name_outcome, name_response, speak_as
-from audit_analytics.report._phrases import make_environment
+from audit_analytics.report._markdown import make_environment
+from audit_analytics.report._names import name_category, name_outcome, name_response, speak_as
+from audit_analytics.review import Verdict, find_verdict, is_open, list_reports, read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from jinja2 import Environment, Template
+
 
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""
@@ -219,3 +227,121 @@ def _draw_bar(step: Mapping[str, Any], timeline: Mapping[str, Any]) -> Markup:
 def _find_expiry(suppression: str) -> str:
     found = re.search(r"(?m)^expires = ([0-9-]{10})$", suppression)
     return found[1] if found else "..."
+
+
+NAME: Final = "index.html"
+MAX_REPORTS: Final = 60
+"""Reports that are listed: a year of weeks, and those of the week in progress."""
+
+MAX_OPEN: Final = 50
+
+
+def write_overview(
+    folder: Path,
+    *,
+    lang: str,
+    zone: str,
+    verdicts: Mapping[str, Verdict] | None = None,
+    failed: Mapping[str, str] | None = None,
+) -> Path:
+    """Write the overview of a folder of reports.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of the reports, one folder a week, or one folder a tenant with such folders.
+    lang : str
+        Language of the page.
+    zone : str
+        IANA name of the zone it speaks of.
+    verdicts : mapping of str to Verdict, optional
+        The last verdict on each finding, by its id.
+    failed : mapping of str to str, optional
+        Tenants whose run brought no report, and why.
+
+    Returns
+    -------
+    pathlib.Path
+        ``index.html`` in `folder`; the old one is whole until the new one is.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be read, or the file not written.
+    """
+    known = verdicts or {}
+    tenants = [
+        {"name": path.name, **_read_folder(path, known)}
+        for path in sorted(folder.iterdir())
+        if path.is_dir() and not path.is_symlink() and any(list_reports(path))
+    ]
+    for tenant in tenants:
+        tenant["failed"] = (failed or {}).get(tenant["name"], "")
+    names = {tenant["name"] for tenant in tenants}
+    tenants += [
+        {"name": name, "reports": [], "open": [], "open_count": 0, "failed": reason}
+        for name, reason in sorted((failed or {}).items())
+        if name not in names
+    ]
+    data = {"zone": zone, "lang": lang, "tenants": tenants, **_read_folder(folder, known)}
+    with use_language(lang):
+        write_private(folder / NAME, render_page("index.html.j2", o=data).encode())
+    return folder / NAME
+
+
+def _read_folder(folder: Path, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = []
+    found: dict[str, dict[str, Any]] = {}
+    for path in list_reports(folder)[:MAX_REPORTS]:
+        try:
+            report = read_report(path)
+            rows.append(_sum_up(report, path.parent.name))
+        except InputError as error:
+            # whatever lies there instead of a report, the others are told
+            rows.append({"name": path.parent.name, "broken": str(error)})
+            continue
+        newest = sum("broken" not in row for row in rows) == 1
+        for row in report["findings"]:
+            verdict = find_verdict(row, verdicts)
+            if is_open(verdict, is_newest=newest):
+                decided = verdict["verdict"] if verdict else ""
+                own = _name_week(row, path.parent.name, decided, report.get("labels", {}))
+                found.setdefault(row["finding_id"], own)
+    opened = sorted(found.values(), key=lambda row: (row["decided"] != "true", row["rank"]))
+    return {"reports": rows, "open": opened[:MAX_OPEN], "open_count": len(opened)}
+
+
+def _sum_up(report: Mapping[str, Any], name: str) -> dict[str, Any]:
+    severities = [str(row["severity"]) for row in report["findings"]]
+    totals, coverage = report["totals"], report["coverage"]
+    return {
+        "name": name,
+        "iso": str(report["week"]["iso"]),
+        "since": report["week"]["since_local"],
+        "start_local": str(report["week"]["start_local"]),
+        "end_local": str(report["week"]["end_local"]),
+        "status": str(coverage["week_status"]),
+        "covered": int(coverage["hours_covered_count"]),
+        "hours": int(coverage["hours_expected_count"]),
+        "calls": int(totals["calls_count"]),
+        "errors": int(totals["errors_count"]),
+        "apps": int(totals["apps_count"]),
+        "counts": {
+            level: severities.count(level)
+            for level in reversed(schema.SEVERITIES)
+            if level in severities
+        },
+        "new": sum(row["status"] == "new" for row in report["findings"]),
+    }
+
+
+def _name_week(
+    row: Mapping[str, Any], folder: str, decided: str, labels: Mapping[str, str]
+) -> dict[str, Any]:
+    names = ("finding_id", "rank", "severity", "title", "entity_type", "start_local")
+    return {name: row[name] for name in names} | {
+        "entity": labels.get(row["entity"], row["entity"]),
+        "owner": row.get("owner", ""),
+        "folder": folder,
+        "decided": decided,
+    }

@@ -9,7 +9,7 @@ import numpy as np
 
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.dates.calendar import DaysOff
-from audit_analytics.dates.weeks import find_end
+from audit_analytics.dates.weeks import Week, find_end
 from audit_analytics.detect import cut
 from audit_analytics.inventory import Inventory, Origins
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from audit_analytics.cases import Hit
-    from audit_analytics.dates.weeks import Week
     from audit_analytics.detect import Detection
     from audit_analytics.findings import Finding, FollowUp, Story
     from audit_analytics.rollup import Rollup

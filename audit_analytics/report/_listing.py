@@ -1,21 +1,18 @@
-"""Tell findings in lists: of a run, of the watch list, and of what a suppression would hide.
+"""Tell findings in lists on a terminal, and what to know beside them.
 
 Every text that may come from the log is escaped when it is put into a line.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from audit_analytics.language import _, ngettext
 from audit_analytics.report import _wording as wording
-from audit_analytics.report._columns import fill, pad, wrap
-from audit_analytics.report._escape import NAME_LIMIT, terminal
+from audit_analytics.report._escape import NAME_LIMIT, fill, pad, terminal, wrap
 from audit_analytics.report._names import DECISIONS, say_code
-from audit_analytics.review.reports import name_stories
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+from audit_analytics.review import name_stories
 
 INDENT: Final = 31
 """Columns of rank, id and severity."""
@@ -156,3 +153,59 @@ def tell_replay(
         "  " + ngettext("would have hidden {n} finding", "would have hidden {n} findings", total)
     )
     return "\n".join(lines)
+
+
+def say_notes(data: Mapping[str, Any]) -> list[str]:
+    """Say what to know beside the findings; log content is not escaped.
+
+    What the week was compared with, whether the apps are known, what is resolved or suppressed, and
+    suppressions that are new or have expired.
+    """
+    notes = [data["compared_with"]["text"], data["inventory"]["text"]]
+    notes += [data["origins"]["text"]] if data["origins"] else []
+    shown = {finding["finding_id"] for finding in data["findings"]}
+    in_part = sum(finding["finding_id"] in shown for finding in data["suppressed"])
+    resolved, suppressed = len(data["resolved"]), len(data["suppressed"]) - in_part
+    if resolved:
+        text = ngettext(
+            "{n} finding of {week} is resolved.",
+            "{n} findings of {week} are resolved.",
+            resolved,
+            week=data["compared_with"]["week"],
+        )
+        notes.append(text)
+    if suppressed:
+        notes.append(
+            ngettext("{n} finding is suppressed.", "{n} findings are suppressed.", suppressed)
+        )
+    if in_part:
+        notes.append(
+            ngettext(
+                "{n} finding is suppressed in part.",
+                "{n} findings are suppressed in part.",
+                in_part,
+            )
+        )
+    notes += [
+        _(
+            "The suppression {suppression_id} is new, {owner} wrote it and it lasts until {day}: "
+            "{reason}",
+            suppression_id=entry["suppression_id"],
+            owner=entry["owner"],
+            day=entry["expires"],
+            reason=entry["reason"],
+        )
+        for entry in data["suppressions"]
+        if entry.get("is_new")
+    ]
+    notes += [
+        _(
+            "The suppression {suppression_id} expired on {day} and covers nothing since: {reason}",
+            suppression_id=entry["suppression_id"],
+            day=entry["expires"],
+            reason=entry["reason"],
+        )
+        for entry in data["suppressions"]
+        if entry["status"] == "expired"
+    ]
+    return notes

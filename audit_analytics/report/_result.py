@@ -9,23 +9,24 @@ from typing import TYPE_CHECKING, Any
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.language import _, ngettext, say_number, use_language
 from audit_analytics.report import write_report
-from audit_analytics.report._csv_file import EVIDENCE_COLUMNS
 from audit_analytics.report._decision import Decision, decide_finding, suppress_finding
 from audit_analytics.report._escape import terminal
 from audit_analytics.report._finding import Finding
-from audit_analytics.report._frames import tabulate_evidence, tabulate_findings, tabulate_stories
-from audit_analytics.report._listing import list_findings
-from audit_analytics.report._notes import say_notes
-from audit_analytics.review.reports import name_stories
-from audit_analytics.settings import find_beside, load_settings
+from audit_analytics.report._listing import list_findings, say_notes
+from audit_analytics.report._tables import (
+    EVIDENCE_COLUMNS,
+    tabulate_evidence,
+    tabulate_findings,
+    tabulate_stories,
+)
+from audit_analytics.review import name_stories
+from audit_analytics.settings import Settings, find_beside, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
     import pandas as pd
-
-    from audit_analytics.settings import Settings
 
 
 class Report:

@@ -5,13 +5,13 @@ Every text that may come from the log is escaped when it is put into a line.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from audit_analytics.language import _, join_sentences, label_entity, ngettext
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import _wording as wording
-from audit_analytics.report._columns import pad, wrap
-from audit_analytics.report._escape import NAME_LIMIT, terminal
+from audit_analytics.report._escape import NAME_LIMIT, pad, terminal, wrap
 from audit_analytics.report._names import (
     name_code,
     name_outcome,
@@ -19,9 +19,6 @@ from audit_analytics.report._names import (
     say_code,
     say_decision,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 LABEL: Final = 16
 

@@ -53,8 +53,6 @@ MAX_REJECTS_SHARE: Final = 0.01
 def number(value: float | None) -> str:
     """Write a number with thousands separators and no more digits than it is worth; None is a dash.
 
-    Examples
-    --------
     >>> [number(v) for v in (1234567, 1234.5, 12.34, 3.0, 0.024, 0.00001)]
     ['1,234,567', '1,234', '12.3', '3', '0.02', '<0.001']
     """
@@ -73,8 +71,6 @@ def number(value: float | None) -> str:
 def expected(value: float | None) -> str:
     """Write how many were to be expected: ``none`` where it is next to nothing, a dash for None.
 
-    Examples
-    --------
     >>> [expected(v) for v in (0.001, 0.4, 12.34, None)]
     ['none', '0.40', '12.3', '–']
     """  # noqa: RUF002
@@ -86,8 +82,6 @@ def expected(value: float | None) -> str:
 def amount(value: float, unit: str) -> str:
     """Write how many of what (in the plural) there were; one, no plural, after its unit.
 
-    Examples
-    --------
     >>> amount(25, "networks in an hour"), amount(1, "networks in an hour")
     ('25 networks in an hour', 'networks in an hour: 1')
     """
@@ -99,8 +93,6 @@ def amount(value: float, unit: str) -> str:
 def percent(share: float | None) -> str:
     """Write a share between 0 and 1 as per cent; None is a dash.
 
-    Examples
-    --------
     >>> [percent(v) for v in (0, 0.0004, 0.0123, 0.42, 1)]
     ['0 %', '<0.1 %', '1.2 %', '42 %', '100 %']
     """
@@ -115,8 +107,6 @@ def percent(share: float | None) -> str:
 def chance(p: float | None) -> str:
     """Write a probability as one in so many, to two digits; None is a dash.
 
-    Examples
-    --------
     >>> [chance(v) for v in (0.00012, 0.05, 1e-12)]
     ['1 in 8,300', '1 in 20', 'less than 1 in a billion']
     """
@@ -130,8 +120,6 @@ def chance(p: float | None) -> str:
 def rarity(expected_per_week: float | None) -> str:
     """Say in a clause what an E-value means: findings this extreme in an ordinary week.
 
-    Examples
-    --------
     >>> rarity(0.02)
     'an ordinary week brings 0.02 as rare as this'
     """
@@ -145,8 +133,6 @@ def rarity(expected_per_week: float | None) -> str:
 def interval(low: float | None, high: float | None) -> str:
     """Write an interval: ``low to high``, or a dash where neither is known.
 
-    Examples
-    --------
     >>> interval(2, 31.4), interval(None, 5)
     ('2 to 31.4', 'up to 5')
     """
@@ -162,8 +148,6 @@ def interval(low: float | None, high: float | None) -> str:
 def _moment(local: str) -> str:
     """Write a local time with its weekday; a text that is no time comes back as it is.
 
-    Examples
-    --------
     >>> _moment("2026-11-16 10:00")
     'Mon 16 Nov 2026, 10:00'
     """
@@ -176,8 +160,6 @@ def _moment(local: str) -> str:
 def span(start_local: str, end_local: str) -> str:
     """Write a local window, the day once where both ends share it; whole days without times.
 
-    Examples
-    --------
     >>> span("2026-11-16 10:00", "2026-11-16 12:00")
     'Mon 16 Nov 2026, 10:00 to 12:00'
     >>> span("2026-11-15 00:00", "2026-11-16 00:00")
@@ -197,8 +179,6 @@ def span(start_local: str, end_local: str) -> str:
 def brief_span(start_local: str, end_local: str) -> str:
     """Write a local window as short as a table needs it: once what both ends share.
 
-    Examples
-    --------
     >>> brief_span("2026-11-16 10:00", "2026-11-16 12:00")
     '2026-11-16 10:00–12:00'
     >>> brief_span("2026-11-16 00:00", "2026-11-17 00:00")
@@ -222,8 +202,6 @@ def brief_span(start_local: str, end_local: str) -> str:
 def local_time(at: str | None, zone: str) -> str:
     """Write an instant (ISO 8601, UTC) as day and minute on the clocks of a zone; None is a dash.
 
-    Examples
-    --------
     >>> local_time("2026-11-15T16:00:00Z", "Asia/Shanghai")
     '2026-11-16 00:00'
     """
@@ -235,8 +213,6 @@ def local_time(at: str | None, zone: str) -> str:
 def change(count: int, previous: int | None) -> str:
     """Write how a count changed: per cent with a sign, or a dash where `previous` is None.
 
-    Examples
-    --------
     >>> change(150, 100), change(5, 5), change(3, 0), change(3, None)
     ('+50 %', '±0 %', 'new', '–')
     """  # noqa: RUF002
@@ -255,8 +231,6 @@ def change(count: int, previous: int | None) -> str:
 def share_of(part: float, whole: float) -> float:
     """Return a share from 0 to 1 with four decimals; 0 of nothing is 0.
 
-    Examples
-    --------
     >>> share_of(1, 3), share_of(0, 0)
     (0.3333, 0.0)
     """

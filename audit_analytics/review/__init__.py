@@ -5,19 +5,81 @@ what this week must not report again, must not learn from, and can be compared w
 are data to be read and committed: nothing here judges an event.
 """
 
-from audit_analytics.review._parting import part_hits
-from audit_analytics.review._past import PastReports
-from audit_analytics.review._review import Review, read_review
-from audit_analytics.review._teaching import lower_known
+from audit_analytics.review._parting import (
+    SplitHits,
+    list_suppressions,
+    lower_known,
+    part_hits,
+    read_hits,
+    read_through,
+    replay_suppression,
+)
+from audit_analytics.review._past import PastReports, Review, read_review
+from audit_analytics.review._reports import (
+    REPORT_FILE,
+    find_finding,
+    find_story,
+    find_verdict,
+    is_open,
+    list_open,
+    list_reports,
+    name_stories,
+    read_report,
+)
+from audit_analytics.review._scope import (
+    IndexedCalls,
+    index_calls,
+    leave_out_calls,
+    read_scope,
+    scope_of_hit,
+    shift_scope,
+)
+from audit_analytics.review._suppression import (
+    PARTS,
+    Suppression,
+    append_suppression,
+    draft_suppression,
+    read_suppressions,
+    suggest_suppression,
+)
 from audit_analytics.review._toml_file import read_entries
-from audit_analytics.review.scope import leave_out_calls
+from audit_analytics.review._verdicts import Verdict, append_verdict, judge_finding, read_verdicts
 
 __all__ = [
+    "PARTS",
+    "REPORT_FILE",
+    "IndexedCalls",
     "PastReports",
     "Review",
+    "SplitHits",
+    "Suppression",
+    "Verdict",
+    "append_suppression",
+    "append_verdict",
+    "draft_suppression",
+    "find_finding",
+    "find_story",
+    "find_verdict",
+    "index_calls",
+    "is_open",
+    "judge_finding",
     "leave_out_calls",
+    "list_open",
+    "list_reports",
+    "list_suppressions",
     "lower_known",
+    "name_stories",
     "part_hits",
     "read_entries",
+    "read_hits",
+    "read_report",
     "read_review",
+    "read_scope",
+    "read_suppressions",
+    "read_through",
+    "read_verdicts",
+    "replay_suppression",
+    "scope_of_hit",
+    "shift_scope",
+    "suggest_suppression",
 ]

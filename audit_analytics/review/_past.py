@@ -1,20 +1,19 @@
-"""Earlier reports: what was found, suppressed and left undecided before."""
+"""Earlier reports and what people decided, before the week is judged."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from audit_analytics.dates.weeks import Week
 from audit_analytics.language import _
-from audit_analytics.review.reports import list_reports, read_report
-from audit_analytics.review.scope import Scope, cover_reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.review.verdicts import Verdict
+from audit_analytics.review._reports import list_reports, read_report
+from audit_analytics.review._scope import Scope, cover_reason
+from audit_analytics.review._suppression import Suppression, read_suppressions
+from audit_analytics.review._verdicts import Verdict, list_confirmed, read_verdicts
+from audit_analytics.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,3 +203,72 @@ def _cover_finding(row: Mapping[str, Any], week: Week, *, rules_only: bool = Fal
         if not rules_only or reason["detector"].startswith("rule:")
     ]
     return [scope for scope in scopes if scope.start_at < scope.end_at]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """Everything that is known about findings before the week is judged.
+
+    Parameters
+    ----------
+    past : PastReports
+        What earlier reports say.
+    suppressions : list of Suppression
+        The suppression file.
+    verdicts : dict of str to Verdict
+        The last verdict on each finding, by its id.
+    """
+
+    past: PastReports
+    suppressions: list[Suppression]
+    verdicts: dict[str, Verdict]
+
+    def list_untaught(self, week: Week) -> list[Scope]:
+        """List the calls of earlier weeks that must not become what is usual.
+
+        Parameters
+        ----------
+        week : Week
+            The report week.
+
+        Returns
+        -------
+        list of Scope
+            Calls of confirmed findings, of those that were suppressed when they were found, and
+            of those about a foreign network or an address on which nobody has decided.
+        """
+        confirmed = list_confirmed(list(self.verdicts.values()), week)
+        return [*confirmed, *self.past.suppressed, *self.past.list_undecided(self.verdicts)]
+
+
+def read_review(
+    settings: Settings, previous: Path | Mapping[str, Any] | None, week: Week
+) -> Review:
+    """Read suppressions, verdicts and earlier reports.
+
+    Parameters
+    ----------
+    settings : Settings
+        Name the files.
+    previous : pathlib.Path or mapping, optional
+        Folder of the reports, one findings.json, or a report dict.
+    week : Week
+        The report week.
+
+    Returns
+    -------
+    Review
+        What is not there is empty.
+
+    Raises
+    ------
+    ConfigError
+        A file cannot be read or understood.
+    InputError
+        An earlier report cannot be read.
+    """
+    return Review(
+        past=read_past(previous, week, weeks=settings.history_weeks),
+        suppressions=read_suppressions(settings.suppressions) if settings.suppressions else [],
+        verdicts=read_verdicts(settings.verdicts) if settings.verdicts else {},
+    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -11,18 +13,12 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.files import lock_folder, write_private
 from audit_analytics.settings import name_nearest, parse_toml, refuse
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
 Entry = TypeVar("Entry", bound=BaseModel)
 
 
 def quote_toml(text: str) -> str:
     r"""Write a text as a TOML string, whatever it holds.
 
-    Examples
-    --------
     >>> print(quote_toml('two\nlines, "quoted"'))
     "two\nlines, \"quoted\""
     """

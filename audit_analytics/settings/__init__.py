@@ -5,12 +5,15 @@ No other room reads the environment or a config file, and nothing but a secret's
 secret in the clear.
 """
 
-from audit_analytics.settings._delivery import DeliverSettings
-from audit_analytics.settings._keywords import settle
-from audit_analytics.settings._loading import DEFAULT_FILE, find_beside, load_settings, parse_toml
+from audit_analytics.settings._loading import (
+    DEFAULT_FILE,
+    find_beside,
+    load_settings,
+    parse_toml,
+    settle,
+)
 from audit_analytics.settings._model import PREFIX, RedactionSettings, Settings, SyncSettings
-from audit_analytics.settings._refusal import name_nearest, refuse
-from audit_analytics.settings._section import check_network
+from audit_analytics.settings._section import DeliverSettings, check_network, name_nearest, refuse
 from audit_analytics.settings._thresholds import RuleSettings
 
 __all__ = [

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from datetime import date  # noqa: TC003 - pydantic reads the annotations at run time
-from pathlib import Path  # noqa: TC003 - the same
+from collections.abc import Collection
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
@@ -20,13 +21,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from audit_analytics.dates.buckets import load_zone
 from audit_analytics.dates.calendar import DaysOff, check_country, find_days_off
 from audit_analytics.errors import ConfigError
-from audit_analytics.settings._delivery import DeliverSettings
-from audit_analytics.settings._refusal import allow, refuse
-from audit_analytics.settings._section import Section, check_network, read_secret
+from audit_analytics.settings._section import (
+    DeliverSettings,
+    Section,
+    allow,
+    check_network,
+    read_secret,
+    refuse,
+)
 from audit_analytics.settings._thresholds import RuleSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
 
 PREFIX: Final = "AUDIT_ANALYTICS_"
 
@@ -83,8 +86,6 @@ class Settings(BaseSettings):
     Fields and their descriptions: ``Settings.model_fields``. Values passed to the constructor
     take precedence over the environment; unknown names are refused.
 
-    Examples
-    --------
     >>> Settings().budget_per_week
     10.0
     """

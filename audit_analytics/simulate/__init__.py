@@ -6,9 +6,8 @@ never changed to make one look better.
 
 from audit_analytics.simulate._attacks import GRANTED, SCENARIOS, find_scenario
 from audit_analytics.simulate._company import ATTACKS, Company, simulate_company
-from audit_analytics.simulate._directory import Directory
-from audit_analytics.simulate._faults import KINDS, Faults
-from audit_analytics.simulate._grants import find_narrowest, make_directory
+from audit_analytics.simulate._directory import Directory, find_narrowest, make_directory
+from audit_analytics.simulate._ledger import KINDS, Faults
 from audit_analytics.simulate._overlay import (
     Attack,
     group_attacks,
@@ -19,7 +18,7 @@ from audit_analytics.simulate._overlay import (
 )
 from audit_analytics.simulate._pages import write_pages
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn, serve
-from audit_analytics.simulate._targets import HOURS_OF_WEEK, Target
+from audit_analytics.simulate._targets import HOURS_OF_WEEK
 
 __all__ = [
     "APP_ID",
@@ -35,7 +34,6 @@ __all__ = [
     "Directory",
     "Faults",
     "StandIn",
-    "Target",
     "find_narrowest",
     "find_scenario",
     "group_attacks",

@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._rows import (
+    DAY,
+    HOUR,
     TOKEN_API,
     UNKNOWN_OBJECTS,
     USER_API,

@@ -10,7 +10,7 @@ import secrets
 import threading
 from typing import Any, Final
 
-from audit_analytics.simulate._quota import Quota
+from audit_analytics.simulate._loopback import Quota
 
 HOOK_BYTES_MAX: Final = 20 * 1024
 CLOCK_SECONDS_MAX: Final = 3600

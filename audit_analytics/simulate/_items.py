@@ -125,8 +125,6 @@ def _fill(template: str, app_id: str, obj: int) -> str:
 def _make_id(name: str, scope: str, number: int) -> str:
     """Make the id of an object in the form its kind has in Feishu; `scope` is its app, if it has one.
 
-    Examples
-    --------
     >>> _make_id("chat_id", "cli_a", 7)[:3], len(_make_id("user_id", "", 7))
     ('oc_', 8)
     """

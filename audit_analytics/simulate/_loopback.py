@@ -1,4 +1,4 @@
-"""HTTP on loopback: how a stand-in's answers travel."""
+"""HTTP on loopback: how a stand-in's answers travel, at which quota, and by which clock."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import secrets
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Self
 
 _BODY_BYTES_MAX: Final = 40 * 2**20
 
@@ -169,3 +169,68 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ANN401 - as the parent's
         _log.debug(format, *args)
+
+
+ALGORITHMS: Final = ("sliding", "fixed")
+
+
+class Quota:
+    """Counts requests as they arrive; refused ones do not count.
+
+    The period ends now (``sliding``), or begins at a multiple of its length (``fixed``).
+
+    >>> quota = Quota(limit=1, period_seconds=60, algorithm="sliding")
+    >>> quota.take(100.0), quota.take(101.0), quota.take(160.0)
+    (0.0, 59.0, 0.0)
+    """
+
+    def __init__(self, *, limit: int, period_seconds: float, algorithm: str = "sliding") -> None:
+        if algorithm not in ALGORITHMS:
+            raise ValueError(f"quota: algorithm {algorithm!r}; give one of {', '.join(ALGORITHMS)}")
+        self.limit = limit
+        self._period_seconds = period_seconds
+        self._is_sliding = algorithm == "sliding"
+        self._arrivals: deque[float] = deque()
+        self._lock = threading.Lock()
+
+    def take(self, now: float) -> float:
+        """Count a request and return 0, or the seconds until the next one may."""
+        with self._lock:
+            period = self._period_seconds
+            first = now - period if self._is_sliding else now - now % period
+            while self._arrivals and (
+                self._arrivals[0] <= first if self._is_sliding else self._arrivals[0] < first
+            ):
+                self._arrivals.popleft()
+            if len(self._arrivals) < self.limit:
+                self._arrivals.append(now)
+                return 0.0
+            return (self._arrivals[0] if self._is_sliding else first) + period - now
+
+
+@dataclass(frozen=True)
+class ScaledClock:
+    """Seconds since the epoch, `speed` times as fast; the same in every process it is sent to.
+
+    It starts at the real time `started_at`, `skew_seconds` ahead.
+
+    >>> clock = ScaledClock(speed=1000)
+    >>> before = clock.time()
+    >>> clock.sleep(5)
+    >>> clock.time() - before >= 5
+    True
+    """
+
+    speed: float = 1.0
+    skew_seconds: float = 0.0
+    started_at: float = field(default_factory=time.time)
+
+    def time(self) -> float:
+        """Return the seconds since the epoch."""
+        return self.started_at + self.skew_seconds + (time.time() - self.started_at) * self.speed
+
+    def sleep(self, seconds: float) -> None:
+        """Wait seconds of this clock."""
+        ends_at = self.time() + seconds
+        while (left := ends_at - self.time()) > 0:
+            time.sleep(left / self.speed)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from audit_analytics.catalogue import Catalogue
+from audit_analytics.dates.weeks import Week
 from audit_analytics.errors import DataIncompleteError
 from audit_analytics.simulate._attacks import SCENARIOS, find_scenario
-from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._items import draw_ids, write_items
+from audit_analytics.simulate._rows import DAY, HOUR
 from audit_analytics.simulate._targets import Target, profile_target
 from audit_analytics.source import concat_events, find_network, read_log
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
-
-    from audit_analytics.catalogue import Catalogue
-    from audit_analytics.dates.weeks import Week
 
 _TRIES = 50
 

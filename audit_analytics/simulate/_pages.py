@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -11,14 +13,8 @@ import pandas as pd
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.files import write_private
-from audit_analytics.simulate._directory import APPS_PATH
-from audit_analytics.simulate._grants import make_directory
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from audit_analytics.simulate._company import Company
+from audit_analytics.simulate._company import Company
+from audit_analytics.simulate._directory import APPS_PATH, make_directory
 
 _MOST_ROWS: Final = 100
 _OVERLAP_EVERY: Final = 40

@@ -6,14 +6,11 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 
-from audit_analytics.simulate._clock import DAY
-
-if TYPE_CHECKING:
-    from audit_analytics.simulate._clock import Clock
+from audit_analytics.simulate._rows import DAY, Clock
 
 NETWORKS: Final = {
     "office": ("10.20.8", "10.32.16", "fd4e:51a2:7c01"),
@@ -95,8 +92,6 @@ def draw_addresses(
 def write_address(prefix: str, host: int) -> str:
     """Write the address of a host in a /24 of IPv4 or a /48 of IPv6, given without its last parts.
 
-    Examples
-    --------
     >>> write_address("10.0.0", 12), write_address("fdbd:dc01:ff", 12)
     ('10.0.0.12', 'fdbd:dc01:ff::c')
     """

@@ -1,14 +1,72 @@
-"""The calls of a simulated tenant as columns, before they become JSON items."""
+"""The hours and the calls of a simulated log: columns, before they become JSON items."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+from audit_analytics.dates import buckets
+
+HOUR: Final = 3600
+DAY: Final = 24 * HOUR
+
+HOLIDAYS: Final = frozenset({*(date(2026, 10, day) for day in range(1, 8)), date(2026, 10, 23)})
+"""Days off around the default range: National Day, and the company's own anniversary."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """The hours of a simulated log."""
+
+    start: int  # first second of the log and the second after its last, epoch
+    end: int
+    starts: NDArray[np.int64]  # start of every hour, epoch seconds
+    hour: NDArray[np.intp]  # hour of the day in the tenant's zone, 0 to 23
+    off: NDArray[np.bool_]  # whether the hour lies on a weekend or a holiday
+
+    @property
+    def week(self) -> NDArray[np.int64]:
+        """Return the week of every hour, since the start of the log: int64 of shape (hours,)."""
+        return (self.starts - self.start) // (7 * DAY)
+
+
+def make_clock(
+    *,
+    end: date,
+    weeks: int,
+    zone: str,
+    holidays: Collection[date],
+    working_days: Collection[date] = (),
+) -> Clock:
+    """Lay out the hours of a log that covers some weeks up to the day `end`, in the tenant's zone.
+
+    `holidays` are weekdays that are days off, `working_days` weekend days that are worked.
+
+    >>> clock = make_clock(end=date(2026, 11, 15), weeks=1, zone="Asia/Shanghai", holidays=())
+    >>> len(clock.starts), clock.hour[:2].tolist()
+    (168, [0, 1])
+    """
+    buckets.load_zone(zone)
+    first, last = (
+        pd.Timestamp(day).tz_localize(zone).tz_convert("UTC")
+        for day in (end - timedelta(days=7 * weeks - 1), end + timedelta(days=1))
+    )
+    hours = pd.date_range(first, last, freq="h", inclusive="left")
+    slot = buckets.slot_of(hours, zone=zone, holidays=holidays, working_days=working_days)
+    return Clock(
+        start=int(first.timestamp()),
+        end=int(last.timestamp()),
+        starts=np.array([int(h.timestamp()) for h in hours]),
+        hour=slot % buckets.HOURS_PER_DAY,
+        off=slot >= buckets.HOURS_PER_DAY,
+    )
+
 
 COLUMNS: Final = ("time", "app_id", "api", "ip", "object", "status", "code")
 """Columns of a table of calls: epoch seconds, app, canonical API, address, number of the object
@@ -61,8 +119,6 @@ def make_rows(
     which an API without placeholders does not show. :func:`fail_rows` sets the outcome of some of
     them.
 
-    Examples
-    --------
     >>> make_rows(time=[60.9], app_id="cli_a", api=USER_API, ip="10.0.0.1")["time"].tolist()
     [60]
     """
@@ -76,8 +132,6 @@ def make_rows(
 def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFrame:
     """Give some calls the answer of an outcome, as the service of their API would word it.
 
-    Examples
-    --------
     >>> rows = make_rows(time=[0, 1], app_id="cli_a", api=USER_API, ip="10.0.0.1")
     >>> fail_rows(rows, [False, True], "not_found")["code"].tolist()
     [0, 99992351]
@@ -95,8 +149,6 @@ def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFr
 def service_of(api: str) -> str:
     """Return the service an API belongs to: the first part of its path that names one.
 
-    Examples
-    --------
     >>> service_of(USER_API), service_of("POST/approval/openapi/v2/approval/get")
     ('contact', 'approval')
     """

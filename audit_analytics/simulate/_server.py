@@ -11,21 +11,23 @@ import logging
 import math
 import secrets
 import threading
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.simulate._directory import Directory
-from audit_analytics.simulate._faults import FaultPlan, Faults
 from audit_analytics.simulate._inbox import Inbox
-from audit_analytics.simulate._ledger import BadRequest, Ledger
-from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply, not_found
-from audit_analytics.simulate._quota import Quota
-from audit_analytics.simulate._scaled import ScaledClock
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from pathlib import Path
+from audit_analytics.simulate._ledger import BadRequest, FaultPlan, Faults, Ledger
+from audit_analytics.simulate._loopback import (
+    LoopbackServer,
+    Quota,
+    Reply,
+    ScaledClock,
+    json_reply,
+    not_found,
+)
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"

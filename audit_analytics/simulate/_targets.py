@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._profiles import write_address
+from audit_analytics.simulate._rows import DAY, HOUR
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,49 +75,24 @@ DOCUMENT_API: Final = "GET/open-apis/docx/v1/documents/:document_id/raw_content"
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What an attacker, and the attack functions, know about an app.
-
-    Parameters
-    ----------
-    app_id : str
-        The app.
-    apis : tuple of str
-        Canonical APIs it calls.
-    shares : tuple of float
-        Share of its calls to each API; they sum to 1.
-    ips : tuple of str
-        Where it calls from lately, the most used first.
-    calls_per_hour : float
-        Mean calls in the hours in which it calls at all.
-    hours_share : float
-        Share of the hours of its life in which it calls.
-    rhythm : tuple of float
-        Mean calls in each hour of the week, counted from the epoch, a Thursday, 00:00 UTC.
-    last : int
-        Its last call before the attack, epoch seconds.
-    peers : tuple of str
-        Every app of the tenant.
-    objects_count : int
-        How many objects it deals with; 0 where the log names none.
-    """
+    """What an attacker, and the attack functions, know about an app."""
 
     app_id: str
-    apis: tuple[str, ...]
-    shares: tuple[float, ...]
-    ips: tuple[str, ...]
-    calls_per_hour: float
-    hours_share: float
+    apis: tuple[str, ...]  # canonical APIs it calls
+    shares: tuple[float, ...]  # of its calls to each API; they sum to 1
+    ips: tuple[str, ...]  # where it calls from lately, the most used first
+    calls_per_hour: float  # mean of the hours in which it calls at all
+    hours_share: float  # of the hours of its life in which it calls
+    # mean calls in each hour of the week, counted from the epoch, a Thursday, 00:00 UTC
     rhythm: tuple[float, ...]
-    last: int
-    peers: tuple[str, ...]
-    objects_count: int
+    last: int  # its last call before the attack, epoch seconds
+    peers: tuple[str, ...]  # every app of the tenant
+    objects_count: int  # it deals with; 0 where the log names none
 
 
 def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
     """Describe an app by the calls it made before the attack, one at least; `peers` is every app.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> rows = pd.DataFrame({"time": [0, 30, 7200], "app_id": "a", "api": "GET/x", "ip": "10.0.0.1"})
     >>> profile_target(rows.assign(object=[7, 7, 9]), peers=("a",)).calls_per_hour

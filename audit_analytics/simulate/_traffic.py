@@ -1,20 +1,26 @@
-"""The ordinary calls of one app: its rhythm, its tokens, its everyday failures."""
+"""What honest apps do: their rhythm, tokens and everyday failures, and what happens to them.
+
+Each incident is a function ``(rng, app, rows, at) -> (rows, (start, end))`` on the calls of one
+app; `at` is one of its calls, start and end say when it lasted, all in epoch seconds.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from audit_analytics.simulate._clock import DAY, HOUR
-from audit_analytics.simulate._rows import TOKEN_API, fail_rows, make_rows
+from audit_analytics.simulate._profiles import NETWORKS, App, draw_addresses
+from audit_analytics.simulate._rows import DAY, HOUR, TOKEN_API, Clock, fail_rows, make_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
-    from audit_analytics.simulate._clock import Clock
-    from audit_analytics.simulate._profiles import App
+    Changed = tuple[pd.DataFrame, tuple[int, int]]
+    Change = Callable[[np.random.Generator, App, pd.DataFrame, int], Changed]
 
 _OFFICE: Final = np.array(
     [
@@ -141,3 +147,176 @@ def _fail_some(
     for number, outcome in enumerate(_FAILURES):
         calls = fail_rows(calls, failing & (kind == number), outcome)
     return calls
+
+
+class Incident(NamedTuple):
+    """One honest incident: unusual, and nobody's fault."""
+
+    kind: str  # what happened, or ``outage``
+    app_id: str  # the app it happened to; '' for the whole platform
+    start_at: int  # when it began and ended, epoch seconds
+    end_at: int
+
+
+def change_app(
+    app: App, rows: pd.DataFrame, clock: Clock, rng: np.random.Generator, *, harsh: bool
+) -> tuple[pd.DataFrame, list[Incident]]:
+    """Let an app's honest incidents happen, each at the time of one of its calls.
+
+    `harsh` is three times as many. Returned are the calls as they became, and what happened.
+    """
+    happened: list[Incident] = []
+    weeks = (clock.end - clock.start) / (7 * DAY)
+    for kind, (rate, change) in _KINDS.items():
+        for _ in range(rng.poisson(rate * weeks * (3 if harsh else 1))):
+            if len(rows) < 20:
+                continue
+            at = int(rows["time"].iloc[int(rng.integers(len(rows)))])
+            rows, (start, end) = change(rng, app, rows, at)
+            happened.append(Incident(kind, app.app_id, min(start, clock.end), min(end, clock.end)))
+    return rows[rows["time"] < app.end].reset_index(drop=True), happened
+
+
+def suffer_outage(
+    rows: pd.DataFrame, start: int, end: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Let the platform fail an app: most calls end in a server error and some are tried again."""
+    inside = _within(rows, start, end)
+    rows = fail_rows(rows, inside & (rng.random(len(rows)) < rng.uniform(0.4, 0.9)), "server")
+    again = rows[inside & (rows["status"] == 500).to_numpy() & (rng.random(len(rows)) < 0.4)]
+    return _add(rows, again.assign(time=again["time"] + 2))
+
+
+def _move_network(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Leave the old network for good."""
+    return _call_from(rng, _draw_network(rng, app), rows, at, share=1.0), (at, at + DAY)
+
+
+def _add_network(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Start a second instance elsewhere."""
+    share = rng.uniform(0.1, 0.5)
+    return _call_from(rng, _draw_network(rng, app), rows, at, share=share), (at, at + DAY)
+
+
+def _adopt_api(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Ship a feature that needs an API the app did not use before."""
+    later = (rows["time"] >= at) & (rows["api"] != TOKEN_API) & (rows["code"] == 0)
+    switched = later & (rng.random(len(rows)) < rng.uniform(0.02, 0.12))
+    return rows.assign(api=rows["api"].mask(switched, str(rng.choice(app.role.adopts)))), (
+        at,
+        at + DAY,
+    )
+
+
+def _deploy(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Release a rewrite: another mix of APIs, another level, some failures on the first day."""
+    apis = np.array(list(app.role.apis), dtype=object)
+    weights = np.array(list(app.role.apis.values())) * rng.lognormal(0, 0.5, len(apis))
+    drawn = rng.choice(apis, size=len(rows), p=weights / weights.sum())
+    later = (rows["time"] >= at) & (rows["api"] != TOKEN_API) & (rows["code"] == 0)
+    changed = later & (rng.random(len(rows)) < 0.5)
+    rows = rows.assign(api=rows["api"].mask(changed, pd.Series(drawn, index=rows.index)))
+    end = at + int(rng.uniform(2, 10) * HOUR)
+    rows = fail_rows(rows, _within(rows, at, end) & (rng.random(len(rows)) < 0.08), "param")
+    level = rng.uniform(0.7, 1.4)
+    if level < 1:
+        return rows[(rows["time"] < at) | (rng.random(len(rows)) < level)], (at, end)
+    return _repeat(rng, rows, at, int(rows["time"].max()) + 1, level - 1, spread=600), (at, end)
+
+
+def _fail_for_a_while(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Let a secret expire, a permission go or a document vanish; the app tries again and again."""
+    end = at + int(rng.lognormal(0.6, 0.8) * HOUR)
+    outcome = rng.choice(
+        ["auth", "permission", "not_found", "rate_limit", "param"], p=[0.25, 0.2, 0.15, 0.25, 0.15]
+    )
+    inside = _within(rows, at, end)
+    if outcome == "permission":  # is granted API by API
+        inside = inside & (rows["api"] == rng.choice(rows["api"][inside].tolist())).to_numpy()
+    rows = fail_rows(rows, inside & (rng.random(len(rows)) < rng.uniform(0.3, 1.0)), str(outcome))
+    failed = rows[inside & (rows["code"] != 0).to_numpy()]
+    return _add(rows, _jitter(rng, failed, rng.poisson(1.0, len(failed)), spread=120)), (at, end)
+
+
+def _run_batch(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Work through a backlog: the usual calls, several times as many."""
+    end = at + int(rng.uniform(0.5, 5) * HOUR)
+    return _repeat(rng, rows, at, end, rng.lognormal(1.2, 0.5), spread=900), (at, end)
+
+
+def _run_at_night(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Backfill by hand, some hours after work."""
+    day = rows[_within(rows, at - DAY, at + HOUR)]
+    count = min(len(day), int(rng.integers(15, 60)))
+    late = at + int(rng.uniform(6, 11) * HOUR)
+    extra = day.sample(count, random_state=rng).assign(
+        time=late + np.sort(rng.integers(0, 2400, count)), status=200, code=0
+    )
+    return _add(rows, extra), (late, late + 2400)
+
+
+def _pause(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+    """Stop for maintenance."""
+    end = at + int(rng.uniform(2, 20) * HOUR)
+    return rows[~_within(rows, at, end)], (at, end)
+
+
+def _draw_network(rng: np.random.Generator, app: App) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Return addresses in another of the company's networks, or in one it did not have."""
+    kind = str(rng.choice(["idc", "cloud"]))
+    if rng.random() < 0.4:
+        return draw_addresses(rng, "cloud", prefix=f"198.19.{rng.integers(20, 250)}")
+    others = [p for p in NETWORKS[kind] if not any(a.startswith(p) for a in app.addresses)]
+    return draw_addresses(rng, kind, prefix=str(rng.choice(others or list(NETWORKS[kind]))))
+
+
+def _call_from(
+    rng: np.random.Generator,
+    network: tuple[tuple[str, ...], tuple[float, ...]],
+    rows: pd.DataFrame,
+    at: int,
+    *,
+    share: float,
+) -> pd.DataFrame:
+    """Move a share of the calls from `at` on to other addresses."""
+    addresses, shares = network
+    drawn = rng.choice(np.array(addresses, dtype=object), size=len(rows), p=shares)
+    moved = (rows["time"] >= at) & (rng.random(len(rows)) < share)
+    return rows.assign(ip=rows["ip"].mask(moved, pd.Series(drawn, index=rows.index)))
+
+
+def _within(rows: pd.DataFrame, start: int, end: int) -> NDArray[np.bool_]:
+    return np.asarray(rows["time"].between(start, end - 1), dtype=bool)
+
+
+def _repeat(
+    rng: np.random.Generator, rows: pd.DataFrame, start: int, end: int, times: float, *, spread: int
+) -> pd.DataFrame:
+    """Add `times` more calls for each call between `start` and `end`."""
+    inside = rows[_within(rows, start, end)]
+    return _add(rows, _jitter(rng, inside, rng.poisson(times, len(inside)), spread=spread))
+
+
+def _jitter(
+    rng: np.random.Generator, rows: pd.DataFrame, times: NDArray[np.int64], *, spread: int
+) -> pd.DataFrame:
+    """Return each row as often as `times` says, up to `spread` seconds later."""
+    copies = rows.loc[rows.index.repeat(times)]
+    return copies.assign(time=copies["time"] + rng.integers(1, spread, len(copies)))
+
+
+def _add(rows: pd.DataFrame, more: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([rows, more]).sort_values("time", kind="stable", ignore_index=True)
+
+
+_KINDS: Final[dict[str, tuple[float, Change]]] = {
+    "network_move": (0.015, _move_network),
+    "second_network": (0.025, _add_network),
+    "new_api": (0.045, _adopt_api),
+    "release": (0.03, _deploy),
+    "error_burst": (0.05, _fail_for_a_while),
+    "batch_job": (0.05, _run_batch),
+    "night_job": (0.02, _run_at_night),
+    "pause": (0.02, _pause),
+}
+"""How often each happens to an app a week, and what it does."""

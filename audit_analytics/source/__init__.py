@@ -4,15 +4,13 @@ The only room that knows the wire format: it decodes, checks, types and hashes e
 counts what it must refuse. It knows no network (``feishu``) and keeps nothing (``store``).
 """
 
-from audit_analytics.source._fields import find_network
 from audit_analytics.source._files import holds_log, read_log, write_rejects
-from audit_analytics.source._flatten import EventBuilder, Log
-from audit_analytics.source._log import concat_events
+from audit_analytics.source._log import Log, concat_events
 from audit_analytics.source._parts import count_cores
 from audit_analytics.source._values import decode_anyhow
+from audit_analytics.source._wire import find_network
 
 __all__ = [
-    "EventBuilder",
     "Log",
     "concat_events",
     "count_cores",

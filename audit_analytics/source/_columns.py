@@ -7,30 +7,38 @@ Columns of several threads are joined in order.
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from msgspec.structs import astuple
+from numpy.typing import NDArray
 
 from audit_analytics.catalogue import Catalogue, Match, classify, is_http_status
 from audit_analytics.redact import hash_objects
 from audit_analytics.schema import AT, EVENTS
 from audit_analytics.source._blocks import FIELDS, Fields, measure_texts
-from audit_analytics.source._fields import find_network, read_address, read_code
-from audit_analytics.source._hashes import hash_texts
-from audit_analytics.source._objects import name_objects
-from audit_analytics.source._parameters import ParameterReader
-from audit_analytics.source._vocabulary import Codes, Vocabulary, categorise, encode, encode_pairs
-from audit_analytics.source._wire import Detail, Item, clean_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
+from audit_analytics.source._parameters import ParameterReader, name_objects
+from audit_analytics.source._vocabulary import (
+    Codes,
+    Vocabulary,
+    categorise,
+    encode,
+    encode_pairs,
+    hash_texts,
+)
+from audit_analytics.source._wire import (
+    Detail,
+    Item,
+    clean_text,
+    find_network,
+    read_address,
+    read_code,
+)
 
 _BATCH: Final = 4096
 _NO_DETAIL: Final = Detail()
@@ -46,8 +54,6 @@ _Names = tuple[str, ...]
 def pause_collector() -> Iterator[None]:
     """Keep the cycle collector from walking over many short-lived objects without cycles.
 
-    Examples
-    --------
     >>> with pause_collector():
     ...     gc.isenabled()
     False
@@ -72,8 +78,6 @@ class Packed:
 class Columns:
     """Collect items as columns of codes and build the table of events from them.
 
-    Examples
-    --------
     >>> columns = Columns(Catalogue.default())
     >>> columns.add([Item(id="1", event_time=1700000000, api_key="GET/open-apis/im/v1/chats")], "a")
     >>> columns.build()[0]["api"].tolist()

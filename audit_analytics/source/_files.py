@@ -10,22 +10,20 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.files import write_private
-from audit_analytics.source._flatten import EventBuilder, Log
+from audit_analytics.source._flatten import EventBuilder
 from audit_analytics.source._frames import read_frame, read_objects
+from audit_analytics.source._log import Log
 from audit_analytics.source._parts import read_part, read_parts, split_files
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from audit_analytics.catalogue import Catalogue
 
 _ASK: Final = "Give JSON or JSONL pages of the audit log (also .gz), Parquet, or a folder of them."
 _NAMED: Final = 5

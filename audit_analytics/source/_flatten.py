@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,10 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.redact import mask_prose, mask_text
 from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
+from audit_analytics.source._blocks import Fields
 from audit_analytics.source._columns import Columns, Packed
-from audit_analytics.source._log import Log, concat_events, drop_duplicates
-from audit_analytics.source._shape import describe_shape
+from audit_analytics.source._log import Log, concat_events, describe_shape, drop_duplicates
 from audit_analytics.source._wire import FIRST_TIME, LAST_TIME, Item, clean_text
-
-if TYPE_CHECKING:
-    from audit_analytics.source._blocks import Fields
-
-__all__ = ["EventBuilder", "Log"]
 
 _RAW_MAX: Final = 4096
 _TEXTS_MAX: Final = 1000
@@ -51,15 +46,8 @@ class PackedLog:
 class EventBuilder:
     """Collect items and build the table of events from them.
 
-    Parameters
-    ----------
-    catalogue : Catalogue, optional
-        The APIs and their sensitivity; as shipped unless given.
-    keeps_texts : bool, default False
-        Whether rejects keep the row as found, its secrets masked, and not only its shape.
+    `keeps_texts` says that rejects keep the row as found, its secrets masked, not only its shape.
 
-    Examples
-    --------
     >>> builder = EventBuilder()
     >>> builder.add([Item(id="1", event_time=1700000000, api_key="GET/open-apis/im/v1/chats")], "a")
     >>> builder.finish().events[["api", "outcome"]].iloc[0].tolist()
@@ -77,44 +65,17 @@ class EventBuilder:
         self._frames: list[pd.DataFrame] = []
 
     def add(self, items: list[Item], source: str) -> None:
-        """Take in well-formed items.
-
-        Parameters
-        ----------
-        items : list of Item
-            The items, in order.
-        source : str
-            File or page they were read from.
-        """
+        """Take in well-formed items of a file or page, in order."""
         self._columns.add(items, source)
         self._rows_read += len(items)
 
     def add_fields(self, fields: Fields, source: str) -> None:
-        """Take in the fields of many items.
-
-        Parameters
-        ----------
-        fields : dict of str to pyarrow.Array
-            From :func:`audit_analytics.source._blocks.read_block`.
-        source : str
-            File they were read from.
-        """
+        """Take in the fields of many items, as :func:`read_block` of ``_blocks`` gives them."""
         self._columns.add_fields(fields, source)
         self._rows_read += len(fields["id"])
 
     def add_events(self, events: pd.DataFrame) -> None:
-        """Take in a frame that already is a table of events.
-
-        Parameters
-        ----------
-        events : pandas.DataFrame
-            A frame with the columns of ``schema.EVENTS``.
-
-        Raises
-        ------
-        InputError
-            A column holds values that are not of its type.
-        """
+        """Take in a frame that already is a table of events; InputError if a value does not fit."""
         if not pd.api.types.is_datetime64_any_dtype(events["at"].dtype):
             raise InputError(
                 f"column at holds {events['at'].dtype}, not instants: which unit and zone it is in "
@@ -150,20 +111,10 @@ class EventBuilder:
     def reject(
         self, source: str, row: int, reason: str, raw: bytes | str, *, rows: int = 1
     ) -> None:
-        """Take in a row, or several that cannot be told apart, that cannot be read.
+        """Take in a row, or `rows` that cannot be told apart, that cannot be read.
 
-        Parameters
-        ----------
-        source : str
-            File or page it was found in.
-        row : int
-            Line, or position of the item, from 1.
-        reason : str
-            Why it cannot be read.
-        raw : bytes or str
-            The row as found; only its shape is kept, unless texts are asked for.
-        rows : int, default 1
-            Rows it counts as.
+        `row` is the line, or position of the item, from 1. Of `raw`, the row as found, only the
+        shape is kept, unless texts are asked for.
         """
         if len(self._rejects) < _REJECTS_MAX:
             text = self._show(raw) if self._has_room(raw) else ""
@@ -172,13 +123,7 @@ class EventBuilder:
         self._rows_read += rows
 
     def pack(self) -> PackedLog:
-        """Hand over everything taken in.
-
-        Returns
-        -------
-        PackedLog
-            To be given to :meth:`absorb` of another builder.
-        """
+        """Hand over everything taken in, for :meth:`absorb` of another builder."""
         return PackedLog(
             self._columns.pack(),
             self._frames,
@@ -189,14 +134,9 @@ class EventBuilder:
         )
 
     def absorb(self, packed: PackedLog, *, rows_before: int = 0) -> None:
-        """Take in what another builder has packed, after what is here.
+        """Take in what another builder has packed, after what is here; it is used up.
 
-        Parameters
-        ----------
-        packed : PackedLog
-            From :meth:`pack`; used up.
-        rows_before : int, default 0
-            Added to the row of each reject: rows of its file that other builders have read.
+        `rows_before`, rows of its file that other builders have read, is added to each reject's.
         """
         self._columns.absorb(packed.columns)
         self._frames += packed.frames
@@ -209,13 +149,7 @@ class EventBuilder:
         self._rows_read += packed.rows_read
 
     def finish(self) -> Log:
-        """Build the tables from everything taken in.
-
-        Returns
-        -------
-        Log
-            Events sorted by (at, id) without duplicates, rejects and counts.
-        """
+        """Build the tables: events sorted by (at, id) without duplicates, rejects and counts."""
         built, unique = self._columns.build()
         events, duplicates, conflicts = drop_duplicates(
             concat_events([built, *self._frames]), unique=unique and not self._frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import numpy as np
@@ -11,13 +11,9 @@ import pyarrow.parquet as pq
 
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
+from audit_analytics.source._flatten import EventBuilder
 from audit_analytics.source._text import TextReader
 from audit_analytics.source._wire import decode_batch, encode
-
-if TYPE_CHECKING:
-    from typing import BinaryIO
-
-    from audit_analytics.source._flatten import EventBuilder
 
 _ROWS: Final = 16_384
 _DETAIL: Final = "log_detail."

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections import Counter
+from typing import Any, Final
 
 import msgspec
 
@@ -21,9 +22,6 @@ from audit_analytics.source._wire import (
     Item,
 )
 
-if TYPE_CHECKING:
-    from collections import Counter
-
 _MILLISECONDS_FROM: Final = 100_000_000_000
 _NUMBER: Final = re.compile(r"\s*[+-]?\d{1,19}(?:\.\d{1,9})?\s*")
 
@@ -33,8 +31,6 @@ def read_item(text: bytes, notes: Counter[str]) -> Item | str:
 
     `notes` counts what had to be converted, cut or ignored.
 
-    Examples
-    --------
     >>> from collections import Counter
     >>> read_item(b'{"id": 7, "event_time": "1700000000"}', Counter()).id
     '7'

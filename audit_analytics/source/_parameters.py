@@ -1,23 +1,21 @@
-"""Which parameters a call carried, and which objects they name; never their values."""
+"""Which parameters a call carried, and which objects it names; never their values."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from audit_analytics.catalogue import is_placeholder, split_key
 from audit_analytics.redact import mask_text
 from audit_analytics.source._blocks import measure_texts
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from audit_analytics.source._vocabulary import Vocabulary
+from audit_analytics.source._vocabulary import Vocabulary
 
 Parameters = dict[str, msgspec.Raw | str]
 
@@ -53,8 +51,6 @@ class ParameterReader:
 
     `only_lists` takes only lists of ids, e-mails or mobiles as objects.
 
-    Examples
-    --------
     >>> from audit_analytics.source._vocabulary import Vocabulary
     >>> names = Vocabulary(tuple)
     >>> texts = pa.array(["a=1&user_id=2", "", None, ""], pa.large_string())
@@ -103,8 +99,6 @@ class _Shapes(dict[_Names, _Shape]):
 def decode_parameters(texts: pa.Array) -> list[Parameters]:
     """Decode JSON objects or query strings, possibly cut, into undecoded values by name.
 
-    Examples
-    --------
     >>> texts = pa.array(["a=1&b=2", "", '{"c":{"d":1}}'], pa.large_string())
     >>> [list(values) for values in decode_parameters(texts)]
     [['a', 'b'], [], ['c']]
@@ -142,8 +136,6 @@ def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
     '*' stands for one that looks like a secret or a personal value. At most 32, of at most 64
     characters.
 
-    Examples
-    --------
     >>> read_names(("user_id", "13800138000", "a b"))
     ('*', 'a_b', 'user_id')
     """
@@ -156,8 +148,6 @@ def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]
     With `only_lists` these are lists of ids, e-mails or mobiles: a single id in a payload is mostly
     a property of what is written, not what the call is about.
 
-    Examples
-    --------
     >>> _find_naming(("chat_id", "page_token", "user_id_type"), only_lists=False)
     ('chat_id',)
     """
@@ -169,8 +159,6 @@ def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]
 def _show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
     """Write the naming parameters as a query string, to be hashed and never stored; '' without any.
 
-    Examples
-    --------
     >>> _show_objects({"user_id": "ou_1"}, ("user_id",))
     '&user_id=ou_1'
     """
@@ -221,3 +209,51 @@ def _read_broken(text: str) -> Parameters:
         elif depth == 1 and token[2] and token[2].endswith(":"):
             keys[token[1]] = ""
     return keys
+
+
+_TEMPLATED: Final = re.compile("/[:{<]").search
+
+
+def name_objects(
+    apis: NDArray[np.int32],
+    templates: list[tuple[str, ...]],
+    paths: pa.Array,
+    key_codes: NDArray[np.int32],
+    keys: list[str],
+) -> dict[int, str]:
+    """Find the concrete paths of a batch of calls, by row: where an API has placeholders, and one is named.
+
+    `apis` has the code of each row's API and `templates` by code the segments of its canonical
+    path. `paths` are as logged, '' where missing; `key_codes` points into `keys`, the keys as
+    logged: one may be concrete where the path is a template.
+
+    >>> import pyarrow as pa
+    >>> paths = pa.array(["/a/7", "/a/:id"], pa.large_string())
+    >>> codes = np.array([0, 0], np.int32)
+    >>> name_objects(codes, [("a", ":id")], paths, codes, ["GET/a/:id"])
+    {0: '/a/7'}
+    """
+    depths = np.zeros(len(templates), np.int64)
+    for code in np.unique(apis).tolist():
+        if any(map(is_placeholder, templates[code])):
+            depths[code] = len(templates[code])
+    depth = depths[apis]
+    wanted = np.flatnonzero(depth)
+    chosen = paths.take(wanted)
+    fits = pc.count_substring(chosen, "/").to_numpy() == depth[wanted]
+    named = dict(zip(wanted[fits].tolist(), chosen.filter(fits).to_pylist(), strict=True))
+    together = "".join(named.values())
+    if any(bracket in together for bracket in ":{<"):
+        named = {row: path for row, path in named.items() if not _TEMPLATED(path)}
+    if len(named) == len(wanted):
+        return named
+    for row in wanted.tolist():
+        if row in named:
+            continue
+        # The path disagrees with the API, or is a template itself: the key may be concrete.
+        for text in (paths[row].as_py(), keys[key_codes[row]]):
+            segments = split_key(text)[1]
+            if len(segments) == depth[row] and not any(map(is_placeholder, segments)):
+                named[row] = "/".join(("", *segments))
+                break
+    return named

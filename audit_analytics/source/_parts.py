@@ -6,28 +6,24 @@ the same whoever reads the parts.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
-from audit_analytics.source._chunks import has_lines
+from audit_analytics.source._blocks import has_lines
 from audit_analytics.source._columns import pause_collector
 from audit_analytics.source._flatten import EventBuilder, PackedLog
 from audit_analytics.source._frames import read_parquet
 from audit_analytics.source._text import TextReader
 from audit_analytics.source._values import ROW_BYTES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
-    from typing import BinaryIO
-
-    from audit_analytics.catalogue import Catalogue
 
 PART_BYTES: Final = 16 * 2**20
 """Size of a part, in bytes of plain text: a tenth of a second's work."""

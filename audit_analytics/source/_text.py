@@ -8,29 +8,25 @@ size where rows cannot be told apart.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from audit_analytics.source._blocks import read_block
-from audit_analytics.source._chunks import (
+from audit_analytics.source._blocks import (
     Unzipped,
     cut_lines,
     has_lines,
     is_json,
     is_object,
+    read_block,
     read_plain,
 )
+from audit_analytics.source._flatten import EventBuilder
 from audit_analytics.source._items import read_item
 from audit_analytics.source._values import ROW_BYTES, Piece, Splitter
 from audit_analytics.source._wire import ITEM, Item, decode_batch, encode, split_document
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
-
-    from audit_analytics.source._flatten import EventBuilder
 
 _HEAD: Final = 2**20
 _WHOLE: Final = 64 * 2**20

@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from typing import Any, Final
 
 ROW_BYTES: Final = 500
 """Bytes a row comes to, to count the rows of what cannot be read: real logs have 400 to 600."""
@@ -64,8 +62,6 @@ class Splitter:
 
     What has more characters than `limit` is a part that cannot be read.
 
-    Examples
-    --------
     >>> splitter = Splitter(1000)
     >>> [piece.text for piece in splitter.feed('[{"id": 1}{"id": 2},\n{"id": 3', final=True)]
     ['{"id": 1}', '{"id": 2}', '{"id": 3']
@@ -212,8 +208,6 @@ def find_end(text: str, at: int) -> tuple[int, str]:
     'open' if the text ends before the value does: then it was followed so far; 'damaged' if it
     cannot be JSON.
 
-    Examples
-    --------
     >>> find_end('[{"a": "]"}] ', 0), find_end('{"a": [1', 0), find_end('{"a": 1]', 0)
     ((12, 'whole'), (8, 'open'), (8, 'damaged'))
     """

@@ -1,8 +1,8 @@
-"""Columns of few distinct values: each value is read once, rows carry codes."""
+"""Columns of few distinct values, where rows carry codes; and hashes of others."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,6 @@ Clean = TypeVar("Clean", bound="Hashable")
 class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
     """Codes of the distinct values of a column; a raw value is cleaned once, several may share one.
 
-    Examples
-    --------
     >>> words = Vocabulary(str.upper)
     >>> words["get"], words["put"], words["GET"], words.values_in_order
     (0, 1, 0, ['GET', 'PUT'])
@@ -57,8 +55,6 @@ class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
 def encode(vocabulary: Vocabulary[Any, Any], column: pa.Array) -> NDArray[np.int32]:
     """Encode a column; each distinct value is looked up once.
 
-    Examples
-    --------
     >>> import pyarrow as pa
     >>> encode(Vocabulary(str), pa.array(["a", None, "a"])).tolist()
     [0, 1, 0]
@@ -72,8 +68,6 @@ def encode_pairs(
 ) -> NDArray[np.int32]:
     """Encode the pairs that two columns of codes form.
 
-    Examples
-    --------
     >>> column = np.array([1, 0, 1], np.int32)
     >>> encode_pairs(Vocabulary(str), column, column).tolist()
     [0, 1, 0]
@@ -85,8 +79,6 @@ def encode_pairs(
 def categorise(codes: NDArray[np.int32], values: list[str]) -> pd.Categorical:
     """Build a column of categories from codes into values; one that repeats is a category once.
 
-    Examples
-    --------
     >>> list(categorise(np.array([0, 1, 2], np.int32), ["a", "b", "a"]))
     ['a', 'b', 'a']
     """
@@ -94,3 +86,40 @@ def categorise(codes: NDArray[np.int32], values: list[str]) -> pd.Categorical:
     return pd.Categorical.from_codes(
         places[codes] if len(codes) else [], categories=pd.Index(distinct, dtype="str")
     )
+
+
+_ODD: Final = np.uint64(0x9E3779B97F4A7C15)
+"""2**64 over the golden ratio, the multiplier of Fibonacci hashing (Knuth, TAOCP 3, 6.4)."""
+
+
+def hash_texts(texts: pa.Array) -> NDArray[np.uint64]:
+    """Hash texts that are no slice, none of them missing: equal texts have equal hashes.
+
+    Whoever writes the texts can make hashes collide: look at the texts where they do.
+
+    >>> import pyarrow as pa
+    >>> first, second, third = hash_texts(pa.array(["a", "bc", "a"], pa.large_string()))
+    >>> bool(first == third), bool(first == second)
+    (True, False)
+    """
+    hashes = np.zeros(len(texts), np.uint64)
+    _, ends, characters = texts.buffers()
+    offsets = np.frombuffer(ends, np.int64, len(texts) + 1)
+    data = np.frombuffer(characters or b"", np.uint8)
+    lengths = np.diff(offsets)
+    # all texts of one length at once: ids mostly have the same
+    for length in np.unique(lengths).tolist():
+        rows = np.flatnonzero(lengths == length)
+        words = np.zeros((len(rows), length // 8 + 1), np.uint64)
+        octets = words.view(np.uint8)
+        if len(rows) == len(texts):
+            octets[:, :length] = data[offsets[0] : offsets[-1]].reshape(len(rows), length)
+        else:
+            octets[:, :length] = data[offsets[rows, None] + np.arange(length)]
+        octets[:, -1] = length % 8
+        found = np.full(len(rows), length, np.uint64)
+        for word in words.T:
+            found = (found ^ word) * _ODD
+            found ^= found >> np.uint64(32)
+        hashes[rows] = found
+    return hashes

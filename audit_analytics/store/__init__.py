@@ -4,18 +4,17 @@ In come the events of a window; out come events, hourly counts and the rows behi
 room for files, locks and upkeep: it fetches nothing and judges nothing.
 """
 
-from audit_analytics.store._compaction import compact_store
 from audit_analytics.store._evidence import StoreEvidence
 from audit_analytics.store._failure import StoreUnusable, explains_failure
 from audit_analytics.store._folder import Store
 from audit_analytics.store._lock import StoreLocked, lock_store
-from audit_analytics.store._manifest import ALL, Manifest, StoreTooNew
+from audit_analytics.store._manifest import ALL, Manifest
 from audit_analytics.store._reader import read_calls, read_store, read_stored_rejects
 from audit_analytics.store._redaction import Redaction, say_changes
 from audit_analytics.store._rollups import Rollups
 from audit_analytics.store._spark import SparkEngine
-from audit_analytics.store._verification import verify_store
-from audit_analytics.store._writer import WindowWriter
+from audit_analytics.store._upkeep import compact_store, verify_store
+from audit_analytics.store._window import WindowWriter
 
 __all__ = [
     "ALL",
@@ -26,7 +25,6 @@ __all__ = [
     "Store",
     "StoreEvidence",
     "StoreLocked",
-    "StoreTooNew",
     "StoreUnusable",
     "WindowWriter",
     "compact_store",

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, EvidenceSource, find_covered
+from audit_analytics.cases import EVIDENCE_GROUPS, Evidence, EvidenceSource, Hit, find_covered
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.rollup import connect_duckdb
 from audit_analytics.schema import AT, EVENTS, SEVERITIES, rank_severity
 from audit_analytics.store._counting import describe_apis
-from audit_analytics.store._manifest import SCHEMA
+from audit_analytics.store._folder import Store
+from audit_analytics.store._manifest import SCHEMA, Manifest
 from audit_analytics.store._reader import RETRIES
-from audit_analytics.store._window_file import WindowGone, WindowUnreadable, check_window
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Collection, Sequence
-    from pathlib import Path
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.catalogue import Catalogue
-    from audit_analytics.store._folder import Store
-    from audit_analytics.store._manifest import Manifest
+from audit_analytics.store._window import WindowGone, WindowUnreadable, check_window
 
 Read = TypeVar("Read")
 

@@ -16,25 +16,33 @@ into place, so that whatever happens there is the old window, the new one, or no
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import BinaryIO, Final
 
 import msgspec
 
 from audit_analytics.errors import InputError
 from audit_analytics.files import make_private, move_into_place, write_private
-from audit_analytics.store._cover import find_needless
-from audit_analytics.store._damage import find_stale, is_noted, list_notes, note_damage, read_once
-from audit_analytics.store._failure import StoreUnusable, explains_failure
-from audit_analytics.store._manifest import LONGEST, Manifest, StoreTooNew, read_start
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-    from typing import BinaryIO
-
-    from audit_analytics.store._damage import Notes
+from audit_analytics.store._failure import (
+    Notes,
+    StoreUnusable,
+    explains_failure,
+    find_stale,
+    is_noted,
+    list_notes,
+    note_damage,
+    read_once,
+)
+from audit_analytics.store._manifest import (
+    LONGEST,
+    Manifest,
+    StoreTooNew,
+    find_needless,
+    read_start,
+)
 
 PARTIAL: Final = ".partial"
 KEY_FILE: Final = ".key"

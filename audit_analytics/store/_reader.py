@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.rollup import Rollup, to_frame
 from audit_analytics.schema import EVENTS, REJECTS, Table
 from audit_analytics.store._folder import Store
 from audit_analytics.store._manifest import Manifest, read_rejects
 from audit_analytics.store._rollups import KINDS, Rollups
-from audit_analytics.store._window_file import WindowGone, WindowUnreadable, read_window
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from pathlib import Path
-
-    from audit_analytics.catalogue import Catalogue
+from audit_analytics.store._window import WindowGone, WindowUnreadable, read_window
 
 RETRIES: Final = 4
 """How often a store is looked through again whose windows are replaced while they are read."""

@@ -7,20 +7,17 @@ at are the fields a caller writes freely: paths, API keys, names and addresses.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote
 
 import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.redact import MASK, hash_objects, hash_personal, mask_text
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from audit_analytics.settings import RedactionSettings
-    from audit_analytics.store._manifest import Manifest
+from audit_analytics.settings import RedactionSettings
+from audit_analytics.store._manifest import Manifest
 
 _HOOK: Final = re.compile(r"(/hook(?:/v\d+)?/)[^/?#\s]+", re.IGNORECASE)
 _PERSONAL: Final = re.compile(

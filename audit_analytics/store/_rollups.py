@@ -31,10 +31,18 @@ from audit_analytics import schema
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.files import make_private, move_into_place, open_private
 from audit_analytics.rollup import SQL
-from audit_analytics.store._counting import DuckEngine, join_hours
+from audit_analytics.store._counting import (
+    DuckEngine,
+    Hour,
+    HourCounts,
+    Hours,
+    fingerprint_windows,
+    join_hours,
+    parse_day,
+    sort_into_hours,
+)
 from audit_analytics.store._failure import StoreUnusable, explains_failure
-from audit_analytics.store._folder import PARTIAL
-from audit_analytics.store._hours import fingerprint_windows, parse_day, sort_into_hours
+from audit_analytics.store._folder import PARTIAL, Store
 from audit_analytics.store._lock import StoreLocked, lock_store
 
 if TYPE_CHECKING:
@@ -42,9 +50,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from audit_analytics.catalogue import Catalogue
-    from audit_analytics.store._counting import HourCounts
-    from audit_analytics.store._folder import Store
-    from audit_analytics.store._hours import Hour, Hours
     from audit_analytics.store._manifest import Manifest
     from audit_analytics.store._spark import SparkEngine
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
 
 from audit_analytics import schema
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.rollup import COLUMNS, keys_of, write_sql
-from audit_analytics.store._counting import HourCounts, describe_apis
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-
-    from audit_analytics.catalogue import Catalogue
-    from audit_analytics.store._folder import Store
-    from audit_analytics.store._hours import Hour
-    from audit_analytics.store._manifest import Manifest
+from audit_analytics.store._counting import Hour, HourCounts, describe_apis
+from audit_analytics.store._folder import Store
+from audit_analytics.store._manifest import Manifest
 
 DAY_ROWS: Final = 2**62
 """A day is one job, however many rows it has: memory is Spark's to manage."""

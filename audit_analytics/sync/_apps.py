@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import Final
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.apps import (
+from audit_analytics.feishu import (
     APPS_SCOPE,
     NAMES_SCOPE,
     PEOPLE_SCOPE,
     VERSIONS_SCOPE,
+    AppNotShown,
+    AuditLogClient,
+    ScopeMissing,
     list_apps,
     list_people,
     list_versions,
+    open_client,
 )
-from audit_analytics.feishu.client import AppNotShown, ScopeMissing
-from audit_analytics.feishu.connect import open_client
 from audit_analytics.inventory import (
     Inventory,
     keep_versions,
@@ -33,14 +37,8 @@ from audit_analytics.inventory import (
     write_snapshot,
 )
 from audit_analytics.language import _
+from audit_analytics.settings import Settings
 from audit_analytics.store import Store, explains_failure, lock_store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from audit_analytics.feishu.client import AuditLogClient
-    from audit_analytics.settings import Settings
 
 DAILY: Final = timedelta(days=1)
 

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, ConfigError, RemoteError
-from audit_analytics.feishu.client import (
+from audit_analytics.feishu import (
+    NO_APP_ID,
     REQUESTS_PER_PERIOD,
     AddressRefused,
+    AuditLogClient,
     CredentialsRefused,
     QuotaExhausted,
     RateLimited,
     ScopeMissing,
     TokenRefused,
+    WaitTooLong,
     WrongAddress,
-)
-from audit_analytics.feishu.connect import NO_APP_ID, WaitTooLong, open_client
-from audit_analytics.feishu.probe import (
     describe_items,
     find_earliest,
     measure_ends,
     measure_reach,
+    open_client,
     take_sample,
 )
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report import pad
+from audit_analytics.settings import Settings
 from audit_analytics.sync._apps import check_scopes
-from audit_analytics.sync._reading import flatten_items
+from audit_analytics.sync._progress import flatten_items
 from audit_analytics.sync._status import describe_store, name_remedy, say_gaps, summarise
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from audit_analytics.feishu.client import AuditLogClient
-    from audit_analytics.settings import Settings
 
 ATTEMPTS: Final = 3
 """How often one request is tried; a doctor who retries for minutes is no help."""

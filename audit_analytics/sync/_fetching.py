@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import audit_analytics
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.errors import AuditAnalyticsError, RemoteError
-from audit_analytics.feishu.client import (
+from audit_analytics.feishu import (
     PAGE_SIZE_MAX,
     PERIOD_SECONDS,
     REQUESTS_PER_PERIOD,
@@ -41,13 +41,12 @@ from audit_analytics.store import (
     WindowWriter,
     say_changes,
 )
-from audit_analytics.sync._late import look_for_late
-from audit_analytics.sync._reading import flatten_items, read_batches
-from audit_analytics.sync._result import Progress, SyncResult
+from audit_analytics.sync._progress import Progress, SyncResult, flatten_items, read_batches
 from audit_analytics.sync._windows import (
     Reading,
     Window,
     is_covered,
+    look_for_late,
     plan_windows,
     say_other_windows,
 )

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 from audit_analytics.inventory import read_asked
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report import measure, pad
 from audit_analytics.store import ALL, Manifest, Store
 from audit_analytics.sync._windows import SETTLE, Reading, Window
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)

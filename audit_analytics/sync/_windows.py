@@ -1,19 +1,34 @@
-"""Windows: the spans of time in which the log is fetched, and which of them are due.
+"""Windows: the spans of time in which the log is fetched, which are due, and what came late.
 
 A window is the unit of work, of retry and of storage. Windows lie on a grid in UTC, so that two
 syncs cut the same time the same way; what is stored already is the only memory between syncs.
+
+A window is read for the last time an hour after its end. What shows later is found here: once a day
+the rows of the last three days are counted again, in spans of a day instead of windows, which takes
+fewest pages, and a window with more rows than are stored is read again.
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import math
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+from audit_analytics.errors import RemoteError
+from audit_analytics.feishu import PAGE_SIZE_MAX
+from audit_analytics.files import write_private
+from audit_analytics.store import Manifest, Store, explains_failure
 
-    from audit_analytics.store import Manifest
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    import pandas as pd
 
 HOUR: Final = timedelta(hours=1)
 SETTLE: Final = timedelta(minutes=10)
@@ -33,8 +48,6 @@ _SECOND: Final = timedelta(seconds=1)
 class Window:
     """A span of time, without its end.
 
-    Examples
-    --------
     >>> str(Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)))
     '2026-03-02T09:00:00Z/2026-03-02T10:00:00Z'
     """
@@ -102,8 +115,6 @@ def plan_windows(
     was begun waits until its reading is due. The window of a reading that is due begins where it
     began and is as long at least, so that it replaces what is stored.
 
-    Examples
-    --------
     >>> at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
     >>> [str(window) for window in plan_windows(at - HOUR, at)]
     ['2026-03-02T08:00:00Z/2026-03-02T09:00:00Z', '2026-03-02T09:00:00Z/2026-03-02T09:30:00Z']
@@ -133,8 +144,6 @@ def plan_windows(
 def is_covered(window: Window, parts: Iterable[Window]) -> bool:
     """Tell whether parts, in any order, leave nothing of a window out.
 
-    Examples
-    --------
     >>> hour = Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC))
     >>> first, second = hour.halve()
     >>> is_covered(hour, [second, first]), is_covered(hour, [second])
@@ -150,8 +159,6 @@ def is_covered(window: Window, parts: Iterable[Window]) -> bool:
 def floor_to(at: datetime, length: timedelta) -> datetime:
     """Move a time back to the grid of windows of some length.
 
-    Examples
-    --------
     >>> str(floor_to(datetime(2026, 3, 2, 9, 30, tzinfo=UTC), HOUR))
     '2026-03-02 09:00:00+00:00'
     """
@@ -190,3 +197,134 @@ def say_other_windows(stored: Sequence[Manifest], now: dict[str, int]) -> str:
         if early
         else ""
     )
+
+
+EVERY: Final = timedelta(days=1)
+"""How often rows are counted again."""
+
+SPAN: Final = timedelta(days=3)
+"""How old a window is when its rows are counted for the last time."""
+
+RECENT: Final = timedelta(hours=12)
+"""A window read this short a while ago is not counted yet."""
+
+REQUESTS_MAX: Final = 1000
+"""Requests a day for counting: ten minutes of the quota."""
+
+STATE_FILE: Final = ".counted"
+
+_log = logging.getLogger(__name__)
+
+
+def _is_count_due(folder: Path, now: datetime) -> bool:
+    """Tell whether a day has passed since rows were counted, or nobody knows when it was."""
+    try:
+        state = json.loads((folder / STATE_FILE).read_text(encoding="ascii"))
+        counted_at = datetime.fromisoformat(state["counted_at"])
+        return not timedelta(0) <= now - counted_at < EVERY
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+
+
+def _note_count(folder: Path, now: datetime) -> None:
+    """Remember that rows were counted."""
+    with explains_failure(folder):
+        write_private(folder / STATE_FILE, json.dumps({"counted_at": now.isoformat()}).encode())
+
+
+def _choose_spans(
+    manifests: Iterable[Manifest], now: datetime, *, settled_after: timedelta
+) -> tuple[list[list[Manifest]], int]:
+    """Choose which windows are counted again; return them, and how many would cost too much.
+
+    They come in spans of windows that follow one another within a day of UTC, the newest first,
+    which together cost at most :data:`REQUESTS_MAX` requests.
+    """
+    spans: list[list[Manifest]] = []
+    for manifest in manifests:
+        is_old = manifest.end + settled_after <= now and manifest.read_at + RECENT <= now
+        if not is_old or manifest.end <= now - SPAN:
+            continue
+        before = spans[-1][-1] if spans else None
+        if before and before.end == manifest.start and before.start.date() == manifest.start.date():
+            spans[-1].append(manifest)
+        else:
+            spans.append([manifest])
+    chosen: list[list[Manifest]] = []
+    left = REQUESTS_MAX
+    for span in reversed(spans):
+        left -= math.ceil(sum(m.rows_count for m in span) / PAGE_SIZE_MAX) + 1
+        if left < 0:
+            break
+        chosen.append(span)
+    return chosen, sum(map(len, spans)) - sum(map(len, chosen))
+
+
+def look_for_late(
+    store: Store,
+    windows: Sequence[Window],
+    read: Callable[[Window], Iterable[pd.DataFrame]],
+    *,
+    scope: str,
+    since: datetime,
+    now: datetime,
+    settled_after: timedelta,
+    hopeless: tuple[type[RemoteError], ...],
+) -> dict[Window, int]:
+    """Count the rows of recent windows again, once a day: how many came late into each.
+
+    ``read(window)`` gives the events of a span, batch by batch; `windows` are read anyway. A window
+    is read for the last time `settled_after` its end. After an error that is `hopeless` no span is
+    asked for.
+    """
+    if not _is_count_due(store.folder, now):
+        return {}
+    others = [
+        m
+        for m in store.scan(since).manifests
+        if m.scope == scope
+        and m.start >= since
+        and not any(w.start < m.end and m.start < w.end for w in windows)
+    ]
+    spans, left_out = _choose_spans(others, now, settled_after=settled_after)
+    if left_out:
+        _log.info("late rows are not looked for in %d windows: too many pages", left_out)
+    late = _find_late(spans, read, hopeless=hopeless)
+    _note_count(store.folder, now)
+    return late
+
+
+def _find_late(
+    spans: Iterable[Sequence[Manifest]],
+    read: Callable[[Window], Iterable[pd.DataFrame]],
+    *,
+    hopeless: tuple[type[RemoteError], ...],
+) -> dict[Window, int]:
+    """Find the windows into which rows came after they were read, and how many."""
+    late: dict[Window, int] = {}
+    for span in spans:
+        try:
+            late |= _compare_counts(span, read(Window(span[0].start, span[-1].end)))
+        except RemoteError as error:
+            _log.warning("late rows are not looked for: %s", error)
+            if isinstance(error, hopeless):
+                break
+    for window, number in late.items():
+        _log.warning("window %s: %d rows came late; read again", window, number)
+    return late
+
+
+def _compare_counts(span: Sequence[Manifest], batches: Iterable[pd.DataFrame]) -> dict[Window, int]:
+    """Find the windows of a span that have more rows now than are stored, and how many more."""
+    found: defaultdict[datetime, set[str]] = defaultdict(set)
+    for events in batches:
+        # events are in order of time, windows follow one another: each takes a slice
+        ordered = events.sort_values("at", kind="stable")
+        edges = ordered["at"].searchsorted([m.start for m in span] + [span[-1].end])
+        for manifest, (low, high) in zip(span, pairwise(edges), strict=True):
+            found[manifest.start].update(ordered["id"].iloc[low:high])
+    return {
+        Window(m.start, m.end): len(found[m.start]) - m.rows_count
+        for m in span
+        if len(found[m.start]) > m.rows_count
+    }

@@ -14,10 +14,8 @@ from worlds.world import World
 import audit_analytics
 from audit_analytics.simulate import SCENARIOS, Company, simulate_company
 from audit_analytics.simulate._attacks import GRANTED
-from audit_analytics.simulate._campaign import lay_attacks
-from audit_analytics.simulate._clock import make_clock
-from audit_analytics.simulate._company import _finish
-from audit_analytics.simulate._rows import COLUMNS
+from audit_analytics.simulate._company import _finish, lay_attacks
+from audit_analytics.simulate._rows import COLUMNS, make_clock
 from audit_analytics.source import read_log
 from audit_analytics.source._log import concat_events, drop_duplicates
 

@@ -20,9 +20,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate._faults import KINDS, Faults
+from audit_analytics.simulate._ledger import KINDS, Faults
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, StandIn
 from audit_analytics.source import read_log
 from audit_analytics.store import Store

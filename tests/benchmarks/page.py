@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import audit_analytics as aa
 from audit_analytics.report import check_ocsf, render_html
-from audit_analytics.report._csv_file import render_csv, render_evidence
-from audit_analytics.report._json_file import render_json
 from audit_analytics.report._markdown import render_markdown
 from audit_analytics.report._ocsf import render_ocsf
+from audit_analytics.report._tables import render_csv, render_evidence, render_json
 from audit_analytics.simulate import SCENARIOS, simulate_company, write_pages
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from audit_analytics.pipeline import judge_week
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import simulate_company
 from audit_analytics.simulate._attacks import GRANTED
-from audit_analytics.simulate._grants import make_directory
+from audit_analytics.simulate._directory import make_directory
 
 
 def measure_unused(seeds: int = 10, apps: int = 30) -> None:

@@ -16,11 +16,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from audit_analytics.feishu.client import AuditLogClient, Credentials, Query, SharedLimiter
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._pages import Query
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, StandIn
 
 if TYPE_CHECKING:
-    from audit_analytics.simulate._scaled import ScaledClock
+    from audit_analytics.simulate._loopback import ScaledClock
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WINDOWS = 24

@@ -14,7 +14,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, StandIn
 from audit_analytics.store import Store

@@ -24,13 +24,13 @@ from audit_analytics.dates.weeks import parse_week
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report import build_report
-from audit_analytics.report._json_file import render_json
-from audit_analytics.review.verdicts import append_verdict, judge_finding
+from audit_analytics.report._tables import render_json
+from audit_analytics.review._verdicts import append_verdict, judge_finding
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import Company, simulate_company
-from audit_analytics.simulate._incidents import _KINDS
 from audit_analytics.simulate._items import draw_ids
 from audit_analytics.simulate._overlay import lay_over, make_attacks, plan_attacks, profile_apps
+from audit_analytics.simulate._traffic import _KINDS
 from audit_analytics.source import read_log
 
 WEEKS = 8

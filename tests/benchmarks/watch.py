@@ -20,11 +20,11 @@ from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week
 from audit_analytics.report import build_report
-from audit_analytics.report._json_file import render_json
+from audit_analytics.report._tables import render_json
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import simulate_company
-from audit_analytics.simulate._clock import DAY, HOUR
 from audit_analytics.simulate._overlay import lay_over, make_attacks, plan_attacks, profile_apps
+from audit_analytics.simulate._rows import DAY, HOUR
 from audit_analytics.source import read_log
 
 KINDS = (

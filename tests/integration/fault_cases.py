@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
-from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply
 from audit_analytics.simulate._server import TOKEN_PATH

@@ -15,11 +15,13 @@ from click.testing import CliRunner
 
 from audit_analytics.cli.main import main
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.client import AuditLogClient, Credentials, ScopeMissing, SharedLimiter
+from audit_analytics.feishu._auth import Credentials, ScopeMissing
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.inventory._snapshots import read_asked, read_latest
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._directory import APPS_PATH, PEOPLE_PATH, Directory
-from audit_analytics.simulate._faults import Faults
+from audit_analytics.simulate._ledger import Faults
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, StandIn
 from audit_analytics.sync._apps import check_scopes, is_due, sync_apps
 from audit_analytics.sync._doctor import diagnose

@@ -14,18 +14,17 @@ from click.testing import CliRunner
 import audit_analytics as aa
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.cli.main import main
-from audit_analytics.deliver._card import build_card
-from audit_analytics.deliver._message import build_message
+from audit_analytics.deliver._message import build_card, build_message
 from audit_analytics.detect import Detector, list_detectors
 from audit_analytics.detect._attack import TECHNIQUES
 from audit_analytics.detect._group import CountGroup
 from audit_analytics.errors import ConfigError
 from audit_analytics.language import _, use_language
 from audit_analytics.report import Report, measure, render_html, tell_finding
-from audit_analytics.report._categories import CATEGORIES, name_category
-from audit_analytics.report._columns import fill
+from audit_analytics.report._escape import fill
 from audit_analytics.report._html import render_notebook
 from audit_analytics.report._markdown import render_markdown
+from audit_analytics.report._names import CATEGORIES, name_category
 
 sys.path.append(str(Path(__file__).parents[1] / "unit"))
 import report_fixture

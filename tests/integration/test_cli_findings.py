@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from audit_analytics.cli.main import main
-from audit_analytics.review.suppression import read_suppressions
-from audit_analytics.review.verdicts import read_verdicts
+from audit_analytics.review._suppression import read_suppressions
+from audit_analytics.review._verdicts import read_verdicts
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"
 

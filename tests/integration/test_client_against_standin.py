@@ -14,24 +14,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu.client import (
-    AuditLogClient,
+from audit_analytics.feishu._answers import Unavailable
+from audit_analytics.feishu._auth import (
     Credentials,
     CredentialsRefused,
+    QuotaExhausted,
+    TokenRefused,
+)
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._pages import (
     PageTokenExpired,
     PaginationBroken,
     Query,
-    QuotaExhausted,
-    SharedLimiter,
-    TokenRefused,
-    Unavailable,
     WindowTooLong,
     split_filters,
 )
-from audit_analytics.simulate._faults import KINDS, Faults
-from audit_analytics.simulate._ledger import Ledger
-from audit_analytics.simulate._loopback import LoopbackServer, json_reply
-from audit_analytics.simulate._scaled import ScaledClock
+from audit_analytics.feishu._ratelimit import SharedLimiter
+from audit_analytics.simulate._ledger import KINDS, Faults, Ledger
+from audit_analytics.simulate._loopback import LoopbackServer, ScaledClock, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -220,7 +220,7 @@ def test_retries_end(tmp_path, kind):
 def test_a_retry_says_where_and_why(tmp_path, caplog):
     faults = Faults(script=("", "server_error"))
     options = {"faults": faults, "speed": FAST, "limit": UNLIMITED}
-    caplog.set_level(logging.INFO, "audit_analytics.feishu.client")
+    caplog.set_level(logging.INFO, "audit_analytics.feishu._client")
     with StandIn(make_items(9), **options) as server, client_of(server, tmp_path) as client:
         read(client, Query(HOUR.start, HOUR.end, page_size=5))
     (record,) = caplog.records

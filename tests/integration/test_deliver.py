@@ -23,10 +23,10 @@ from report_fixture import make_gaps_report, make_hostile_report, make_report
 from audit_analytics.cli.main import main
 from audit_analytics.deliver import STATE_NAME, deliver_report
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.feishu.transport import Answer
-from audit_analytics.report._json_file import render_json
+from audit_analytics.feishu._transport import Answer
+from audit_analytics.report._tables import render_json
 from audit_analytics.settings import load_settings
-from audit_analytics.simulate._faults import Faults
+from audit_analytics.simulate._ledger import Faults
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 
 RAW_ID, RAW_IP = "cli_a2f7c91e0b44d01c", "203.0.113.77"
@@ -285,7 +285,7 @@ def test_a_fault_in_one_way_does_not_stop_the_next(folder, monkeypatch):
                 },
             }
         )
-        monkeypatch.setattr("audit_analytics.deliver._bot.CustomBot.send", fail)
+        monkeypatch.setattr("audit_analytics.deliver._bots.CustomBot.send", fail)
         outcomes = deliver_report(folder, settings, sleep=[].append, timeout_seconds=10)
     assert [outcome.status for outcome in outcomes] == ["failed", "sent"]
     assert "sekret" not in outcomes[0].detail
@@ -297,7 +297,7 @@ def test_a_fault_in_one_way_does_not_stop_the_next(folder, monkeypatch):
 @pytest.mark.parametrize("data", [None, [], "x", {"file_key": None}], ids=str)
 def test_an_upload_that_is_answered_without_a_key_is_a_failure(folder, monkeypatch, data):
     answer = Answer(200, 0, {"code": 0, "data": data}, b"", "-")
-    monkeypatch.setattr("audit_analytics.deliver._app_bot.request", lambda *_, **__: answer)
+    monkeypatch.setattr("audit_analytics.deliver._bots.request", lambda *_, **__: answer)
     with StandIn([]) as server:
         outcome, _ = send(folder, app_settings(server, raw_ids=True))
     assert outcome.status == "failed"

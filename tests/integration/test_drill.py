@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from audit_analytics.cli.drill import drill as command
+from audit_analytics.cli._drill import drill as command
 from audit_analytics.dates.weeks import parse_week
 from audit_analytics.drill import _grant_scopes, drill, render_drill
 from audit_analytics.errors import ConfigError, DataIncompleteError

@@ -8,9 +8,8 @@ import re
 import pytest
 
 import audit_analytics as aa
-from audit_analytics.deliver._card import build_card
 from audit_analytics.deliver._mask import Masker, mask_report
-from audit_analytics.deliver._message import build_message
+from audit_analytics.deliver._message import build_card, build_message
 from audit_analytics.inventory import App, Inventory, Labels
 from audit_analytics.report import render_html
 from audit_analytics.report._markdown import render_markdown

@@ -17,20 +17,21 @@ import pytest
 from click.testing import CliRunner
 
 from audit_analytics.catalogue import Catalogue
-from audit_analytics.cli import fetch as cli_fetch
+from audit_analytics.cli import _fetch as cli_fetch
 from audit_analytics.errors import ConfigError, DataIncompleteError, RemoteError
-from audit_analytics.feishu.client import AuditLogClient, Credentials, SharedLimiter, split_filters
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._pages import split_filters
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate._faults import KINDS, Faults
-from audit_analytics.simulate._ledger import Ledger
+from audit_analytics.simulate._ledger import KINDS, Faults, Ledger
 from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
 from audit_analytics.source import read_log
 from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
 from audit_analytics.sync import sync
 from audit_analytics.sync._doctor import diagnose, render_diagnosis
-from audit_analytics.sync._progress import show_progress
-from audit_analytics.sync._result import Progress
+from audit_analytics.sync._progress import Progress, show_progress
 from audit_analytics.sync._status import describe_store, render_status
 
 DAY = timedelta(days=1)

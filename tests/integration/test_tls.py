@@ -9,14 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import trustme
 
-from audit_analytics.feishu.client import (
-    AuditLogClient,
-    Credentials,
-    Query,
-    SharedLimiter,
-    Unavailable,
-    WrongAddress,
-)
+from audit_analytics.feishu._answers import Unavailable, WrongAddress
+from audit_analytics.feishu._auth import Credentials
+from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._pages import Query
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate._server import TOKEN_PATH
 

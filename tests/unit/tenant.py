@@ -18,7 +18,7 @@ from audit_analytics.detect._grid import build_grid
 from audit_analytics.detect._panel import Panel, build_panel
 from audit_analytics.detect._stuffing import set_aside_stuffing
 from audit_analytics.report import Report
-from audit_analytics.report._json_file import render_json
+from audit_analytics.report._tables import render_json
 from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings
 from audit_analytics.store import Manifest, Redaction, Store, WindowWriter

@@ -7,9 +7,8 @@ from contextlib import contextmanager
 import pytest
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu._auth import TOKEN_CODES
-from audit_analytics.feishu.client import Credentials, CredentialsRefused, TenantToken
-from audit_analytics.feishu.transport import check_base_url, open_session, post
+from audit_analytics.feishu._auth import TOKEN_CODES, Credentials, CredentialsRefused, TenantToken
+from audit_analytics.feishu._transport import check_base_url, open_session, post
 from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 

@@ -16,17 +16,19 @@ from hypothesis import strategies as st
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._answers import Answer, RateLimited, Unavailable, read_answer
-from audit_analytics.feishu._calls import Calls
+from audit_analytics.feishu._calls import Calls, Stopped
+from audit_analytics.feishu._connect import open_client
 from audit_analytics.feishu._pages import (
     IDLE_MAX,
     REPEATS_MAX,
     Budget,
     BudgetSpent,
     PaginationBroken,
+    Query,
     Walk,
+    split_filters,
 )
-from audit_analytics.feishu.client import Query, SharedLimiter, Stopped, split_filters
-from audit_analytics.feishu.connect import open_client
+from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
 
 NINE, TEN = datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)

@@ -20,9 +20,14 @@ from report_fixture import (
     make_report,
 )
 
-from audit_analytics.deliver._card import CARD_BYTES_MAX, build_card
 from audit_analytics.deliver._mask import Masker, mask_report
-from audit_analytics.deliver._message import MAX_FINDINGS, build_message, find_overdue
+from audit_analytics.deliver._message import (
+    CARD_BYTES_MAX,
+    MAX_FINDINGS,
+    build_card,
+    build_message,
+    find_overdue,
+)
 from audit_analytics.report import inert, render_html
 
 

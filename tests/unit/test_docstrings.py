@@ -11,8 +11,8 @@ from numpydoc.validate import validate
 from pydantic import BaseModel
 
 import audit_analytics
-from audit_analytics.review.suppression import Suppression
-from audit_analytics.review.verdicts import Verdict, VerdictCalls
+from audit_analytics.review._suppression import Suppression
+from audit_analytics.review._verdicts import Verdict, VerdictCalls
 from audit_analytics.settings import (
     DeliverSettings,
     RedactionSettings,

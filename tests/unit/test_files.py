@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from audit_analytics import Settings, analyze
 from audit_analytics.errors import InputError
 from audit_analytics.schema import EVENTS
-from audit_analytics.source import _chunks, _text, read_log, write_rejects
+from audit_analytics.source import _blocks, _text, read_log, write_rejects
 from audit_analytics.source._files import holds_log
 
 AT = 1_700_000_000
@@ -67,7 +67,7 @@ SPELLINGS = {
 @pytest.mark.parametrize("zipped", [False, True])
 @pytest.mark.parametrize("block", [2**20, 37])
 def test_every_kind_of_file_is_read(tmp_path, monkeypatch, name, zipped, block):
-    monkeypatch.setattr(_chunks, "BLOCK", block)
+    monkeypatch.setattr(_blocks, "BLOCK", block)
     monkeypatch.setattr(_text, "_HEAD", 3 * block)
     data = SPELLINGS[name].encode()
     path = tmp_path / "log"
@@ -276,7 +276,7 @@ def test_hidden_files_are_named_and_counted(tmp_path, caplog):
 
 
 def test_a_gzip_bomb_is_a_reject_after_the_rows_before_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(_chunks, "EXPANSION_FREE", 2**20)
+    monkeypatch.setattr(_blocks, "EXPANSION_FREE", 2**20)
     lines = "\n".join(map(json.dumps, ITEMS)).encode()
     (tmp_path / "bomb.gz").write_bytes(gzip.compress(lines + b"\n" + b"\n" * 2**25))
     log = read_log(tmp_path)
@@ -333,7 +333,7 @@ def test_a_gzip_of_several_members_is_read_whole(tmp_path):
 
 def test_a_line_without_end_is_a_reject(tmp_path, monkeypatch):
     monkeypatch.setattr(_text, "_ZIPPED_MAX", 2**20)
-    monkeypatch.setattr(_chunks, "BLOCK", 2**16)
+    monkeypatch.setattr(_blocks, "BLOCK", 2**16)
     good = [json.dumps(item).encode() for item in ITEMS]
     path = tmp_path / "log.gz"
     path.write_bytes(gzip.compress(b"\n".join([*good[:3], b"[" * 2**22, *good[3:]])))
@@ -345,7 +345,7 @@ def test_a_line_without_end_is_a_reject(tmp_path, monkeypatch):
 def test_a_list_without_end_is_read_and_a_value_without_end_is_a_loss(tmp_path, monkeypatch):
     monkeypatch.setattr(_text, "_PLAIN_MAX", 2**16)
     monkeypatch.setattr(_text, "_WHOLE", 2**14)
-    monkeypatch.setattr(_chunks, "BLOCK", 2**12)
+    monkeypatch.setattr(_blocks, "BLOCK", 2**12)
     rows = ",\n".join(map(json.dumps, make_items(2000)))
     (tmp_path / "a.json").write_text("[\n" + rows + "]")
     (tmp_path / "b.json").write_text('{"id":\n"' + "x" * 200_000)

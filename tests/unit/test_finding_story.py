@@ -9,8 +9,7 @@ from tenant import spread as over_time
 
 from audit_analytics.cases import Hit, find_covered
 from audit_analytics.findings import FrameEvidence, merge_findings
-from audit_analytics.findings._techniques import list_seen
-from audit_analytics.findings._timeline import MAX_STEPS, build_timeline
+from audit_analytics.findings._timeline import MAX_STEPS, build_timeline, list_seen
 from audit_analytics.rollup import rollup
 from audit_analytics.schema import OUTCOMES
 

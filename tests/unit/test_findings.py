@@ -15,7 +15,7 @@ from audit_analytics.detect._attack import TECHNIQUES
 from audit_analytics.detect._detectors import _MODULES
 from audit_analytics.findings import FrameEvidence, explain_hit, merge_findings
 from audit_analytics.language.wording import format_span
-from audit_analytics.report._method import list_methods
+from audit_analytics.report._build import list_methods
 
 NOON = local("2026-11-11 12:00")
 EVENTS = make_events(

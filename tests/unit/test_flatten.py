@@ -10,9 +10,9 @@ from regex_steps import count_patterns
 
 from audit_analytics.schema import EVENTS, REJECTS
 from audit_analytics.source import _flatten, _parameters, read_log
-from audit_analytics.source._fields import find_network, read_address, read_code
-from audit_analytics.source._hashes import hash_texts
 from audit_analytics.source._parameters import decode_parameters, read_names
+from audit_analytics.source._vocabulary import hash_texts
+from audit_analytics.source._wire import find_network, read_address, read_code
 
 AT = 1_700_000_000
 JSON = st.recursive(

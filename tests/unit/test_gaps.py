@@ -31,7 +31,7 @@ from audit_analytics.detect.rules.enumeration import find_enumeration
 from audit_analytics.detect.rules.rate_limited import find_rate_limited
 from audit_analytics.errors import ConfigError
 from audit_analytics.language.wording import format_span
-from audit_analytics.review.scope import Scope, index_calls, shift_scope
+from audit_analytics.review._scope import Scope, index_calls, shift_scope
 from audit_analytics.rollup import rollup
 
 SENSITIVE = {"api": EXPORT, "severity": "high"}

@@ -22,7 +22,7 @@ from audit_analytics.store import (
     read_calls,
     read_store,
 )
-from audit_analytics.store._verification import verify_store
+from audit_analytics.store._upkeep import verify_store
 
 ZONES = [
     "UTC",

@@ -29,7 +29,7 @@ from audit_analytics.inventory._wire import read_app, read_versions
 from audit_analytics.rollup import rollup
 from audit_analytics.settings import Settings
 from audit_analytics.simulate import simulate_company, write_pages
-from audit_analytics.simulate._grants import _plant_grants, make_directory
+from audit_analytics.simulate._directory import _plant_grants, make_directory
 from audit_analytics.source import read_log
 
 NOON = datetime(2026, 11, 16, 12, tzinfo=UTC)

@@ -6,9 +6,8 @@ import pandas as pd
 import pytest
 from tenant import FIRST, WEEK, calls, clock, hourly, local, make_events, spread
 
-from audit_analytics.deliver._card import build_card
 from audit_analytics.deliver._mask import mask_report
-from audit_analytics.deliver._message import build_message
+from audit_analytics.deliver._message import build_card, build_message
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import App, Inventory, Labels
 from audit_analytics.language import use_labels

@@ -20,10 +20,10 @@ from audit_analytics.findings import Finding
 from audit_analytics.findings._follow_up import _list_resolved, _place_findings
 from audit_analytics.review import part_hits
 from audit_analytics.review._past import PastReports
-from audit_analytics.review.reports import read_report
-from audit_analytics.review.scope import read_scope
-from audit_analytics.review.suppression import Suppression, append_suppression
-from audit_analytics.review.verdicts import append_verdict, judge_finding
+from audit_analytics.review._reports import read_report
+from audit_analytics.review._scope import read_scope
+from audit_analytics.review._suppression import Suppression, append_suppression
+from audit_analytics.review._verdicts import append_verdict, judge_finding
 from audit_analytics.schema import SEVERITIES
 
 ABROAD = "198.51.100.7"

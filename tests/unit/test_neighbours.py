@@ -8,7 +8,7 @@ from test_engine import Distance
 
 import audit_analytics as aa
 from audit_analytics.report import suppress_finding
-from audit_analytics.review.suppression import Suppression, append_suppression
+from audit_analytics.review._suppression import Suppression, append_suppression
 
 POOL = [f"203.0.113.{n}" for n in (10, 11, 12, 13)]
 ELSEWHERE = "198.51.100.5"

@@ -12,9 +12,9 @@ from test_report_files import Page
 
 from audit_analytics.cli.main import main
 from audit_analytics.report import write_overview
-from audit_analytics.report._json_file import render_json
-from audit_analytics.review.reports import find_finding, list_open, list_reports
-from audit_analytics.review.verdicts import Verdict, append_verdict
+from audit_analytics.report._tables import render_json
+from audit_analytics.review._reports import find_finding, list_open, list_reports
+from audit_analytics.review._verdicts import Verdict, append_verdict
 
 CONTROL = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
 

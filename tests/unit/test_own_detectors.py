@@ -16,7 +16,7 @@ import audit_analytics as aa
 from audit_analytics.cli.main import main
 from audit_analytics.detect import find_detector, use_detectors
 from audit_analytics.errors import ConfigError
-from audit_analytics.review.suppression import Suppression
+from audit_analytics.review._suppression import Suppression
 
 NOON = local("2026-11-11 12:00")
 HISTORY = [calls("cli_a", spread(NOON - day * DAY, 3), api=EXPORT) for day in range(1, 28)]

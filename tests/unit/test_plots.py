@@ -11,7 +11,7 @@ import report_fixture as fixture
 from tenant import make_events, quiet_tenant
 
 from audit_analytics import features, plots, schema
-from audit_analytics.plots._heatmap import _as_grid
+from audit_analytics.plots._week import _as_grid
 from audit_analytics.rollup import rollup
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -375,7 +375,7 @@ before = dict(mpl.rcParams)
 sys.path.insert(0, "tests/unit")
 import report_fixture
 from audit_analytics import features, plots, schema
-from audit_analytics.plots._heatmap import _as_grid
+from audit_analytics.plots._week import _as_grid
 plots.new_axes(100, 100)
 assert "matplotlib.pyplot" not in sys.modules
 ax = plots.timeline(report_fixture.make_gaps_report()["series"])

@@ -14,7 +14,7 @@ from audit_analytics.deliver import STATE_NAME, _remember
 from audit_analytics.files import lock_folder, write_private, write_together
 from audit_analytics.report import write_report
 from audit_analytics.review._toml_file import append_entry
-from audit_analytics.review.verdicts import Verdict
+from audit_analytics.review._verdicts import Verdict
 from audit_analytics.schema import REJECTS
 from audit_analytics.source import write_rejects
 

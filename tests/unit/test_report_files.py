@@ -16,10 +16,15 @@ from audit_analytics.language import use_language
 from audit_analytics.report import _html as page
 from audit_analytics.report import _markdown as markdown
 from audit_analytics.report import render_html, write_report
-from audit_analytics.report._csv_file import COLUMNS, EVIDENCE_COLUMNS, render_csv, render_evidence
 from audit_analytics.report._html import LIMIT_BYTES, render_notebook
-from audit_analytics.report._json_file import render_json
 from audit_analytics.report._markdown import render_markdown
+from audit_analytics.report._tables import (
+    COLUMNS,
+    EVIDENCE_COLUMNS,
+    render_csv,
+    render_evidence,
+    render_json,
+)
 
 REPORTS = {
     "complete": fixture.make_report,

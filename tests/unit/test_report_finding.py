@@ -16,9 +16,9 @@ from test_report_files import Page
 import audit_analytics as aa
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.report import Report
-from audit_analytics.report._csv_file import COLUMNS, render_csv
-from audit_analytics.review.suppression import read_suppressions
-from audit_analytics.review.verdicts import read_verdicts
+from audit_analytics.report._tables import COLUMNS, render_csv
+from audit_analytics.review._suppression import read_suppressions
+from audit_analytics.review._verdicts import read_verdicts
 
 CONTROL = "[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]"
 REJECTS = pd.DataFrame()

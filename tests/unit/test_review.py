@@ -25,9 +25,9 @@ from audit_analytics.errors import InputError
 from audit_analytics.report import render_html, write_overview
 from audit_analytics.report._markdown import render_markdown
 from audit_analytics.review._past import read_past
-from audit_analytics.review.reports import find_finding, read_report
-from audit_analytics.review.suppression import Suppression, append_suppression
-from audit_analytics.review.verdicts import append_verdict, judge_finding
+from audit_analytics.review._reports import find_finding, read_report
+from audit_analytics.review._suppression import Suppression, append_suppression
+from audit_analytics.review._verdicts import append_verdict, judge_finding
 from audit_analytics.rollup import rollup
 
 LAST = WEEK.shifted(-1)

@@ -10,8 +10,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from audit_analytics.cli._deliver import _render_schedule
 from audit_analytics.cli.main import main
-from audit_analytics.cli.schedule import _render_schedule
 
 SYSTEMD = shutil.which("systemd-analyze")
 PATHS = {"store": Path("data/my store"), "out": Path("100%/re'ports")}

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tenant import EXPORT, HOUR, READ, WEEK, ZONE, calls, local, make_events, spread
 
 from audit_analytics.cases import Hit
-from audit_analytics.review.scope import (
+from audit_analytics.review._scope import (
     MAX_NAMES,
     Scope,
     cover_reason,

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.simulate import SCENARIOS, Target, simulate_company, write_pages
+from audit_analytics.simulate import SCENARIOS, simulate_company, write_pages
 from audit_analytics.simulate._rows import COLUMNS
+from audit_analytics.simulate._targets import Target
 from audit_analytics.source import read_log
 
 SAMPLE = Path(__file__).parents[2] / "data" / "sample"

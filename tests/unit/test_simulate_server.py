@@ -13,10 +13,9 @@ import pytest
 import requests
 
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.simulate._faults import FaultPlan, Faults
 from audit_analytics.simulate._inbox import HOOK_BYTES_MAX
-from audit_analytics.simulate._ledger import Ledger
-from audit_analytics.simulate._quota import Quota
+from audit_analytics.simulate._ledger import FaultPlan, Faults, Ledger
+from audit_analytics.simulate._loopback import Quota
 from audit_analytics.simulate._server import (
     APP_ID,
     APP_SECRET,

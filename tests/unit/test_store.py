@@ -25,14 +25,13 @@ from audit_analytics.store import (
     Redaction,
     Store,
     StoreLocked,
-    StoreTooNew,
     StoreUnusable,
     WindowWriter,
     lock_store,
     read_store,
     read_stored_rejects,
 )
-from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY
+from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, StoreTooNew
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -22,8 +22,8 @@ from audit_analytics.store import (
     read_calls,
     read_store,
 )
-from audit_analytics.store._compaction import compact_store
-from audit_analytics.store._cover import find_needless
+from audit_analytics.store._manifest import find_needless
+from audit_analytics.store._upkeep import compact_store
 from audit_analytics.sync._windows import Reading, Window, plan_windows
 
 DAY = datetime(2026, 3, 2, tzinfo=UTC)

@@ -26,7 +26,7 @@ from audit_analytics.store import (
     read_calls,
     read_store,
 )
-from audit_analytics.store._compaction import compact_store
+from audit_analytics.store._upkeep import compact_store
 from audit_analytics.sync._status import describe_store
 from audit_analytics.sync._windows import Reading, Window, plan_windows
 

@@ -21,8 +21,8 @@ from audit_analytics.store import (
     read_calls,
     read_store,
 )
-from audit_analytics.store._compaction import compact_store
 from audit_analytics.store._redaction import say_changes
+from audit_analytics.store._upkeep import compact_store
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)

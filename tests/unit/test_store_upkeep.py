@@ -21,9 +21,8 @@ from audit_analytics.store import (
     read_store,
     read_stored_rejects,
 )
-from audit_analytics.store._compaction import FILE_ROWS, compact_store
 from audit_analytics.store._manifest import MANIFEST_KEY, SCHEMA
-from audit_analytics.store._verification import verify_store
+from audit_analytics.store._upkeep import FILE_ROWS, compact_store, verify_store
 from audit_analytics.sync._windows import Reading, Window, plan_windows
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -34,13 +34,13 @@ from audit_analytics.deliver._mask import mask_report
 from audit_analytics.deliver._message import build_message
 from audit_analytics.findings import FrameEvidence, build_stories, find_links, merge_findings
 from audit_analytics.findings._links import WINDOW
-from audit_analytics.findings._steps import name_technique
+from audit_analytics.findings._timeline import name_technique
 from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.report import Report, list_findings, render_html, tell_story
-from audit_analytics.report._csv_file import render_csv
 from audit_analytics.report._html import render_notebook
 from audit_analytics.report._markdown import render_markdown
 from audit_analytics.report._ocsf import render_ocsf
+from audit_analytics.report._tables import render_csv
 from audit_analytics.review._past import PastReports
 from audit_analytics.rollup import rollup
 

@@ -10,15 +10,15 @@ from tenant import HOUR, READ, WEEK, ZONE, local
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import choose_reasons
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.review._toml_file import _parse_entries
-from audit_analytics.review.partition import list_suppressions, split_hits
-from audit_analytics.review.suppression import (
+from audit_analytics.review._parting import list_suppressions, split_hits
+from audit_analytics.review._suppression import (
     Suppression,
     append_suppression,
     draft_suppression,
     read_suppressions,
     suggest_suppression,
 )
+from audit_analytics.review._toml_file import _parse_entries
 
 NOON = local("2026-11-11 12:00")
 HIT = Hit(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit_analytics.errors import InputError
-from audit_analytics.source import _chunks, _text, _values, read_log
+from audit_analytics.source import _blocks, _text, _values, read_log
 from audit_analytics.source._values import BROKEN, Splitter, decode_anyhow
 from audit_analytics.source._wire import split_document
 
@@ -79,7 +79,7 @@ def test_documents_are_read_one_after_the_other(tmp_path_factory, pages, between
     whole = between.join(texts)
     data = (f"[{whole}]" if listed else whole).encode()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_chunks, "BLOCK", block)
+        patch.setattr(_blocks, "BLOCK", block)
         patch.setattr(_text, "_HEAD", block)
         patch.setattr(_text, "_WHOLE", 3 * block)
         path = tmp_path_factory.mktemp("documents") / "log"

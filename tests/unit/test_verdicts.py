@@ -7,7 +7,7 @@ from tenant import HOUR, WEEK, local
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.review._toml_file import _parse_entries
-from audit_analytics.review.verdicts import (
+from audit_analytics.review._verdicts import (
     Verdict,
     append_verdict,
     judge_finding,

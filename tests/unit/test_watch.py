@@ -12,9 +12,9 @@ from audit_analytics.detect import choose_reasons
 from audit_analytics.findings import build_watch
 from audit_analytics.findings._follow_up import _list_resolved
 from audit_analytics.review import lower_known
+from audit_analytics.review._parting import FACTOR
 from audit_analytics.review._past import PastReports
-from audit_analytics.review._teaching import FACTOR
-from audit_analytics.review.verdicts import Verdict, VerdictCalls
+from audit_analytics.review._verdicts import Verdict, VerdictCalls
 
 BEFORE = WEEK.shifted(-1)
 

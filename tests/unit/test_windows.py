@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_analytics.dates.spans import read_since, read_span
+from audit_analytics.dates.weeks import read_since, read_span
 from audit_analytics.errors import ConfigError
 from audit_analytics.sync._windows import (
     HOUR,
