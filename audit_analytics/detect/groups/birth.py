@@ -17,7 +17,7 @@ from audit_analytics.detect._group import BirthGroup
 from audit_analytics.detect._guidance import ASK_OWNER
 from audit_analytics.detect._reasons import MAX_P, MIN_PART, order_equals
 from audit_analytics.language import _, mark, ngettext, say_number
-from audit_analytics.language.wording import format_start, say_calls, say_when
+from audit_analytics.language.wording import format_start, say_calls, say_expected, say_when
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,27 +166,23 @@ def _say(hit: Hit, who: str, zone: str) -> str:
             births=ngettext("{n} new app came", "{n} new apps came", int(hit.facts["births"])),
             weeks=say_number(int(hit.facts["weeks"])),
         )
-    values = {
-        "entity": who,
-        "what": _say_what(str(hit.facts["number"]), hit.observed),
-        "when": say_when(hit, zone),
-        "low": say_number(round(hit.low or 0.0)),
-        "high": say_number(round(hit.high or 0.0)),
-    }
+    what = _say_what(str(hit.facts["number"]), hit.observed)
+    when = say_when(hit, zone)
     if hit.facts["born"]:
         return _(
             "A new app's first days: {entity} {what} {when}; new apps here come to {low} to {high}.",
-            **values,
+            entity=who,
+            what=what,
+            when=when,
+            low=say_number(round(hit.low or 0.0)),
+            high=say_number(round(hit.high or 0.0)),
         )
+    values = {"entity": who, "what": what, "when": when, "expected": say_expected(hit)}
     if hit.facts["parted"]:
         return _(
-            "{entity} {what} {when}; by its other hours and the other apps {low} to {high} were expected.",
-            **values,
+            "{entity} {what} {when}; by its other hours and the other apps {expected}.", **values
         )
-    return _(
-        "{entity} {what} {when}; by its few days and the other apps {low} to {high} were expected.",
-        **values,
-    )
+    return _("{entity} {what} {when}; by its few days and the other apps {expected}.", **values)
 
 
 def _say_what(name: str, count: float) -> str:
