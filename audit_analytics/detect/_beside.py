@@ -54,8 +54,7 @@ FULL: Final = 50
 """... up to so many in all."""
 
 TESTS: Final = 8
-"""Of the numbers of an app about so many are independent tests. What has p = 0.2 then lies outside
-of the interval that 95 % of such days lie in."""
+"""Of the numbers of a part about so many are independent tests, and each part brings as many."""
 
 
 def is_parted(panel: Panel) -> bool:
@@ -129,7 +128,17 @@ def _predict_beside(
         spreads = fit_spreads(found, others)
         for name, own in predict(found, spreads, found.active, begin, always=always).items():
             predicted[name].mean[app], predicted[name].sd[app] = own.mean[app], own.sd[app]
-    return predicted
+    return {name: _widen(*prediction) for name, prediction in predicted.items()}
+
+
+def _widen(mean: NDArray[np.float64], sd: NDArray[np.float64]) -> Prediction:
+    """Expect no number more closely than counting allows.
+
+    Most parts are alike in having none of what a number counts. The variance of log(1 + n) of a
+    Poisson count n of mean m is about m / (1 + m)^2.
+    """
+    count = np.expm1(np.maximum(mean, 0.0))
+    return Prediction(mean, np.maximum(sd, np.sqrt(count) / (1.0 + count)))
 
 
 def rate_beside(
@@ -137,13 +146,13 @@ def rate_beside(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how many apps are as far from what the others let expect, and the farthest scores.
 
-    `scores` are -log10 of how probable each number is by the other apps and the app's days before,
-    of shape (n_apps, n_days, n_metrics), NaN on days without a call. p is the share of the apps,
-    those that were left out with them (:data:`LEFT_OUT`), whose farthest number of all days is as
-    far out, the app itself counted, but no less than :data:`TESTS` times what the score itself
-    says: of many apps that do much the same one is the farthest, too. It is 1 where there is no
-    score, and of fewer apps than :data:`LEAST_APPS`. The farthest scores are of shape (n_apps,
-    n_days).
+    `scores` are -log10 of how probable each number is by the other apps and the app's other parts,
+    of shape (n_apps, n_parts, n_metrics), NaN in parts without a call. p is the share of the apps,
+    those that were left out with them (:data:`LEFT_OUT`), whose farthest number of all parts is as
+    far out, the app itself counted, but no less than what the score itself says times the tests
+    that were made of the app (:data:`TESTS`): of many apps that do much the same one is the
+    farthest, too. It is 1 where there is no score, and of fewer apps than :data:`LEAST_APPS`. The
+    farthest scores are of shape (n_apps, n_parts).
 
     >>> scores = np.array([[[4.0, 0.1]], [[2.0, 0.3]], [[0.1, 0.2]], [[0.0, 0.1]]])
     >>> rate_beside(np.concatenate([scores, scores[2:]]))[0][:2].round(2).tolist()
@@ -160,5 +169,6 @@ def rate_beside(
     # each is at least as far out as itself, but counts itself once whichever number it is
     own = filled > farthest[:, None, None] - 1e-12
     of = max(len(ranked), min(FULL, (1.0 + LEFT_OUT) * len(ranked)))
-    p = np.maximum((above + ~own) / of, TESTS * 10.0**-filled)
+    tests = TESTS * (~np.isnan(scores).all(axis=2)).sum(axis=1)
+    p = np.maximum((above + ~own) / of, tests[:, None, None] * 10.0**-filled)
     return np.where(np.isnan(scores), 1.0, np.minimum(p, 1.0)), far

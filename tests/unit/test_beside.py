@@ -88,6 +88,15 @@ def test_what_an_app_does_all_along_is_no_news_and_what_it_begins_is(name, hours
     assert "cli_habit" not in [finding.entity for finding in data.findings]
 
 
+def test_a_number_is_expected_no_more_closely_than_counting_allows():
+    failing = [
+        calls("cli_fails", spread(MIDNIGHT + n * HOUR, 5 + (n % 3 == 0)), outcome="permission")
+        for n in range(24)
+    ]
+    data = judge(quiet_tenant(), *failing)
+    assert "cli_fails" not in [finding.entity for finding in data.findings]
+
+
 def test_the_hours_are_told_in_which_it_began():
     data = judge(quiet_tenant(), calls("cli_03", spread(NOON, 400, over=HOUR / 4), api=READ))
     found = data.findings[0]
@@ -96,9 +105,10 @@ def test_the_hours_are_told_in_which_it_began():
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "parts"), [(30, 34, 5), (24, 47, 6), (24, 95, 6), (30, 101, 7), (0, 167, 7)]
+    ("first", "last", "parts"),
+    [(30, 34, 5), (24, 47, 12), (24, 95, 12), (31, 102, 13), (0, 167, 14)],
 )
-def test_a_log_has_six_parts_or_as_many_as_it_has_hours(first, last, parts):
+def test_a_log_has_twelve_parts_or_as_many_as_it_has_hours(first, last, parts):
     hours = pd.date_range(MIDNIGHT, periods=8 * 24, freq="h")
     zero = np.zeros(len(hours), dtype=int)
     grid = Grid(hours, slot=zero, day=np.arange(len(hours)) // 24, week=zero, gap=zero > 0)
