@@ -50,7 +50,7 @@ ERROR_OUTCOMES: Final = OUTCOMES[1:-1]
 """The outcomes that count as errors; ``unknown`` is neither success nor error."""
 
 SEVERITIES: Final = ("none", "low", "medium", "high", "critical")
-"""Policy severity of an API, rising; ``unknown`` stands for an API outside the catalogue."""
+"""Policy severity of an API, rising; ``unknown`` stands for a call that names no API."""
 
 NO_PLACE: Final = ("", "platform")
 """Networks and addresses that say nothing about who calls: none, and the platform's own."""
@@ -70,7 +70,7 @@ def rank_severity(severities: pd.Series) -> pd.Series:
     Returns
     -------
     pandas.Series of int64
-        What the catalogue does not know counts as medium.
+        What has no severity counts as medium.
 
     Examples
     --------
@@ -218,7 +218,7 @@ EVENTS: Final = Table(
         Column(
             "category", "category", "-", "sensitivity category; 'unknown' outside the catalogue"
         ),
-        Column("severity", "category", "-", "one of SEVERITIES, or 'unknown'"),
+        Column("severity", "category", "-", "one of SEVERITIES; a guess outside the catalogue"),
         Column("object", "Int64", "-", "hash of the concrete object called; NA if none is named"),
         Column(
             "payload_keys", "category", "-", "top-level keys of query and payload, sorted, by ','"

@@ -10,6 +10,7 @@ from its MIT-licensed SDKs.
 """
 
 from audit_analytics.catalogue._apis import Catalogue, Match, load_catalogue
+from audit_analytics.catalogue._by_name import propose_rating
 from audit_analytics.catalogue._codes import (
     Scope,
     classify,
@@ -19,7 +20,7 @@ from audit_analytics.catalogue._codes import (
     load_scopes,
 )
 from audit_analytics.catalogue._keys import MAX_KEY, is_placeholder, split_key
-from audit_analytics.catalogue._starter import Usage, propose_rating, write_starter
+from audit_analytics.catalogue._starter import Usage, write_starter
 
 __all__ = [
     "MAX_KEY",

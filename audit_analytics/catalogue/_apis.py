@@ -14,6 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
+from audit_analytics.catalogue._by_name import GUESSES, guess_severity
 from audit_analytics.catalogue._keys import (
     MAX_KEY,
     is_placeholder,
@@ -41,7 +42,8 @@ class Match:
     category : str
         Sensitivity category; 'unknown' outside the catalogue.
     severity : str
-        One of ``schema.SEVERITIES``, or 'unknown' outside the catalogue.
+        One of ``schema.SEVERITIES``; outside the catalogue guessed from method and path, see
+        :func:`propose_rating`, and at most 'high'; 'unknown' of a call that names no API.
     known : bool
         Whether the API is in the catalogue.
     template : tuple of str
@@ -229,7 +231,7 @@ class Catalogue:
         single = [
             "\t".join((api, *rating.values())) for api, rating in sorted(self._ratings.items())
         ]
-        text = "\n".join([*known, "", *own, "", *single])
+        text = "\n".join([*known, "", *own, "", *single, "", GUESSES])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __iter__(self) -> Iterator[Match]:
@@ -265,7 +267,11 @@ class Catalogue:
 
     def _override(self, match: Match) -> Match:
         rating = self._ratings.get(match.api)
-        return replace(match, **rating) if rating else match
+        if not rating:
+            return match
+        # whose severity the user names is outside of the catalogue no longer
+        category = "other" if match.category == "unknown" else match.category
+        return replace(match, **{"category": category} | rating)
 
     def _add(self, method: str, path: str, rules: list[_Rule]) -> None:
         api = method + path
@@ -286,7 +292,7 @@ class Catalogue:
         lengths = accumulate(len(segment) + 1 for segment in kept)
         template = tuple(s for s, length in zip(kept, lengths, strict=True) if length <= _NAME_MAX)
         api = "/".join((method, *template)) if template else ""
-        category, severity = _apply_rules(self._rules, api) or ("unknown", "unknown")
+        category, severity = _apply_rules(self._rules, api) or ("unknown", guess_severity(api))
         return Match(api, category, severity, False, template)
 
 

@@ -1,15 +1,13 @@
-"""A first rating of APIs the catalogue does not know, to be reviewed: by method and words of the path.
-
-It is a proposal and never rates a call by itself: what an unknown API does its path only suggests.
-"""
+"""A first rating of the APIs the catalogue does not know, to be corrected by the user."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Final, NamedTuple
+
+from audit_analytics.catalogue._by_name import propose_rating
 
 
 class Usage(NamedTuple):
@@ -27,40 +25,6 @@ class Usage(NamedTuple):
     calls: int
     apps: int
 
-
-_WORDS: Final = (
-    # words of a path, then category and severity of reading and of writing
-    ("password|passwords|credential|credentials|secret|secrets|passwd", "credential_reset", "high", "critical"),
-    ("token|tokens|oauth", "token_issuance", "medium", "medium"),
-    ("role|roles|permission|permissions|privilege|privileges|acl|grant|grants", "role_grant", "medium", "critical"),
-    ("session|sessions|logout", "session_control", "medium", "high"),
-    ("audit|audits|log|logs", "audit_access", "high", "high"),
-    ("security|kms|mfa|policy|policies|compliance", "tenant_security", "high", "critical"),
-    ("payroll|salary|salaries|compensation|payslip|payslips|payment|payments", "payroll_read", "critical", "critical"),
-    ("employee|employees|personnel|staff|resume|resumes|candidate|candidates", "hr_bulk_read", "high", "high"),
-    ("biometric|biometrics|face|fingerprint", "biometric_read", "critical", "critical"),
-    ("export|exports|download|downloads|backup|backups", "doc_export", "high", "high"),
-    ("mail|mails|mailbox|mailboxes|email|emails", "mail_read", "high", "high"),
-    ("message|messages|chat|chats", "message_read", "medium", "low"),
-    ("user|users|account|accounts|member|members|contact|contacts", "directory_bulk_read", "medium", "high"),
-    ("department|departments|group|groups|org|tenant", "directory_bulk_read", "low", "medium"),
-    ("application|applications|app|apps|webhook|webhooks", "app_control", "low", "high"),
-    ("file|files|document|documents|doc|docs|record|records|table|tables", "doc_read", "low", "low"),
-)  # fmt: skip
-
-_WRITTEN: Final = {
-    "doc_read": "bulk_write",
-    "directory_bulk_read": "user_lifecycle",
-    "hr_bulk_read": "hr_write",
-    "payroll_read": "payroll_write",
-    "message_read": "message_send",
-    "mail_read": "mail_send",
-}
-"""The category of a write, where reads have one of their own."""
-
-_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_ASKING: Final = frozenset({"query", "search", "list", "get", "mget", "filter", "batch_get"})
-"""Last words of paths that are read with POST."""
 
 _HEAD: Final = """\
 # The APIs of the log that the catalogue does not know, rated by method and by what their paths name.
@@ -86,36 +50,6 @@ _HEAD: Final = """\
 """
 
 
-def propose_rating(api: str) -> tuple[str, str]:
-    """Propose what an API outside the catalogue is about, and how bad its abuse could be.
-
-    Parameters
-    ----------
-    api : str
-        Canonical METHOD/path.
-
-    Returns
-    -------
-    category, severity : str
-        Of the first word of the path that names something; by the method alone where none does.
-
-    Examples
-    --------
-    >>> propose_rating("GET/open-apis/staff/v1/payslips"), propose_rating("DELETE/x/v1/things/:id")
-    (('payroll_read', 'critical'), ('destructive', 'medium'))
-    """
-    method, _, path = api.partition("/")
-    words = [word for segment in path.split("/") for word in re.split(r"[_\-.]", segment.lower())]
-    last = path.rsplit("/", 1)[-1].lower()
-    reads = method in _READS or last in _ASKING
-    for names, category, reading, writing in _WORDS:
-        if not set(names.split("|")).isdisjoint(words):
-            return (category, reading) if reads else (_WRITTEN.get(category, category), writing)
-    if method == "DELETE":
-        return "destructive", "medium"
-    return "other", "none" if reads else "low"
-
-
 def write_starter(used: Iterable[Usage]) -> str:
     """Write a catalogue file of APIs, to be edited.
 
@@ -132,8 +66,8 @@ def write_starter(used: Iterable[Usage]) -> str:
 
     Examples
     --------
-    >>> print(write_starter([Usage("GET/open-apis/x/v1/logs", 7, 2)]).splitlines()[-1])
-    "GET/open-apis/x/v1/logs" = { category = "audit_access", severity = "high" }  # 7 calls, 2 apps
+    >>> print(write_starter([Usage("GET/open-apis/x/v1/audits", 7, 2)]).splitlines()[-1])
+    "GET/open-apis/x/v1/audits" = { category = "audit_access", severity = "high" }  # 7 calls, 2 apps
     """
     groups: dict[str, list[Usage]] = defaultdict(list)
     for row in used:

@@ -76,7 +76,7 @@ def judge_beside(
     part = _part_days(grid, first=first, last=last)
     parted = replace(panel, grid=replace(grid, day=part))
     found = describe_days(parted, by_ip)
-    begin = part[np.clip(panel.first_hour, 0, len(part) - 1)]
+    begin = part[panel.first_inside]
     predicted = _predict_beside(found, begin, always=begin == part[first])
     p, far = rate_beside(score(found, predicted, found.active))
     active = by_day(panel.counts["calls"], grid.day) > 0

@@ -33,6 +33,12 @@ STATISTIC_TAIL: Final = 5
 """Exceedances a tail needs; fewer do where the result is only a statistic to be calibrated again:
 without any tail the greatest score of all and the greatest of a part would be the same."""
 
+MIN_REFERENCE: Final = 60
+"""Days to be calibrated on: fewer cannot tell one day in fifty from the greatest of a few."""
+
+CLEAR_P: Final = 0.005
+"""What is this improbable says what went on, and is worth a reason of its own."""
+
 TINY: Final = 1e-300
 
 

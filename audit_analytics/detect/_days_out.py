@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from audit_analytics.detect._beside import is_parted
-from audit_analytics.detect._calibrate import Calibrator, rate_groups
+from audit_analytics.detect._calibrate import MIN_REFERENCE, Calibrator, rate_groups
 from audit_analytics.detect._group import MAX_DAY_HOURS, CountGroup
 from audit_analytics.detect._panel import by_day
 from audit_analytics.detect._rows import Rows
@@ -68,9 +68,6 @@ the days of the week itself, four find more."""
 FEW_TAIL: Final = 5
 """Exceedances a tail is fitted to: in the few days of a small tenant there are no ten, and without a
 tail every attack is as rare as the one app in thirty that was most unusual before."""
-
-MIN_REFERENCE: Final = 60
-"""App-days: fewer cannot tell one day in fifty from the greatest of a few."""
 
 
 def is_short(panel: Panel) -> bool:
@@ -175,7 +172,7 @@ def _list_columns(
 
 def _cut(window: Surprise) -> Surprise:
     """Keep the last day of a window."""
-    return Surprise(**{n: getattr(window, n)[:, -1:] for n in Surprise.__dataclass_fields__})
+    return Surprise.join([window], lambda values: values[:, -1:])
 
 
 def _number(day: int) -> int:
@@ -184,12 +181,7 @@ def _number(day: int) -> int:
 
 
 def _join(days: list[Surprise]) -> Surprise:
-    return Surprise(
-        **{
-            name: np.concatenate([getattr(day, name) for day in days], axis=1)
-            for name in Surprise.__dataclass_fields__
-        }
-    )
+    return Surprise.join(days, lambda *arrays: np.concatenate(arrays, axis=1))
 
 
 def _calibrate(

@@ -86,7 +86,7 @@ class Grid:
     @property
     def first_hour(self) -> NDArray[np.intp]:
         """Return the position of the first hour of each local day."""
-        return np.flatnonzero(np.r_[True, np.diff(self.day) > 0])
+        return find_starts(self.day)
 
     @property
     def day_hours(self) -> NDArray[np.intp]:
@@ -162,6 +162,11 @@ def _locate(hours: pd.DatetimeIndex, end: pd.Timestamp, at: pd.Series) -> NDArra
     return np.where(at >= end, len(hours), place).astype(np.intp)
 
 
+def find_starts(day: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return where each day begins among hours in their order."""
+    return np.flatnonzero(np.r_[True, np.diff(day) > 0])
+
+
 def find_whole_days(
     calls_at: pd.Series,
     *,
@@ -193,7 +198,7 @@ def find_whole_days(
     slot = slot_of(hours, zone=zone, holidays=holidays, working_days=working_days)
     seen = np.ones(len(hours), dtype=bool)
     gap = _find_missing(_count_calls(hours, calls_at), slot, day, seen)
-    starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
+    starts = find_starts(day)
     first, last = (hours[at].tz_convert(zone) for at in (0, -1))
     whole = ~np.logical_or.reduceat(gap, starts)
     whole[0] &= (first - pd.Timedelta(hours=1)).date() < first.date()
@@ -236,7 +241,7 @@ def _find_missing(
     if not seen.any():
         return np.ones(len(active), dtype=bool)
     hourly = _weigh_silence(active[seen], slot[seen], SLOTS_COUNT)[slot]
-    starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
+    starts = find_starts(day)
     whole = np.logical_and.reduceat(seen, starts)
     kind = slot[starts] // HOURS_PER_DAY
     totals = np.add.reduceat(active, starts)

@@ -10,6 +10,7 @@ import numpy as np
 from audit_analytics.cases import Case, Hit, name_entity
 from audit_analytics.detect._alike import part_alike
 from audit_analytics.detect._budget import count_places
+from audit_analytics.detect._calibrate import CLEAR_P
 from audit_analytics.detect._detectors import list_detectors
 from audit_analytics.detect._group import (
     ApiGroup,
@@ -19,7 +20,7 @@ from audit_analytics.detect._group import (
     MixtureGroup,
     WeekGroup,
 )
-from audit_analytics.detect._reasons import CLEAR_P, MAX_P, MIN_PART, is_rare, order_equals
+from audit_analytics.detect._reasons import MAX_P, MIN_PART, is_rare, order_equals
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

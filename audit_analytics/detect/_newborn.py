@@ -30,7 +30,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from audit_analytics.detect._beside import LEAST_APPS, is_parted, judge_beside
-from audit_analytics.detect._calibrate import Calibrator, rate_groups, rate_weeks
+from audit_analytics.detect._calibrate import (
+    MIN_REFERENCE,
+    Calibrator,
+    rate_groups,
+    rate_weeks,
+)
 from audit_analytics.detect._first_days import METRICS, describe_days
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS
 from audit_analytics.detect._panel import by_day
@@ -43,9 +48,6 @@ if TYPE_CHECKING:
 
     from audit_analytics.detect._panel import Panel
     from audit_analytics.detect._rows import Rows
-
-MIN_REFERENCE: Final = 60
-"""Days to be calibrated on: fewer cannot tell one day in fifty from the largest of a few."""
 
 STAND_INS: Final = 30.0
 """What the stand-ins count for beside real births."""
@@ -156,7 +158,7 @@ def judge_newborns(panel: Panel, by_ip: pd.DataFrame, judged: NDArray[np.bool_])
     """
     grid, found = panel.grid, describe_days(panel, by_ip)
     first_day = np.array(grid.days(0))[0]
-    first_hour = np.clip(panel.first_hour, 0, len(grid.day) - 1)
+    first_hour = panel.first_inside
     born = grid.day[first_hour]
     # the rest of a day is no example of what the next one, a whole one, will be
     begin = born + (first_hour - grid.first_hour[born] > MOST_HOURS)

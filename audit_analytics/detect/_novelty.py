@@ -23,6 +23,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.detect._grid import MIN_HISTORY_DAYS
+from audit_analytics.detect._panel import by_day
 from audit_analytics.detect._rhythm import add_rhythm
 from audit_analytics.detect._tables import find_places, sort_words
 
@@ -162,12 +163,11 @@ def _build(panel: Panel, pairs: pd.DataFrame, *, days: int, known_days: int) -> 
     inside = (hour >= 0) & (hour < len(grid.hours))
     pairs = pairs[inside].assign(first_at=first_at[inside], day=grid.day[hour[inside]])
     day = np.arange(grid.day[-1] + 1)
-    first_hour = np.clip(panel.first_hour, 0, len(grid.day) - 1)
     # the log may begin before the grid; then its first days are old enough
-    born = np.where(panel.first_hour < 0, panel.first_hour // 24, grid.day[first_hour])
+    born = np.where(panel.first_hour < 0, panel.first_hour // 24, grid.day[panel.first_inside])
     young = day[None, :] - born[:, None] < days
     young |= day[None, :] - grid.began_day < known_days
-    active = np.add.reduceat(panel.counts["calls"], grid.first_hour, axis=1) > 0
+    active = by_day(panel.counts["calls"], grid.day) > 0
     pairs = pairs[~young[pairs["app"], pairs["day"]]]
     return Novelty(pairs.reset_index(drop=True), young, active & ~young, day - grid.began_day)
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.dates.buckets import HOURS_PER_DAY
-from audit_analytics.detect._grid import MIN_HISTORY_DAYS
+from audit_analytics.detect._grid import MIN_HISTORY_DAYS, find_starts
 from audit_analytics.detect._presence import choose_apps
 from audit_analytics.detect._tables import find_places, sort_words
 from audit_analytics.features.tables import TOKEN_CATEGORY
@@ -98,6 +98,11 @@ class Panel:
         return replace(self, counts={"calls": calls})
 
     @property
+    def first_inside(self) -> NDArray[np.intp]:
+        """Return the first hour of each app, or of the grid if the app called before it."""
+        return np.clip(self.first_hour, 0, len(self.grid.hours) - 1)
+
+    @property
     def settled(self) -> NDArray[np.bool_]:
         """Return in which hours the word of an app counts in what happens to everybody.
 
@@ -137,8 +142,7 @@ class Panel:
         0 before the day the app was first seen, and in hours left out.
         """
         day = self.grid.day
-        first_day = np.where(self.first_hour < 0, 0, day[np.clip(self.first_hour, 0, len(day) - 1)])
-        alive = day[None, :] >= first_day[:, None]
+        alive = day[None, :] >= day[self.first_inside][:, None]
         if self.untaught is not None:
             alive &= ~self.untaught
         return np.asarray(self.grid.weights(scored)[None, :] * alive)
@@ -164,8 +168,7 @@ def by_day(values: NDArray[np.generic], day: NDArray[np.intp]) -> NDArray[np.flo
     >>> by_day(np.array([[1, 2, 3]]), np.array([0, 0, 1]))
     array([[3., 3.]])
     """
-    starts = np.flatnonzero(np.r_[True, np.diff(day) > 0])
-    return np.asarray(np.add.reduceat(np.asarray(values, dtype=float), starts, axis=1))
+    return np.asarray(np.add.reduceat(np.asarray(values, dtype=float), find_starts(day), axis=1))
 
 
 def build_panel(by_api: pd.DataFrame, grid: Grid) -> Panel:

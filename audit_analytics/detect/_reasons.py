@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from audit_analytics.cases import Case, Hit, name_entity
+from audit_analytics.detect._calibrate import CLEAR_P
 from audit_analytics.detect._detectors import find_detector
 from audit_analytics.detect._group import AppGroup
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
 T = TypeVar("T")
-
-CLEAR_P: Final = 0.005
-"""A group this improbable is worth a reason of its own."""
 
 MAX_P: Final = 0.05
 """A day less rare than this tells nothing."""

@@ -21,7 +21,7 @@ from audit_analytics.detect._baseline import (
 from audit_analytics.detect._panel import by_day
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,10 +48,15 @@ class Surprise:
     def or_greater(self, other: Surprise) -> Surprise:
         """Return the more surprising of two, app by app and day by day; this one on ties."""
         pick = other.score > self.score
+        return Surprise.join([self, other], lambda own, others: np.where(pick, others, own))
+
+    @staticmethod
+    def join(surprises: Sequence[Surprise], how: Callable[..., NDArray[Any]]) -> Surprise:
+        """Make one of several, array by array: ``how`` takes those of one field."""
         return Surprise(
             **{
-                name: np.where(pick, getattr(other, name), getattr(self, name))
-                for name in self.__dataclass_fields__
+                name: how(*(getattr(one, name) for one in surprises))
+                for name in Surprise.__dataclass_fields__
             }
         )
 

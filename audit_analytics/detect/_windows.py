@@ -168,12 +168,8 @@ def choose_windows(
 
     def choose(seen: Sequence[Surprise], rare: NDArray[np.float64]) -> Surprise:
         pick = np.nan_to_num(rare, nan=-np.inf).argmax(axis=2)[None]
-        fields = {
-            name: np.stack([getattr(surprise, name) for surprise in seen])
-            for name in Surprise.__dataclass_fields__
-        }
-        return Surprise(
-            **{name: np.take_along_axis(a, pick, axis=0)[0] for name, a in fields.items()}
+        return Surprise.join(
+            seen, lambda *arrays: np.take_along_axis(np.stack(arrays), pick, axis=0)[0]
         )
 
     return {name: choose(seen, z[name]) for name, seen in windows.items()}

@@ -169,7 +169,7 @@ def show_event(row: Mapping[Any, Any], zone: str) -> dict[str, Any]:
 def name_of_row(row: Mapping[Any, Any]) -> str:
     """Return the object a row of the log names."""
     # where the catalogue does not know an API, its placeholders are guesses: any word, any secret
-    if pd.isna(row["path"]) or row["severity"] == "unknown":
+    if pd.isna(row["path"]) or row["category"] == "unknown":
         return ""
     return name_object(str(row["path"]), str(row["api"]))
 

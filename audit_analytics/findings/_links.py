@@ -199,7 +199,7 @@ def _find_objects(
         rows_max=MAX_ROWS,
     )
     # where the catalogue does not know an API, its placeholders are guesses
-    calls = rows[rows["severity"] != "unknown"].astype({"app_id": "str"})
+    calls = rows[rows["category"] != "unknown"].astype({"app_id": "str"})
     calls = calls.assign(calls_count=1, first_at=calls["at"], last_at=calls["at"])
     covered = {f.finding_id: find_covered(read_hits(vars(f)), calls) for f in about}
     calls = calls[_list_rare(calls, np.logical_or.reduce([*covered.values()]))]

@@ -154,7 +154,8 @@ def _outcome(*names: str) -> Callable[[pd.DataFrame], bool]:
 
 def _read(calls: pd.DataFrame) -> bool:
     got = calls[calls["outcome"] == "ok"]
-    return bool(got["severity"].isin(("medium", "unknown", *schema.SENSITIVE)).any())
+    read = got["severity"].isin(("medium", *schema.SENSITIVE)) | (got["category"] == "unknown")
+    return bool(read.any())
 
 
 _SEEN: Final[dict[str, Callable[[pd.DataFrame], bool]]] = {

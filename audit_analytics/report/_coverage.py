@@ -93,7 +93,7 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
     list of Usage
         The most called first. A route nobody ever got anything else than "not found" from is none.
     """
-    rows = by_api[by_api["severity"] == "unknown"]
+    rows = by_api[by_api["category"] == "unknown"]
     found = rows.groupby(rows["api"].astype("str")).agg(
         calls=("calls_count", "sum"), apps=("app_id", "nunique"), missing=("not_found_count", "sum")
     )

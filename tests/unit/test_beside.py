@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from tenant import DAY, HOUR, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
+from audit_analytics.catalogue import Catalogue
 from audit_analytics.detect._beside import LEAST_APPS, LEFT_OUT, _part_days, rate_beside
 from audit_analytics.detect._grid import Grid
 from audit_analytics.intake import count_log
@@ -65,6 +66,18 @@ def test_apps_of_which_none_does_anything_much_were_compared_all_the_same():
     detection = judge(*few).detection
     assert detection.judged.sum() == LEAST_APPS
     assert not judge(*few[1:]).detection.judged.any()
+
+
+@pytest.mark.parametrize(("name", "told"), [("GetSecretValue", True), ("GetWeather", False)])
+def test_what_the_catalogue_does_not_know_is_sensitive_by_its_name(name, told):
+    found = Catalogue.default().match(f"POST/vault.example/{name}")
+    of_it = {"api": found.api, "category": found.category, "severity": found.severity}
+    data = judge(quiet_tenant(), calls("cli_03", spread(NOON, 12), **of_it))
+    about = [finding for finding in data.findings if finding.entity == "cli_03"]
+    assert bool(about) == told
+    for finding in about:
+        assert "called sensitive APIs 12 times" in finding.sentence
+        assert [row["api"] for row in finding.evidence["rows"]] == [found.api] * 12
 
 
 HABITS = {

@@ -166,12 +166,12 @@ def test_method_and_path_are_the_fallback():
     assert disagreeing.api == "GET/open-apis/im/v1/chats"
 
 
-def test_an_unknown_api_is_kept_and_not_guessed():
+def test_an_unknown_api_is_kept():
     found = CATALOGUE.match(
         "DELETE/open-apis/brand_new/v1/users/ou_abc/x/:y/{z}/7391/doxcn1a2b3c4d5e6f7g8"
     )
     assert found.api == "DELETE/open-apis/brand_new/v1/users/:id/x/:id/:id/:id/:id"
-    assert (found.known, found.category, found.severity) == (False, "unknown", "unknown")
+    assert (found.known, found.category, found.severity) == (False, "unknown", "high")
     uuid = CATALOGUE.match("GET/x/9cb3d23e-47f8-4d1e-9f4a-1c1d2c8b1f60/batch_get_tmp_download_url")
     assert uuid.api == "GET/x/:id/batch_get_tmp_download_url"
     assert CATALOGUE.match("").api == ""
@@ -186,6 +186,31 @@ def test_an_unknown_api_is_kept_and_not_guessed():
 )
 def test_a_service_of_another_log_stays_as_it_is(api):
     assert CATALOGUE.match(api).api == api
+
+
+@pytest.mark.parametrize(
+    ("api", "severity"),
+    [
+        ("POST/iam.example/CreateAccessKey", "high"),  # critical is only what was looked at
+        ("POST/vault/v2/items/:id/credentials/rotate", "high"),
+        ("GET/api/v1/namespaces/:id/secrets/:id", "high"),
+        ("POST/ec2.example/DescribeSecurityGroups", "low"),
+        ("POST/user.session.start", "medium"),
+        ("POST/crew/v1/shifts/search", "none"),
+        ("PUT/crew/v1/shifts/:id", "low"),
+        ("DELETE/crew/v1/shifts/:id", "medium"),
+        ("POST/s3.example/DeleteObjects", "medium"),
+        ("", "unknown"),
+    ],
+)
+def test_what_the_catalogue_does_not_know_is_rated_by_its_name(api, severity):
+    found = CATALOGUE.match(api)
+    assert (found.known, found.category, found.severity) == (False, "unknown", severity)
+
+
+def test_who_rates_an_api_by_severity_alone_knows_it():
+    found = Catalogue(severities={"GET/crew/v1/payslips": "none"}).match("GET/crew/v1/payslips")
+    assert (found.category, found.severity) == ("other", "none")
 
 
 @given(st.text(max_size=2000), st.text(max_size=20), st.text(max_size=200))

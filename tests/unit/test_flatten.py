@@ -486,7 +486,7 @@ def test_millions_of_strange_apis_stay_cheap_and_apart():
     rows = [item(n, api_key=f"GET/open-apis/odd/v1/{n:x}q{n}", path="") for n in range(20_000)]
     log = read_log(rows)
     assert log.events["api"].nunique() == 20_000
-    assert (log.events["severity"] == "unknown").all()
+    assert (log.events["category"] == "unknown").all()
 
 
 def test_batches_join_to_one_table():

@@ -91,7 +91,7 @@ def test_probing():
 def test_routes_that_do_not_exist_are_probed():
     def seek(app, routes, at=NOON, **columns):
         tried = [f"GET/open-apis/x/v1/route{i}" for i in range(routes)]
-        given = {"outcome": "not_found", "severity": "unknown"} | columns
+        given = {"outcome": "not_found", "category": "unknown"} | columns
         return calls(app, spread(at, routes), api=tried, **given)
 
     hits = run(
@@ -100,7 +100,7 @@ def test_routes_that_do_not_exist_are_probed():
         seek("cli_near", 9),
         seek("cli_always", 40),
         seek("cli_always", 40, at=PAST),  # an old client that never stopped asking
-        seek("cli_known", 9, severity="none"),
+        seek("cli_known", 9, category="other"),
     )
     assert about(hits) == [("cli_a", 40, True)]
     sentence = find_probing.sentence(hits[0], "cli_a", "Asia/Shanghai")
@@ -111,8 +111,8 @@ def test_a_route_that_answers_somebody_exists():
     tried = [f"GET/open-apis/x/v1/route{i}" for i in range(40)]
     hits = run(
         find_probing,
-        calls("cli_a", spread(NOON, 40), api=tried, outcome="not_found", severity="unknown"),
-        calls("cli_b", spread(PAST, 40), api=tried, severity="unknown"),
+        calls("cli_a", spread(NOON, 40), api=tried, outcome="not_found", category="unknown"),
+        calls("cli_b", spread(PAST, 40), api=tried, category="unknown"),
     )
     assert hits == []
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Hit
+from audit_analytics.detect._calibrate import CLEAR_P
 from audit_analytics.detect._first_days import METRICS
 from audit_analytics.detect._group import BirthGroup
 from audit_analytics.detect._guidance import ASK_OWNER
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from audit_analytics.detect._detector import Kind
     from audit_analytics.detect._engine import Detection
     from audit_analytics.detect._newborn import Newborns
-
-CLEAR_P: Final = 0.005
-"""A number this improbable says what went on."""
 
 ERRORS: Final = ("errors_hour", "errors_day")
 DISTINCT: Final = ("failed_apis", "own_apis", "apis")

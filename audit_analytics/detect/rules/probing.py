@@ -121,7 +121,7 @@ def _list_tries(data: RuleInput) -> pd.DataFrame:
     table = data.by_api
     denied = table["permission_count"] > 0
     answered = table["calls_count"] > table["not_found_count"]
-    unknown = (table["severity"] == "unknown") & (table["not_found_count"] > 0)
+    unknown = (table["category"] == "unknown") & (table["not_found_count"] > 0)
     missing = unknown & ~table["api"].isin(table.loc[answered, "api"].unique())
     return table.assign(denied=denied)[denied | missing]
 
