@@ -51,10 +51,7 @@ class SplitHits:
 
 
 def split_hits(hits: Sequence[Hit], suppressions: Sequence[Suppression], *, zone: str) -> SplitHits:
-    """Part the hits that suppressions cover from those to report, in their order.
-
-    The first entry that covers a hit takes it; one that begins after an entry's last day is kept.
-    """
+    """Part the hits that suppressions cover, the first that does, from those to report."""
     ends = [(entry, entry.ends_at(zone), entry.suppression_id) for entry in suppressions]
     kept, suppressed = [], []
     for hit in hits:
@@ -80,20 +77,18 @@ def list_suppressions(
     suppressions : sequence of Suppression
         The file.
     split : SplitHits
-        From :func:`split_hits`.
+        Which of the hits they cover.
     week : Week
         The report week.
     before : sequence of dict, optional
-        The same list of last week's report, which knows the last hit before this week; None
-        without a report.
+        The same list of last week's report; None without a report.
 
     Returns
     -------
     list of dict
-        The entry, with ``suppression_id``, ``status`` (``active`` or ``expired`` by the end of
-        the week), ``is_new`` (last week's report did not have it, or without one it was written
-        in the week or later), ``hits_count`` of this week and ``last_hit_at`` (ISO 8601 UTC, or
-        None).
+        The entry, with ``suppression_id``, ``status`` (``active`` or ``expired`` by the end of the
+        week), ``is_new`` (last week's report did not have it, or without one it was written in the
+        week or later), ``hits_count`` of this week and ``last_hit_at`` (ISO 8601 UTC, or None).
     """
     earlier = {row["suppression_id"]: row["last_hit_at"] for row in before or ()}
     monday = week.start_at.tz_convert(week.zone).date()
@@ -131,10 +126,8 @@ def replay_suppression(suppression: Suppression, finding: Mapping[str, Any]) -> 
 
     Returns
     -------
-    reasons_count : int
-        How many of its reasons are covered.
-    hidden : bool
-        Whether none is left that would make a finding by itself.
+    reasons_count, hidden : int, bool
+        How many of its reasons are covered, and whether none is left that would make a finding.
     """
     hits = read_hits(finding)
     covered = [suppression.covers(hit) for hit in hits]
@@ -167,10 +160,8 @@ def part_hits(
 
     Parameters
     ----------
-    hits : sequence of Hit
+    hits, cases : sequence of Hit and of Case
         From the engine and the rules.
-    cases : sequence of Case
-        From the engine.
     suppressions : sequence of Suppression
         The file.
     zone : str
@@ -209,23 +200,8 @@ def part_hits(
 def fold_neighbours(hits: Sequence[Hit]) -> list[Hit]:
     """Tell what several addresses of a network did of one of them, and count the others.
 
-    Of the addresses of a network with a hit that stands alone, the worst one (by severity, then how
-    rare it is, then how much was observed) keeps its hits. Those of the same detectors of the
-    others are left out; one that does not stand alone follows, with ``neighbours`` in its facts:
-    how many addresses they were, all named in `where`.
-
-    >>> from audit_analytics.cases import Hit
-    >>> import pandas as pd
-    >>> at = pd.Timestamp("2026-11-09", tz="UTC")
-    >>> common = {"entity_type": "ip", "start_at": at, "end_at": at, "unit": "apps"}
-    >>> hits = [
-    ...     Hit(entity=ip, observed=n, detector="NEWAPPS", **common)
-    ...     for n, ip in enumerate(["203.0.113.7", "203.0.113.9", "198.51.100.1"])
-    ... ]
-    >>> [(hit.entity, hit.alone, hit.where) for hit in fold_neighbours(hits)]
-    ... # doctest: +NORMALIZE_WHITESPACE
-    [('203.0.113.9', True, {}), ('198.51.100.1', True, {}),
-     ('203.0.113.9', False, {'ip': ('203.0.113.7',)})]
+    The worst address keeps its hits (by severity, rarity, amount); one that does not stand alone
+    follows for the others' of the same detectors, ``neighbours`` in its facts, all named in `where`.
     """
     speaking: dict[str, dict[str, list[Hit]]] = {}
     for hit in hits:
@@ -339,7 +315,7 @@ def read_hits(finding: Mapping[str, Any]) -> list[Hit]:
 
 
 def read_through(finding: Mapping[str, Any]) -> list[Hit]:
-    """Read back what got through beside the failures a finding is about.
+    """Read back what got through beside the failures a finding is about; it is no reason.
 
     Parameters
     ----------
@@ -349,7 +325,7 @@ def read_through(finding: Mapping[str, Any]) -> list[Hit]:
     Returns
     -------
     list of Hit
-        Its calls; they are no reason.
+        Its calls.
     """
     first = finding["reasons"][0]
     return [_read_hit(finding, first | {"alone": False} | scope) for scope in finding["through"]]

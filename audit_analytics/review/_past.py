@@ -32,14 +32,11 @@ class PastReports:
         Calls of earlier findings that were suppressed.
     places : list of tuple of str, str and Scope
         Entity type and entity of every earlier finding in which a rule names a network or an
-        address, and its calls, one place each. A network that the tenant knows has no rule, and
-        apps often move there.
+        address, and its calls, one place each. A known network has no rule, and apps often move there.
     watched : dict of str to list
         By ISO week, what was a little unusual and no finding.
-    told : list of str
-        Ids of all scored findings of the earlier weeks.
-    budgets : list of float
-        The alarm budget of each of these weeks.
+    told, budgets : list
+        Ids of all scored findings of the earlier weeks, and the alarm budget of each week.
     """
 
     last: dict[str, Any] | None
@@ -90,10 +87,9 @@ class PastReports:
         Returns
         -------
         dict of str to Any
-            How many ``weeks`` there are reports of, how many scored findings they told
-            (``told_count``), how many of these ordinary weeks would have brought at most
-            (``promised``), and how many were ``confirmed_count``, ``harmless_count`` and
-            ``undecided_count``.
+            How many ``weeks`` have reports, how many scored findings they told (``told_count``) and
+            ordinary weeks would have brought at most (``promised``), and how many of them were
+            ``confirmed_count``, ``harmless_count`` and ``undecided_count``.
         """
         decided = [verdicts[name].verdict if name in verdicts else "" for name in self.told]
         harmless, undecided = decided.count("benign"), decided.count("")
@@ -108,10 +104,7 @@ class PastReports:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """Return last week's findings as they stand in the report, suppressed ones included.
-
-        One that was partly suppressed comes last as it was shown.
-        """
+        """Last week's findings as its report has them; one suppressed in part comes last as it was shown."""
         return [*self.last["suppressed"], *self.last["findings"]] if self.last else []
 
     def to_dict(self) -> dict[str, Any]:
@@ -138,10 +131,7 @@ class PastReports:
 
 
 def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: int) -> PastReports:
-    """Read the reports of the weeks before out of a folder, one findings.json, or a report dict.
-
-    Reports of other weeks, later ones or another zone's are not looked at.
-    """
+    """Read the reports of the weeks before out of a folder, one findings.json, or a report dict."""
     names = [week.shifted(-back).iso for back in range(1, weeks + 1)]
     if previous is None:
         reports = []
@@ -234,8 +224,7 @@ class Review:
         Returns
         -------
         list of Scope
-            Calls of confirmed findings, of those that were suppressed when they were found, and
-            of those about a foreign network or an address on which nobody has decided.
+            What was confirmed, what was suppressed, and what came from new places and is undecided.
         """
         confirmed = list_confirmed(list(self.verdicts.values()), week)
         return [*confirmed, *self.past.suppressed, *self.past.list_undecided(self.verdicts)]
@@ -244,7 +233,7 @@ class Review:
 def read_review(
     settings: Settings, previous: Path | Mapping[str, Any] | None, week: Week
 ) -> Review:
-    """Read suppressions, verdicts and earlier reports.
+    """Read suppressions, verdicts and earlier reports; what is not there is empty.
 
     Parameters
     ----------
@@ -258,14 +247,12 @@ def read_review(
     Returns
     -------
     Review
-        What is not there is empty.
+        All of it.
 
     Raises
     ------
-    ConfigError
-        A file cannot be read or understood.
-    InputError
-        An earlier report cannot be read.
+    ConfigError, InputError
+        A file or an earlier report cannot be read or understood.
     """
     return Review(
         past=read_past(previous, week, weeks=settings.history_weeks),

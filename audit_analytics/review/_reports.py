@@ -100,13 +100,7 @@ class _Report(msgspec.Struct):
 
 
 def decode_report(content: bytes) -> dict[str, Any]:
-    """Decode a findings.json with all that stands there; ValueError if it is none of this version.
-
-    >>> decode_report(b"{}")
-    Traceback (most recent call last):
-        ...
-    msgspec.ValidationError: Object missing required field `schema_version`
-    """
+    """Decode a findings.json with all that stands there; ValueError if it is none of this version."""
     report = json.loads(content)
     msgspec.convert(report, _Report)
     return dict(report)
@@ -267,13 +261,6 @@ def name_stories(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     -------
     list of dict
         As they stand in findings.json, with a ``story_id``, empty where there is no story.
-
-    Examples
-    --------
-    >>> story = {"story_id": "s-1", "finding_ids": ["f-2"]}
-    >>> rows = [{"finding_id": "f-1"}, {"finding_id": "f-2"}]
-    >>> [row["story_id"] for row in name_stories({"findings": rows, "stories": [story]})]
-    ['', 's-1']
     """
     known = {
         name: story["story_id"]
@@ -300,8 +287,7 @@ def list_open(
     Returns
     -------
     list of dict
-        As they stand in findings.json, with the last verdict, the ``week`` of their report and the
-        ``story_id`` they have in it.
+        As in findings.json, with the last verdict, the ``week`` of their report and the ``story_id``.
 
     Raises
     ------
@@ -356,8 +342,8 @@ def is_open(verdict: Mapping[str, Any] | None, *, is_newest: bool) -> bool:
     Returns
     -------
     bool
-        A confirmed one is open until it is closed, another one while the newest report tells it
-        and nobody found it harmless.
+        True of a confirmed one until it is closed, and of what the newest report tells until it is
+        found harmless.
     """
     decided = verdict["verdict"] if verdict else ""
     return decided == "true" or (is_newest and decided != "benign")

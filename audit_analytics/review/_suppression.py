@@ -55,11 +55,7 @@ SUPPRESSION_DAYS: Final = 90
 
 
 class Suppression(BaseModel):
-    """One entry of the suppression file; an entry covers what lies within all it names.
-
-    >>> Suppression(entity="cli_a", owner="me", reason="test", expires=date(2026, 12, 31)).entity
-    'cli_a'
-    """
+    """One entry of the suppression file; an entry covers what lies within all it names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -126,8 +122,7 @@ class Suppression(BaseModel):
         Returns
         -------
         bool
-            False also where the hit does not say which APIs or networks it is about, and the
-            suppression is for some of them only.
+            False also if it is for some APIs or networks, and the hit does not say which it is about.
         """
         apis, networks = hit.where.get("api", ()), _networks_of(hit)
         return (
@@ -195,7 +190,7 @@ def read_suppressions(path: Path) -> list[Suppression]:
     Raises
     ------
     ConfigError
-        The file cannot be read, a name in it is unknown, or a value cannot be understood.
+        The file cannot be understood.
     """
     entries = read_entries(path, TABLE, Suppression)
     counts = Counter(entry.suppression_id for entry in entries)
@@ -217,10 +212,8 @@ def append_suppression(path: Path, entry: Suppression) -> None:
 
     Raises
     ------
-    ConfigError
-        The file cannot be understood, or holds the entry already; it stays as it is.
-    OSError
-        The file cannot be written.
+    ConfigError, OSError
+        The file cannot be understood, or holds the entry already; or it cannot be written.
     """
     known = read_suppressions(path) if path.exists() else []
     if entry.suppression_id in {other.suppression_id for other in known}:

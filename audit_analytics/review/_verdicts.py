@@ -1,14 +1,10 @@
 """Verdicts: what a person found out about a finding, kept in a TOML file.
 
-A benign verdict teaches: see :mod:`audit_analytics.review._parting`. A confirmed finding is open
-until a later verdict says that it is ``closed``.
-
-A finding that was confirmed (``true``) leaves the history: its calls must not become what is
-usual, or the second week of an attack would pass for normal. The calls of a harmless one
-(``benign``) stay and teach, as those of a finding nobody judged do unless they came from a new
-place. The verdict carries all it
-needs to know about the calls, so that old reports may be thrown away. Of several verdicts on one
-finding the last one counts.
+A confirmed finding (``true``) leaves the history: its calls must not become what is usual, or the
+second week of an attack would pass for normal; it is open until a later verdict says ``closed``.
+The calls of a harmless one (``benign``) stay and teach (see :mod:`audit_analytics.review._parting`).
+A verdict carries all it needs to know about the calls, so that old reports may be thrown away. Of
+several on one finding the last one counts.
 """
 
 from __future__ import annotations
@@ -122,7 +118,7 @@ def judge_finding(
     owner: str,
     created: date,
 ) -> Verdict:
-    """Make a verdict on a finding.
+    """Make a verdict on a finding, with the calls that belong to its reasons.
 
     Parameters
     ----------
@@ -140,7 +136,7 @@ def judge_finding(
     Returns
     -------
     Verdict
-        With the calls that belong to the finding's reasons.
+        The entry.
     """
     covered = [(cover_reason(reason, until=week.end_at), reason) for reason in finding["reasons"]]
     calls = [
@@ -172,7 +168,7 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
     Raises
     ------
     ConfigError
-        The file cannot be read, a name in it is unknown, or a value cannot be understood.
+        The file cannot be understood.
     """
     return {entry.finding: entry for entry in read_entries(path, TABLE, Verdict)}
 
@@ -189,19 +185,14 @@ def append_verdict(path: Path, verdict: Verdict) -> None:
 
     Raises
     ------
-    ConfigError
-        The file cannot be understood; it stays as it is.
-    OSError
-        The file cannot be written.
+    ConfigError, OSError
+        The file cannot be understood, and stays as it is, or not be written.
     """
     append_entry(path, verdict.to_toml(), TABLE, Verdict)
 
 
 def list_confirmed(verdicts: Sequence[Verdict], week: Week) -> list[Scope]:
-    """List the calls before the report week that confirmed findings of earlier weeks are about.
-
-    `verdicts` are the last ones on each finding; a week in them that is none is a ConfigError.
-    """
+    """List the calls before the report week that confirmed findings are about, of the last `verdicts`."""
     found = [
         read_scope(calls.model_dump())
         for entry in verdicts
