@@ -139,11 +139,7 @@ def _place_findings(
     week: Week,
     verdicts: Mapping[str, Verdict],
 ) -> list[Finding]:
-    """Say of each finding whether it is new, since when it goes on, and what was decided.
-
-    Its ``status`` is ``new``, ``continuing``, or ``unknown`` without a report of the week before;
-    one that goes on keeps its ``key``.
-    """
+    """Say of each finding whether it is new, since when it goes on, and what was decided."""
     by_entity: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in past.findings:
         by_entity.setdefault((row["entity_type"], row["entity"]), []).insert(0, row)
@@ -176,12 +172,7 @@ def _list_resolved(
     suppressed: Sequence[Finding],
     verdicts: Mapping[str, Verdict],
 ) -> list[dict[str, Any]]:
-    """List last week's findings that are no longer there, and that nobody confirmed.
-
-    They come by their rank of last week. What was suppressed then is not listed, nor is an entity
-    about which there is a finding now, reported or suppressed, and be it another one: that one says
-    what was before.
-    """
+    """List last week's findings, by rank, that nobody confirmed and whose entity has none now."""
     still = {(finding.entity_type, finding.entity) for finding in (*findings, *suppressed)}
     gone = [
         row
@@ -208,10 +199,7 @@ def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) 
 def _count_past_weeks(
     finding: Finding, by_api: IndexedCalls, by_ip: IndexedCalls, *, week: Week, weeks: int
 ) -> list[dict[str, Any]]:
-    """Count the calls a finding's first reason is about, and the same ones in the weeks before.
-
-    The oldest week comes first and the report week last; weeks before the log begins have None.
-    """
+    """Count the calls of a finding's first reason week by week; None before the log begins."""
     now = read_scope(finding.reasons[0])
     table = by_ip if {"ip", "network"} & now.where.keys() else by_api
     begin = pd.Timestamp(table.hours[0], unit="us", tz="UTC")
@@ -227,10 +215,7 @@ def _count_past_weeks(
 def tell_status(
     before: Mapping[str, Any] | None, past: PastReports, week: Week
 ) -> tuple[str, str | None]:
-    """Tell whether something goes on, and since which week.
-
-    ``new``, ``continuing``, or ``unknown`` without a report of the week before to compare with.
-    """
+    """Tell whether something goes on, and since which week: new, continuing, or unknown."""
     if past.status != "compared":
         return "unknown", None
     if before is None:

@@ -76,10 +76,7 @@ class Links:
     grants: dict[str, list[Touch]]  # by app
 
     def list_calls(self, touches: Sequence[Touch]) -> list[Hit]:
-        """Return which calls were made from the foreign places of a story: a hit an app and address.
-
-        Of any app from a network that is touched, and from any foreign network by an app that is.
-        """
+        """Return which calls were made from the foreign places of a story: a hit an app and address."""
         named = {touch[:2] for touch in touches}
         first = min((touch.first_at for touch in touches), default=None)
         last = max((touch.last_at for touch in touches), default=None)

@@ -126,10 +126,7 @@ def _take_parts(case: Case, parts: Mapping[str, Mapping[str, float]]) -> dict[st
 def _combine(
     weeks: Sequence[tuple[float, Mapping[str, float]]], *, weeks_count: int
 ) -> tuple[float, str, int]:
-    """Return how probable weeks are together, what says so, and how many of them are unusual.
-
-    What says so is a detector, or nothing if it is all of them.
-    """
+    """Return how probable weeks are together, which detector (or none) says so, and unusual weeks."""
     series = {"": [p for p, _parts in weeks]}
     for _p, parts in weeks:
         for name, p in parts.items():

@@ -50,10 +50,7 @@ class Origin:
 
     @property
     def place(self) -> str:
-        """Return what two addresses of one provider and region have in common.
-
-        It is empty where the provider is not told: a country alone makes nobody a neighbour.
-        """
+        """Return what two addresses of one provider and region have in common; empty without a provider."""
         return f"{self.provider}/{self.region or self.country}" if self.provider else ""
 
     def __str__(self) -> str:

@@ -189,11 +189,7 @@ class _Entry(BaseModel):
 
 
 def read_by_hand(path: Path) -> list[App]:
-    """Read what people wrote of the apps: ``.csv`` with a header row, or TOML with ``[[app]]`` tables.
-
-    Fields are app_id, name, owner, contact, purpose and networks (several by spaces, or a list);
-    all but app_id may be left out. What cannot be understood is a ConfigError.
-    """
+    """Read what people wrote of the apps: ``.csv`` with a header row, or TOML with ``[[app]]`` tables."""
     if path.suffix.lower() == ".csv":
         entries = _read_csv(path)
     else:

@@ -127,11 +127,7 @@ STYLE: Final[Any] = {
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """Draw with :data:`STYLE`, and put back what that changed and nothing else.
-
-    rc_context would put back all, also the switch to interactive drawing that a notebook's backend
-    makes with the first figure: later plots would not be shown.
-    """
+    """Draw with :data:`STYLE`, and put back what that changed alone: not a notebook's backend."""
     before = {name: rcParams[name] for name in STYLE}
     rcParams.update(STYLE)
     try:

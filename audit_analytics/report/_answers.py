@@ -38,11 +38,7 @@ def _rank_findings(data: ReportInput) -> dict[str | None, int]:
 
 
 def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
-    """List the addresses of the week that something unusual came from, by their finding's rank.
-
-    At most three of one app. Those of findings about something else are among them where nobody
-    called from there before.
-    """
+    """List the addresses of the week that something unusual came from, by their finding's rank."""
     week = data.in_asked(data.calls.by_ip)
     week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
     first_seen = data.calls.by_ip.groupby(data.calls.by_ip["ip"].astype("str"))["first_at"].min()
@@ -101,10 +97,7 @@ def _addresses(hit: Hit, week: pd.DataFrame) -> list[str]:
 
 
 def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
-    """List where errors piled up, of which class, and whether it is the app or the platform.
-
-    One row per entity and class, by the rank of its finding.
-    """
+    """List where errors piled up, of which class, and whether it is the app or the platform."""
     best: dict[tuple[str, str, str], dict[str, Any]] = {}
     for hit in data.hits:
         if hit.kind != "error_burst" or "more" in hit.facts:
@@ -163,10 +156,7 @@ def _count_calls(data: ReportInput, hit: Hit) -> int:
 
 
 def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
-    """List which sensitive APIs were used newly, more than usual or at odd hours, and by whom.
-
-    One row per app and API, by the rank of its finding; at most six APIs of one app.
-    """
+    """List which sensitive APIs were used newly, more than usual or at odd hours, and by whom."""
     hits = [hit for hit in data.hits if (hit.entity_type, hit.kind) == ("app", "sensitive_api")]
     week = data.in_asked(data.calls.by_api)
     week = week[week["severity"].isin(schema.SENSITIVE)]
@@ -230,10 +220,7 @@ def _odd_hours(data: ReportInput, week: pd.DataFrame) -> pd.Series:
 
 
 def _usual_calls(data: ReportInput, app_id: str, api: str) -> float | None:
-    """Return the mean calls of an app on an API in the same hours of each week of history.
-
-    None where the app has no history.
-    """
+    """Return the mean calls of an app on an API in the same hours of each past week; None without one."""
     panel = data.detection.panel
     if app_id not in panel.apps or not data.detection.assessed[panel.apps.get_loc(app_id)]:
         return None

@@ -56,9 +56,8 @@ def build_report(data: ReportInput) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
-        JSON values only, its sentences in the current language; described by
-        ``findings.schema.json``. The same input gives the same dict: it holds no time of the run
-        and no path.
+        JSON values only, described by ``findings.schema.json``, its sentences in the current language.
+        The same input gives the same dict: it holds no time of the run and no path.
     """
     coverage = build_coverage(data)
     labels = Labels(data.inventory, data.settings.networks, data.origins)
@@ -154,10 +153,7 @@ LIMITS: Final = (
 
 
 def list_methods() -> list[tuple[str, str]]:
-    """List how the detectors in use work: the names of those that work alike, and their method.
-
-    The method is English, translated where it is shown.
-    """
+    """List how the detectors in use work: names of those that work alike, and their English method."""
     names: dict[str, dict[str, None]] = {}
     for found in list_detectors(Detector):
         name = "rule:*" if isinstance(found, Rule) else found.name

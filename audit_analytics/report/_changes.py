@@ -26,9 +26,7 @@ _KINDS: Final = {"apps": "app_id", "networks": "network", "ips": "ip", "apis": "
 def build_changes(data: ReportInput) -> dict[str, Any]:
     """Compare the week with the one before, and name who is new or gone.
 
-    ``totals``, ``movers``, and ``new`` and ``vanished`` by kind (``apps``, ``networks``, ``ips``,
-    ``apis``). New is what the log never had before the week; vanished what the week before had and
-    this one has not.
+    New is what the log never had before the week; vanished what only the week before had.
     """
     new, vanished = {}, {}
     for kind, column in _KINDS.items():

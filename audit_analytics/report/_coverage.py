@@ -81,7 +81,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
 
 
 def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
-    """List the APIs outside the catalogue that answered at all.
+    """List the APIs outside the catalogue that answered at all, the most called first.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
     Returns
     -------
     list of Usage
-        The most called first. A route nobody ever got anything else than "not found" from is none.
+        A route nobody ever got anything else than "not found" from is none.
     """
     rows = by_api[by_api["severity"] == "unknown"]
     found = rows.groupby(rows["api"].astype("str")).agg(
@@ -103,11 +103,7 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
 
 
 def build_calendar(data: ReportInput) -> dict[str, Any]:
-    """Say which days of history and week were exceptions from the working week.
-
-    ``days_off``, ``working_days`` (ISO dates), ``inferred`` (those of them that no calendar knows)
-    and ``text``, empty if there was none.
-    """
+    """Say which days of history and week were exceptions from the working week."""
     hours = data.detection.panel.grid.hours.tz_convert(data.week.zone)
     first, last = hours[0].date(), hours[-1].date()
     off, worked = (
@@ -146,16 +142,7 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
 
 
 def _is_unread(ingest: dict[str, int]) -> bool:
-    """Tell whether so much of a log could not be read that it is not complete.
-
-    That is a part of unknown content, or more than 1 % of the rows. In which week they were nobody
-    can tell, so no week is complete then.
-
-    >>> _is_unread({"rows_read": 1000, "rejects": 10}), _is_unread({"rows_read": 9, "rejects": 1})
-    (False, True)
-    >>> _is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
-    True
-    """
+    """Tell whether too much of a log could not be read: in which week that was nobody can tell."""
     too_many = ingest["rejects"] > MAX_REJECTS_SHARE * ingest["rows_read"]
     return too_many or ingest.get("unread_parts", 0) > 0
 

@@ -51,10 +51,8 @@ class Decision:
         The file.
     entry : Suppression or Verdict
         What was added to it.
-    text : str
-        What was done, safe for a terminal.
-    warning : str, default=""
-        What it does not do.
+    text, warning : str
+        What was done, safe for a terminal, and what it does not do.
     """
 
     path: Path
@@ -93,8 +91,7 @@ def suppress_finding(
     owner : str, optional
         Who answers for it; the login name if not given.
     parts : sequence of str, default=()
-        What it is limited to: some of ``entity``, ``detector``, ``api`` and ``network``; the first
-        two if none is given.
+        What it is limited to, some of ``PARTS``; ``entity`` and ``detector`` if none is given.
 
     Returns
     -------
@@ -104,12 +101,9 @@ def suppress_finding(
     Raises
     ------
     ConfigError
-        The reason is empty, the day is over or none, a part is unknown, the account has no login
-        name, or the file cannot be understood or holds the entry already; it stays as it is.
-    InputError
-        The finding does not say which APIs or networks it is about.
-    OSError
-        The file cannot be written.
+        A value or the file cannot be understood, or the file holds the entry already.
+    InputError, OSError
+        The finding does not say which APIs or networks it is about; the file cannot be written.
     """
     today, last = today_in(zone), _read_day(until)
     if last < today:
@@ -169,12 +163,9 @@ def decide_finding(
     path : pathlib.Path
         The verdict file; made if it does not exist.
     verdict : {'true', 'benign', 'closed'}
-        ``true`` for an attack or a fault, whose calls must not become usual; ``benign`` for what is
-        harmless; ``closed`` for what was confirmed and is dealt with.
-    week : str
-        ISO week of its report.
-    zone : str
-        IANA name of the tenant's zone.
+        An attack or a fault, whose calls must not become usual; harmless; or confirmed and dealt with.
+    week, zone : str
+        ISO week of its report, and IANA name of the tenant's zone.
     note : str, default=""
         What was found out.
     owner : str, optional
@@ -187,10 +178,8 @@ def decide_finding(
 
     Raises
     ------
-    ConfigError
-        The account has no login name, or the file cannot be understood; it stays as it is.
-    OSError
-        The file cannot be written.
+    ConfigError, OSError
+        The account has no login name, or the file cannot be understood or written.
     """
     entry = judge_finding(
         finding,

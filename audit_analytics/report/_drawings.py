@@ -25,10 +25,7 @@ MAX_MARKS: Final = 30
 
 
 def draw_report(report: Mapping[str, Any]) -> dict[str, Markup]:
-    """Draw the week and the plots of the three answers: SVG by name.
-
-    A plot that would show nothing is left out, and all are of an empty week.
-    """
+    """Draw the week and the plots of the three answers: SVG by name, none that would show nothing."""
     if report["coverage"]["week_status"] == "empty":
         return {}
     drawn = _draw_week(report) | _draw_answers(report)

@@ -74,7 +74,7 @@ DETAILS: Final = (
 
 
 def render_html(report: dict[str, Any]) -> str:
-    """Render the report as one HTML page.
+    """Render the report as one HTML page, its style named by a hash in its content security policy.
 
     Parameters
     ----------
@@ -84,13 +84,8 @@ def render_html(report: dict[str, Any]) -> str:
     Returns
     -------
     str
-        The page, under :data:`LIMIT_BYTES`: with many findings, the lower ranks show less
-        evidence, and say so. Its own content security policy allows nothing but its one style
-        sheet, named by its hash.
-
-    Notes
-    -----
-    Needs matplotlib, imported here: a report without plots would hide what it knows.
+        The page, under :data:`LIMIT_BYTES`: with many findings, the lower ranks show less evidence,
+        and say so.
     """
     with speak_as(report):
         return _fit_page(report, _environment().get_template("report.html.j2"), _give_style())
@@ -120,19 +115,13 @@ def _fit_page(report: dict[str, Any], template: Template, shown: dict[str, Any])
 
 
 def render_notebook(report: dict[str, Any]) -> str:
-    """Render verdict, coverage and findings as a fragment for a light or a dark notebook.
-
-    One ``<div>`` whose styles touch nothing outside it.
-    """
+    """Render verdict, coverage and findings as one ``<div>`` for a light or a dark notebook."""
     with speak_as(report):
         return _environment().get_template("notebook.html.j2").render(r=report)
 
 
 def render_card(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Render one finding as a fragment for a notebook: its card of the page, with all it has.
-
-    One ``<div>`` whose styles touch nothing outside it.
-    """
+    """Render one finding as one ``<div>`` for a notebook: its card of the page, with all it has."""
     environment = _environment()
     rows = len(finding["evidence"]["rows"])
     shown = {
@@ -250,10 +239,8 @@ def write_overview(
     ----------
     folder : pathlib.Path
         Folder of the reports, one folder a week, or one folder a tenant with such folders.
-    lang : str
-        Language of the page.
-    zone : str
-        IANA name of the zone it speaks of.
+    lang, zone : str
+        Language of the page, and IANA name of the zone it speaks of.
     verdicts : mapping of str to Verdict, optional
         The last verdict on each finding, by its id.
     failed : mapping of str to str, optional

@@ -30,32 +30,24 @@ class ReportInput:
 
     Parameters
     ----------
-    week : Week
-        The report week.
-    settings : Settings
-        The settings of the run.
-    ingest : dict of str to int
-        ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
-    reject_reasons : dict of str to int
-        Rejected rows by reason.
+    week, settings : Week and Settings
+        The report week, and the settings of the run.
+    ingest, reject_reasons : dict of str to int
+        ``rows_read``, ``events``, ``duplicates`` and ``rejects``; rejected rows by reason.
     calls : Rollup
         The whole log as hourly counts.
     detection : Detection
         What the engine found.
     hits : list of Hit
         From engine and rules, but for those that are suppressed.
-    findings : list of Finding
-        Ranked.
+    findings, stories : list of Finding and of Story
+        Ranked, and which of them belong together.
     follow_up : FollowUp
         What became of them from week to week, and what was suppressed.
-    stories : list of Story
-        Findings that belong together.
     days_off : DaysOff, optional
         Exceptions from the working week.
-    inventory : Inventory, optional
-        Who the apps are.
-    origins : Origins, optional
-        Where addresses are from.
+    inventory, origins : Inventory and Origins, optional
+        Who the apps are, and where addresses are from.
     permissions_before : dict, optional
         What the report of the week before said of permissions.
     watch : dict of str to Any

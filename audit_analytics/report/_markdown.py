@@ -30,11 +30,9 @@ if TYPE_CHECKING:
 def make_environment(
     finalize: Callable[[object], object], escape: Callable[[object], object], *, autoescape: bool
 ) -> Environment:
-    """Make the environment of one format's templates.
+    """Make the environment of one format's templates, with the filters and the language of all.
 
-    It has the filters that all formats have, and ``{% trans %}``, ``_`` and ``ngettext`` in the
-    language of each rendering. `finalize` makes fit for the format what a template prints; `escape`
-    does so for a value within a sentence, and leaves Markup as it is.
+    `finalize` makes fit for the format what a template prints; `escape` a value within a sentence.
     """
 
     def fill(text: str, values: dict[str, Any]) -> Markup:
@@ -95,10 +93,7 @@ FULL: Final = (30, 15, 12, 10, 8, 6, 4)
 
 
 def render_markdown(report: dict[str, Any]) -> str:
-    """Render the report as GitHub-flavoured Markdown.
-
-    Where it would be more than :data:`LIMIT_BYTES`, lower ranks are named only, and it says so.
-    """
+    """Render the report as GitHub-flavoured Markdown, of :data:`LIMIT_BYTES` at most."""
     text, template = "", _environment().get_template("report.md.j2")
     with speak_as(report):
         for full in FULL:

@@ -97,13 +97,7 @@ def speak_as(report: Mapping[str, Any]) -> Iterator[None]:
 
 
 def name_code(code: str) -> str:
-    """Write a code of the report dict as people call it: severity, kind of entity, status or total.
-
-    Anything else comes back as it is.
-
-    >>> name_code("ips")
-    'IP addresses'
-    """
+    """Write a code of the report dict as people call it; anything else comes back as it is."""
     return _(NAMES[code]) if code in NAMES else code
 
 
@@ -119,21 +113,12 @@ def say_code(code: str) -> str:
     -------
     str
         Its name.
-
-    Examples
-    --------
-    >>> say_code("high")
-    'high'
     """
     return _(WORDS[code]) if code in WORDS else code
 
 
 def say_decision(verdict: Mapping[str, Any]) -> str:
-    """Write what a person decided about a finding, and the day, without the note.
-
-    >>> say_decision({"verdict": "benign", "created": "2026-11-09"})
-    'harmless on 2026-11-09'
-    """
+    """Write what a person decided about a finding, and the day, without the note."""
     decision = DECISIONS[verdict["verdict"]]
     return _("{verdict} on {day}", verdict=_(decision), day=verdict["created"])
 
@@ -150,11 +135,6 @@ def count_severities(severities: Sequence[str]) -> str:
     -------
     str
         A list.
-
-    Examples
-    --------
-    >>> count_severities(["low", "high", "low"])
-    '1 high, 2 low'
     """
     order = ("unknown", *reversed(schema.SEVERITIES))
     return _(", ").join(
@@ -165,20 +145,12 @@ def count_severities(severities: Sequence[str]) -> str:
 
 
 def name_outcome(outcome: str) -> str:
-    """Write the outcome of a call as people call it.
-
-    >>> name_outcome("not_found")
-    'not found'
-    """
+    """Write the outcome of a call as people call it."""
     return _(OUTCOMES[outcome]) if outcome in OUTCOMES else outcome
 
 
 def name_response(name: str) -> str:
-    """Write a code and outcome, as a finding's contributors have them, as people call them.
-
-    >>> name_response("99992351 (not_found)")
-    '99992351 (not found)'
-    """
+    """Write a code and outcome, as a finding's contributors have them, as people call them."""
     code, _space, outcome = name.partition(" ")
     return f"{code} ({name_outcome(outcome.strip('()'))})" if outcome else code
 
@@ -244,9 +216,5 @@ CATEGORIES: Final = {
 
 
 def name_category(category: str) -> str:
-    """Write a category of APIs as people call it; one of the user's own as it is spelt.
-
-    >>> name_category("hr_bulk_read"), name_category("our_own")
-    ('hr bulk read', 'our own')
-    """
+    """Write a category of APIs as people call it; one of the user's own as it is spelt."""
     return _(CATEGORIES[category]) if category in CATEGORIES else category.replace("_", " ")

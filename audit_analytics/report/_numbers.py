@@ -197,11 +197,7 @@ MAX_CELLS: Final = 400
 
 
 def build_charts(data: ReportInput) -> dict[str, Any]:
-    """Count what the plots beside the three answers show.
-
-    ``errors`` (calls an hour by error class), ``networks`` (new networks a day) and ``shared_ips``
-    (calls by address and app).
-    """
+    """Count what the plots beside the three answers show."""
     return {
         "errors": _count_error_classes(data),
         "networks": _count_networks(data),

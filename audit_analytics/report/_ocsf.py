@@ -58,11 +58,6 @@ def check_ocsf(*, required: bool | None) -> bool:
     ------
     ConfigError
         It is asked for, and the extra is not installed.
-
-    Examples
-    --------
-    >>> check_ocsf(required=False)
-    False
     """
     is_there = find_spec("py_ocsf_models") is not None
     if required and not is_there:
@@ -74,11 +69,7 @@ def check_ocsf(*, required: bool | None) -> bool:
 
 
 def render_ocsf(report: dict[str, Any]) -> str:
-    """Write the findings as OCSF Detection Findings, the suppressed ones marked as such.
-
-    One JSON object a line, keys sorted, ASCII where a character cannot be seen. Needs the extra;
-    see :func:`check_ocsf`.
-    """
+    """Write the findings as OCSF Detection Findings, one JSON object a line, the suppressed ones too."""
     findings = [*report["findings"], *report["suppressed"]]
     return "".join(_write_line(_build(finding, report)) for finding in findings)
 

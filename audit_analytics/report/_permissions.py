@@ -26,11 +26,7 @@ MAX_ROWS: Final = 200
 
 
 def build_inventory(data: ReportInput) -> dict[str, Any]:
-    """Say whether the apps are known.
-
-    ``as_of`` (UTC, or None), ``apps_count``, ``known_count`` of the apps of the week that have a
-    name, and ``text``.
-    """
+    """Say whether the apps are known: how many of those of the week have a name."""
     known = Labels(data.inventory)
     called = data.in_week(data.calls.by_api)["app_id"].astype("str").unique()
     named = sum(bool(known.name_of("app", app)) for app in called)
@@ -65,12 +61,7 @@ def collect_labels(report: Mapping[str, Any], labels: Labels) -> dict[str, str]:
 
 
 def build_permissions(data: ReportInput) -> dict[str, Any] | None:
-    """Compare granted with used; None if no grant is known.
-
-    ``days_observed``, ``counts`` by usage, the unused ones as ``rows`` (200 at most), ``wide`` ones
-    of which a far narrower one would do, what became of those told last week as ``resolved``, and
-    the week's calls that no grant explains as ``unexplained``.
-    """
+    """Compare granted with used, and with what was told last week; None if no grant is known."""
     calls = data.calls.until(data.week.end_at).by_api
     days = find_whole_days(
         calls["bucket_at"],
@@ -117,10 +108,7 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
 
 
 def describe_app(data: ReportInput, app_id: str) -> list[str]:
-    """Say of an app what it could do, and whether somebody answers for it.
-
-    No sentences where the inventory does not tell.
-    """
+    """Say of an app what it could do, and whether somebody answers for it, as the inventory tells."""
     app = data.inventory.apps.get(app_id)
     if app is None:
         return []

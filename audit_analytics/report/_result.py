@@ -61,8 +61,7 @@ class Report:
     def findings(self) -> pd.DataFrame:
         """Return the findings as a table: a row each by rank, with the columns of findings.csv.
 
-        ``start_at`` and ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (technique
-        ids) lists.
+        ``start_at`` and ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (ids) lists.
         """
         return tabulate_findings(name_stories(self.data))
 
@@ -70,9 +69,7 @@ class Report:
     def stories(self) -> pd.DataFrame:
         """Return the findings that belong together, a row for each step of a story.
 
-        The columns are ``story_id``, ``rank`` and ``severity`` of the story, ``at``, its first
-        call, and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``, ``technique``, ``tactic``,
-        ``apis_count``, ``calls_count`` and ``ok_count``.
+        ``at`` and ``end_at``, its first and last call, are datetime64[us, UTC].
         """
         return tabulate_stories(self.data.get("stories", []))
 
@@ -80,8 +77,7 @@ class Report:
     def evidence(self) -> pd.DataFrame:
         """Return the log entries behind the findings, by rank and time, up to 20 each.
 
-        ``id`` is that of :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC],
-        ``local`` text in the tenant's zone.
+        ``at`` is datetime64[us, UTC], ``local`` text in the tenant's zone.
         """
         rows = [
             row | {"finding_id": finding["finding_id"], "rank": finding["rank"]}

@@ -67,21 +67,13 @@ EVIDENCE_COLUMNS: Final = (
 
 
 def render_csv(report: dict[str, Any]) -> str:
-    r"""Write the findings as CSV (RFC 4180, lines end in CR LF), texts quoted, formulas disarmed.
-
-    >>> render_csv({"findings": []}).startswith('"rank","finding_id"')
-    True
-    """
+    """Write the findings as CSV (RFC 4180, lines end in CR LF), texts quoted, formulas disarmed."""
     rows = ([_cell(finding, name) for name in COLUMNS] for finding in name_stories(report))
     return _write(COLUMNS, rows)
 
 
 def render_evidence(report: dict[str, Any]) -> str:
-    r"""Write the evidence of all findings as CSV, one row a log entry, formulas disarmed.
-
-    >>> render_evidence({"findings": []}).startswith('"finding_id","rank","id"')
-    True
-    """
+    """Write the evidence of all findings as CSV, one row a log entry, formulas disarmed."""
     labels = report.get("labels", {})
     rows = (
         [_cell(row | own | {"place": labels.get(row["ip"], "")}, n) for n in EVIDENCE_COLUMNS]
@@ -171,14 +163,7 @@ _STORY_STEP: Final = {
 
 
 def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Make a table of findings with the columns of findings.csv.
-
-    Numbers are float64 (NaN where there is none), instants datetime64[us, UTC]; ``detectors`` and
-    ``attack`` (technique ids) are lists.
-
-    >>> tabulate_findings([]).dtypes["expected_per_week"]
-    dtype('float64')
-    """
+    """Make a table of findings with the columns of findings.csv, its numbers float64."""
     table = pd.DataFrame(list(findings), columns=list(COLUMNS))
     table["attack"] = [[row["id"] for row in finding["attack"]] for finding in findings]
     for name in _INSTANTS:
@@ -190,13 +175,7 @@ def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def tabulate_evidence(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = OWN
 ) -> pd.DataFrame:
-    """Make a table of the log entries behind findings.
-
-    It has the dtypes of :data:`audit_analytics.schema.EVENTS`, but texts for categories.
-
-    >>> tabulate_evidence([]).dtypes["response_code"]
-    Int64Dtype()
-    """
+    """Make a table of the log entries behind findings, with the dtypes of the events."""
     table = pd.DataFrame(list(rows), columns=list(columns))
     table["at"] = _read_instants(table["at"])
     kept = {name: _EVENTS.get(name, "str") for name in columns if name not in {"at", "rank"}}
@@ -206,11 +185,7 @@ def tabulate_evidence(
 
 
 def tabulate_stories(stories: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Put the steps of stories into a table, one row per step, by story and time.
-
-    >>> list(tabulate_stories([]))[:3]
-    ['story_id', 'rank', 'severity']
-    """
+    """Put the steps of stories into a table, one row per step, by story and time."""
     rows = [
         {**step, "at": step["start_at"]} | {name: story[name] for name in _STORY}
         for story in stories
@@ -236,15 +211,6 @@ def _read_instants(column: pd.Series) -> pd.Series:
 
 
 def render_json(report: dict[str, Any]) -> str:
-    """Write the report as JSON: sorted keys, a newline at the end; NaN or infinity raises.
-
-    Characters that cannot be seen are escaped, their values kept.
-
-    >>> print(render_json({"b": None, "a": 1}), end="")
-    {
-     "a": 1,
-     "b": null
-    }
-    """
+    """Write the report as JSON, sorted, with what cannot be seen escaped; NaN or infinity raises."""
     text = json.dumps(report, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     return escape.json_text(text) + "\n"
