@@ -71,10 +71,8 @@ def scopes(
 
     Raises
     ------
-    InputError
-        The log or the inventory cannot be read.
-    ConfigError
-        A setting cannot be understood.
+    InputError, ConfigError
+        The log or the inventory cannot be read, or a setting not be understood.
     """
     settings = settle(settings, options, where="apps.scopes()", known=("settings", "inventory"))
     counted = count_log(log, settings)

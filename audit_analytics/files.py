@@ -25,7 +25,7 @@ __all__ = [
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file, in place of one that may be there.
+    """Write a file, in place of one that may be there and stays as it was if that fails.
 
     Parameters
     ----------
@@ -37,17 +37,7 @@ def write_private(path: Path, content: bytes) -> None:
     Raises
     ------
     OSError
-        It cannot be written; an older file stays as it was.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "secret.json"
-    ...     write_private(path, b"{}")
-    ...     oct(path.stat().st_mode & 0o777), [file.name for file in path.parent.iterdir()]
-    ('0o600', ['secret.json'])
+        It cannot be written.
     """
     write_together(path.parent, {path.name: content})
 
@@ -113,10 +103,8 @@ def move_into_place(file: BinaryIO, beside: Path, path: Path) -> None:
     ----------
     file : file object
         Open for writing; closed here.
-    beside : pathlib.Path
-        Where it is.
-    path : pathlib.Path
-        What it shall be called; a file of that name is replaced.
+    beside, path : pathlib.Path
+        Where it is, and what it shall be called; a file of that name is replaced.
     """
     flush(file)
     file.close()

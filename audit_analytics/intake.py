@@ -61,16 +61,12 @@ class CountedLog:
         Where the rows are.
     counts : dict of str to int
         ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
-    rejects : pandas.DataFrame
-        Table :data:`audit_analytics.schema.REJECTS`.
-    reject_reasons : dict of str to int
-        Rejected rows by reason.
+    rejects, reject_reasons : pandas.DataFrame and dict of str to int
+        Table :data:`audit_analytics.schema.REJECTS`, and how many have which reason.
     damaged : list of str
         Files of a store that could not be read, with the reason; grows while evidence is fetched.
-    inventory : Inventory
-        Who the apps are, as far as something beside the log or the settings say.
-    origins : Origins
-        Where addresses are from.
+    inventory, origins : Inventory and Origins
+        Who the apps are, and where addresses are from, as far as anything says.
     """
 
     calls: Rollup
@@ -108,10 +104,8 @@ def load(
 
     Raises
     ------
-    InputError
-        The source is no audit log.
-    ConfigError
-        A setting cannot be understood.
+    InputError, ConfigError
+        The source is no audit log, or a setting cannot be understood.
     """
     settings = settle(settings, options, where="load()", known=("settings",))
     log = _read(source, settings)
@@ -128,8 +122,7 @@ def count_log(
     Parameters
     ----------
     source : path, list of paths, pandas.DataFrame or list of dict
-        The log: a store, a file or folder of API pages, JSONL or Parquet, a frame of events, or
-        pages.
+        The log: a store, or whatever :func:`load` takes.
     settings : Settings
         Settings.
 
@@ -140,10 +133,8 @@ def count_log(
 
     Raises
     ------
-    InputError
-        The source is no audit log, or what lies beside it no inventory.
-    ConfigError
-        What people wrote of the apps cannot be understood, or the file of origins be read.
+    InputError, ConfigError
+        The source is no audit log, or what says of its apps or addresses cannot be read.
     """
     folder = Path(source) if isinstance(source, str | Path) else None
     inventory, origins = find_inventory(folder, settings.apps), Origins(settings.origin_file)
@@ -242,10 +233,8 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
 
     Raises
     ------
-    DataIncompleteError
-        The log holds no event at all, or none after `since`.
-    ConfigError
-        The week or the instant cannot be understood, or both are given.
+    DataIncompleteError, ConfigError
+        As of :func:`audit_analytics.pipeline.run_week`.
     """
     by_api = log.calls.by_api
     if by_api.empty:

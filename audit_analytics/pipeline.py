@@ -146,13 +146,13 @@ def judge_week(
     log : CountedLog
         The log as hourly counts.
     week : str, optional
-        ISO week such as ``2026-W46``; the last complete week of the log if not given.
+        As for :func:`run_week`, like `since` and `detector`.
     settings : Settings
         Settings.
     since : str, optional
-        As for :func:`run_week`.
+        What is told.
     detector : OutlierDetector, optional
-        Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
+        What votes.
     previous : pathlib.Path or mapping, optional
         Folder of the earlier reports, one findings.json, or a report dict.
 
@@ -163,12 +163,8 @@ def judge_week(
 
     Raises
     ------
-    DataIncompleteError
-        The log holds no event at all, or none after `since`.
-    ConfigError
-        The week, `since`, a suppression or a verdict cannot be understood.
-    InputError
-        `previous` is no report.
+    DataIncompleteError, ConfigError, InputError
+        As of :func:`run_week`.
     """
     report_week = choose_week(log, week, since, settings)
     review = read_review(settings, previous, report_week)

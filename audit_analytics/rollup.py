@@ -73,10 +73,8 @@ class Rollup:
 
     Parameters
     ----------
-    by_api : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_API`.
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP`.
+    by_api, by_ip : pandas.DataFrame
+        Tables :data:`audit_analytics.schema.CALLS_BY_API` and ``CALLS_BY_IP``.
     bucket : str
         Width of the buckets, for example ``1h``.
     """
@@ -182,8 +180,8 @@ def count_calls(
     Returns
     -------
     tuple of two pyarrow.Table
-        Columns of :data:`audit_analytics.schema.CALLS_BY_API` and of
-        :data:`audit_analytics.schema.CALLS_BY_IP`, ordered by their keys; words are dictionaries.
+        Columns of :data:`audit_analytics.schema.CALLS_BY_API` and ``CALLS_BY_IP``, ordered by their
+        keys; words are dictionaries.
     """
     codes, words = {}, {}
     for name in (*_WORDS, "bucket_at"):
@@ -308,11 +306,6 @@ def keys_of(table: schema.Table) -> list[str]:
     -------
     list of str
         Names in order.
-
-    Examples
-    --------
-    >>> keys_of(schema.CALLS_BY_IP)
-    ['bucket_at', 'app_id', 'ip', 'network']
     """
     return table.names[: table.names.index("calls_count")]
 

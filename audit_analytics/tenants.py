@@ -44,8 +44,7 @@ class Tenants:
     folders : list of pathlib.Path
         One store or log folder a tenant, in order of name.
     left_out : list of str
-        What else there is, each with the reason it is no tenant. Names are as on the disk: escape
-        them.
+        What else there is, each with the reason; names are as on the disk: escape them.
     """
 
     folders: list[Path] = field(default_factory=list)
@@ -62,10 +61,8 @@ class TenantRun:
         Name of the tenant's folder, as on the disk.
     exit_code : int
         One of :data:`EXIT_CODES`.
-    lines : list of str
-        What it printed.
-    notes : list of str
-        What it said on stderr.
+    lines, notes : list of str
+        What it printed, and what it said on stderr.
     """
 
     name: str
@@ -187,11 +184,6 @@ def choose_exit_code(runs: Iterable[TenantRun]) -> int:
     -------
     int
         One of :data:`EXIT_CODES`; 0 if there is no run.
-
-    Examples
-    --------
-    >>> choose_exit_code(TenantRun(str(code), code, [], []) for code in (1, 3, 0))
-    3
     """
     return max((run.exit_code for run in runs), key=EXIT_CODES.index, default=0)
 

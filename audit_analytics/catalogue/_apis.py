@@ -38,10 +38,8 @@ class Match:
     ----------
     api : str
         Canonical METHOD/path with ``:placeholders``.
-    category : str
-        Sensitivity category; 'unknown' outside the catalogue.
-    severity : str
-        One of ``schema.SEVERITIES``, or 'unknown' outside the catalogue.
+    category, severity : str
+        What it is about, and one of ``schema.SEVERITIES``; 'unknown' outside the catalogue.
     known : bool
         Whether the API is in the catalogue.
     template : tuple of str
@@ -97,10 +95,9 @@ class Catalogue:
         The user's patterns, each with 'category', 'severity' and 'pattern' (a regular expression
         searched in METHOD/path). They come before the shipped ones and, unlike those, also apply
         to APIs outside the catalogue.
-    severities : mapping of str to str, optional
-        Severity of single APIs, keyed METHOD/path in any spelling; overrides every pattern.
-    ratings : mapping of str to mapping, optional
-        'category' and 'severity' of single APIs, keyed the same way.
+    severities, ratings : mapping of str, optional
+        Severity of single APIs, or their 'category' and 'severity', keyed METHOD/path in any
+        spelling; overrides every pattern.
 
     Raises
     ------
@@ -138,39 +135,31 @@ class Catalogue:
 
     @classmethod
     def default(cls) -> Catalogue:
-        """Return the catalogue as shipped.
+        """Return the catalogue as shipped, the same object at every call.
 
         Returns
         -------
         Catalogue
-            The same object at every call.
-
-        Examples
-        --------
-        >>> Catalogue.default() is Catalogue.default()
-        True
+            The catalogue.
         """
         return _load_default()
 
     def match(self, api_raw: str, method: str = "", path: str = "") -> Match:
         """Find the API a call was made to.
 
-        Parameters may stand as ``:x``, ``{x}`` or a literal id; a host, a query string and a
-        trailing slash are ignored. A literal segment beats a placeholder. What is the same route
-        however it is spelled is found too: letter case, percent-encoding, full-width and other
-        compatibility forms (Unicode NFKC), ``;parameters`` of a segment, doubled slashes, dot
-        segments. Where a segment could be an id or a literal spelled otherwise, it is the literal,
-        unless the API with the id is the more severe one. An API outside the catalogue is kept:
-        whatever looks like an id becomes ``:id``.
+        Parameters may stand as ``:x``, ``{x}`` or a literal id; a host and a query string are ignored,
+        and a literal segment beats a placeholder. What is the same route however it is spelled is found
+        too: letter case, percent-encoding, compatibility forms (Unicode NFKC), ``;parameters``, doubled
+        slashes, dot segments. Where a segment could be an id or a literal spelled otherwise, it is the
+        literal, unless the API with the id is the more severe one. Outside the catalogue whatever looks
+        like an id becomes ``:id``.
 
         Parameters
         ----------
         api_raw : str
             ``api_key`` as logged: METHOD + path, or a path alone.
-        method : str, optional
-            HTTP method as logged; used where `api_raw` names none.
-        path : str, optional
-            Path as logged; used where `api_raw` is not in the catalogue.
+        method, path : str, optional
+            As logged; used where `api_raw` names no method, or is not in the catalogue.
 
         Returns
         -------
@@ -179,8 +168,6 @@ class Catalogue:
 
         Examples
         --------
-        >>> Catalogue.default().match("POST/open-apis/new/v1/things/7391").api
-        'POST/open-apis/new/v1/things/:id'
         >>> Catalogue.default().match("GET/Open-APIs/im%2Fv1/chats;a=1/").api
         'GET/open-apis/im/v1/chats'
         """
@@ -199,11 +186,6 @@ class Catalogue:
         -------
         list of str
             Canonical METHOD/path, sorted.
-
-        Examples
-        --------
-        >>> "POST/open-apis/admin/v1/password/reset" in Catalogue.default().sensitive_apis()
-        True
         """
         return sorted(match.api for match in self if match.severity in SENSITIVE)
 
@@ -214,11 +196,6 @@ class Catalogue:
         -------
         str
             16 hexadecimal digits; the same for the same APIs, patterns and severities.
-
-        Examples
-        --------
-        >>> Catalogue.default().digest() == Catalogue().digest()
-        True
         """
         return self._digest
 
@@ -309,11 +286,6 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     ------
     ConfigError
         The file cannot be read, or holds something else.
-
-    Examples
-    --------
-    >>> len(load_catalogue().sensitive_apis()) > 300
-    True
     """
     if overrides is None:
         return Catalogue.default()

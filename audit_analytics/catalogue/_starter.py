@@ -98,11 +98,6 @@ def propose_rating(api: str) -> tuple[str, str]:
     -------
     category, severity : str
         Of the first word of the path that names something; by the method alone where none does.
-
-    Examples
-    --------
-    >>> propose_rating("GET/open-apis/staff/v1/payslips"), propose_rating("DELETE/x/v1/things/:id")
-    (('payroll_read', 'critical'), ('destructive', 'medium'))
     """
     method, _, path = api.partition("/")
     words = [word for segment in path.split("/") for word in re.split(r"[_\-.]", segment.lower())]
@@ -127,13 +122,7 @@ def write_starter(used: Iterable[Usage]) -> str:
     Returns
     -------
     str
-        TOML that :func:`audit_analytics.catalogue.load_catalogue` reads: a line an API, grouped
-        by where they lie, the most called group first.
-
-    Examples
-    --------
-    >>> print(write_starter([Usage("GET/open-apis/x/v1/logs", 7, 2)]).splitlines()[-1])
-    "GET/open-apis/x/v1/logs" = { category = "audit_access", severity = "high" }  # 7 calls, 2 apps
+        TOML that :func:`load_catalogue` reads: a line an API, the most called group first.
     """
     groups: dict[str, list[Usage]] = defaultdict(list)
     for row in used:

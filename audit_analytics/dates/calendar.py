@@ -21,10 +21,8 @@ class DaysOff:
 
     Parameters
     ----------
-    holidays : frozenset of datetime.date, default empty
-        Weekdays that are days off.
-    working_days : frozenset of datetime.date, default empty
-        Weekend days that are worked.
+    holidays, working_days : frozenset of datetime.date, default empty
+        Weekdays that are days off, and weekend days that are worked.
     unpublished : tuple of int, default ()
         Years whose make-up days the calendar does not know yet.
     inferred : frozenset of datetime.date, default empty

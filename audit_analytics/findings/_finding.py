@@ -43,25 +43,21 @@ class Finding:
 
     Parameters
     ----------
-    finding_id : str
-        Stable over re-runs: a hash of entity and week.
-    key : str
-        The same as long as it goes on: a hash of the entity and of what it was about in its first
-        week.
+    finding_id, key : str
+        A hash of entity and week, stable over re-runs; and one of the entity and of what it was about
+        in its first week, the same as long as it goes on.
     rank : int
         From 1, the most severe first.
     entity_type, entity : str
         ``app``, ``ip``, ``network``, ``api`` or ``tenant``, and which one.
     kind : str
-        ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``,
-        ``silence`` or ``mixture``.
+        ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``, ``silence`` or
+        ``mixture``.
     title, sentence : str
         What it is, in short and as a person would say it, and what succeeded.
-    start_at, end_at : str
-        From the first call of the first reason to the last, ISO 8601 in UTC; the hours it is about
-        where there was no call.
-    start_local, end_local : str
-        The same on the tenant's clocks.
+    start_at, end_at, start_local, end_local : str
+        From the first call of the first reason to the last, ISO 8601 in UTC and on the tenant's
+        clocks; the hours it is about where there was no call.
     observed, expected, expected_low, expected_high : float or None
         Count in `unit`, its expectation and 95 % interval.
     unit : str
@@ -74,10 +70,8 @@ class Finding:
         From E: ``critical`` < 0.1, ``high`` < 1, ``medium`` < 5, ``low``; None for rules.
     p, expected_per_week, q : float or None
         Calibrated probability, E and Benjamini-Hochberg q of the case.
-    policy_severity : str
-        How sensitive the APIs in the evidence are, from the catalogue.
-    severity : str
-        The higher of rarity and the rules' severity.
+    policy_severity, severity : str
+        How sensitive the APIs in the evidence are; the higher of rarity and the rules' severity.
     detectors : list of str
         What spoke, the first first.
     reasons : list of dict
@@ -104,10 +98,8 @@ class Finding:
         ``suppressed``.
     since_week : str or None
         ISO week of the first report that had it; None where that is not known.
-    previous : dict or None
-        The finding about the same entity in the report of the week before.
-    verdict : dict or None
-        What a person decided about it.
+    previous, verdict : dict or None
+        The finding about the same entity in the report of the week before; what a person decided.
     past_weeks : list of dict
         The calls it is about in the same hours of the weeks before and, last, of this one.
     suppressed_by : list of str
@@ -192,10 +184,8 @@ def merge_findings(
 
     Parameters
     ----------
-    hits : list of Hit
-        From the engine and the rules.
-    cases : list of Case
-        How unusual each assessed entity's week was.
+    hits, cases : list of Hit and of Case
+        From the engine and the rules; and how unusual each assessed entity's week was.
     evidence : EvidenceSource
         Where the rows behind the hits are.
     week : Week
@@ -214,7 +204,7 @@ def merge_findings(
     Returns
     -------
     list of Finding
-        Ranked, see :func:`audit_analytics.findings._ranking.rank_findings`. Entities with supporting hits alone make no finding.
+        Ranked. Entities with supporting hits alone make no finding.
     """
     rated = {name_entity(case): case for case in cases}
     more = untold or {}

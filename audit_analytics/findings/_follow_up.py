@@ -35,14 +35,10 @@ class FollowUp:
 
     Parameters
     ----------
-    findings : list of Finding
-        This week's, each placed against the week before.
-    suppressed : list of Finding
-        What suppressions took out of the report.
-    resolved : list of dict
-        Last week's findings that are no longer there, and that nobody confirmed.
-    still_open : list of dict
-        What was confirmed in earlier weeks and is not closed.
+    findings, suppressed : list of Finding
+        This week's, each placed against the week before, and what suppressions took out.
+    resolved, still_open : list of dict
+        Last week's findings that are gone and nobody confirmed; what was confirmed and is not closed.
     promise : dict
         What the reports of the weeks before promised, and what verdicts made of it.
     suppressions : list of dict

@@ -132,7 +132,7 @@ def find_links(
     Parameters
     ----------
     findings : sequence of Finding
-        What is reported.
+        What is reported; with less than two nothing is read.
     by_ip : pandas.DataFrame
         Table :data:`audit_analytics.schema.CALLS_BY_IP` without what is known as an attack.
     evidence : EvidenceSource
@@ -145,7 +145,7 @@ def find_links(
     Returns
     -------
     Links
-        Nothing, and nothing is read, where there are less than two findings.
+        The rare things.
     """
     if len(findings) < 2:
         return Links(_find_places(by_ip[:0], week), {}, {})

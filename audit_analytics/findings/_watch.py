@@ -52,10 +52,8 @@ def build_watch(
         Entities with a finding, reported or suppressed.
     past : mapping of str to sequence
         ``cases`` of the watch lists of earlier reports, by ISO week.
-    week : str
-        ISO week of the report.
-    zone : str
-        IANA name of the tenant's zone.
+    week, zone : str
+        ISO week of the report, and IANA name of the tenant's zone.
     parts : mapping of str to mapping
         By app, how rare its week is to each detector that found it rarer than every other week.
     explain : callable

@@ -50,8 +50,8 @@ class Whence:
         Returns
         -------
         str
-            A sentence that names up to three addresses, those first whose network (/24, IPv6 /48)
-            is new; empty where most calls have no address. Of an address, whether its network is new.
+            A sentence that names up to three addresses, those of new networks (/24, IPv6 /48) first;
+            empty where most calls have no address. Of an address, whether its network is new.
         """
         placed = groups[~groups["network"].isin(schema.NO_PLACE)]
         most = 2 * placed["calls_count"].sum() > groups["calls_count"].sum()

@@ -81,7 +81,7 @@ class Origins:
         return self._reader is not None
 
     def find(self, entity: str) -> Origin | None:
-        """Find where an address or a network is from.
+        """Find where an address or a network is from; a ConfigError if the file is damaged.
 
         Parameters
         ----------
@@ -92,11 +92,6 @@ class Origins:
         -------
         Origin or None
             None if the file does not tell, or not of the whole network.
-
-        Raises
-        ------
-        ConfigError
-            The file is damaged.
         """
         if self._reader is None:
             return None

@@ -39,11 +39,6 @@ def read_app(content: object) -> App | None:
     -------
     App or None
         The app without versions; None if it has no id.
-
-    Examples
-    --------
-    >>> read_app({"app_id": "cli_1", "app_name": "Payroll", "status": 1, "owner": {"name": 7}})
-    App(app_id='cli_1', name='Payroll', ... status='on', ...)
     """
     row = content if isinstance(content, dict) else {}
     app_id = _text(row, "app_id")
@@ -233,8 +228,7 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     Parameters
     ----------
     folder : pathlib.Path or None
-        The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by
-        :data:`~audit_analytics.inventory._wire.FILES` in it.
+        The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by :data:`FILES`.
     by_hand : pathlib.Path, optional
         A further file of what people know; it wins over everything else.
 
@@ -245,10 +239,8 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
 
     Raises
     ------
-    InputError
-        A snapshot or page cannot be read.
-    ConfigError
-        What people wrote cannot be understood.
+    InputError, ConfigError
+        A snapshot or page cannot be read, or what people wrote not be understood.
     """
     inventory = Inventory()
     if folder is not None and folder.is_dir():

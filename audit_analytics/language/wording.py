@@ -98,11 +98,6 @@ def list_names(names: Sequence[str]) -> str:
     -------
     str
         At most three names, and how many more.
-
-    Examples
-    --------
-    >>> list_names(["a", "b", "c", "d"])
-    'a, b, c and 1 more'
     """
     shown, more = _(", ").join(names[:MAX_NAMES]), len(names) - MAX_NAMES
     if more <= 0:
@@ -125,10 +120,8 @@ def show_api(api: str) -> str:
 
     Examples
     --------
-    >>> show_api("GET/open-apis/contact/v3/users/:user_id")
-    'GET contact/v3/users/:user_id'
-    >>> show_api("GET/")
-    'GET /'
+    >>> show_api("GET/open-apis/contact/v3/users/:user_id"), show_api("GET/")
+    ('GET contact/v3/users/:user_id', 'GET /')
     """
     method, slash, path = api.partition("/")
     return f"{method} {path.removeprefix('open-apis/') or slash}" if slash else api

@@ -40,10 +40,12 @@ class ReportInput:
         What the engine found.
     hits : list of Hit
         From engine and rules, but for those that are suppressed.
-    findings, stories : list of Finding and of Story
-        Ranked, and which of them belong together.
+    findings : list of Finding
+        Ranked.
     follow_up : FollowUp
         What became of them from week to week, and what was suppressed.
+    stories : list of Story
+        Findings that belong together.
     days_off : DaysOff, optional
         Exceptions from the working week.
     inventory, origins : Inventory and Origins, optional
