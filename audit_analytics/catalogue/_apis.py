@@ -60,23 +60,17 @@ class _Node:
     placeholder: _Node | None = None
     matches: dict[str, Match] = field(default_factory=dict)
 
-    def find(self, segments: list[str], at: int, method: str) -> Match | None:
+    def find(self, segments: list[str], method: str, *, at: int = 0, folds: bool) -> Match | None:
+        """Find the segments from `at` on, literals in any letter case if it `folds`."""
         if at == len(segments):
             return self.matches.get(method)
-        child = self.literal.get(segments[at])
-        found = child.find(segments, at + 1, method) if child else None
-        if found is None and self.placeholder:
-            found = self.placeholder.find(segments, at + 1, method)
-        return found
-
-    def find_folded(self, segments: list[str], at: int, method: str) -> Match | None:
-        if at == len(segments):
-            return self.matches.get(method)
-        child = self.folded.get(segments[at].casefold())
-        found = child.find_folded(segments, at + 1, method) if child else None
-        if found is None and self.placeholder:
-            found = self.placeholder.find_folded(segments, at + 1, method)
-        return found
+        segment = segments[at]
+        child = self.folded.get(segment.casefold()) if folds else self.literal.get(segment)
+        for node in filter(None, (child, self.placeholder)):
+            found = node.find(segments, method, at=at + 1, folds=folds)
+            if found is not None:
+                return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +128,7 @@ class Catalogue:
             self._rate(key, {"severity": severity})
 
     @classmethod
+    @cache
     def default(cls) -> Catalogue:
         """Return the catalogue as shipped, the same object at every call.
 
@@ -142,7 +137,7 @@ class Catalogue:
         Catalogue
             The catalogue.
         """
-        return _load_default()
+        return cls()
 
     def match(self, api_raw: str, method: str = "", path: str = "") -> Match:
         """Find the API a call was made to.
@@ -223,7 +218,7 @@ class Catalogue:
         if len(key) >= MAX_KEY and len(key.partition("?")[0]) >= MAX_KEY:
             return None
         verb, segments = split_key(key, method)
-        plain = self._root.find(segments, 0, verb)
+        plain = self._root.find(segments, verb, folds=False)
         if plain and all(
             is_placeholder(segment)
             for segment, name in zip(segments, plain.template, strict=True)
@@ -232,7 +227,7 @@ class Catalogue:
             return self._override(plain)
         # what stands for a parameter may be a literal in another spelling
         verb, segments = split_key(normalize_spelling(key[:MAX_KEY]), method)
-        respelled = self._root.find_folded(resolve_segments(segments), 0, verb)
+        respelled = self._root.find(resolve_segments(segments), verb, folds=True)
         found = [self._override(match) for match in (respelled, plain) if match]
         return max(found, key=lambda match: SEVERITIES.index(match.severity), default=None)
 
@@ -352,8 +347,3 @@ def _check_severity(severity: object, name: str) -> None:
 
 def _read_data(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
-
-
-@cache
-def _load_default() -> Catalogue:
-    return Catalogue()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics import schema
@@ -156,16 +156,6 @@ class Finding:
     untold: list[str] = field(default_factory=list)
     other_days: list[dict[str, Any]] = field(default_factory=list)
     through: list[dict[str, Any]] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the finding as plain values.
-
-        Returns
-        -------
-        dict of str to Any
-            JSON values only.
-        """
-        return asdict(self)
 
 
 def merge_findings(

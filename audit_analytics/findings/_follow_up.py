@@ -124,7 +124,7 @@ def follow_up(
         ],
         promise=past.count_promise(review.verdicts),
         suppressions=list_suppressions(review.suppressions, split, week=week, before=before),
-        compared_with=past.to_dict(),
+        compared_with=past.compared_with,
     )
 
 

@@ -9,7 +9,7 @@ the budget, and what is suppressed, joins a story by the same links and never ma
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -86,16 +86,6 @@ class Story:
     weak: list[dict[str, Any]]
     status: str
     since_week: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the story as plain values.
-
-        Returns
-        -------
-        dict of str to Any
-            JSON values only.
-        """
-        return asdict(self)
 
 
 def build_stories(

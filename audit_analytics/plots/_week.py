@@ -210,13 +210,6 @@ def week_heatmap(
     -------
     matplotlib.axes.Axes
         The axes, x the hour of the day, y the day from above.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> grid = {"rows": ["Mon", "Tue"], "calls": [[0] * 23 + [9], [1] * 24]}
-    >>> week_heatmap(grid, ax=new_axes(480, 200)).get_title(loc="left")
-    'Calls by day and hour (UTC)'
     """
     days, counts = _as_grid(heatmap, value, zone)
     missing = heatmap.get("missing", ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,7 @@ from audit_analytics.cases import Hit, name_entity
 from audit_analytics.dates.buckets import HOURS_PER_DAY, floor_hour, format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.findings import Whence, explain_hit
-
-if TYPE_CHECKING:
-    from audit_analytics.report._inputs import ReportInput
+from audit_analytics.report._inputs import ReportInput, in_asked
 
 MAX_ROWS: Final = 30
 MAX_APPS: Final = 50
@@ -39,7 +37,7 @@ def _rank_findings(data: ReportInput) -> dict[str | None, int]:
 
 def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
     """List the addresses of the week that something unusual came from, by their finding's rank."""
-    week = data.in_asked(data.calls.by_ip)
+    week = in_asked(data, data.calls.by_ip)
     week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
     first_seen = data.calls.by_ip.groupby(data.calls.by_ip["ip"].astype("str"))["first_at"].min()
     why: dict[str, Hit] = {}
@@ -158,7 +156,7 @@ def _count_calls(data: ReportInput, hit: Hit) -> int:
 def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
     """List which sensitive APIs were used newly, more than usual or at odd hours, and by whom."""
     hits = [hit for hit in data.hits if (hit.entity_type, hit.kind) == ("app", "sensitive_api")]
-    week = data.in_asked(data.calls.by_api)
+    week = in_asked(data, data.calls.by_api)
     week = week[week["severity"].isin(schema.SENSITIVE)]
     week = week[week["app_id"].isin({hit.entity for hit in hits})]
     week = week.assign(app_id=week["app_id"].astype("str"), api=week["api"].astype("str"))
@@ -226,7 +224,7 @@ def _usual_calls(data: ReportInput, app_id: str, api: str) -> float | None:
         return None
     grid, weeks = panel.grid, panel.grid.weeks
     place = grid.day % 7 * HOURS_PER_DAY + grid.slot % HOURS_PER_DAY
-    past = (grid.week < 0) & np.isin(place, place[data.asked_hours()])
+    past = (grid.week < 0) & np.isin(place, place[data.asked_hours])
     rows = panel.api_calls
     rows = rows[(rows["app"] == panel.apps.get_loc(app_id)) & (rows["api"] == api)]
     usual = rows[past[rows["hour"]]]["calls_count"].sum()

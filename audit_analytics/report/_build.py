@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -79,7 +80,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "findings": [
             _place(data, f, labels) | {"series": build_series(data, f)} for f in data.findings
         ],
-        "stories": [story.to_dict() for story in data.stories],
+        "stories": [asdict(story) for story in data.stories],
         "watch": data.watch,
         "compared_with": data.follow_up.compared_with,
         "resolved": data.follow_up.resolved,
@@ -117,7 +118,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
 def _place(data: ReportInput, finding: Finding, labels: Labels) -> dict[str, Any]:
     about = describe_app(data, finding.entity) if finding.entity_type == "app" else []
     said = labels.describe(finding.entity_type, finding.entity)
-    return finding.to_dict() | said | {"about": about}
+    return asdict(finding) | said | {"about": about}
 
 
 def _build_week(data: ReportInput, coverage: dict[str, Any]) -> dict[str, Any]:

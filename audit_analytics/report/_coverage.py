@@ -12,13 +12,13 @@ from audit_analytics.catalogue import Usage, propose_rating
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect import MIN_HISTORY_DAYS
 from audit_analytics.language import _, join_sentences, mark, ngettext, say_number
+from audit_analytics.report._inputs import ReportInput, in_week
 from audit_analytics.report._names import count_severities
 from audit_analytics.report._wording import MAX_REJECTS_SHARE, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from audit_analytics.report._inputs import ReportInput
 
 MAX_LISTED: Final = 50
 MAX_REASONS: Final = 20
@@ -27,7 +27,7 @@ MAX_REASONS: Final = 20
 def build_coverage(data: ReportInput) -> dict[str, Any]:
     """Say what was read, what the log covers and where it has gaps."""
     grid, zone = data.detection.panel.grid, data.week.zone
-    asked, gap = data.asked_hours(), grid.gap & data.past_hours()
+    asked, gap = data.asked_hours, grid.gap & data.past_hours
     gaps = [
         {
             "start_at": format_utc(start),
@@ -39,7 +39,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         for first, length in find_runs(np.flatnonzero(gap))
         for start, end in [(grid.hours[first], grid.ends[first + length - 1])]
     ]
-    week = data.in_week(data.calls.by_api)
+    week = in_week(data, data.calls.by_api)
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
     if status == "complete" and _is_unread(data.ingest):
         status = "unread"
@@ -150,7 +150,7 @@ def _is_unread(ingest: dict[str, int]) -> bool:
 def build_assessed(data: ReportInput) -> dict[str, Any]:
     """Say who was judged, and who was not and why."""
     panel = data.detection.panel
-    week = data.in_week(data.calls.by_api)
+    week = in_week(data, data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     days = pd.Series(panel.history_days(0), index=panel.apps)
     # most of a flood is left out of the panel, and is not worth a row each

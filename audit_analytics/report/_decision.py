@@ -197,10 +197,8 @@ def decide_finding(
         decision=_(DECISIONS[entry.verdict]),
         effect=_(_EFFECTS[verdict]),
     )
-    lines = [text]
-    return Decision(
-        path=path, entry=entry, text="\n".join(map(terminal, [*lines, finding["sentence"]]))
-    )
+    lines = [text, finding["sentence"]]
+    return Decision(path=path, entry=entry, text="\n".join(map(terminal, lines)))
 
 
 def today_in(zone: str) -> date:

@@ -91,11 +91,6 @@ def render_html(report: dict[str, Any]) -> str:
         return _fit_page(report, _environment().get_template("report.html.j2"), _give_style())
 
 
-def render_page(name: str, **values: object) -> str:
-    """Render a page of one template, with the style sheet and its hash, in the current language."""
-    return _environment().get_template(name).render(**_give_style(), **values)
-
-
 def _give_style() -> dict[str, Any]:
     style = "\n" + _environment().get_template("report.css.j2").render() + "\n"
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -272,7 +267,8 @@ def write_overview(
     ]
     data = {"zone": zone, "lang": lang, "tenants": tenants, **_read_folder(folder, known)}
     with use_language(lang):
-        write_private(folder / NAME, render_page("index.html.j2", o=data).encode())
+        page = _environment().get_template("index.html.j2").render(**_give_style(), o=data)
+        write_private(folder / NAME, page.encode())
     return folder / NAME
 
 

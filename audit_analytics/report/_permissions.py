@@ -12,11 +12,11 @@ from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect import find_whole_days
 from audit_analytics.inventory import Labels, judge_scopes, list_unexplained
 from audit_analytics.language import _, ngettext
+from audit_analytics.report._inputs import ReportInput, in_week
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from audit_analytics.report._inputs import ReportInput
 
 SUPER: Final = 3
 """Level of a super-sensitive permission."""
@@ -28,7 +28,7 @@ MAX_ROWS: Final = 200
 def build_inventory(data: ReportInput) -> dict[str, Any]:
     """Say whether the apps are known: how many of those of the week have a name."""
     known = Labels(data.inventory)
-    called = data.in_week(data.calls.by_api)["app_id"].astype("str").unique()
+    called = in_week(data, data.calls.by_api)["app_id"].astype("str").unique()
     named = sum(bool(known.name_of("app", app)) for app in called)
     at = data.inventory.fetched_at
     values = {"known": named, "all": len(called)}
@@ -80,7 +80,7 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
         for row in before
         if (how := _follow(usage.get((row["app_id"], row["scope"]))))
     ]
-    unexplained = list_unexplained(data.in_week(calls), data.inventory)
+    unexplained = list_unexplained(in_week(data, calls), data.inventory)
     return {
         "days_observed": len(days),
         "counts": {

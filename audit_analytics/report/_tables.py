@@ -186,24 +186,26 @@ def tabulate_evidence(
 
 def tabulate_stories(stories: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Put the steps of stories into a table, one row per step, by story and time."""
-    rows = [
-        {**step, "at": step["start_at"]} | {name: story[name] for name in _STORY}
-        for story in stories
-        for step in story["steps"]
-    ]
-    table = pd.DataFrame(rows, columns=[*_STORY, *_STORY_STEP])
-    for name in ("at", "end_at"):
-        table[name] = _read_instants(table[name])
-    return table.astype(_STORY | _STORY_STEP)
+    return _tabulate_steps(
+        [
+            step | {name: story[name] for name in _STORY}
+            for story in stories
+            for step in story["steps"]
+        ],
+        _STORY | _STORY_STEP,
+    )
 
 
 def tabulate_steps(finding: Mapping[str, Any]) -> pd.DataFrame:
     """Put the steps of a finding into a table: see :meth:`Finding.timeline`."""
-    steps = [{**step, "at": step["start_at"]} for step in finding["timeline"]["steps"]]
-    table = pd.DataFrame(steps, columns=list(_STEP))
+    return _tabulate_steps(finding["timeline"]["steps"], _STEP)
+
+
+def _tabulate_steps(steps: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    table = pd.DataFrame([step | {"at": step["start_at"]} for step in steps], columns=list(columns))
     for name in ("at", "end_at"):
         table[name] = _read_instants(table[name])
-    return table.astype(_STEP)
+    return table.astype(columns)
 
 
 def _read_instants(column: pd.Series) -> pd.Series:

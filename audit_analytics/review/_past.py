@@ -48,34 +48,6 @@ class PastReports:
     told: list[str] = field(default_factory=list)
     budgets: list[float] = field(default_factory=list)
 
-    def list_undecided(self, verdicts: Mapping[str, Verdict]) -> list[Scope]:
-        """List the calls from new places that nobody found harmless.
-
-        Were they taught, an intruder who keeps quiet would count as resolved in his second week,
-        for the place is new only once.
-
-        Parameters
-        ----------
-        verdicts : mapping of str to Verdict
-            The last verdict on each finding, by its id.
-
-        Returns
-        -------
-        list of Scope
-            In any of the weeks, the calls on which there is no verdict, or on which the verdict
-            of the latest week is not that they are harmless. A verdict decides about its own
-            entity and the places it names, in every week; about nothing else.
-        """
-        known: dict[tuple[str, str], list[Verdict]] = {}
-        for verdict in sorted(verdicts.values(), key=lambda entry: entry.week):
-            known.setdefault((verdict.entity_type, verdict.entity), []).append(verdict)
-        undecided = []
-        for entity_type, entity, scope in self.places:
-            about = [v.verdict for v in known.get((entity_type, entity), []) if v.covers(scope)]
-            if about[-1:] != ["benign"]:
-                undecided.append(scope)
-        return undecided
-
     def count_promise(self, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
         """Count what was promised, and what verdicts made of it.
 
@@ -107,14 +79,9 @@ class PastReports:
         """Last week's findings as its report has them; one suppressed in part comes last as it was shown."""
         return [*self.last["suppressed"], *self.last["findings"]] if self.last else []
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what the report says about the comparison.
-
-        Returns
-        -------
-        dict of str to Any
-            ``week``, ``status`` and ``text``.
-        """
+    @property
+    def compared_with(self) -> dict[str, Any]:
+        """What the report says about the comparison: ``week``, ``status`` and ``text``."""
         texts = {
             "compared": _("Compared with the report of {week}.", week=self.week),
             "absent": _(
@@ -178,6 +145,23 @@ def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: i
     )
 
 
+def list_undecided(past: PastReports, verdicts: Mapping[str, Verdict]) -> list[Scope]:
+    """List the calls from new places that nobody found harmless, of whatever week.
+
+    Were they taught, an intruder who keeps quiet would count as resolved in his second week, for
+    the place is new only once. A verdict decides about its own entity and the places it names.
+    """
+    known: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in sorted(verdicts.values(), key=lambda entry: entry.week):
+        known.setdefault((verdict.entity_type, verdict.entity), []).append(verdict)
+    undecided = []
+    for entity_type, entity, scope in past.places:
+        about = [v.verdict for v in known.get((entity_type, entity), []) if v.covers(scope)]
+        if about[-1:] != ["benign"]:
+            undecided.append(scope)
+    return undecided
+
+
 def _list_places(scope: Scope) -> list[Scope]:
     """Return the scope once for each network or address it names."""
     column = "network" if "network" in scope.where else "ip"
@@ -227,7 +211,7 @@ class Review:
             What was confirmed, what was suppressed, and what came from new places and is undecided.
         """
         confirmed = list_confirmed(list(self.verdicts.values()), week)
-        return [*confirmed, *self.past.suppressed, *self.past.list_undecided(self.verdicts)]
+        return [*confirmed, *self.past.suppressed, *list_undecided(self.past, self.verdicts)]
 
 
 def read_review(
