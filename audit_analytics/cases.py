@@ -13,15 +13,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import pandas as pd
 
-__all__ = [
-    "EVIDENCE_GROUPS",
-    "RARITY",
-    "Case",
-    "Evidence",
-    "EvidenceSource",
-    "Hit",
-    "find_covered",
-]
+__all__ = ["EVIDENCE_GROUPS", "RARITY", "Case", "Evidence", "EvidenceSource", "Hit", "find_covered"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,13 +43,7 @@ if TYPE_CHECKING:
 
     Findings = dict[tuple[str, str], Finding]
 
-__all__ = [
-    "APPS_PER_ATTACK",
-    "COLUMNS",
-    "WIDEST_BUDGET",
-    "drill",
-    "render_drill",
-]
+__all__ = ["APPS_PER_ATTACK", "COLUMNS", "WIDEST_BUDGET", "drill", "render_drill"]
 
 COLUMNS: Final = {
     "scenario": "str",

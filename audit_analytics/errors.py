@@ -9,13 +9,7 @@
     └── RemoteError                the API or a webhook refused or failed        exit code 4
 """
 
-__all__ = [
-    "AuditAnalyticsError",
-    "ConfigError",
-    "DataIncompleteError",
-    "InputError",
-    "RemoteError",
-]
+__all__ = ["AuditAnalyticsError", "ConfigError", "DataIncompleteError", "InputError", "RemoteError"]
 
 
 class AuditAnalyticsError(Exception):

@@ -29,21 +29,9 @@ from audit_analytics.inventory import Inventory, Origins, find_inventory
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.settings import Settings, settle
 from audit_analytics.source import Log, read_log
-from audit_analytics.store import (
-    Store,
-    StoreEvidence,
-    read_calls,
-    read_store,
-    read_stored_rejects,
-)
+from audit_analytics.store import Store, StoreEvidence, read_calls, read_store, read_stored_rejects
 
-__all__ = [
-    "CountedLog",
-    "check_span",
-    "choose_week",
-    "count_log",
-    "load",
-]
+__all__ = ["CountedLog", "check_span", "choose_week", "count_log", "load"]
 
 
 _log = logging.getLogger(__name__)

@@ -17,13 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = [
-    "MASK",
-    "hash_objects",
-    "hash_personal",
-    "mask_prose",
-    "mask_text",
-]
+__all__ = ["MASK", "hash_objects", "hash_personal", "mask_prose", "mask_text"]
 
 MASK: Final = "***"
 """What stands in place of a masked value."""

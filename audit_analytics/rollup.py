@@ -161,10 +161,7 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
 
 
 def count_calls(
-    events: pa.Table,
-    *,
-    threads: int = 1,
-    connection: duckdb.DuckDBPyConnection | None = None,
+    events: pa.Table, *, threads: int = 1, connection: duckdb.DuckDBPyConnection | None = None
 ) -> tuple[pa.Table, pa.Table]:
     """Count calls per bucket by (app, API) and by (app, IP), in Arrow.
 

@@ -20,14 +20,7 @@ from audit_analytics.settings import DEFAULT_FILE, PREFIX
 from audit_analytics.source import holds_log
 from audit_analytics.store import Store
 
-__all__ = [
-    "EXIT_CODES",
-    "TenantRun",
-    "Tenants",
-    "choose_exit_code",
-    "list_tenants",
-    "run_tenants",
-]
+__all__ = ["EXIT_CODES", "TenantRun", "Tenants", "choose_exit_code", "list_tenants", "run_tenants"]
 
 EXIT_CODES: Final = (0, 1, 3, 4, 2)
 """What a run can exit with, the worst last."""

@@ -164,10 +164,7 @@ def first_seen(calls: pd.DataFrame | Rollup) -> Mapping[str, pd.DataFrame]:
     ['apis', 'networks']
     """
     counted = _counted(calls, "1h", "UTC") if isinstance(calls, pd.DataFrame) else calls
-    return {
-        "networks": _pairs(counted.by_ip, "network"),
-        "apis": _pairs(counted.by_api, "api"),
-    }
+    return {"networks": _pairs(counted.by_ip, "network"), "apis": _pairs(counted.by_api, "api")}
 
 
 def _pairs(table: pd.DataFrame, other: str) -> pd.DataFrame:

@@ -248,11 +248,7 @@ def _merge(
     rarity = case.rarity if case else None
     severity = find_severity(hits, rarity or "low", ordinary=ordinary)
     evidence = source.fetch(
-        [*hits, *through],
-        start=week.start_at,
-        end=week.end_at,
-        rows_max=MAX_EVIDENCE,
-        beside=below,
+        [*hits, *through], start=week.start_at, end=week.end_at, rows_max=MAX_EVIDENCE, beside=below
     )
     groups = evidence.groups
     told = find_covered([*hits, *through], groups)

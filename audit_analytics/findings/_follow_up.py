@@ -129,11 +129,7 @@ def follow_up(
 
 
 def _place_findings(
-    findings: Sequence[Finding],
-    past: PastReports,
-    *,
-    week: Week,
-    verdicts: Mapping[str, Verdict],
+    findings: Sequence[Finding], past: PastReports, *, week: Week, verdicts: Mapping[str, Verdict]
 ) -> list[Finding]:
     """Say of each finding whether it is new, since when it goes on, and what was decided."""
     by_entity: dict[tuple[str, str], list[dict[str, Any]]] = {}

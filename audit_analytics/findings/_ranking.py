@@ -101,9 +101,7 @@ def _soften(finding: Finding, count: int) -> Finding:
 
 
 def _place(
-    finding: Finding,
-    far: Mapping[tuple[str, str], float],
-    crowd: Collection[tuple[str, str]],
+    finding: Finding, far: Mapping[tuple[str, str], float], crowd: Collection[tuple[str, str]]
 ) -> tuple[int, bool, bool, float, float, str]:
     entity, expected = (finding.entity_type, finding.entity), finding.expected_per_week
     # of one severity, what two kinds of detectors agree on is twice as often an attack
