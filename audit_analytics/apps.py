@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.detect import find_whole_days
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import Inventory, find_inventory, judge_scopes
 from audit_analytics.settings import Settings, settle
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 __all__ = ["load", "scopes"]
 

@@ -7,9 +7,10 @@ very same weekly run judges the result.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ import pandas as pd
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.dates.weeks import Week, choose_report_week, parse_week
 from audit_analytics.errors import ConfigError, DataIncompleteError
+from audit_analytics.findings import Finding
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.pipeline import judge_week
@@ -36,12 +38,8 @@ from audit_analytics.simulate import (
 )
 from audit_analytics.source import read_log
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Findings = dict[tuple[str, str], Finding]
 
-    from audit_analytics.findings import Finding
-
-    Findings = dict[tuple[str, str], Finding]
 
 __all__ = ["APPS_PER_ATTACK", "COLUMNS", "WIDEST_BUDGET", "drill", "render_drill"]
 

@@ -220,26 +220,6 @@ def choose_report_week(at: pd.Series, *, zone: str) -> Week:
     return _make_week(hours_in.index[hours_in * 2 >= hours_in.max()][-1].date(), zone)
 
 
-def list_years(at: pd.Series, week: Week) -> set[int]:
-    """List the years a log and its report week touch, on the tenant's clocks.
-
-    Parameters
-    ----------
-    at : pandas.Series of datetime64[us, UTC]
-        Instants of the log; may be empty.
-    week : Week
-        The report week.
-
-    Returns
-    -------
-    set of int
-        All years between the first instant and the week's end.
-    """
-    first = min([week.start_at, *([] if at.empty else [at.min()])])
-    ends = (first.tz_convert(week.zone).year, week.end_at.tz_convert(week.zone).year)
-    return set(range(ends[0], ends[1] + 1))
-
-
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Case, EvidenceSource, Hit, find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect import ATTACK_VERSION, TECHNIQUES, find_detector, say_steps
 from audit_analytics.findings._contributors import Beside, list_contributors, say_success
 from audit_analytics.findings._evidence import list_objects, show_event
@@ -24,14 +28,7 @@ from audit_analytics.findings._timeline import build_timeline, find_activity, li
 from audit_analytics.findings._whence import Whence
 from audit_analytics.language import _, join_sentences
 from audit_analytics.review import scope_of_hit, suggest_suppression
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    import pandas as pd
-
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.rollup import Rollup
+from audit_analytics.rollup import Rollup
 
 MAX_EVIDENCE: Final = 20
 MIN_EXPECTED: Final = 0.5

@@ -7,12 +7,14 @@ new: it might have been there all along.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
+from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.weeks import Week
 from audit_analytics.findings._finding import Finding
 from audit_analytics.findings._ranking import list_threads
@@ -21,9 +23,9 @@ from audit_analytics.review import (
     PastReports,
     Review,
     SplitHits,
+    Suppression,
     Verdict,
     index_calls,
-    list_suppressions,
     read_scope,
     shift_scope,
 )
@@ -118,14 +120,60 @@ def follow_up(
         ),
         still_open=[
             {"finding_id": v.finding, "week": v.week, "entity_type": v.entity_type}
-            | {"entity": v.entity, "verdict": v.to_dict()}
+            | {"entity": v.entity, "verdict": v.told}
             for v in sorted(review.verdicts.values(), key=lambda v: (v.week, v.finding))
             if v.verdict == "true" and v.week < week.iso
         ],
-        promise=past.count_promise(review.verdicts),
-        suppressions=list_suppressions(review.suppressions, split, week=week, before=before),
+        promise=_count_promise(past, review.verdicts),
+        suppressions=tell_suppressions(review.suppressions, split, week=week, before=before),
         compared_with=past.compared_with,
     )
+
+
+def _count_promise(past: PastReports, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    """Count what was promised of the weeks told, and what verdicts made of it."""
+    decided = [verdicts[name].verdict if name in verdicts else "" for name in past.told]
+    harmless, undecided = decided.count("benign"), decided.count("")
+    return {
+        "weeks": len(past.budgets),
+        "promised": sum(past.budgets),
+        "told_count": len(decided),
+        "confirmed_count": len(decided) - harmless - undecided,
+        "harmless_count": harmless,
+        "undecided_count": undecided,
+    }
+
+
+def tell_suppressions(
+    suppressions: Sequence[Suppression],
+    split: SplitHits,
+    *,
+    week: Week,
+    before: Sequence[dict[str, Any]] | None,
+) -> list[dict[str, Any]]:
+    """Say of each suppression what it did this week, with what last week's report had `before`."""
+    earlier = {row["suppression_id"]: row["last_hit_at"] for row in before or ()}
+    monday = week.start_at.tz_convert(week.zone).date()
+    rows = []
+    for entry in suppressions:
+        number = entry.suppression_id
+        hits = [hit for hit, by in split.suppressed if by == number]
+        last = format_utc(max(hit.end_at for hit in hits)) if hits else earlier.get(number)
+        expired = entry.ends_at(week.zone) < week.end_at
+        rows.append(
+            json.loads(entry.model_dump_json())
+            | {
+                "suppression_id": number,
+                "status": "expired" if expired else "active",
+                # whoever hides something may well leave out the day, so a report knows better
+                "is_new": bool(entry.created and entry.created >= monday)
+                if before is None
+                else number not in earlier,
+                "hits_count": len(hits),
+                "last_hit_at": last,
+            }
+        )
+    return rows
 
 
 def _place_findings(
@@ -152,7 +200,7 @@ def _place_findings(
                 status=status,
                 since_week=since,
                 previous=_sum_up(last, past.week, verdicts) if last else None,
-                verdict=verdict.to_dict() if verdict else None,
+                verdict=verdict.told if verdict else None,
             )
         )
     return placed
@@ -184,7 +232,7 @@ def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) 
     return {name: row[name] for name in names} | {
         "week": week,
         "suppressed": row["status"] == "suppressed",
-        "verdict": verdict.to_dict() if verdict else None,
+        "verdict": verdict.told if verdict else None,
     }
 
 

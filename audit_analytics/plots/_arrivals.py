@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from audit_analytics import schema
 from audit_analytics.language import _, say_date
@@ -21,11 +23,6 @@ from audit_analytics.plots._style import (
     write_label,
     write_number,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from matplotlib.axes import Axes
 
 SETTLE_DAYS: Final = 7
 """Days at the start of a log in which nearly everything is new: left out of longer ones."""

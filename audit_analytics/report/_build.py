@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import audit_analytics
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import Detector, Rule, list_detectors
+from audit_analytics.findings import Finding
 from audit_analytics.inventory import Labels
 from audit_analytics.language import _, current_language, mark
 from audit_analytics.report._answers import (
@@ -23,6 +24,7 @@ from audit_analytics.report._coverage import (
     build_coverage,
     say_verdict,
 )
+from audit_analytics.report._inputs import ReportInput
 from audit_analytics.report._numbers import (
     build_charts,
     build_heatmap,
@@ -37,10 +39,6 @@ from audit_analytics.report._permissions import (
     collect_labels,
     describe_app,
 )
-
-if TYPE_CHECKING:
-    from audit_analytics.findings import Finding
-    from audit_analytics.report._inputs import ReportInput
 
 SCHEMA_VERSION: Final = "1.0"
 PACKAGES: Final = ("duckdb", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")

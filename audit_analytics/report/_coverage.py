@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,6 @@ from audit_analytics.language import _, join_sentences, mark, ngettext, say_numb
 from audit_analytics.report._inputs import ReportInput, in_week
 from audit_analytics.report._names import count_severities
 from audit_analytics.report._wording import MAX_REJECTS_SHARE, share_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
 
 MAX_LISTED: Final = 50
 MAX_REASONS: Final = 20

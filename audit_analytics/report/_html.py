@@ -12,10 +12,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
+from jinja2 import Environment, Template
 from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
@@ -31,13 +34,6 @@ from audit_analytics.report._drawings import draw_finding, draw_report
 from audit_analytics.report._markdown import make_environment
 from audit_analytics.report._names import name_category, name_outcome, name_response, speak_as
 from audit_analytics.review import Verdict, find_verdict, is_open, list_reports, read_report
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from jinja2 import Environment, Template
-
 
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""

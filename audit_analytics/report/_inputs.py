@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
+from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import floor_hour
 from audit_analytics.dates.calendar import DaysOff
 from audit_analytics.dates.weeks import Week, find_end
-from audit_analytics.detect import cut
+from audit_analytics.detect import Detection, cut
+from audit_analytics.findings import Finding, FollowUp, Story
 from audit_analytics.inventory import Inventory, Origins
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from numpy.typing import NDArray
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.detect import Detection
-    from audit_analytics.findings import Finding, FollowUp, Story
-    from audit_analytics.rollup import Rollup
-    from audit_analytics.settings import Settings
+from audit_analytics.rollup import Rollup
+from audit_analytics.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

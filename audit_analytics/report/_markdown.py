@@ -9,10 +9,12 @@ Values are escaped for the format on their way into a sentence, so that no templ
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from audit_analytics.language import label_entity, translations
@@ -20,11 +22,6 @@ from audit_analytics.language.wording import show_api
 from audit_analytics.report import _escape as escape
 from audit_analytics.report import _wording as wording
 from audit_analytics.report._names import name_code, say_decision, speak_as
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from jinja2.runtime import Context
 
 
 def make_environment(

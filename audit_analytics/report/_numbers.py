@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audit_analytics import schema
+from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect import expect_app, expect_week, find_detector
+from audit_analytics.findings import Finding
 from audit_analytics.language import _, list_weekdays, mark
 from audit_analytics.report._inputs import ReportInput, in_week, sum_hours
 from audit_analytics.report._wording import share_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.findings import Finding
 
 TOP: Final = 10
 METRICS: Final = {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import pandas as pd
 
@@ -13,10 +14,6 @@ from audit_analytics.detect import find_whole_days
 from audit_analytics.inventory import Labels, judge_scopes, list_unexplained
 from audit_analytics.language import _, ngettext
 from audit_analytics.report._inputs import ReportInput, in_week
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
 
 SUPER: Final = 3
 """Level of a super-sensitive permission."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.files import write_together
@@ -26,12 +30,6 @@ from audit_analytics.report._tables import (
 )
 from audit_analytics.review import name_stories
 from audit_analytics.settings import Settings, find_beside, load_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import date
-
-    import pandas as pd
 
 
 class Report:

@@ -14,7 +14,6 @@ later verdict that the same was confirmed undoes that.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +23,6 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Case, Hit, name_entity
-from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.detect import Reasons, choose_reasons, limit_hits
 from audit_analytics.language import mark
@@ -61,57 +59,6 @@ def split_hits(hits: Sequence[Hit], suppressions: Sequence[Suppression], *, zone
         else:
             suppressed.append((hit, by))
     return SplitHits(kept, suppressed)
-
-
-def list_suppressions(
-    suppressions: Sequence[Suppression],
-    split: SplitHits,
-    *,
-    week: Week,
-    before: Sequence[dict[str, Any]] | None = None,
-) -> list[dict[str, Any]]:
-    """Say of each suppression what it did this week.
-
-    Parameters
-    ----------
-    suppressions : sequence of Suppression
-        The file.
-    split : SplitHits
-        Which of the hits they cover.
-    week : Week
-        The report week.
-    before : sequence of dict, optional
-        The same list of last week's report; None without a report.
-
-    Returns
-    -------
-    list of dict
-        The entry, with ``suppression_id``, ``status`` (``active`` or ``expired`` by the end of the
-        week), ``is_new`` (last week's report did not have it, or without one it was written in the
-        week or later), ``hits_count`` of this week and ``last_hit_at`` (ISO 8601 UTC, or None).
-    """
-    earlier = {row["suppression_id"]: row["last_hit_at"] for row in before or ()}
-    monday = week.start_at.tz_convert(week.zone).date()
-    rows = []
-    for entry in suppressions:
-        number = entry.suppression_id
-        hits = [hit for hit, by in split.suppressed if by == number]
-        last = format_utc(max(hit.end_at for hit in hits)) if hits else earlier.get(number)
-        expired = entry.ends_at(week.zone) < week.end_at
-        rows.append(
-            json.loads(entry.model_dump_json())
-            | {
-                "suppression_id": number,
-                "status": "expired" if expired else "active",
-                # whoever hides something may well leave out the day, so a report knows better
-                "is_new": bool(entry.created and entry.created >= monday)
-                if before is None
-                else number not in earlier,
-                "hits_count": len(hits),
-                "last_hit_at": last,
-            }
-        )
-    return rows
 
 
 def replay_suppression(suppression: Suppression, finding: Mapping[str, Any]) -> tuple[int, bool]:

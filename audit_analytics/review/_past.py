@@ -10,7 +10,7 @@ from typing import Any
 from audit_analytics.dates.weeks import Week
 from audit_analytics.language import _
 from audit_analytics.review._reports import list_reports, read_report
-from audit_analytics.review._scope import Scope, cover_reason
+from audit_analytics.review._scope import Scope, cover_reason, read_scope
 from audit_analytics.review._suppression import Suppression, read_suppressions
 from audit_analytics.review._verdicts import Verdict, list_confirmed, read_verdicts
 from audit_analytics.settings import Settings
@@ -47,32 +47,6 @@ class PastReports:
     watched: dict[str, list[list[Any]]] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     budgets: list[float] = field(default_factory=list)
-
-    def count_promise(self, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-        """Count what was promised, and what verdicts made of it.
-
-        Parameters
-        ----------
-        verdicts : mapping of str to Verdict
-            The last verdict on each finding, by its id.
-
-        Returns
-        -------
-        dict of str to Any
-            How many ``weeks`` have reports, how many scored findings they told (``told_count``) and
-            ordinary weeks would have brought at most (``promised``), and how many of them were
-            ``confirmed_count``, ``harmless_count`` and ``undecided_count``.
-        """
-        decided = [verdicts[name].verdict if name in verdicts else "" for name in self.told]
-        harmless, undecided = decided.count("benign"), decided.count("")
-        return {
-            "weeks": len(self.budgets),
-            "promised": sum(self.budgets),
-            "told_count": len(decided),
-            "confirmed_count": len(decided) - harmless - undecided,
-            "harmless_count": harmless,
-            "undecided_count": undecided,
-        }
 
     @property
     def findings(self) -> list[dict[str, Any]]:
@@ -156,10 +130,15 @@ def list_undecided(past: PastReports, verdicts: Mapping[str, Verdict]) -> list[S
         known.setdefault((verdict.entity_type, verdict.entity), []).append(verdict)
     undecided = []
     for entity_type, entity, scope in past.places:
-        about = [v.verdict for v in known.get((entity_type, entity), []) if v.covers(scope)]
+        about = [v.verdict for v in known.get((entity_type, entity), []) if _is_about(v, scope)]
         if about[-1:] != ["benign"]:
             undecided.append(scope)
     return undecided
+
+
+def _is_about(verdict: Verdict, scope: Scope) -> bool:
+    """Tell whether calls of an entity lie within the names of those a verdict on it is about."""
+    return any(scope.within(read_scope(calls.model_dump())) for calls in verdict.calls)
 
 
 def _list_places(scope: Scope) -> list[Scope]:
@@ -191,27 +170,15 @@ class Review:
         The suppression file.
     verdicts : dict of str to Verdict
         The last verdict on each finding, by its id.
+    untaught : list of Scope
+        Calls that must not become what is usual: confirmed, suppressed, or from new places and
+        undecided.
     """
 
     past: PastReports
     suppressions: list[Suppression]
     verdicts: dict[str, Verdict]
-
-    def list_untaught(self, week: Week) -> list[Scope]:
-        """List the calls of earlier weeks that must not become what is usual.
-
-        Parameters
-        ----------
-        week : Week
-            The report week.
-
-        Returns
-        -------
-        list of Scope
-            What was confirmed, what was suppressed, and what came from new places and is undecided.
-        """
-        confirmed = list_confirmed(list(self.verdicts.values()), week)
-        return [*confirmed, *self.past.suppressed, *list_undecided(self.past, self.verdicts)]
+    untaught: list[Scope] = field(default_factory=list)
 
 
 def read_review(
@@ -238,8 +205,12 @@ def read_review(
     ConfigError, InputError
         A file or an earlier report cannot be read or understood.
     """
+    past = read_past(previous, week, weeks=settings.history_weeks)
+    verdicts = read_verdicts(settings.verdicts) if settings.verdicts else {}
+    confirmed = list_confirmed(list(verdicts.values()), week)
     return Review(
-        past=read_past(previous, week, weeks=settings.history_weeks),
+        past=past,
         suppressions=read_suppressions(settings.suppressions) if settings.suppressions else [],
-        verdicts=read_verdicts(settings.verdicts) if settings.verdicts else {},
+        verdicts=verdicts,
+        untaught=[*confirmed, *past.suppressed, *list_undecided(past, verdicts)],
     )

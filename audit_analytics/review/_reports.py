@@ -99,13 +99,6 @@ class _Report(msgspec.Struct):
     watch: _Watch
 
 
-def decode_report(content: bytes) -> dict[str, Any]:
-    """Decode a findings.json with all that stands there; ValueError if it is none of this version."""
-    report = json.loads(content)
-    msgspec.convert(report, _Report)
-    return dict(report)
-
-
 ID_LENGTH: Final = 4
 """Least characters of an id that name a finding; fewer digits are a rank."""
 
@@ -132,7 +125,8 @@ def read_report(path: Path) -> dict[str, Any]:
         The file cannot be read, or is no report of this version.
     """
     try:
-        return decode_report(path.read_bytes())
+        report: dict[str, Any] = json.loads(path.read_bytes())
+        msgspec.convert(report, _Report)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give what weekly wrote, such as "
@@ -144,6 +138,7 @@ def read_report(path: Path) -> dict[str, Any]:
         ) from None
     except ValueError:
         raise InputError(f"{path}: is no JSON; remove it, or run weekly again") from None
+    return report
 
 
 def list_reports(folder: Path) -> list[Path]:
@@ -323,10 +318,10 @@ def find_verdict(
     Returns
     -------
     dict of str to Any or None
-        As :meth:`Verdict.to_dict` has it; None if nobody decided.
+        As :attr:`Verdict.told` has it; None if nobody decided.
     """
     known = verdicts.get(finding["finding_id"])
-    return known.to_dict() if known else finding["verdict"]
+    return known.told if known else finding["verdict"]
 
 
 def is_open(verdict: Mapping[str, Any] | None, *, is_newest: bool) -> bool:

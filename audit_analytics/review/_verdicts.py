@@ -52,57 +52,32 @@ class Verdict(BaseModel):
     entity: str = Field(description="which one")
     calls: tuple[VerdictCalls, ...] = Field((), description="the calls it is about")
 
-    def to_toml(self) -> str:
-        """Write the entry as it stands in the file.
-
-        Returns
-        -------
-        str
-            TOML, whatever the names are; ends without a newline.
-        """
-        names = ("finding", "verdict", "note", "owner", "week", "entity_type", "entity")
-        lines = [f"[[{TABLE}]]", f"created = {self.created.isoformat()}"]
-        lines += [f"{name} = {quote_toml(getattr(self, name))}" for name in names]
-        for calls in self.calls:
-            columns = ", ".join(
-                f"{quote_toml(column)} = [{', '.join(map(quote_toml, values))}]"
-                for column, values in calls.scope.items()
-            )
-            lines += [
-                "",
-                f"[[{TABLE}.calls]]",
-                f"start_at = {_write_instant(calls.start_at)}",
-                f"end_at = {_write_instant(calls.end_at)}",
-                f"scope = {{ {columns} }}",
-                f"detector = {quote_toml(calls.detector)}",
-                f"observed = {calls.observed!r}",
-            ]
-        return "\n".join(lines)
-
-    def covers(self, scope: Scope) -> bool:
-        """Return whether calls are of those it is about, in whichever week.
-
-        Parameters
-        ----------
-        scope : Scope
-            Calls of the same entity.
-
-        Returns
-        -------
-        bool
-            Whether they lie within the names of some of its calls.
-        """
-        return any(scope.within(read_scope(calls.model_dump())) for calls in self.calls)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a report says of the verdict.
-
-        Returns
-        -------
-        dict of str to Any
-            ``verdict``, ``note``, ``owner`` and ``created``.
-        """
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a report says of the verdict: ``verdict``, ``note``, ``owner`` and ``created``."""
         return self.model_dump(mode="json", include={"verdict", "note", "owner", "created"})
+
+
+def _write_entry(verdict: Verdict) -> str:
+    """Write the entry as it stands in the file, whatever the names are."""
+    names = ("finding", "verdict", "note", "owner", "week", "entity_type", "entity")
+    lines = [f"[[{TABLE}]]", f"created = {verdict.created.isoformat()}"]
+    lines += [f"{name} = {quote_toml(getattr(verdict, name))}" for name in names]
+    for calls in verdict.calls:
+        columns = ", ".join(
+            f"{quote_toml(column)} = [{', '.join(map(quote_toml, values))}]"
+            for column, values in calls.scope.items()
+        )
+        lines += [
+            "",
+            f"[[{TABLE}.calls]]",
+            f"start_at = {_write_instant(calls.start_at)}",
+            f"end_at = {_write_instant(calls.end_at)}",
+            f"scope = {{ {columns} }}",
+            f"detector = {quote_toml(calls.detector)}",
+            f"observed = {calls.observed!r}",
+        ]
+    return "\n".join(lines)
 
 
 def _write_instant(at: datetime) -> str:
@@ -188,7 +163,7 @@ def append_verdict(path: Path, verdict: Verdict) -> None:
     ConfigError, OSError
         The file cannot be understood, and stays as it is, or not be written.
     """
-    append_entry(path, verdict.to_toml(), TABLE, Verdict)
+    append_entry(path, _write_entry(verdict), TABLE, Verdict)
 
 
 def list_confirmed(verdicts: Sequence[Verdict], week: Week) -> list[Scope]:
