@@ -33,11 +33,6 @@ def write_private(path: Path, content: bytes) -> None:
         The file; its folder must exist.
     content : bytes
         What it shall hold.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
     """
     write_together(path.parent, {path.name: content})
 
@@ -50,12 +45,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
     folder : pathlib.Path
         Their folder; it must exist.
     contents : mapping of str to bytes
-        What each file shall hold, by its name.
-
-    Raises
-    ------
-    OSError
-        One of them cannot be written; older files stay as they were.
+        What each file shall hold, by its name; if one cannot be written, all stay as they were.
     """
     beside = {name: folder / f".{name}.{secrets.token_hex(4)}.tmp" for name in contents}
     with ExitStack() as stack:

@@ -117,12 +117,7 @@ def count_log(
     Returns
     -------
     CountedLog
-        What :func:`judge_week` takes.
-
-    Raises
-    ------
-    InputError, ConfigError
-        The source is no audit log, or what says of its apps or addresses cannot be read.
+        What :func:`judge_week` takes; errors are those of :func:`load`.
     """
     folder = Path(source) if isinstance(source, str | Path) else None
     inventory, origins = find_inventory(folder, settings.apps), Origins(settings.origin_file)
@@ -210,7 +205,7 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
     log : CountedLog
         The log.
     week, since : str or None
-        As for :func:`audit_analytics.pipeline.run_week`.
+        As for :func:`audit_analytics.pipeline.run_week`, with its errors.
     settings : Settings
         Settings.
 
@@ -218,11 +213,6 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
     -------
     Week
         The week asked for, the one in progress with `since`, or the log's last complete one.
-
-    Raises
-    ------
-    DataIncompleteError, ConfigError
-        As of :func:`audit_analytics.pipeline.run_week`.
     """
     by_api = log.calls.by_api
     if by_api.empty:
@@ -244,7 +234,7 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
 
 
 def check_span(week: str | None, since: str | None, *, zone: str) -> None:
-    """Check what is asked for before anything is read.
+    """Check what is asked for before anything is read; a ConfigError if it cannot be.
 
     Parameters
     ----------
@@ -252,11 +242,6 @@ def check_span(week: str | None, since: str | None, *, zone: str) -> None:
         As for :func:`audit_analytics.pipeline.run_week`.
     zone : str
         IANA name of the tenant's zone.
-
-    Raises
-    ------
-    ConfigError
-        The week or the instant cannot be understood, or both are given.
     """
     if week and since:
         raise ConfigError("a week and since exclude each other: since judges the week in progress")

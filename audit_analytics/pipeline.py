@@ -145,7 +145,7 @@ def judge_week(
     log : CountedLog
         The log as hourly counts.
     week : str, optional
-        As for :func:`run_week`, like `since` and `detector`.
+        As for :func:`run_week`, like `since` and `detector`, with its errors.
     settings : Settings
         Settings.
     since : str, optional
@@ -159,11 +159,6 @@ def judge_week(
     -------
     ReportInput
         What :func:`audit_analytics.report.build_report` takes.
-
-    Raises
-    ------
-    DataIncompleteError, ConfigError, InputError
-        As of :func:`run_week`.
     """
     report_week = choose_week(log, week, since, settings)
     review = read_review(settings, previous, report_week)
@@ -381,11 +376,6 @@ def list_rules() -> list[Rule]:
     -------
     list of Rule
         Those of this package and of installed ones.
-
-    Examples
-    --------
-    >>> list_rules()[0].name
-    'rule:own_app'
     """
     return [found for found in list_known() if isinstance(found, Rule)]
 

@@ -65,7 +65,7 @@ class TenantRun:
 
 
 def list_tenants(folder: Path, out: Path) -> Tenants:
-    """List the tenants in a folder.
+    """List the tenants in a folder; an InputError if there is none, or the reports would lie in it.
 
     Parameters
     ----------
@@ -78,11 +78,6 @@ def list_tenants(folder: Path, out: Path) -> Tenants:
     -------
     Tenants
         The folders that hold a store or a log, and what was left out.
-
-    Raises
-    ------
-    InputError
-        The folder is missing, a store itself, holds no tenant, or the reports would lie in it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Give one that holds a folder a tenant.")

@@ -270,17 +270,12 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     overrides : pathlib.Path, optional
         TOML file with tables ``[[pattern]]`` (category, severity, pattern), ``[severity]``
         ("METHOD/path" = severity) and ``[api]`` ("METHOD/path" = {category, severity}, as
-        :func:`audit_analytics.catalogue.write_starter` writes it).
+        :func:`write_starter` writes it); a ConfigError if it cannot be understood.
 
     Returns
     -------
     Catalogue
         The shipped catalogue where `overrides` is None.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, or holds something else.
     """
     if overrides is None:
         return Catalogue.default()

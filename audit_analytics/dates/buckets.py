@@ -107,11 +107,6 @@ def find_runs(positions: Iterable[int]) -> list[tuple[int, int]]:
     -------
     list of tuple of int
         First position and length of every run.
-
-    Examples
-    --------
-    >>> find_runs([3, 4, 5, 9])
-    [(3, 3), (9, 1)]
     """
     runs: list[tuple[int, int]] = []
     for place in sorted(map(int, positions)):

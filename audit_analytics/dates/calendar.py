@@ -36,17 +36,12 @@ class DaysOff:
 
 
 def check_country(country: str) -> None:
-    """Refuse what is no country of the calendar.
+    """Refuse what is no country of the calendar, or any if its package is missing, by a ConfigError.
 
     Parameters
     ----------
     country : str
         ISO 3166 code, such as ``CN``.
-
-    Raises
-    ------
-    ConfigError
-        There is no such country, or the package is not installed.
     """
     _load(country, ())
 
@@ -63,7 +58,7 @@ def find_days_off(
     Parameters
     ----------
     country : str
-        ISO 3166 code; empty for the named days alone.
+        ISO 3166 code, refused as by :func:`check_country`; empty for the named days alone.
     years : collection of int
         The years asked about.
     holidays, working_days : collection of datetime.date
@@ -73,11 +68,6 @@ def find_days_off(
     -------
     DaysOff
         Days of those years, and all that people name.
-
-    Raises
-    ------
-    ConfigError
-        There is no such country, or the package is not installed.
     """
     off: set[date] = set()
     worked: set[date] = set()

@@ -256,7 +256,7 @@ def read_since(text: str, now: datetime, *, zone: str = "UTC") -> datetime:
 
 
 def read_span(text: str) -> timedelta:
-    """Read a length of time.
+    """Read a length of time; a ConfigError if it is none.
 
     Parameters
     ----------
@@ -267,11 +267,6 @@ def read_span(text: str) -> timedelta:
     -------
     datetime.timedelta
         The length.
-
-    Raises
-    ------
-    ConfigError
-        The text is something else.
     """
     found = re.fullmatch(r"([1-9]\d{0,6})([mhdw])", text.strip())
     span = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta(0)

@@ -1,14 +1,12 @@
 """What a person follows from week to week, which finding is first, which reason speaks first.
 
-Which reason ranks first says little about that: the same leak is told by its volume in one week
-and by its objects in the next. A finding goes on as long as it shares anything with the one of the
-week before: a detector that stands by itself, or a place or an API that it names.
+A finding goes on as long as it shares anything with the one of the week before: a detector that
+stands by itself, or a place or an API that it names; the reason that ranks first may change.
 
-Ranks are what whoever writes the log would like to move: a real attack pushed down to place thirty
-is not seen. What takes a past to do cannot be forged; app ids can, by the thousand. So the worst
-newcomers alone are critical, and of equal severity those who are some of many, and the row that
-counts them, stand behind those about whom there is a story of their own. What is both rare and found
-by a rule stands before what is either.
+Ranks are what whoever writes the log would like to move. What takes a past to do cannot be forged;
+app ids can, by the thousand: so the worst newcomers alone are critical, and of equal severity those
+who are some of many stand behind those about whom there is a story of their own. What is both rare
+and found by a rule stands before what is either.
 """
 
 from __future__ import annotations

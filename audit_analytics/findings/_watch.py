@@ -1,10 +1,8 @@
 """The watch list: what was a little unusual, week after week, and never enough for a finding.
 
-An attack that is spread over weeks stays below the budget in each of them. The p-values of an
-entity over the last weeks are taken together (Fisher's method), and the least stand on a list: those
-of its weeks as a whole, and those of each detector, for who does a little of the same every week is
-hardly unusual in any, and always in the same way. It is no alarm: it is in no count, and nothing
-sends it.
+The p-values of an entity over the last weeks are taken together (Fisher's method), those of its
+weeks as a whole and those of each detector, and the least stand on a list. It is no alarm: it is in
+no count, and nothing sends it.
 """
 
 from __future__ import annotations

@@ -64,12 +64,8 @@ class Origins:
     Parameters
     ----------
     path : pathlib.Path, optional
-        File in MaxMind's format; without it nothing is known of any address.
-
-    Raises
-    ------
-    ConfigError
-        The package ``maxminddb`` is missing, or the file cannot be read.
+        File in MaxMind's format; without it nothing is known of any address. A ConfigError if it
+        cannot be read, or the package ``maxminddb`` is missing.
     """
 
     def __init__(self, path: Path | None = None) -> None:

@@ -49,7 +49,7 @@ _SCHEMA: Final = pa.schema(
 
 
 def read_latest(folder: Path) -> Inventory:
-    """Read the newest snapshot.
+    """Read the newest snapshot; an InputError if it cannot be.
 
     Parameters
     ----------
@@ -60,11 +60,6 @@ def read_latest(folder: Path) -> Inventory:
     -------
     Inventory
         As fetched last; empty if it never was.
-
-    Raises
-    ------
-    InputError
-        It cannot be read.
     """
     return _read(folder, _list_files(folder)[-1:])
 

@@ -229,6 +229,7 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     ----------
     folder : pathlib.Path or None
         The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by :data:`FILES`.
+        What cannot be read is an InputError, or a ConfigError if people wrote it.
     by_hand : pathlib.Path, optional
         A further file of what people know; it wins over everything else.
 
@@ -236,11 +237,6 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     -------
     Inventory
         The apps; empty if nothing says who they are.
-
-    Raises
-    ------
-    InputError, ConfigError
-        A snapshot or page cannot be read, or what people wrote not be understood.
     """
     inventory = Inventory()
     if folder is not None and folder.is_dir():

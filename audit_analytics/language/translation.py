@@ -42,17 +42,12 @@ def use_language(language: str) -> Iterator[None]:
     Parameters
     ----------
     language : str
-        A key of :data:`LANGUAGES`.
+        A key of :data:`LANGUAGES`; else a ConfigError.
 
     Yields
     ------
     None
         The former language is back after the block.
-
-    Raises
-    ------
-    ConfigError
-        There is no catalogue of that language.
     """
     if language not in LANGUAGES:
         known = ", ".join(f"{code} ({name})" for code, name in LANGUAGES.items())

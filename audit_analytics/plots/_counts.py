@@ -192,14 +192,6 @@ def finding_series(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start of the week.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> data = {"start_at": "2026-11-15T16:00:00Z", "observed": [1, 9], "expected": [1, 1],
-    ...         "high": [3, 3], "what": "calls an hour"}
-    >>> finding_series(data, zone="Asia/Shanghai", ax=new_axes(360, 120)).get_title(loc="left")
-    'Calls an hour (Asia/Shanghai)'
     """
     ax = get_axes(ax, 420, 150)
     start = read_instant(series["start_at"])

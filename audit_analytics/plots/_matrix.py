@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import show_api
 from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
 
 MAX_SIDE: Final = 12
@@ -74,7 +75,7 @@ def app_api_matrix(
     # the key needs room, however few the apps are
     width, height = 300 + 62 * len(apps), 130 + 26 * len(apis)
     ax = get_axes(ax, max(width, 780 if known else 0), max(height, 230))
-    _draw(ax, [_show_api(name) for name in apis], apps, text, shade)
+    _draw(ax, [show_api(name) for name in apis], apps, text, shade)
     titles = _("Calls, by API and app"), _("Calls / expected calls, by API and app")
     ax.set_title(titles[known])
     if known:
@@ -210,9 +211,3 @@ def _draw_key(ax: Axes) -> None:
         handleheight=1,
         labelcolor=COLOURS["muted"],
     )
-
-
-def _show_api(api: str) -> str:
-    method, _slash, path = api.partition("/")
-    named = path and method.isalpha() and method.isupper()
-    return f"{method} {path.removeprefix('open-apis/')}" if named else api

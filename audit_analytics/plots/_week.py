@@ -55,15 +55,6 @@ def timeline(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> week = {"start_at": "2026-11-15T16:00:00Z", "calls": [5, 7, 0], "errors": [0, 1, 0],
-    ...         "expected": [5.5, None, None], "missing": [2]}
-    >>> ax = timeline(week, zone="Asia/Shanghai", ax=new_axes(400, 200))
-    >>> ax.get_title(loc="left")
-    'Calls and errors an hour (Asia/Shanghai)'
     """
     data = _as_series(series)
     marks = findings.to_dict("records") if hasattr(findings, "to_dict") else findings

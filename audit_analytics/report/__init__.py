@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from audit_analytics.report._build import build_report as build_report
     from audit_analytics.report._coverage import list_unknown_apis as list_unknown_apis
-    from audit_analytics.report._decision import Decision as Decision
     from audit_analytics.report._decision import decide_finding as decide_finding
     from audit_analytics.report._decision import suppress_finding as suppress_finding
     from audit_analytics.report._decision import today_in as today_in
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "build": ("build_report",),
     "coverage": ("list_unknown_apis",),
-    "decision": ("Decision", "decide_finding", "suppress_finding", "today_in"),
+    "decision": ("decide_finding", "suppress_finding", "today_in"),
     "escape": ("csv_cell", "inert", "json_text", "measure", "pad", "terminal"),
     "finding": ("Finding",),
     "html": ("render_html", "write_overview"),

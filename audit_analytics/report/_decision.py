@@ -43,22 +43,12 @@ _EFFECTS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """An entry that was written; its text says what and where.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    entry : Suppression or Verdict
-        What was added to it.
-    text, warning : str
-        What was done, safe for a terminal, and what it does not do.
-    """
+    """An entry that was written; its text says what and where."""
 
     path: Path
     entry: Suppression | Verdict
-    text: str
-    warning: str = ""
+    text: str  # what was done, safe for a terminal
+    warning: str = ""  # what it does not do
 
     def __repr__(self) -> str:
         return "\n".join(filter(None, [self.text, self.warning]))
@@ -96,14 +86,7 @@ def suppress_finding(
     Returns
     -------
     Decision
-        What was written.
-
-    Raises
-    ------
-    ConfigError
-        A value or the file cannot be understood, or the file holds the entry already.
-    InputError, OSError
-        The finding does not say which APIs or networks it is about; the file cannot be written.
+        What was written; errors are those of :meth:`Report.suppress`.
     """
     today, last = today_in(zone), _read_day(until)
     if last < today:
@@ -174,12 +157,7 @@ def decide_finding(
     Returns
     -------
     Decision
-        What was written.
-
-    Raises
-    ------
-    ConfigError, OSError
-        The account has no login name, or the file cannot be understood or written.
+        What was written; errors are those of :meth:`Report.verdict`.
     """
     entry = judge_finding(
         finding,

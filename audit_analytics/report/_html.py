@@ -1,10 +1,7 @@
 """report.html, index.html and the fragment a notebook shows: one page, no script, no request.
 
-The templates escape everything by default, and every text passes :func:`escape.clean` on its way
-out, so that a template cannot forget it.
-
-index.html is written anew by every run from the findings.json files that are there: it holds
-nothing of its own.
+Every text passes :func:`escape.clean` on its way out, so that no template can forget it.
+index.html is written anew by every run from the findings.json files that are there.
 """
 
 from __future__ import annotations
@@ -241,11 +238,6 @@ def write_overview(
     -------
     pathlib.Path
         ``index.html`` in `folder`; the old one is whole until the new one is.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be read, or the file not written.
     """
     known = verdicts or {}
     tenants = [

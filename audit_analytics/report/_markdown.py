@@ -1,9 +1,7 @@
 """report.md, and what the templates of every format share: filters, and sentences in the language.
 
-Every text the template prints is escaped on its way out; what is Markdown on purpose (code spans)
-is marked as such.
-
-Values are escaped for the format on their way into a sentence, so that no template can forget it.
+Values are escaped for the format on their way out and into a sentence, so that no template can
+forget it; what is Markdown on purpose (code spans) is marked as such.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ _UNMAPPED: Final = (
 
 
 def check_ocsf(*, required: bool | None) -> bool:
-    """Return whether findings.ocsf.jsonl is to be written.
+    """Return whether findings.ocsf.jsonl is to be written; a ConfigError if it is and cannot be.
 
     Parameters
     ----------
@@ -53,11 +53,6 @@ def check_ocsf(*, required: bool | None) -> bool:
     -------
     bool
         Whether it is written.
-
-    Raises
-    ------
-    ConfigError
-        It is asked for, and the extra is not installed.
     """
     is_there = find_spec("py_ocsf_models") is not None
     if required and not is_there:

@@ -1,14 +1,11 @@
 """What of a week's hits is told, and what is hidden: suppressed first, limited and chosen then.
 
-The order matters. Hits that nobody will see must not use up the findings of a rule, nor push out
-a reason that stands.
+The order matters: hits that nobody will see must not use up the findings of a rule, nor push out
+a reason that stands. Addresses of one network are folded: whoever has it can call from each.
 
-A pool of addresses, honest or hostile, lies in one network; whoever has it can call from each. Told
-address by address, one move of a vendor was nineteen findings of thirty-three.
-
-The rule: a hit is like one that was found harmless if it is of the same entity and detector, names
-nothing but what that one named, and is not more than three times as great. For each such verdict of
-an earlier week its p-value, and so E, is ten times as high, and the severity of a rule one lower. A
+A hit is like one that was found harmless if it is of the same entity and detector, names nothing
+but what that one named, and is not more than three times as great. For each such verdict of an
+earlier week its p-value, and so E, is ten times as high, and the severity of a rule one lower; a
 later verdict that the same was confirmed undoes that.
 """
 

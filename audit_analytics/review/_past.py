@@ -198,12 +198,7 @@ def read_review(
     Returns
     -------
     Review
-        All of it.
-
-    Raises
-    ------
-    ConfigError, InputError
-        A file or an earlier report cannot be read or understood.
+        All of it; a ConfigError or an InputError if one cannot be understood.
     """
     past = read_past(previous, week, weeks=settings.history_weeks)
     verdicts = read_verdicts(settings.verdicts) if settings.verdicts else {}

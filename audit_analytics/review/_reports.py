@@ -107,7 +107,7 @@ REPORT_FILE: Final = "findings.json"
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read a findings.json of an earlier run.
+    """Read a findings.json of an earlier run; an InputError if it is none of this version.
 
     Parameters
     ----------
@@ -118,11 +118,6 @@ def read_report(path: Path) -> dict[str, Any]:
     -------
     dict of str to Any
         The report dict.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or is no report of this version.
     """
     try:
         report: dict[str, Any] = json.loads(path.read_bytes())
@@ -142,7 +137,7 @@ def read_report(path: Path) -> dict[str, Any]:
 
 
 def list_reports(folder: Path) -> list[Path]:
-    """List the reports of a folder.
+    """List the reports of a folder; an InputError if there is none.
 
     Parameters
     ----------
@@ -154,11 +149,6 @@ def list_reports(folder: Path) -> list[Path]:
     list of pathlib.Path
         Each report's findings.json, the latest first: a week in progress after the whole weeks
         before it, and before its own whole week.
-
-    Raises
-    ------
-    InputError
-        There is no such folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the folder of the reports")
@@ -173,7 +163,7 @@ def _order(path: Path) -> tuple[str, bool, str]:
 
 
 def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Find a finding in the reports of a folder.
+    """Find a finding in the reports of a folder; an InputError if there is none, or several.
 
     Parameters
     ----------
@@ -186,11 +176,6 @@ def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any
     -------
     report, finding : dict
         The latest report that holds it, and the finding; suppressed ones are found, too.
-
-    Raises
-    ------
-    InputError
-        There is no such finding, or several.
     """
     paths = list_reports(folder)
     if not paths:
@@ -217,7 +202,7 @@ def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any
 
 
 def find_story(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Find a story in the reports of a folder.
+    """Find a story in the reports of a folder; an InputError if there is none.
 
     Parameters
     ----------
@@ -230,11 +215,6 @@ def find_story(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]
     -------
     report, story : dict
         The latest report that holds it, and the story.
-
-    Raises
-    ------
-    InputError
-        There is no such story.
     """
     for path in list_reports(folder):
         report = read_report(path)
@@ -273,7 +253,7 @@ def list_open(
     Parameters
     ----------
     folder : pathlib.Path
-        Folder of the reports.
+        Folder of the reports; an InputError if it or its latest report cannot be read.
     verdicts : mapping of str to Verdict
         The last verdict on each finding, by its id.
     is_all : bool, default=False
@@ -283,11 +263,6 @@ def list_open(
     -------
     list of dict
         As in findings.json, with the last verdict, the ``week`` of their report and the ``story_id``.
-
-    Raises
-    ------
-    InputError
-        There is no such folder, or the latest report cannot be read.
     """
     paths = list_reports(folder)
     found: dict[str, dict[str, Any]] = {}

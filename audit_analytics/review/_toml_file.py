@@ -25,7 +25,7 @@ def quote_toml(text: str) -> str:
 
 
 def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
-    """Read every entry of a file.
+    """Read every entry of a file; a ConfigError if it, a name or a value cannot be understood.
 
     Parameters
     ----------
@@ -40,11 +40,6 @@ def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
     -------
     list of BaseModel
         The entries, in order.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -128,7 +128,7 @@ def judge_finding(
 
 
 def read_verdicts(path: Path) -> dict[str, Verdict]:
-    """Read a verdict file.
+    """Read a verdict file; a ConfigError if it cannot be understood.
 
     Parameters
     ----------
@@ -139,17 +139,12 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
     -------
     dict of str to Verdict
         The last verdict on each finding, by its id.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be understood.
     """
     return {entry.finding: entry for entry in read_entries(path, TABLE, Verdict)}
 
 
 def append_verdict(path: Path, verdict: Verdict) -> None:
-    """Add a verdict to the file.
+    """Add a verdict to the file, or raise a ConfigError if what stands there cannot be understood.
 
     Parameters
     ----------
@@ -157,11 +152,6 @@ def append_verdict(path: Path, verdict: Verdict) -> None:
         TOML file; made if it does not exist.
     verdict : Verdict
         What was decided.
-
-    Raises
-    ------
-    ConfigError, OSError
-        The file cannot be understood, and stays as it is, or not be written.
     """
     append_entry(path, _write_entry(verdict), TABLE, Verdict)
 
