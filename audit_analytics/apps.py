@@ -1,7 +1,5 @@
 """Who the apps of a log are, and what of their permissions they use: ``aa.apps``."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -4,8 +4,6 @@ Detectors see hourly counts only. The rows behind a hit are fetched when a findi
 through an :class:`EvidenceSource`, from a frame or from a store.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol

@@ -5,8 +5,6 @@ are here: labelled attacks of every kind are laid over the user's own calls, in 
 very same weekly run judges the result.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta

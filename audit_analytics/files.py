@@ -4,8 +4,6 @@ A file is written beside its place, flushed to the disk and moved there. What th
 tells who called what from where, so nobody but its owner may read it.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 from collections.abc import Iterator, Mapping

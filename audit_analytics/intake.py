@@ -1,7 +1,5 @@
 """From a source to hourly counts: the first half of a run, whatever the log lies in."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace

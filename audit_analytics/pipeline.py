@@ -1,7 +1,5 @@
 """The weekly run: the one module that knows the order of the stages."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial

@@ -6,8 +6,6 @@ name of their key in plain text, not by parsing; where the end of a value is in 
 masked rather than less.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Sequence

@@ -5,8 +5,6 @@ contract between them: :data:`EVENTS` (one row a call), :data:`REJECTS` (rows th
 read), :data:`CALLS_BY_API` and :data:`CALLS_BY_IP` (the hourly rollup).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final

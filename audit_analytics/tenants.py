@@ -4,8 +4,6 @@ A process has its own settings, memory and end: one that fails, or is killed for
 no other with it, and what is in memory at once is bounded by how many run at a time.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

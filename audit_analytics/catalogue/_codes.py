@@ -5,8 +5,6 @@ of the generic codes (9999xxxx) were checked by hand, the others assigned by key
 is rebuilt by ``.ci/build_scopes.py``; any one of the scopes that open an API suffices to call it.
 """
 
-from __future__ import annotations
-
 import csv
 from dataclasses import dataclass
 from functools import cache

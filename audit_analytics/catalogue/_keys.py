@@ -1,7 +1,5 @@
 """Take the keys of APIs apart: what of a path is route, what is a parameter, what an id."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Final

@@ -3,8 +3,6 @@
 It is a proposal and never rates a call by itself: what an unknown API does its path only suggests.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import defaultdict

@@ -4,8 +4,6 @@ Instants are in UTC everywhere: what an hour, a day and a week are to an analyst
 :mod:`audit_analytics.dates.weeks` alone say. Every count is cut by them once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from datetime import UTC, date
 from typing import Final

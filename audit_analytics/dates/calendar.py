@@ -1,7 +1,5 @@
 """A country's days off and the weekend days it works instead, by the package ``holidays``."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date

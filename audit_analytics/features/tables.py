@@ -1,7 +1,5 @@
 """The tables: per app, per IP and per API over time buckets, and when pairs were first seen."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The tables as scikit-learn transformers, to stand in a pipeline before any outlier detector."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 

@@ -4,8 +4,6 @@ A reason about failures names failures alone. Whoever reads it asks first which 
 succeeded, and that is no reason of its own: two calls among forty are not unusual.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The rows behind hits in a table of events, and how a report shows them and what they name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Each detector has its whole sentences: see :mod:`audit_analytics.language` for why nothing is glued.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

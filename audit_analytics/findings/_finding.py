@@ -1,7 +1,5 @@
 """A finding: one entity's week, explained, with the evidence and what to do about it."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final

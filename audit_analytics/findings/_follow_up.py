@@ -5,8 +5,6 @@ A finding goes on as long as its entity has one that shares anything with the we
 new: it might have been there all along.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -11,8 +11,6 @@ What many have in common says nothing, so a thing counts here only where it is r
 - a **scope** that few apps were granted lately.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple

@@ -6,8 +6,6 @@ each with more to it than an app id without a past, for those anybody can make u
 the budget, and what is suppressed, joins a story by the same links and never makes one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What happened, in order: the steps of a finding and of a story, and their ATT&CK techniques."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final

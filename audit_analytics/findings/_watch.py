@@ -5,8 +5,6 @@ weeks as a whole and those of each detector, and the least stand on a list. It i
 no count, and nothing sends it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 

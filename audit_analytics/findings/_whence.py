@@ -4,8 +4,6 @@ What an app did decides little as long as nobody says from where: the same fourt
 release from its own server, and a stolen secret from an address that was never seen.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final

@@ -1,7 +1,5 @@
 """What an entity is called wherever a person reads of it."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Mapping

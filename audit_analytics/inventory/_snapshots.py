@@ -7,8 +7,6 @@
     STORE/.apps/.versions                     versions of apps read by a sync that is not over
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os

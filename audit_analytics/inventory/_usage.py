@@ -9,8 +9,6 @@ Of a scope that was granted, one of four things is said:
   long enough.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Apps as the platform answers them, as people keep them by hand, and where a log has either."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

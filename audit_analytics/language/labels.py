@@ -1,7 +1,5 @@
 """What entities are called wherever a person reads of one: chosen once per run, like the language."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar

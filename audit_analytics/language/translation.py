@@ -5,8 +5,6 @@ read as it is, so that no compiled file can lag behind it. Chosen once per run w
 :func:`use_language`; what is written inside speaks it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar

@@ -1,7 +1,5 @@
 """What was seen for the first time, and when."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

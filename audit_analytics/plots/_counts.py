@@ -1,7 +1,5 @@
 """The largest apps, addresses and APIs; errors by class; a finding against what was expected."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 

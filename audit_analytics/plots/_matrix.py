@@ -1,7 +1,5 @@
 """Calls as a matrix: apps and APIs against what was expected, addresses and apps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 

@@ -1,7 +1,5 @@
 """Colours, fonts and axes that every plot shares."""
 
-from __future__ import annotations
-
 import logging
 import unicodedata
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,5 @@
 """A figure as SVG that stands inside an HTML page."""
 
-from __future__ import annotations
-
 import io
 import re
 import warnings

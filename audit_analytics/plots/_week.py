@@ -1,7 +1,5 @@
 """Calls and errors over the week, as lines and as a grid of days and hours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final

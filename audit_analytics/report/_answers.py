@@ -1,7 +1,5 @@
 """The three questions every week is asked: which IPs, which errors, which sensitive APIs."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Build the report dict, the one source of every rendered format, method and limits among it."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """What is different from the week before: totals, movers, who came, who went, who was quiet."""
 
-from __future__ import annotations
-
 from typing import Any, Final
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the log covered, who was assessed, and the verdict that follows."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Any, Final
 

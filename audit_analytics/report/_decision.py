@@ -1,7 +1,5 @@
 """What a person decides about a finding, written into the file that keeps it."""
 
-from __future__ import annotations
-
 import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ bidirectional overrides, zero-width characters, lone surrogates) appear as visib
 takes two columns of a terminal, and lines may break between any of them.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Final

@@ -4,8 +4,6 @@ Every text passes :func:`escape.clean` on its way out, so that no template can f
 index.html is written anew by every run from the findings.json files that are there.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

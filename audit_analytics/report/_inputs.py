@@ -1,7 +1,5 @@
 """What a report is built from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any

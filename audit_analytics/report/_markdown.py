@@ -4,8 +4,6 @@ Values are escaped for the format on their way out and into a sentence, so that 
 forget it; what is Markdown on purpose (code spans) is marked as such.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import cache

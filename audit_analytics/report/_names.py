@@ -1,7 +1,5 @@
 """What the codes of the report dict are called: severities, kinds, outcomes, categories."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final

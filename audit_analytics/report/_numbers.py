@@ -1,7 +1,5 @@
 """The week in numbers: totals, ranks, and the series behind every plot."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any, Final
 

@@ -5,8 +5,6 @@ The file speaks the version of OCSF that package speaks (``metadata.version``). 
 the run: a finding is created when its week is over, so that the same input gives the same bytes.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Who the apps are, and which of their permissions nobody uses, for the report dict."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 

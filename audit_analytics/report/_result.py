@@ -1,7 +1,5 @@
 """The report as an object: shows itself in a notebook, writes itself to files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The report as tables and as data: findings.csv, evidence.csv, DataFrames and findings.json."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -3,8 +3,6 @@
 Every text that may come from the log is escaped when it is put into a line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 

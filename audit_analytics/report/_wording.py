@@ -1,7 +1,5 @@
 """Say numbers the way a person reads them; shared by every rendered format."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo

@@ -9,8 +9,6 @@ earlier week its p-value, and so E, is ten times as high, and the severity of a 
 later verdict that the same was confirmed undoes that.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial

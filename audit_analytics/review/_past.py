@@ -1,7 +1,5 @@
 """Earlier reports and what people decided, before the week is judged."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path

@@ -4,8 +4,6 @@ The schema beside the reports says what other programs find there; this is less,
 milliseconds whenever a report of an earlier run is opened.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Read and extend the TOML files in which people keep suppressions and verdicts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

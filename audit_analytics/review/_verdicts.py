@@ -7,8 +7,6 @@ A verdict carries all it needs to know about the calls, so that old reports may 
 several on one finding the last one counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
