@@ -69,7 +69,7 @@ def mask_text(text: str) -> str:
 
     Masked are the values of keys that name a secret (secret, password, token, ticket, cookie,
     authorization, key material, code) or a personal field (mobile, e-mail, identity card), and
-    bare access tokens and e-mail addresses anywhere.
+    bare access tokens and e-mail addresses anywhere; keys and everything else stay.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def mask_text(text: str) -> str:
     Returns
     -------
     str
-        The text with its values masked; keys and everything else stay.
+        The text with its values masked.
 
     Examples
     --------
@@ -123,15 +123,13 @@ def mask_prose(text: str) -> str:
     Returns
     -------
     str
-        The text without the word or the quotation that follows "password is", "secret key",
-        "\u5bc6\u7801\u662f" and the like, if it looks like a value, and without long random words.
+        The text without what follows "password is", "secret key", "\u5bc6\u7801\u662f" and the like,
+        if it looks like a value, and without long random words.
 
     Examples
     --------
     >>> mask_prose("the password for ann is hunter2, call me")
     'the password for ann is ***, call me'
-    >>> mask_prose("no token in this line")
-    'no token in this line'
     """
     return _RANDOM_WORD.sub(MASK, _PROSE.sub(rf"\g<before>{MASK}", text))
 

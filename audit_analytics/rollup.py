@@ -125,21 +125,14 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     Parameters
     ----------
     events : pandas.DataFrame of shape (n_events, 18)
-        Table :data:`audit_analytics.schema.EVENTS`.
-    bucket : str, default="1h"
-        Width of the buckets, up to a day.
-    zone : str, default="UTC"
-        IANA zone on whose clocks the buckets are cut.
+        Table :data:`audit_analytics.schema.EVENTS`; an InputError if a column is missing.
+    bucket, zone : str, default="1h", "UTC"
+        Width of the buckets, up to a day, and the IANA zone on whose clocks they are cut.
 
     Returns
     -------
     Rollup
         Both tables, ordered by their keys; distinct objects are exact.
-
-    Raises
-    ------
-    InputError
-        The frame lacks a column of the event table.
 
     Examples
     --------

@@ -88,15 +88,10 @@ class Catalogue:
     rules : iterable of mapping, optional
         The user's patterns, each with 'category', 'severity' and 'pattern' (a regular expression
         searched in METHOD/path). They come before the shipped ones and, unlike those, also apply
-        to APIs outside the catalogue.
+        to APIs outside the catalogue. A ConfigError if one is not usable.
     severities, ratings : mapping of str, optional
         Severity of single APIs, or their 'category' and 'severity', keyed METHOD/path in any
         spelling; overrides every pattern.
-
-    Raises
-    ------
-    ConfigError
-        A pattern or a severity is not usable.
 
     Examples
     --------
@@ -142,12 +137,11 @@ class Catalogue:
     def match(self, api_raw: str, method: str = "", path: str = "") -> Match:
         """Find the API a call was made to.
 
-        Parameters may stand as ``:x``, ``{x}`` or a literal id; a host and a query string are ignored,
-        and a literal segment beats a placeholder. What is the same route however it is spelled is found
-        too: letter case, percent-encoding, compatibility forms (Unicode NFKC), ``;parameters``, doubled
-        slashes, dot segments. Where a segment could be an id or a literal spelled otherwise, it is the
-        literal, unless the API with the id is the more severe one. Outside the catalogue whatever looks
-        like an id becomes ``:id``.
+        Parameters may stand as ``:x``, ``{x}`` or a literal id; a literal segment beats a placeholder.
+        What is the same route however it is spelled is found too: host, query string, letter case,
+        percent-encoding, compatibility forms (Unicode NFKC), ``;parameters``, doubled slashes, dot
+        segments. Where a segment could be an id or a literal spelled otherwise, the more severe API
+        counts. Outside the catalogue whatever looks like an id becomes ``:id``.
 
         Parameters
         ----------
@@ -160,11 +154,6 @@ class Catalogue:
         -------
         Match
             The API; ``known`` is False outside the catalogue.
-
-        Examples
-        --------
-        >>> Catalogue.default().match("GET/Open-APIs/im%2Fv1/chats;a=1/").api
-        'GET/open-apis/im/v1/chats'
         """
         verb, segments = split_key(api_raw, method)
         found = self._find(api_raw, method)

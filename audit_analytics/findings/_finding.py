@@ -39,15 +39,13 @@ class Finding:
     Parameters
     ----------
     finding_id, key : str
-        A hash of entity and week, stable over re-runs; and one of the entity and of what it was about
-        in its first week, the same as long as it goes on.
+        A hash of entity and week; and one of entity and topic, the same as long as it goes on.
     rank : int
         From 1, the most severe first.
     entity_type, entity : str
         ``app``, ``ip``, ``network``, ``api`` or ``tenant``, and which one.
     kind : str
-        ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``, ``silence`` or
-        ``mixture``.
+        As :class:`audit_analytics.cases.Hit` has it.
     title, sentence : str
         What it is, in short and as a person would say it, and what succeeded.
     start_at, end_at, start_local, end_local : str
@@ -75,11 +73,9 @@ class Finding:
         Top ``apis``, ``ips`` and ``codes`` on the days of the first reason, what succeeded first;
         of what is no app all ``apps``, with the APIs each ``succeeded`` with.
     timeline : dict
-        First and last call, and the steps between them; of all reasons, and of what stayed below
-        the budget.
+        First and last call and the steps between, of all reasons and what stayed below the budget.
     objects : dict
-        How many distinct objects were called (``count``), how many with success (``ok_count``),
-        and the first of them, masked (``shown``).
+        How many were called (``count``), with success (``ok_count``), and some, masked (``shown``).
     evidence : dict
         ``ids`` (20 at most), ``more_count`` and ``rows``.
     attack : list of dict
@@ -89,22 +85,17 @@ class Finding:
     suppression : str
         A ready-made entry, TOML.
     status : str
-        Against the week before: ``new``, ``continuing``, ``unknown`` without a report of it, or
-        ``suppressed``.
+        Against the week before: ``new``, ``continuing``, ``suppressed``, or ``unknown`` without one.
     since_week : str or None
         ISO week of the first report that had it; None where that is not known.
     previous, verdict : dict or None
         The finding about the same entity in the report of the week before; what a person decided.
     past_weeks : list of dict
         The calls it is about in the same hours of the weeks before and, last, of this one.
-    suppressed_by : list of str
-        Ids of the suppressions that took reasons from it.
-    untold : list of str
-        Detectors that spoke as well, and whose reasons say less than those told.
-    other_days : list of dict
-        Contributors of the reasons about other days, day by day.
-    through : list of dict
-        Scopes of what got through beside the failures that reasons are about.
+    suppressed_by, untold : list of str
+        Ids of the suppressions that took reasons from it; detectors whose reasons say less.
+    other_days, through : list of dict
+        Contributors of the reasons about other days; scopes of what got through beside failures.
     """
 
     finding_id: str

@@ -29,13 +29,6 @@ class Labels(Said):
         Names of the company's networks; they win over where an address is from.
     origins : Origins, optional
         Where addresses are from.
-
-    Examples
-    --------
-    >>> bot = App(app_id="cli_ab6a7673f1baad15", name="HR export bot", owner="Li Na")
-    >>> labels = Labels(Inventory.of([bot]), {"203.0.113.0/24": "office Shanghai"})
-    >>> labels.of("app", "cli_ab6a7673f1baad15"), labels.of("ip", "203.0.113.9")
-    ('HR export bot (cli_ab6a…ad15)', '203.0.113.9 (office Shanghai)')
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """The language of a report: translated texts, numbers and dates in its form.
 
-Source texts are English. A catalogue ``<language>.po`` beside this module holds every other language; it is
-read as it is, so that no compiled file can lag behind it. Chosen once per run with
-:func:`use_language`; what is written inside speaks it.
+Source texts are English; a catalogue ``<language>.po`` beside this module holds every other
+language, and is read as it is, so that no compiled file can lag behind it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -106,11 +105,6 @@ def ngettext(singular: str, plural: str, count: float, /, **values: object) -> s
     -------
     str
         The text in the current language.
-
-    Examples
-    --------
-    >>> ngettext("{n} call", "{n} calls", 4312)
-    '4,312 calls'
     """
     whole = round(count)
     translated: str = translations().ngettext(singular, plural, whole)

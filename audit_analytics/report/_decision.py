@@ -147,10 +147,8 @@ def decide_finding(
         An attack or a fault, whose calls must not become usual; harmless; or confirmed and dealt with.
     week, zone : str
         ISO week of its report, and IANA name of the tenant's zone.
-    note : str, default=""
-        What was found out.
-    owner : str, optional
-        Who decided it; the login name if not given.
+    note, owner : str, optional
+        What was found out, and who decided it; the login name if not given.
 
     Returns
     -------

@@ -203,10 +203,8 @@ class Report:
             Rank or id of the finding.
         confirmed : bool
             True if it was confirmed, False if it was harmless.
-        note : str, default=""
-            What was found out.
-        owner : str, optional
-            Who decided it; your login name if not given.
+        note, owner : str, optional
+            What was found out, and who decided it; your login name if not given.
         path : str or pathlib.Path, optional
             The file; the one the settings name, else ``verdicts.toml`` in the current folder.
 

@@ -223,11 +223,9 @@ def leave_out_calls(
 
     Returns
     -------
-    by_api, by_ip : pandas.DataFrame
-        Without these calls; rows left without a call are gone.
-    hours : pandas.DataFrame
-        ``bucket_at`` and ``app_id`` of hours that teach nothing: that lost calls, or that scopes of
-        nothing but an app name, as a silence.
+    by_api, by_ip, hours : pandas.DataFrame
+        Without these calls; and ``bucket_at`` and ``app_id`` of hours that teach nothing: that lost
+        calls, or that scopes of nothing but an app name, as a silence.
     """
     if not scopes:
         return by_api, by_ip, _make_pairs(_NONE, _NONE, [])
