@@ -120,16 +120,9 @@ def name_entity(one: Hit | Case) -> tuple[str, str]:
 
 
 EVIDENCE_GROUPS: Final = (
-    "quarter_at",
-    "app_id",
-    "ip",
-    "network",
-    "api",
-    "category",
-    "severity",
-    "response_code",
+    "quarter_at", "app_id", "ip", "network", "api", "category", "severity", "response_code",
     "outcome",
-)
+)  # fmt: skip
 """What the rows behind a finding are counted by; a quarter of an hour lies within an hour and a day
 of every zone."""
 

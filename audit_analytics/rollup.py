@@ -48,17 +48,9 @@ __all__ = [
 SQL: Final = Template(files("audit_analytics").joinpath("rollup.sql").read_text(encoding="utf-8"))
 
 COLUMNS: Final = (
-    "at",
-    "app_id",
-    "ip",
-    "network",
-    "api",
-    "category",
-    "severity",
-    "outcome",
-    "response_code",
+    "at", "app_id", "ip", "network", "api", "category", "severity", "outcome", "response_code",
     "object",
-)
+)  # fmt: skip
 """Columns of the events that the rollup reads."""
 
 MEMORY_LIMIT: Final = "1GB"

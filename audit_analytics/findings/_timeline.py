@@ -172,18 +172,9 @@ MAX_STORY_STEPS: Final = 20
 MAX_APIS: Final = 3
 
 _ORDER: Final = (
-    "T1110.004",
-    "T1069.003",
-    "T1098.003",
-    "T1485",
-    "T1531",
-    "T1567",
-    "T1530",
-    "T1528",
-    "T1087.004",
-    "T1213",
-    "T1078.004",
-)
+    "T1110.004", "T1069.003", "T1098.003", "T1485", "T1531", "T1567", "T1530", "T1528",
+    "T1087.004", "T1213", "T1078.004",
+)  # fmt: skip
 """The technique that says most about a call comes first."""
 
 

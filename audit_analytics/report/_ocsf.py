@@ -22,21 +22,9 @@ _SEVERITY: Final = {"none": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
 _CONFIDENCE: Final = {"critical": 3, "high": 3, "medium": 2, "low": 1, None: 2}
 _IP_ADDRESS, _RESOURCE_UID, _OTHER = 2, 10, 99
 _UNMAPPED: Final = (
-    "detectors",
-    "expected",
-    "expected_high",
-    "expected_low",
-    "expected_per_week",
-    "history_days",
-    "known_benign",
-    "observed",
-    "p",
-    "policy_severity",
-    "q",
-    "rarity",
-    "ratio",
-    "unit",
-)
+    "detectors", "expected", "expected_high", "expected_low", "expected_per_week", "history_days",
+    "known_benign", "observed", "p", "policy_severity", "q", "rarity", "ratio", "unit",
+)  # fmt: skip
 
 
 def check_ocsf(*, required: bool | None) -> bool:

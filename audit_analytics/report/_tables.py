@@ -13,54 +13,17 @@ from audit_analytics.report import _escape as escape
 from audit_analytics.review import name_stories
 
 COLUMNS: Final = (
-    "rank",
-    "finding_id",
-    "severity",
-    "rarity",
-    "policy_severity",
-    "kind",
-    "title",
-    "entity_type",
-    "entity",
-    "name",
-    "owner",
-    "contact",
-    "start_at",
-    "end_at",
-    "start_local",
-    "end_local",
-    "observed",
-    "expected",
-    "expected_low",
-    "expected_high",
-    "unit",
-    "ratio",
-    "history_days",
-    "expected_per_week",
-    "p",
-    "q",
-    "detectors",
-    "attack",
-    "sentence",
-    "story_id",
-)
+    "rank", "finding_id", "severity", "rarity", "policy_severity", "kind", "title", "entity_type",
+    "entity", "name", "owner", "contact", "start_at", "end_at", "start_local", "end_local",
+    "observed", "expected", "expected_low", "expected_high", "unit", "ratio", "history_days",
+    "expected_per_week", "p", "q", "detectors", "attack", "sentence", "story_id",
+)  # fmt: skip
 """Columns of findings.csv, named as in findings.json; `story_id` is the story it is part of."""
 
 EVIDENCE_COLUMNS: Final = (
-    "finding_id",
-    "rank",
-    "id",
-    "at",
-    "local",
-    "app_id",
-    "ip",
-    "api",
-    "http_status",
-    "response_code",
-    "outcome",
-    "object_name",
-    "place",
-)
+    "finding_id", "rank", "id", "at", "local", "app_id", "ip", "api", "http_status",
+    "response_code", "outcome", "object_name", "place",
+)  # fmt: skip
 """Columns of evidence.csv, named as in findings.json; `place` is what the address is called."""
 
 
@@ -124,15 +87,9 @@ OWN: Final = tuple(name for name in EVIDENCE_COLUMNS if name not in {"finding_id
 
 _INSTANTS: Final = ("start_at", "end_at")
 _NUMBERS: Final = (
-    "observed",
-    "expected",
-    "expected_low",
-    "expected_high",
-    "ratio",
-    "expected_per_week",
-    "p",
+    "observed", "expected", "expected_low", "expected_high", "ratio", "expected_per_week", "p",
     "q",
-)
+)  # fmt: skip
 _EVENTS: Final = {column.name: column.dtype for column in schema.EVENTS.columns}
 _STEP: Final = {
     "at": schema.AT,
