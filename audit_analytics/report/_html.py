@@ -25,7 +25,6 @@ from audit_analytics.language import HTML_CODES, label_entity, use_language
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import _escape as escape
 from audit_analytics.report import _wording as wording
-from audit_analytics.report._drawings import draw_finding, draw_report
 from audit_analytics.report._markdown import make_environment
 from audit_analytics.report._names import name_category, name_outcome, name_response, speak_as
 from audit_analytics.review import Verdict, find_verdict, is_open, list_reports, read_report
@@ -89,6 +88,8 @@ def _give_style() -> dict[str, Any]:
 
 
 def _fit_page(report: dict[str, Any], template: Template, shown: dict[str, Any]) -> str:
+    from audit_analytics.report._drawings import draw_finding, draw_report  # noqa: PLC0415
+
     shown |= {"r": report, "plots": draw_report(report)}
     most = max(detail.plots for detail in DETAILS)
     small = [draw_finding(f, report["tenant_zone"]) for f in report["findings"][:most]]
@@ -108,6 +109,8 @@ def render_notebook(report: dict[str, Any]) -> str:
 
 def render_card(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     """Render one finding as one ``<div>`` for a notebook: its card of the page, with all it has."""
+    from audit_analytics.report._drawings import draw_finding  # noqa: PLC0415
+
     environment = _environment()
     rows = len(finding["evidence"]["rows"])
     shown = {
