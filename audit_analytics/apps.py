@@ -1,19 +1,15 @@
 """Who the apps of a log are, and what of their permissions they use: ``aa.apps``."""
 
-from __future__ import annotations
-
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.detect import find_whole_days
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import Inventory, find_inventory, judge_scopes
 from audit_analytics.settings import Settings, settle
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 __all__ = ["load", "scopes"]
 
@@ -71,10 +67,8 @@ def scopes(
 
     Raises
     ------
-    InputError
-        The log or the inventory cannot be read.
-    ConfigError
-        A setting cannot be understood.
+    InputError, ConfigError
+        The log or the inventory cannot be read, or a setting not be understood.
     """
     settings = settle(settings, options, where="apps.scopes()", known=("settings", "inventory"))
     counted = count_log(log, settings)

@@ -4,8 +4,6 @@ Detectors see hourly counts only. The rows behind a hit are fetched when a findi
 through an :class:`EvidenceSource`, from a frame or from a store.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -13,15 +11,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import pandas as pd
 
-__all__ = [
-    "EVIDENCE_GROUPS",
-    "RARITY",
-    "Case",
-    "Evidence",
-    "EvidenceSource",
-    "Hit",
-    "find_covered",
-]
+__all__ = ["EVIDENCE_GROUPS", "RARITY", "Case", "Evidence", "EvidenceSource", "Hit", "find_covered"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,19 +29,16 @@ class Hit:
     unit : str
         Unit of these numbers, English; translated where it is shown.
     detector : str
-        Surprise group (``VOL``, ``ERR``, ...) or rule (``rule:probing``); a rule need not say
-        its own name.
+        Surprise group (``VOL``, ``ERR``, ...) or rule (``rule:probing``), which need not say its name.
     kind : str
-        What it is, as the report groups it: ``unusual_ip``, ``error_burst``,
-        ``sensitive_api``, ``new_api``, ``volume``, ``silence`` or ``mixture``; the detector's if
-        empty.
+        What it is, as the report groups it: ``unusual_ip``, ``error_burst``, ``sensitive_api``,
+        ``new_api``, ``volume``, ``silence`` or ``mixture``; the detector's if empty.
     expected, low, high : float, optional
         Expected count and its 95 % interval; None for rules.
     p : float, optional
         Calibrated probability of something this extreme in this group; None for rules.
     unmatched : bool, default=False
-        Nothing in the past of its group was like it, and no tail tells how much rarer it is: `p`
-        cannot be less, however little past there is.
+        Nothing in the past of its group was like it: `p` cannot be less, however little past there is.
     severity : str, optional
         How bad it is by policy: ``low`` to ``critical``; None where rarity alone decides.
     alone : bool, default=True
@@ -100,8 +87,7 @@ class Case:
     q : float
         Benjamini-Hochberg q over all days tested; a note, never the gate.
     far : float, default=0.0
-        -log10 p as the fitted tail has it, not cut off where the past can tell no more: which of
-        two cases with the same E exceeds the usual by more.
+        -log10 p by the fitted tail, not cut off where the past tells no more: orders cases of one E.
     """
 
     entity_type: str
@@ -113,13 +99,7 @@ class Case:
 
     @property
     def rarity(self) -> str:
-        """Return how rare it is, in a word.
-
-        Returns
-        -------
-        str
-            ``critical`` to ``low``, by E.
-        """
+        """Return how rare it is by E, in a word: ``critical`` to ``low``."""
         return next(name for limit, name in RARITY if self.expected_per_week < limit)
 
 
@@ -140,16 +120,9 @@ def name_entity(one: Hit | Case) -> tuple[str, str]:
 
 
 EVIDENCE_GROUPS: Final = (
-    "quarter_at",
-    "app_id",
-    "ip",
-    "network",
-    "api",
-    "category",
-    "severity",
-    "response_code",
+    "quarter_at", "app_id", "ip", "network", "api", "category", "severity", "response_code",
     "outcome",
-)
+)  # fmt: skip
 """What the rows behind a finding are counted by; a quarter of an hour lies within an hour and a day
 of every zone."""
 
@@ -177,13 +150,7 @@ class Evidence:
 
     @property
     def calls_count(self) -> int:
-        """Return how many rows of the log were counted.
-
-        Returns
-        -------
-        int
-            Rows, each counted once.
-        """
+        """Return how many rows of the log were counted, each once."""
         return int(self.groups["calls_count"].sum())
 
 
@@ -201,7 +168,7 @@ def find_covered(hits: Sequence[Hit], groups: pd.DataFrame) -> pd.Series:
     -------
     pandas.Series of bool
         True where calls of a group lie in the time of a hit and hold what it names; an id or an
-        object, which they are not counted by, narrows nothing.
+        object narrows nothing.
     """
     covered = np.zeros(len(groups), "bool")
     # arrays: a finding has some dozen rows, and a Series would take longer to make than to compare
@@ -265,12 +232,9 @@ class EvidenceSource(Protocol):
             Two of them, or more, opened the object.
         start, end : pandas.Timestamp
             Only rows in ``[start, end)``.
-        apps_max : int
-            How many apps may have opened it in all.
-        objects_max : int
-            How many objects to return of those that the same apps opened.
-        rows_max : int
-            How many rows to return.
+        apps_max, objects_max, rows_max : int
+            How many apps may have opened it in all, how many objects to return of the same apps, and how
+            many rows.
 
         Returns
         -------

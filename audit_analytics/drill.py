@@ -5,11 +5,10 @@ are here: labelled attacks of every kind are laid over the user's own calls, in 
 very same weekly run judges the result.
 """
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ import pandas as pd
 from audit_analytics.catalogue import load_catalogue
 from audit_analytics.dates.weeks import Week, choose_report_week, parse_week
 from audit_analytics.errors import ConfigError, DataIncompleteError
+from audit_analytics.findings import Finding
 from audit_analytics.intake import count_log
 from audit_analytics.inventory import App, Grant, Inventory, Version
 from audit_analytics.pipeline import judge_week
@@ -36,20 +36,10 @@ from audit_analytics.simulate import (
 )
 from audit_analytics.source import read_log
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+Findings = dict[tuple[str, str], Finding]
 
-    from audit_analytics.findings import Finding
 
-    Findings = dict[tuple[str, str], Finding]
-
-__all__ = [
-    "APPS_PER_ATTACK",
-    "COLUMNS",
-    "WIDEST_BUDGET",
-    "drill",
-    "render_drill",
-]
+__all__ = ["APPS_PER_ATTACK", "COLUMNS", "WIDEST_BUDGET", "drill", "render_drill"]
 
 COLUMNS: Final = {
     "scenario": "str",
@@ -126,21 +116,10 @@ def drill(
 
     Raises
     ------
-    ConfigError
-        A scenario or a setting is unknown, or a size or a setting is out of range.
+    ConfigError, InputError
+        A scenario or a setting is unknown or out of range, or the frame is no table of events.
     DataIncompleteError
         The log holds no calls before the week, or none in it.
-    InputError
-        The frame is no table of events.
-
-    Examples
-    --------
-    >>> from audit_analytics import schema
-    >>> from audit_analytics.settings import Settings
-    >>> drill(schema.EVENTS.empty(), settings=Settings())
-    Traceback (most recent call last):
-        ...
-    audit_analytics.errors.DataIncompleteError: the log holds no event; a drill needs a log to attack
     """
     settings = settle(settings, options, where="drill()", known=drill.__kwdefaults__ or ())
     names = list(SCENARIOS) if scenarios is None else list(dict.fromkeys(scenarios))

@@ -9,23 +9,11 @@
     └── RemoteError                the API or a webhook refused or failed        exit code 4
 """
 
-__all__ = [
-    "AuditAnalyticsError",
-    "ConfigError",
-    "DataIncompleteError",
-    "InputError",
-    "RemoteError",
-]
+__all__ = ["AuditAnalyticsError", "ConfigError", "DataIncompleteError", "InputError", "RemoteError"]
 
 
 class AuditAnalyticsError(Exception):
-    """Base of every exception this package raises on purpose.
-
-    Attributes
-    ----------
-    exit_code : int
-        Exit code of the command line when the exception ends a command.
-    """
+    """Base of every exception this package raises on purpose; `exit_code` is the command line's."""
 
     exit_code = 1
 

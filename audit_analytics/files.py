@@ -4,8 +4,6 @@ A file is written beside its place, flushed to the disk and moved there. What th
 tells who called what from where, so nobody but its owner may read it.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 from collections.abc import Iterator, Mapping
@@ -25,7 +23,7 @@ __all__ = [
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file, in place of one that may be there.
+    """Write a file, in place of one that may be there and stays as it was if that fails.
 
     Parameters
     ----------
@@ -33,21 +31,6 @@ def write_private(path: Path, content: bytes) -> None:
         The file; its folder must exist.
     content : bytes
         What it shall hold.
-
-    Raises
-    ------
-    OSError
-        It cannot be written; an older file stays as it was.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = Path(folder) / "secret.json"
-    ...     write_private(path, b"{}")
-    ...     oct(path.stat().st_mode & 0o777), [file.name for file in path.parent.iterdir()]
-    ('0o600', ['secret.json'])
     """
     write_together(path.parent, {path.name: content})
 
@@ -60,12 +43,7 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
     folder : pathlib.Path
         Their folder; it must exist.
     contents : mapping of str to bytes
-        What each file shall hold, by its name.
-
-    Raises
-    ------
-    OSError
-        One of them cannot be written; older files stay as they were.
+        What each file shall hold, by its name; if one cannot be written, all stay as they were.
     """
     beside = {name: folder / f".{name}.{secrets.token_hex(4)}.tmp" for name in contents}
     with ExitStack() as stack:
@@ -113,10 +91,8 @@ def move_into_place(file: BinaryIO, beside: Path, path: Path) -> None:
     ----------
     file : file object
         Open for writing; closed here.
-    beside : pathlib.Path
-        Where it is.
-    path : pathlib.Path
-        What it shall be called; a file of that name is replaced.
+    beside, path : pathlib.Path
+        Where it is, and what it shall be called; a file of that name is replaced.
     """
     flush(file)
     file.close()

@@ -1,7 +1,5 @@
 """From a source to hourly counts: the first half of a run, whatever the log lies in."""
 
-from __future__ import annotations
-
 import logging
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -29,21 +27,9 @@ from audit_analytics.inventory import Inventory, Origins, find_inventory
 from audit_analytics.rollup import Rollup, rollup
 from audit_analytics.settings import Settings, settle
 from audit_analytics.source import Log, read_log
-from audit_analytics.store import (
-    Store,
-    StoreEvidence,
-    read_calls,
-    read_store,
-    read_stored_rejects,
-)
+from audit_analytics.store import Store, StoreEvidence, read_calls, read_store, read_stored_rejects
 
-__all__ = [
-    "CountedLog",
-    "check_span",
-    "choose_week",
-    "count_log",
-    "load",
-]
+__all__ = ["CountedLog", "check_span", "choose_week", "count_log", "load"]
 
 
 _log = logging.getLogger(__name__)
@@ -61,16 +47,12 @@ class CountedLog:
         Where the rows are.
     counts : dict of str to int
         ``rows_read``, ``events``, ``duplicates`` and ``rejects``.
-    rejects : pandas.DataFrame
-        Table :data:`audit_analytics.schema.REJECTS`.
-    reject_reasons : dict of str to int
-        Rejected rows by reason.
+    rejects, reject_reasons : pandas.DataFrame and dict of str to int
+        Table :data:`audit_analytics.schema.REJECTS`, and how many have which reason.
     damaged : list of str
         Files of a store that could not be read, with the reason; grows while evidence is fetched.
-    inventory : Inventory
-        Who the apps are, as far as something beside the log or the settings say.
-    origins : Origins
-        Where addresses are from.
+    inventory, origins : Inventory and Origins
+        Who the apps are, and where addresses are from, as far as anything says.
     """
 
     calls: Rollup
@@ -108,10 +90,8 @@ def load(
 
     Raises
     ------
-    InputError
-        The source is no audit log.
-    ConfigError
-        A setting cannot be understood.
+    InputError, ConfigError
+        The source is no audit log, or a setting cannot be understood.
     """
     settings = settle(settings, options, where="load()", known=("settings",))
     log = _read(source, settings)
@@ -128,22 +108,14 @@ def count_log(
     Parameters
     ----------
     source : path, list of paths, pandas.DataFrame or list of dict
-        The log: a store, a file or folder of API pages, JSONL or Parquet, a frame of events, or
-        pages.
+        The log: a store, or whatever :func:`load` takes.
     settings : Settings
         Settings.
 
     Returns
     -------
     CountedLog
-        What :func:`judge_week` takes.
-
-    Raises
-    ------
-    InputError
-        The source is no audit log, or what lies beside it no inventory.
-    ConfigError
-        What people wrote of the apps cannot be understood, or the file of origins be read.
+        What :func:`judge_week` takes; errors are those of :func:`load`.
     """
     folder = Path(source) if isinstance(source, str | Path) else None
     inventory, origins = find_inventory(folder, settings.apps), Origins(settings.origin_file)
@@ -231,7 +203,7 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
     log : CountedLog
         The log.
     week, since : str or None
-        As for :func:`audit_analytics.pipeline.run_week`.
+        As for :func:`audit_analytics.pipeline.run_week`, with its errors.
     settings : Settings
         Settings.
 
@@ -239,13 +211,6 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
     -------
     Week
         The week asked for, the one in progress with `since`, or the log's last complete one.
-
-    Raises
-    ------
-    DataIncompleteError
-        The log holds no event at all, or none after `since`.
-    ConfigError
-        The week or the instant cannot be understood, or both are given.
     """
     by_api = log.calls.by_api
     if by_api.empty:
@@ -267,7 +232,7 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
 
 
 def check_span(week: str | None, since: str | None, *, zone: str) -> None:
-    """Check what is asked for before anything is read.
+    """Check what is asked for before anything is read; a ConfigError if it cannot be.
 
     Parameters
     ----------
@@ -275,11 +240,6 @@ def check_span(week: str | None, since: str | None, *, zone: str) -> None:
         As for :func:`audit_analytics.pipeline.run_week`.
     zone : str
         IANA name of the tenant's zone.
-
-    Raises
-    ------
-    ConfigError
-        The week or the instant cannot be understood, or both are given.
     """
     if week and since:
         raise ConfigError("a week and since exclude each other: since judges the week in progress")

@@ -1,18 +1,22 @@
 """The weekly run: the one module that knows the order of the stages."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from audit_analytics.dates.weeks import Week, list_years
+import pandas as pd
+
+from audit_analytics.cases import Hit
+from audit_analytics.dates.calendar import DaysOff
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect import (
     Detection,
     Limits,
     Metric,
+    OutlierDetector,
+    Reasons,
     Rule,
     RuleInput,
     choose_thresholds,
@@ -41,15 +45,8 @@ from audit_analytics.inventory import Inventory, Labels, Origins
 from audit_analytics.language import use_labels, use_language
 from audit_analytics.report import Report, ReportInput, build_report
 from audit_analytics.review import Review, leave_out_calls, lower_known, part_hits, read_review
+from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings, Settings, settle
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.dates.calendar import DaysOff
-    from audit_analytics.detect import OutlierDetector, Reasons
-    from audit_analytics.rollup import Rollup
 
 __all__ = ["analyze", "judge_week", "list_rules", "run_week"]
 
@@ -146,13 +143,13 @@ def judge_week(
     log : CountedLog
         The log as hourly counts.
     week : str, optional
-        ISO week such as ``2026-W46``; the last complete week of the log if not given.
+        As for :func:`run_week`, like `since` and `detector`, with its errors.
     settings : Settings
         Settings.
     since : str, optional
-        As for :func:`run_week`.
+        What is told.
     detector : OutlierDetector, optional
-        Any detector with ``fit`` and ``score_samples`` that takes the isolation forest's place.
+        What votes.
     previous : pathlib.Path or mapping, optional
         Folder of the earlier reports, one findings.json, or a report dict.
 
@@ -160,15 +157,6 @@ def judge_week(
     -------
     ReportInput
         What :func:`audit_analytics.report.build_report` takes.
-
-    Raises
-    ------
-    DataIncompleteError
-        The log holds no event at all, or none after `since`.
-    ConfigError
-        The week, `since`, a suppression or a verdict cannot be understood.
-    InputError
-        `previous` is no report.
     """
     report_week = choose_week(log, week, since, settings)
     review = read_review(settings, previous, report_week)
@@ -177,7 +165,7 @@ def judge_week(
     calls, untaught = _leave_out(known, review, report_week)
     # this tool's own app reads the audit log all day, and has a rule of its own
     own, judged = calls.part(settings.own_apps())
-    calendar = settings.find_days_off(list_years(known.by_api["bucket_at"], report_week))
+    calendar = settings.find_days_off(_list_years(known.by_api["bucket_at"], report_week))
     days_off = infer_days_off(
         known.by_api, calendar, report_week, history_weeks=settings.history_weeks
     )
@@ -265,6 +253,13 @@ def judge_week(
     )
 
 
+def _list_years(at: pd.Series, week: Week) -> set[int]:
+    """List the years a log and its report week touch, on the tenant's clocks."""
+    first = min([week.start_at, *([] if at.empty else [at.min()])])
+    ends = (first.tz_convert(week.zone).year, week.end_at.tz_convert(week.zone).year)
+    return set(range(ends[0], ends[1] + 1))
+
+
 def _detect(
     calls: Rollup,
     every: Rollup,
@@ -301,7 +296,7 @@ def _detect(
 def _leave_out(calls: Rollup, review: Review, week: Week) -> tuple[Rollup, pd.DataFrame]:
     """Leave out what was confirmed or suppressed in earlier weeks: it must not become usual."""
     by_api, by_ip, hours = leave_out_calls(
-        calls.by_api, calls.by_ip, review.list_untaught(week), zone=week.zone
+        calls.by_api, calls.by_ip, review.untaught, zone=week.zone
     )
     return replace(calls, by_api=by_api, by_ip=by_ip), hours
 
@@ -379,11 +374,6 @@ def list_rules() -> list[Rule]:
     -------
     list of Rule
         Those of this package and of installed ones.
-
-    Examples
-    --------
-    >>> list_rules()[0].name
-    'rule:own_app'
     """
     return [found for found in list_known() if isinstance(found, Rule)]
 

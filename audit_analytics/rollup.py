@@ -48,17 +48,9 @@ __all__ = [
 SQL: Final = Template(files("audit_analytics").joinpath("rollup.sql").read_text(encoding="utf-8"))
 
 COLUMNS: Final = (
-    "at",
-    "app_id",
-    "ip",
-    "network",
-    "api",
-    "category",
-    "severity",
-    "outcome",
-    "response_code",
+    "at", "app_id", "ip", "network", "api", "category", "severity", "outcome", "response_code",
     "object",
-)
+)  # fmt: skip
 """Columns of the events that the rollup reads."""
 
 MEMORY_LIMIT: Final = "1GB"
@@ -73,10 +65,8 @@ class Rollup:
 
     Parameters
     ----------
-    by_api : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_API`.
-    by_ip : pandas.DataFrame
-        Table :data:`audit_analytics.schema.CALLS_BY_IP`.
+    by_api, by_ip : pandas.DataFrame
+        Tables :data:`audit_analytics.schema.CALLS_BY_API` and ``CALLS_BY_IP``.
     bucket : str
         Width of the buckets, for example ``1h``.
     """
@@ -127,21 +117,14 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     Parameters
     ----------
     events : pandas.DataFrame of shape (n_events, 18)
-        Table :data:`audit_analytics.schema.EVENTS`.
-    bucket : str, default="1h"
-        Width of the buckets, up to a day.
-    zone : str, default="UTC"
-        IANA zone on whose clocks the buckets are cut.
+        Table :data:`audit_analytics.schema.EVENTS`; an InputError if a column is missing.
+    bucket, zone : str, default="1h", "UTC"
+        Width of the buckets, up to a day, and the IANA zone on whose clocks they are cut.
 
     Returns
     -------
     Rollup
         Both tables, ordered by their keys; distinct objects are exact.
-
-    Raises
-    ------
-    InputError
-        The frame lacks a column of the event table.
 
     Examples
     --------
@@ -163,10 +146,7 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
 
 
 def count_calls(
-    events: pa.Table,
-    *,
-    threads: int = 1,
-    connection: duckdb.DuckDBPyConnection | None = None,
+    events: pa.Table, *, threads: int = 1, connection: duckdb.DuckDBPyConnection | None = None
 ) -> tuple[pa.Table, pa.Table]:
     """Count calls per bucket by (app, API) and by (app, IP), in Arrow.
 
@@ -182,8 +162,8 @@ def count_calls(
     Returns
     -------
     tuple of two pyarrow.Table
-        Columns of :data:`audit_analytics.schema.CALLS_BY_API` and of
-        :data:`audit_analytics.schema.CALLS_BY_IP`, ordered by their keys; words are dictionaries.
+        Columns of :data:`audit_analytics.schema.CALLS_BY_API` and ``CALLS_BY_IP``, ordered by their
+        keys; words are dictionaries.
     """
     codes, words = {}, {}
     for name in (*_WORDS, "bucket_at"):
@@ -308,11 +288,6 @@ def keys_of(table: schema.Table) -> list[str]:
     -------
     list of str
         Names in order.
-
-    Examples
-    --------
-    >>> keys_of(schema.CALLS_BY_IP)
-    ['bucket_at', 'app_id', 'ip', 'network']
     """
     return table.names[: table.names.index("calls_count")]
 

@@ -5,8 +5,6 @@ contract between them: :data:`EVENTS` (one row a call), :data:`REJECTS` (rows th
 read), :data:`CALLS_BY_API` and :data:`CALLS_BY_IP` (the hourly rollup).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -71,11 +69,6 @@ def rank_severity(severities: pd.Series) -> pd.Series:
     -------
     pandas.Series of int64
         What has no severity counts as medium.
-
-    Examples
-    --------
-    >>> rank_severity(pd.Series(["critical", "unknown"])).tolist()
-    [4, 2]
     """
     places = {name: place for place, name in enumerate(SEVERITIES)}
     kinds = severities.astype("category").cat
@@ -91,14 +84,11 @@ class Column:
 
     Parameters
     ----------
-    name : str
-        Name, snake_case with a unit suffix where it has a unit.
-    dtype : str
-        pandas dtype; ``category`` holds strings, ``string`` is backed by Arrow.
-    unit : str
-        Unit of the values, or ``-``.
-    meaning : str
-        What one value says.
+    name, dtype : str
+        Name, with a unit suffix where it has a unit; pandas dtype: ``category`` holds strings, and
+        ``string`` is backed by Arrow.
+    unit, meaning : str
+        Unit of the values, or ``-``; and what one says.
     """
 
     name: str
@@ -117,11 +107,6 @@ class Table:
         Name of the table.
     columns : tuple of Column
         The columns, in order.
-
-    Examples
-    --------
-    >>> EVENTS.empty().shape
-    (0, 18)
     """
 
     name: str
@@ -129,13 +114,7 @@ class Table:
 
     @property
     def names(self) -> list[str]:
-        """Return the column names in order.
-
-        Returns
-        -------
-        list of str
-            The names.
-        """
+        """Return the column names in order."""
         return [column.name for column in self.columns]
 
     def empty(self) -> pd.DataFrame:
@@ -149,7 +128,7 @@ class Table:
         return self.coerce(pd.DataFrame({name: [] for name in self.names}))
 
     def coerce(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Give a frame this table's columns, order and dtypes.
+        """Give a frame this table's columns, order and dtypes; a KeyError if one is missing.
 
         Parameters
         ----------
@@ -160,11 +139,6 @@ class Table:
         -------
         pandas.DataFrame
             A new frame; columns that already have their dtype are not copied.
-
-        Raises
-        ------
-        KeyError
-            A column is missing.
         """
         missing = self.missing(frame.columns)
         if missing:

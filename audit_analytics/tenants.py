@@ -4,8 +4,6 @@ A process has its own settings, memory and end: one that fails, or is killed for
 no other with it, and what is in memory at once is bounded by how many run at a time.
 """
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -20,14 +18,7 @@ from audit_analytics.settings import DEFAULT_FILE, PREFIX
 from audit_analytics.source import holds_log
 from audit_analytics.store import Store
 
-__all__ = [
-    "EXIT_CODES",
-    "TenantRun",
-    "Tenants",
-    "choose_exit_code",
-    "list_tenants",
-    "run_tenants",
-]
+__all__ = ["EXIT_CODES", "TenantRun", "Tenants", "choose_exit_code", "list_tenants", "run_tenants"]
 
 EXIT_CODES: Final = (0, 1, 3, 4, 2)
 """What a run can exit with, the worst last."""
@@ -44,8 +35,7 @@ class Tenants:
     folders : list of pathlib.Path
         One store or log folder a tenant, in order of name.
     left_out : list of str
-        What else there is, each with the reason it is no tenant. Names are as on the disk: escape
-        them.
+        What else there is, each with the reason; names are as on the disk: escape them.
     """
 
     folders: list[Path] = field(default_factory=list)
@@ -62,10 +52,8 @@ class TenantRun:
         Name of the tenant's folder, as on the disk.
     exit_code : int
         One of :data:`EXIT_CODES`.
-    lines : list of str
-        What it printed.
-    notes : list of str
-        What it said on stderr.
+    lines, notes : list of str
+        What it printed, and what it said on stderr.
     """
 
     name: str
@@ -75,7 +63,7 @@ class TenantRun:
 
 
 def list_tenants(folder: Path, out: Path) -> Tenants:
-    """List the tenants in a folder.
+    """List the tenants in a folder; an InputError if there is none, or the reports would lie in it.
 
     Parameters
     ----------
@@ -88,11 +76,6 @@ def list_tenants(folder: Path, out: Path) -> Tenants:
     -------
     Tenants
         The folders that hold a store or a log, and what was left out.
-
-    Raises
-    ------
-    InputError
-        The folder is missing, a store itself, holds no tenant, or the reports would lie in it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Give one that holds a folder a tenant.")
@@ -187,11 +170,6 @@ def choose_exit_code(runs: Iterable[TenantRun]) -> int:
     -------
     int
         One of :data:`EXIT_CODES`; 0 if there is no run.
-
-    Examples
-    --------
-    >>> choose_exit_code(TenantRun(str(code), code, [], []) for code in (1, 3, 0))
-    3
     """
     return max((run.exit_code for run in runs), key=EXIT_CODES.index, default=0)
 

@@ -1,12 +1,8 @@
 """Catalogue: the platform's APIs, how sensitive each is, and what its response codes mean.
 
 In comes a key or a code from the log; out come a canonical API, its category and policy severity,
-and the class of an answer. Nothing here depends on what a tenant does.
-
-``apis.csv`` lists the server APIs of the open platform, ``sensitivity.toml`` the ordered
-patterns that give each a category and a policy severity, ``error_codes.csv`` the documented
-business codes, ``scopes.csv`` which scope opens which API. All four hold facts gathered from the platform's public documentation and
-from its MIT-licensed SDKs.
+and the class of an answer: facts gathered from the platform's public documentation and from its
+MIT-licensed SDKs. Nothing here depends on what a tenant does.
 """
 
 from audit_analytics.catalogue._apis import Catalogue, Match, load_catalogue

@@ -39,11 +39,9 @@ class Match:
     ----------
     api : str
         Canonical METHOD/path with ``:placeholders``.
-    category : str
-        Sensitivity category; 'unknown' outside the catalogue.
-    severity : str
-        One of ``schema.SEVERITIES``; outside the catalogue guessed from method and path, see
-        :func:`propose_rating`, and at most 'high'; 'unknown' of a call that names no API.
+    category, severity : str
+        What it is about, and one of ``schema.SEVERITIES``. Outside the catalogue 'unknown', and a
+        guess by :func:`propose_rating`, at most 'high'.
     known : bool
         Whether the API is in the catalogue.
     template : tuple of str
@@ -64,23 +62,17 @@ class _Node:
     placeholder: _Node | None = None
     matches: dict[str, Match] = field(default_factory=dict)
 
-    def find(self, segments: list[str], at: int, method: str) -> Match | None:
+    def find(self, segments: list[str], method: str, *, at: int = 0, folds: bool) -> Match | None:
+        """Find the segments from `at` on, literals in any letter case if it `folds`."""
         if at == len(segments):
             return self.matches.get(method)
-        child = self.literal.get(segments[at])
-        found = child.find(segments, at + 1, method) if child else None
-        if found is None and self.placeholder:
-            found = self.placeholder.find(segments, at + 1, method)
-        return found
-
-    def find_folded(self, segments: list[str], at: int, method: str) -> Match | None:
-        if at == len(segments):
-            return self.matches.get(method)
-        child = self.folded.get(segments[at].casefold())
-        found = child.find_folded(segments, at + 1, method) if child else None
-        if found is None and self.placeholder:
-            found = self.placeholder.find_folded(segments, at + 1, method)
-        return found
+        segment = segments[at]
+        child = self.folded.get(segment.casefold()) if folds else self.literal.get(segment)
+        for node in filter(None, (child, self.placeholder)):
+            found = node.find(segments, method, at=at + 1, folds=folds)
+            if found is not None:
+                return found
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +90,10 @@ class Catalogue:
     rules : iterable of mapping, optional
         The user's patterns, each with 'category', 'severity' and 'pattern' (a regular expression
         searched in METHOD/path). They come before the shipped ones and, unlike those, also apply
-        to APIs outside the catalogue.
-    severities : mapping of str to str, optional
-        Severity of single APIs, keyed METHOD/path in any spelling; overrides every pattern.
-    ratings : mapping of str to mapping, optional
-        'category' and 'severity' of single APIs, keyed the same way.
-
-    Raises
-    ------
-    ConfigError
-        A pattern or a severity is not usable.
+        to APIs outside the catalogue. A ConfigError if one is not usable.
+    severities, ratings : mapping of str, optional
+        Severity of single APIs, or their 'category' and 'severity', keyed METHOD/path in any
+        spelling; overrides every pattern.
 
     Examples
     --------
@@ -139,52 +125,37 @@ class Catalogue:
             self._rate(key, {"severity": severity})
 
     @classmethod
+    @cache
     def default(cls) -> Catalogue:
-        """Return the catalogue as shipped.
+        """Return the catalogue as shipped, the same object at every call.
 
         Returns
         -------
         Catalogue
-            The same object at every call.
-
-        Examples
-        --------
-        >>> Catalogue.default() is Catalogue.default()
-        True
+            The catalogue.
         """
-        return _load_default()
+        return cls()
 
     def match(self, api_raw: str, method: str = "", path: str = "") -> Match:
         """Find the API a call was made to.
 
-        Parameters may stand as ``:x``, ``{x}`` or a literal id; a host, a query string and a
-        trailing slash are ignored. A literal segment beats a placeholder. What is the same route
-        however it is spelled is found too: letter case, percent-encoding, full-width and other
-        compatibility forms (Unicode NFKC), ``;parameters`` of a segment, doubled slashes, dot
-        segments. Where a segment could be an id or a literal spelled otherwise, it is the literal,
-        unless the API with the id is the more severe one. An API outside the catalogue is kept:
-        whatever looks like an id becomes ``:id``.
+        Parameters may stand as ``:x``, ``{x}`` or a literal id; a literal segment beats a placeholder.
+        What is the same route however it is spelled is found too: host, query string, letter case,
+        percent-encoding, compatibility forms (Unicode NFKC), ``;parameters``, doubled slashes, dot
+        segments. Where a segment could be an id or a literal spelled otherwise, the more severe API
+        counts. Outside the catalogue whatever looks like an id becomes ``:id``.
 
         Parameters
         ----------
         api_raw : str
             ``api_key`` as logged: METHOD + path, or a path alone.
-        method : str, optional
-            HTTP method as logged; used where `api_raw` names none.
-        path : str, optional
-            Path as logged; used where `api_raw` is not in the catalogue.
+        method, path : str, optional
+            As logged; used where `api_raw` names no method, or is not in the catalogue.
 
         Returns
         -------
         Match
             The API; ``known`` is False outside the catalogue.
-
-        Examples
-        --------
-        >>> Catalogue.default().match("POST/open-apis/new/v1/things/7391").api
-        'POST/open-apis/new/v1/things/:id'
-        >>> Catalogue.default().match("GET/Open-APIs/im%2Fv1/chats;a=1/").api
-        'GET/open-apis/im/v1/chats'
         """
         verb, segments = split_key(api_raw, method)
         found = self._find(api_raw, method)
@@ -201,11 +172,6 @@ class Catalogue:
         -------
         list of str
             Canonical METHOD/path, sorted.
-
-        Examples
-        --------
-        >>> "POST/open-apis/admin/v1/password/reset" in Catalogue.default().sensitive_apis()
-        True
         """
         return sorted(match.api for match in self if match.severity in SENSITIVE)
 
@@ -216,11 +182,6 @@ class Catalogue:
         -------
         str
             16 hexadecimal digits; the same for the same APIs, patterns and severities.
-
-        Examples
-        --------
-        >>> Catalogue.default().digest() == Catalogue().digest()
-        True
         """
         return self._digest
 
@@ -248,7 +209,7 @@ class Catalogue:
         if len(key) >= MAX_KEY and len(key.partition("?")[0]) >= MAX_KEY:
             return None
         verb, segments = split_key(key, method)
-        plain = self._root.find(segments, 0, verb)
+        plain = self._root.find(segments, verb, folds=False)
         if plain and all(
             is_placeholder(segment)
             for segment, name in zip(segments, plain.template, strict=True)
@@ -257,7 +218,7 @@ class Catalogue:
             return self._override(plain)
         # what stands for a parameter may be a literal in another spelling
         verb, segments = split_key(normalize_spelling(key[:MAX_KEY]), method)
-        respelled = self._root.find_folded(resolve_segments(segments), 0, verb)
+        respelled = self._root.find(resolve_segments(segments), verb, folds=True)
         found = [self._override(match) for match in (respelled, plain) if match]
         return max(found, key=lambda match: SEVERITIES.index(match.severity), default=None)
 
@@ -304,22 +265,12 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     overrides : pathlib.Path, optional
         TOML file with tables ``[[pattern]]`` (category, severity, pattern), ``[severity]``
         ("METHOD/path" = severity) and ``[api]`` ("METHOD/path" = {category, severity}, as
-        :func:`audit_analytics.catalogue.write_starter` writes it).
+        :func:`write_starter` writes it); a ConfigError if it cannot be understood.
 
     Returns
     -------
     Catalogue
         The shipped catalogue where `overrides` is None.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, or holds something else.
-
-    Examples
-    --------
-    >>> len(load_catalogue().sensitive_apis()) > 300
-    True
     """
     if overrides is None:
         return Catalogue.default()
@@ -386,8 +337,3 @@ def _check_severity(severity: object, name: str) -> None:
 
 def _read_data(name: str) -> str:
     return (files(__package__) / name).read_text(encoding="utf-8")
-
-
-@cache
-def _load_default() -> Catalogue:
-    return Catalogue()

@@ -1,14 +1,9 @@
 """What a call came to, and which scope opens which API: two tables as shipped.
 
-``error_codes.csv`` holds the documented business codes of the open platform with their class.
-The classes of the generic codes (9999xxxx) were checked by hand; the others were assigned by
-keyword and may be wrong here and there.
-
-``scopes.csv`` is rebuilt by ``.ci/build_scopes.py``. Any one of the scopes that open an API suffices
-to call it.
+``error_codes.csv`` holds the documented business codes of the open platform with their class: those
+of the generic codes (9999xxxx) were checked by hand, the others assigned by keyword. ``scopes.csv``
+is rebuilt by ``.ci/build_scopes.py``; any one of the scopes that open an API suffices to call it.
 """
-
-from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
@@ -21,11 +16,7 @@ _BY_STATUS: Final = {401: "auth", 403: "permission", 404: "not_found", 429: "rat
 
 @cache
 def load_codes() -> dict[int, str]:
-    """Read the table of business codes: the outcome, one of ``schema.OUTCOMES``, of each.
-
-    >>> load_codes()[99991400]
-    'rate_limit'
-    """
+    """Read the table of business codes: the outcome, one of ``schema.OUTCOMES``, of each."""
     text = (files(__package__) / "error_codes.csv").read_text(encoding="utf-8")
     return {int(row["code"]): row["class"] for row in csv.DictReader(text.splitlines())}
 
@@ -42,37 +33,22 @@ def is_http_status(number: int) -> bool:
     -------
     bool
         True from 100 to 599.
-
-    Examples
-    --------
-    >>> is_http_status(404), is_http_status(99991400)
-    (True, False)
     """
     return 100 <= number <= 599
 
 
 def contradicts(code: int | None, http_status: int | None) -> bool:
-    """Tell whether an answer says success and its HTTP status failure.
-
-    Such an answer is no success: the status is the server's own word, while a gateway that failed
-    may send any body. The reading of logs and the client of the API both go by this.
+    """Tell whether an answer says success and its HTTP status failure: a gateway may send any body.
 
     Parameters
     ----------
-    code : int or None
-        Business code of the answer; None if absent.
-    http_status : int or None
-        HTTP status; None if absent, and what is no status counts as absent.
+    code, http_status : int or None
+        Business code of the answer, and HTTP status; None if absent.
 
     Returns
     -------
     bool
-        True for a code that means success together with a status from 400.
-
-    Examples
-    --------
-    >>> contradicts(0, 500), contradicts(0, 200), contradicts(99991400, 429), contradicts(0, None)
-    (True, False, False, False)
+        True for a code that means success together with a status from 400; that is no success.
     """
     failed = http_status is not None and is_http_status(http_status) and http_status >= 400
     return failed and code is not None and _classify_code(code) == "ok"
@@ -81,17 +57,14 @@ def contradicts(code: int | None, http_status: int | None) -> bool:
 def classify(code: int | None, http_status: int | None) -> str:
     """Say what a call came to.
 
-    The response code decides, because the platform answers many failures with HTTP 200; the
-    HTTP status decides only where the code is absent or not in the table, or says success where
-    the status says failure (:func:`contradicts`). A status outside 100-599 is itself a business
-    code, and 0 means that the log does not say.
+    The response code decides, because the platform answers many failures with HTTP 200; the HTTP
+    status only where the code is absent, not in the table or contradicted (:func:`contradicts`). A
+    status outside 100-599 is itself a business code, and 0 means that the log does not say.
 
     Parameters
     ----------
-    code : int or None
-        Business code of the answer; None if absent.
-    http_status : int or None
-        ``status_code`` of the log; None if absent.
+    code, http_status : int or None
+        Business code of the answer, and ``status_code`` of the log; None if absent.
 
     Returns
     -------
@@ -100,10 +73,8 @@ def classify(code: int | None, http_status: int | None) -> str:
 
     Examples
     --------
-    >>> classify(0, 200), classify(99991672, 200), classify(None, 503)
-    ('ok', 'permission', 'server')
-    >>> classify(123456789, 200), classify(None, 0), classify(0, 429)
-    ('other', 'unknown', 'rate_limit')
+    >>> classify(0, 200), classify(99991672, 200), classify(None, 503), classify(0, 429)
+    ('ok', 'permission', 'server', 'rate_limit')
     """
     status = http_status or None
     if status is not None and not is_http_status(status):
@@ -151,14 +122,7 @@ class Scope:
 
 @cache
 def load_scopes() -> dict[str, Scope]:
-    """Read the scopes as shipped, by name.
-
-    >>> scopes = load_scopes()
-    >>> "GET/open-apis/application/v6/applications" in scopes["admin:app.info:readonly"].apis
-    True
-    >>> scopes["contact:user.base:readonly"].serves
-    ('fields',)
-    """
+    """Read the scopes as shipped, by name."""
     text = (files(__package__) / "scopes.csv").read_text(encoding="utf-8")
     return {
         row["scope"]: Scope(

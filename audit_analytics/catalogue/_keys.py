@@ -1,7 +1,5 @@
 """Take the keys of APIs apart: what of a path is route, what is a parameter, what an id."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Final
@@ -36,11 +34,7 @@ _VERSIONED_WORDS: Final = re.compile(r"(?:[A-Z][a-z]+)+\d{0,8}(?:v\d+)?", re.ASC
 
 
 def normalize_spelling(key: str) -> str:
-    """Undo percent-encoding, full-width forms and the like, which change letters and not the route.
-
-    >>> normalize_spelling("GET/open-apis/contact%2Fv3/users")
-    'GET/open-apis/contact/v3/users'
-    """
+    """Undo percent-encoding, full-width forms and the like, which change letters and not the route."""
     for _ in range(_ENCODED_MAX):
         # an encoded ? or # belongs to its segment; decoded it would cut the rest off
         kept = _QUERY_MARK.sub(r"%25\1", key)
@@ -52,13 +46,7 @@ def normalize_spelling(key: str) -> str:
 
 
 def resolve_segments(segments: list[str]) -> list[str]:
-    """Undo what a web server undoes before it looks for a route: ``;parameters``, dot segments.
-
-    RFC 3986, 5.2.4.
-
-    >>> resolve_segments(["open-apis", ".", "x", "..", "im;a=1", "v1"])
-    ['open-apis', 'im', 'v1']
-    """
+    """Undo ``;parameters`` and dot segments (RFC 3986, 5.2.4), as a web server does."""
     kept: list[str] = []
     for segment in segments:
         plain = segment.partition(";")[0].strip()
@@ -70,11 +58,7 @@ def resolve_segments(segments: list[str]) -> list[str]:
 
 
 def is_route_word(segment: str) -> bool:
-    """Tell whether a segment is surely part of a route, not an id, a secret or a person.
-
-    >>> is_route_word("users"), is_route_word("ou_7d8a6e6df7621556ce0d21922b676706ccs")
-    (True, False)
-    """
+    """Tell whether a segment is surely part of a route, not an id, a secret or a person."""
     plain = _ROUTE_WORD.fullmatch(segment) is not None
     return plain and not _is_id(segment) and mask_text(segment) == segment
 
@@ -93,11 +77,6 @@ def split_key(key: str, method: str = "") -> tuple[str, list[str]]:
     -------
     tuple of str and list of str
         Method in upper case, and the segments of the path.
-
-    Examples
-    --------
-    >>> split_key("get /open-apis//contact/v3/users/?page_size=10")
-    ('GET', ['open-apis', 'contact', 'v3', 'users'])
     """
     text = key[:MAX_KEY].strip()
     named = _METHOD.match(text)
@@ -123,11 +102,6 @@ def is_placeholder(segment: str) -> bool:
     -------
     bool
         True for ``:x``, ``{x}`` and ``<x>``.
-
-    Examples
-    --------
-    >>> is_placeholder("{user_id}"), is_placeholder("ou_1")
-    (True, False)
     """
     return _PLACEHOLDER.match(segment) is not None
 

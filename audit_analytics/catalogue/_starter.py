@@ -1,7 +1,5 @@
 """A first rating of the APIs the catalogue does not know, to be corrected by the user."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterable
@@ -61,13 +59,7 @@ def write_starter(used: Iterable[Usage]) -> str:
     Returns
     -------
     str
-        TOML that :func:`audit_analytics.catalogue.load_catalogue` reads: a line an API, grouped
-        by where they lie, the most called group first.
-
-    Examples
-    --------
-    >>> print(write_starter([Usage("GET/open-apis/x/v1/audits", 7, 2)]).splitlines()[-1])
-    "GET/open-apis/x/v1/audits" = { category = "audit_access", severity = "high" }  # 7 calls, 2 apps
+        TOML that :func:`load_catalogue` reads: a line an API, the most called group first.
     """
     groups: dict[str, list[Usage]] = defaultdict(list)
     for row in used:

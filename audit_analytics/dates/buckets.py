@@ -4,8 +4,6 @@ Instants are in UTC everywhere: what an hour, a day and a week are to an analyst
 :mod:`audit_analytics.dates.weeks` alone say. Every count is cut by them once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from datetime import UTC, date
 from typing import Final
@@ -23,7 +21,7 @@ SLOTS_COUNT: Final = 2 * HOURS_PER_DAY
 
 
 def load_zone(zone: str) -> ZoneInfo:
-    """Return the time zone of an IANA name.
+    """Return the time zone of an IANA name; a ConfigError if there is none.
 
     Parameters
     ----------
@@ -34,11 +32,6 @@ def load_zone(zone: str) -> ZoneInfo:
     -------
     zoneinfo.ZoneInfo
         The zone.
-
-    Raises
-    ------
-    ConfigError
-        There is no such zone.
     """
     try:
         return ZoneInfo(zone)
@@ -62,11 +55,6 @@ def read_clocks(wall: pd.DatetimeIndex, zone: str) -> pd.DatetimeIndex:
     -------
     pandas.DatetimeIndex of shape (n,)
         UTC: the first time of two, and when they go on where they leave it out.
-
-    Examples
-    --------
-    >>> read_clocks(pd.DatetimeIndex(["2026-11-09"]), "Asia/Shanghai")[0]
-    Timestamp('2026-11-08 16:00:00+0000', tz='UTC')
     """
     first = np.ones(len(wall), dtype=bool)
     at = wall.tz_localize(zone, nonexistent="NaT", ambiguous=first).tz_convert("UTC")
@@ -94,20 +82,13 @@ def end_bucket(start: pd.Timestamp, bucket: str, *, zone: str) -> pd.Timestamp:
     ----------
     start : pandas.Timestamp
         Its first instant, UTC.
-    bucket : str
-        Its width on the clocks, such as ``1h`` or ``1D``.
-    zone : str
-        IANA name.
+    bucket, zone : str
+        Its width on the clocks, such as ``1h`` or ``1D``, and their IANA name.
 
     Returns
     -------
     pandas.Timestamp
         The first instant of the next bucket, UTC.
-
-    Examples
-    --------
-    >>> end_bucket(pd.Timestamp("2026-10-24T22:00Z"), "1D", zone="Europe/Berlin")
-    Timestamp('2026-10-25 23:00:00+0000', tz='UTC')
     """
     return list_buckets(start, start + 2 * bucket_width(bucket), bucket, zone=zone)[1]
 
@@ -124,11 +105,6 @@ def find_runs(positions: Iterable[int]) -> list[tuple[int, int]]:
     -------
     list of tuple of int
         First position and length of every run.
-
-    Examples
-    --------
-    >>> find_runs([3, 4, 5, 9])
-    [(3, 3), (9, 1)]
     """
     runs: list[tuple[int, int]] = []
     for place in sorted(map(int, positions)):
@@ -154,20 +130,13 @@ def slot_of(
         Starts of hours, UTC.
     zone : str
         IANA name of the tenant's zone.
-    holidays : collection of date
-        Days off that fall on a weekday.
-    working_days : collection of date
-        Weekend days that are worked.
+    holidays, working_days : collection of date
+        Days off that fall on a weekday, and weekend days that are worked.
 
     Returns
     -------
     numpy.ndarray of shape (n,)
         Slot numbers, 0 to 47.
-
-    Examples
-    --------
-    >>> slot_of(pd.DatetimeIndex(["2026-11-13T01:00Z", "2026-11-14T01:00Z"]), zone="Asia/Shanghai")
-    array([ 9, 33])
     """
     days = local_days(hours, zone=zone)
     off = (days.day_of_week >= 5) | days.isin(pd.to_datetime(sorted(holidays)))
@@ -213,27 +182,17 @@ def day_of(hours: pd.DatetimeIndex, *, zone: str) -> NDArray[np.intp]:
 
 
 def bucket_width(bucket: str) -> pd.Timedelta:
-    """Read the width of a bucket.
+    """Read the width of a bucket; a ConfigError if it is none.
 
     Parameters
     ----------
     bucket : str
-        Width from a second up to a day such as ``15min``, ``1h`` or ``1D``.
+        From a second up to a day, of which it is a part, such as ``15min``, ``1h`` or ``1D``.
 
     Returns
     -------
     pandas.Timedelta
         The width.
-
-    Raises
-    ------
-    ConfigError
-        `bucket` is no width, or a day is not a whole number of it.
-
-    Examples
-    --------
-    >>> bucket_width("15min")
-    Timedelta('0 days 00:15:00')
     """
     day = pd.Timedelta(days=1)
     try:
@@ -254,21 +213,14 @@ def floor_at(at: pd.Series, bucket: str, *, zone: str) -> pd.Series:
     ----------
     at : pandas.Series of datetime64[us, UTC]
         Instants.
-    bucket : str
-        pandas frequency such as ``15min``, ``1h`` or ``1D``.
-    zone : str
-        IANA name of the tenant's zone.
+    bucket, zone : str
+        Width of the buckets such as ``15min``, ``1h`` or ``1D``, and the IANA name of the clocks.
 
     Returns
     -------
     pandas.Series of datetime64[us, UTC]
         Starts of the buckets, UTC: when the clocks first show it, or leave it out. An hour they
         show twice is two.
-
-    Raises
-    ------
-    ConfigError
-        `bucket` is no fixed frequency.
 
     Examples
     --------
@@ -307,11 +259,6 @@ def floor_hour(at: pd.Timestamp, zone: str) -> pd.Timestamp:
     -------
     pandas.Timestamp
         UTC.
-
-    Examples
-    --------
-    >>> floor_hour(pd.Timestamp("2026-11-09T18:29Z"), "Asia/Kathmandu")
-    Timestamp('2026-11-09 18:15:00+0000', tz='UTC')
     """
     local = at.tz_convert(zone)
     wall = local.tz_localize(None)
@@ -336,21 +283,13 @@ def list_buckets(
     ----------
     first_at, last_at : pandas.Timestamp
         Starts of the first and the last bucket, UTC.
-    bucket : str
-        Width of the buckets.
-    zone : str
-        IANA name of the tenant's zone.
+    bucket, zone : str
+        Width of the buckets, and IANA name of the tenant's zone.
 
     Returns
     -------
     pandas.DatetimeIndex
         Starts, UTC; a day is not always 24 hours after the one before.
-
-    Examples
-    --------
-    >>> first, last = pd.Timestamp("2026-10-31T04:00Z"), pd.Timestamp("2026-11-02T05:00Z")
-    >>> list_buckets(first, last, "1D", zone="America/New_York").hour
-    Index([4, 4, 5], dtype='int32')
     """
     # where clocks change by half an hour, an hour is left that is as short
     step = min(bucket_width(bucket), pd.Timedelta(minutes=30))

@@ -1,7 +1,5 @@
 """A country's days off and the weekend days it works instead, by the package ``holidays``."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
@@ -21,10 +19,8 @@ class DaysOff:
 
     Parameters
     ----------
-    holidays : frozenset of datetime.date, default empty
-        Weekdays that are days off.
-    working_days : frozenset of datetime.date, default empty
-        Weekend days that are worked.
+    holidays, working_days : frozenset of datetime.date, default empty
+        Weekdays that are days off, and weekend days that are worked.
     unpublished : tuple of int, default ()
         Years whose make-up days the calendar does not know yet.
     inferred : frozenset of datetime.date, default empty
@@ -38,17 +34,12 @@ class DaysOff:
 
 
 def check_country(country: str) -> None:
-    """Refuse what is no country of the calendar.
+    """Refuse what is no country of the calendar, or any if its package is missing, by a ConfigError.
 
     Parameters
     ----------
     country : str
         ISO 3166 code, such as ``CN``.
-
-    Raises
-    ------
-    ConfigError
-        There is no such country, or the package is not installed.
     """
     _load(country, ())
 
@@ -65,7 +56,7 @@ def find_days_off(
     Parameters
     ----------
     country : str
-        ISO 3166 code; empty for the named days alone.
+        ISO 3166 code, refused as by :func:`check_country`; empty for the named days alone.
     years : collection of int
         The years asked about.
     holidays, working_days : collection of datetime.date
@@ -75,11 +66,6 @@ def find_days_off(
     -------
     DaysOff
         Days of those years, and all that people name.
-
-    Raises
-    ------
-    ConfigError
-        There is no such country, or the package is not installed.
     """
     off: set[date] = set()
     worked: set[date] = set()

@@ -16,15 +16,7 @@ if TYPE_CHECKING:
     from audit_analytics.features.transformers import AppFeatures as AppFeatures
     from audit_analytics.features.transformers import IpFeatures as IpFeatures
 
-__all__ = [
-    "ApiFeatures",
-    "AppFeatures",
-    "IpFeatures",
-    "first_seen",
-    "per_api",
-    "per_app",
-    "per_ip",
-]
+__all__ = ["ApiFeatures", "AppFeatures", "IpFeatures", "first_seen", "per_api", "per_app", "per_ip"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562

@@ -1,7 +1,5 @@
 """The tables: per app, per IP and per API over time buckets, and when pairs were first seen."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -89,16 +87,14 @@ def per_ip(
     zone: str = "Asia/Shanghai",
     zero_fill: bool = True,
 ) -> pd.DataFrame:
-    """Count what came from each IP in each bucket.
+    """Count what came from each IP in each bucket; parameters and errors are those of :func:`per_app`.
 
     Parameters
     ----------
     calls : pandas.DataFrame or Rollup
-        Events, or their rollup with buckets that lie within those asked for.
-    bucket : str, default="1h"
-        Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
-    zone : str, default="Asia/Shanghai"
-        IANA zone on whose clocks the buckets are cut.
+        Events, or their rollup.
+    bucket, zone : str, default="1h", "Asia/Shanghai"
+        Width of the buckets, and the IANA zone on whose clocks they are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call since the IP's first call.
 
@@ -107,16 +103,6 @@ def per_ip(
     pandas.DataFrame
         One row per (bucket_at, ip): ``calls_count``, a count per outcome, ``errors_count``,
         ``error_share``, ``objects_count``, ``apps_count``, ``auth_failing_apps_count``.
-
-    Raises
-    ------
-    InputError
-        The rollup cannot be cut into these buckets, or zero-filling would exceed 20 million rows.
-
-    Examples
-    --------
-    >>> per_ip(schema.EVENTS.empty()).columns[-1]
-    'auth_failing_apps_count'
     """
     by_ip = _counted(calls, bucket, zone).by_ip
     marked = by_ip.assign(failing_app=by_ip["app_id"].where(by_ip["auth_count"] > 0))
@@ -132,16 +118,14 @@ def per_api(
     zone: str = "Asia/Shanghai",
     zero_fill: bool = True,
 ) -> pd.DataFrame:
-    """Count how each API was used in each bucket.
+    """Count how each API was used in each bucket; parameters and errors are those of :func:`per_app`.
 
     Parameters
     ----------
     calls : pandas.DataFrame or Rollup
-        Events, or their rollup with buckets that lie within those asked for.
-    bucket : str, default="1h"
-        Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
-    zone : str, default="Asia/Shanghai"
-        IANA zone on whose clocks the buckets are cut.
+        Events, or their rollup.
+    bucket, zone : str, default="1h", "Asia/Shanghai"
+        Width of the buckets, and the IANA zone on whose clocks they are cut.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call since the API's first call.
 
@@ -150,16 +134,6 @@ def per_api(
     pandas.DataFrame
         One row per (bucket_at, api): ``calls_count``, a count per outcome, ``errors_count``,
         ``error_share``, ``objects_count``, ``apps_count``, ``failing_apps_count``.
-
-    Raises
-    ------
-    InputError
-        The rollup cannot be cut into these buckets, or zero-filling would exceed 20 million rows.
-
-    Examples
-    --------
-    >>> per_api(schema.EVENTS.empty()).columns[-1]
-    'failing_apps_count'
     """
     by_api = _counted(calls, bucket, zone).by_api
     marked = by_api.assign(failing_app=by_api["app_id"].where(by_api[_ERRORS].sum(axis=1) > 0))
@@ -188,10 +162,7 @@ def first_seen(calls: pd.DataFrame | Rollup) -> Mapping[str, pd.DataFrame]:
     ['apis', 'networks']
     """
     counted = _counted(calls, "1h", "UTC") if isinstance(calls, pd.DataFrame) else calls
-    return {
-        "networks": _pairs(counted.by_ip, "network"),
-        "apis": _pairs(counted.by_api, "api"),
-    }
+    return {"networks": _pairs(counted.by_ip, "network"), "apis": _pairs(counted.by_api, "api")}
 
 
 def _pairs(table: pd.DataFrame, other: str) -> pd.DataFrame:

@@ -1,7 +1,5 @@
 """The tables as scikit-learn transformers, to stand in a pipeline before any outlier detector."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
@@ -44,13 +42,6 @@ class _Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         -------
         Self
             The transformer itself.
-
-        Raises
-        ------
-        ConfigError
-            `bucket` or `zone` is none.
-        InputError
-            `X` is neither events nor a rollup.
         """
         bucket_width(self.bucket)
         load_zone(self.zone)
@@ -69,38 +60,14 @@ class _Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         pandas.DataFrame
-            One row per (entity, bucket), which are the index; float64. ``error_share`` is 0 where
-            there were no calls.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            ``fit`` was not called.
-        InputError
-            `X` is neither events nor a rollup, or cannot be cut into these buckets.
+            One row per (entity, bucket), the index; float64, ``error_share`` 0 without calls.
         """
         check_is_fitted(self)
         _check_calls(X, type(self).__name__)
         return self._tell(X)
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray[Any, Any]:  # noqa: ARG002 - scikit-learn's own name
-        """Return the names of the columns.
-
-        Parameters
-        ----------
-        input_features : object
-            Ignored.
-
-        Returns
-        -------
-        numpy.ndarray of str objects
-            The columns ``transform`` returns, in order.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            ``fit`` was not called.
-        """
+        """Return the names of the columns ``transform`` returns, in order."""
         check_is_fitted(self)
         return np.asarray(self.columns_, dtype=object)
 
@@ -123,26 +90,14 @@ class _Features(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
 
 class AppFeatures(_Features):
-    """Count what each app did in each bucket, as a scikit-learn transformer.
+    """Count what each app did in each bucket, as a scikit-learn transformer of :func:`per_app`.
 
     Parameters
     ----------
-    bucket : str, default="1h"
-        Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
-    zone : str, default="Asia/Shanghai"
-        IANA zone on whose clocks the buckets are cut.
+    bucket, zone : str, default="1h", "Asia/Shanghai"
+        Width of the buckets, a part of a day, and the IANA zone on whose clocks they are cut.
     zero_fill : bool, default=True
-        Add a row of zeros for each bucket without a call between the app's first call and the
-        end of the log.
-
-    Attributes
-    ----------
-    columns_ : list of str
-        Names of the columns ``transform`` returns.
-
-    See Also
-    --------
-    per_app : The table it is made from.
+        Add a row of zeros for each bucket without a call from the first one to the end of the log.
 
     Examples
     --------
@@ -159,30 +114,14 @@ class AppFeatures(_Features):
 
 
 class IpFeatures(_Features):
-    """Count what came from each IP in each bucket, as a scikit-learn transformer.
+    """Count what came from each IP in each bucket, as a scikit-learn transformer of :func:`per_ip`.
 
     Parameters
     ----------
-    bucket : str, default="1h"
-        Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
-    zone : str, default="Asia/Shanghai"
-        IANA zone on whose clocks the buckets are cut.
+    bucket, zone : str, default="1h", "Asia/Shanghai"
+        As for :class:`AppFeatures`.
     zero_fill : bool, default=True
-        Add a row of zeros for each bucket without a call since the IP's first call.
-
-    Attributes
-    ----------
-    columns_ : list of str
-        Names of the columns ``transform`` returns.
-
-    See Also
-    --------
-    per_ip : The table it is made from.
-
-    Examples
-    --------
-    >>> IpFeatures().fit_transform(schema.EVENTS.empty()).index.names
-    FrozenList(['ip', 'bucket_at'])
+        Add a row of zeros for each bucket without a call from the first one to the end of the log.
     """
 
     _count = staticmethod(per_ip)
@@ -190,30 +129,14 @@ class IpFeatures(_Features):
 
 
 class ApiFeatures(_Features):
-    """Count how each API was used in each bucket, as a scikit-learn transformer.
+    """Count how each API was used in each bucket, as a scikit-learn transformer of :func:`per_api`.
 
     Parameters
     ----------
-    bucket : str, default="1h"
-        Width of the buckets: a part of a day such as ``15min``, ``1h`` or ``1D``.
-    zone : str, default="Asia/Shanghai"
-        IANA zone on whose clocks the buckets are cut.
+    bucket, zone : str, default="1h", "Asia/Shanghai"
+        As for :class:`AppFeatures`.
     zero_fill : bool, default=True
-        Add a row of zeros for each bucket without a call since the API's first call.
-
-    Attributes
-    ----------
-    columns_ : list of str
-        Names of the columns ``transform`` returns.
-
-    See Also
-    --------
-    per_api : The table it is made from.
-
-    Examples
-    --------
-    >>> ApiFeatures().fit_transform(schema.EVENTS.empty()).index.names
-    FrozenList(['api', 'bucket_at'])
+        Add a row of zeros for each bucket without a call from the first one to the end of the log.
     """
 
     _count = staticmethod(per_api)

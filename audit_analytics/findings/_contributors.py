@@ -4,8 +4,6 @@ A reason about failures names failures alone. Whoever reads it asks first which 
 succeeded, and that is no reason of its own: two calls among forty are not unusual.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,10 +33,7 @@ MAX_NAMED: Final = 3
 
 
 def list_contributors(groups: pd.DataFrame, *, with_apps: bool) -> dict[str, list[dict[str, Any]]]:
-    """List ``apps``, ``apis``, ``ips`` and ``codes`` with their calls, of counts by ``EVIDENCE_GROUPS``.
-
-    Apps, each with the APIs it succeeded with, only of what is no app itself.
-    """
+    """List ``apps`` (but of an app), ``apis``, ``ips`` and ``codes`` with their calls, of counts."""
     apps = _count(groups, "app_id", MAX_APPS) if with_apps else []
     if apps:
         ranked = _rank_successes(groups, "app_id")
@@ -145,8 +140,8 @@ class Beside:
     def find_through(self, hits: Iterable[Hit]) -> list[Hit]:
         """Find what got through where hits are about failures: the successes beside each.
 
-        Of an app: at that time, from the addresses that failed, over the APIs that failed or that
-        the app never used before the week. Of an address: whatever succeeded from then on.
+        Of an app: then, from the addresses and over the APIs that failed or are new to it; of an address:
+        whatever succeeded from then on.
         """
         found = []
         named: dict[str, tuple[str, ...]]

@@ -1,7 +1,5 @@
 """The rows behind hits in a table of events, and how a report shows them and what they name."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -187,28 +185,14 @@ def list_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def name_object(path: str, api: str) -> str:
-    """Return the ids in a path: what stands where its API has placeholders, if the log keeps it.
-
-    What does not look like an id may be an address, a number or a secret, and is not shown.
-
-    >>> name_object("/open-apis/contact/v3/users/ou_77", "GET/open-apis/contact/v3/users/:user_id")
-    'ou_77'
-    >>> name_object("/x/ann@corp.com/8613800138000", "GET/x/:user_mailbox_id/:id")
-    '…/…'
-    >>> name_object("/open-apis/contact/v3/users/:user_id", "GET/open-apis/contact/v3/users/:user_id")
-    ''
-    """
+    """Return the ids in a path, where its API has placeholders; what looks like no id is hidden."""
     pairs = zip_longest(path.strip("/").split("/"), api.partition("/")[2].split("/"), fillvalue="")
     found = [part for part, name in pairs if name.startswith(":") and not part.startswith(":")]
     return "/".join(part if _ID.fullmatch(part) else HIDDEN for part in found if part)
 
 
 def mask_object(name: str) -> str:
-    """Write an object so that two can be told apart, and neither can be opened.
-
-    >>> mask_object("ou_7d8a6e6df7621556"), mask_object("b24d52e5"), mask_object("7071")
-    ('ou_7…556', 'b2…e5', '…')
-    """
+    """Write an object so that two can be told apart, and neither can be opened."""
     return "/".join(_mask(part) for part in name.split("/"))
 
 

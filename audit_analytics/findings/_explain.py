@@ -3,8 +3,6 @@
 Each detector has its whole sentences: see :mod:`audit_analytics.language` for why nothing is glued.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd
@@ -104,9 +102,5 @@ def give_reason(hit: Hit, week: Week) -> dict[str, Any]:
 
 
 def round_digits(value: float | None) -> float | None:
-    """Keep four digits: the rest is noise, and differs between machines.
-
-    >>> round_digits(0.123456)
-    0.1235
-    """
+    """Keep four digits: the rest is noise, and differs between machines."""
     return None if value is None or pd.isna(value) else float(f"{value:.4g}")

@@ -1,13 +1,15 @@
 """A finding: one entity's week, explained, with the evidence and what to do about it."""
 
-from __future__ import annotations
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Case, EvidenceSource, Hit, find_covered, name_entity
 from audit_analytics.dates.buckets import format_local, format_utc
+from audit_analytics.dates.weeks import Week
 from audit_analytics.detect import ATTACK_VERSION, TECHNIQUES, find_detector, say_steps
 from audit_analytics.findings._contributors import Beside, list_contributors, say_success
 from audit_analytics.findings._evidence import list_objects, show_event
@@ -24,14 +26,7 @@ from audit_analytics.findings._timeline import build_timeline, find_activity, li
 from audit_analytics.findings._whence import Whence
 from audit_analytics.language import _, join_sentences
 from audit_analytics.review import scope_of_hit, suggest_suppression
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
-    import pandas as pd
-
-    from audit_analytics.dates.weeks import Week
-    from audit_analytics.rollup import Rollup
+from audit_analytics.rollup import Rollup
 
 MAX_EVIDENCE: Final = 20
 MIN_EXPECTED: Final = 0.5
@@ -43,25 +38,19 @@ class Finding:
 
     Parameters
     ----------
-    finding_id : str
-        Stable over re-runs: a hash of entity and week.
-    key : str
-        The same as long as it goes on: a hash of the entity and of what it was about in its first
-        week.
+    finding_id, key : str
+        A hash of entity and week; and one of entity and topic, the same as long as it goes on.
     rank : int
         From 1, the most severe first.
     entity_type, entity : str
         ``app``, ``ip``, ``network``, ``api`` or ``tenant``, and which one.
     kind : str
-        ``unusual_ip``, ``error_burst``, ``sensitive_api``, ``new_api``, ``volume``,
-        ``silence`` or ``mixture``.
+        As :class:`audit_analytics.cases.Hit` has it.
     title, sentence : str
         What it is, in short and as a person would say it, and what succeeded.
-    start_at, end_at : str
-        From the first call of the first reason to the last, ISO 8601 in UTC; the hours it is about
-        where there was no call.
-    start_local, end_local : str
-        The same on the tenant's clocks.
+    start_at, end_at, start_local, end_local : str
+        From the first call of the first reason to the last, ISO 8601 in UTC and on the tenant's
+        clocks; the hours it is about where there was no call.
     observed, expected, expected_low, expected_high : float or None
         Count in `unit`, its expectation and 95 % interval.
     unit : str
@@ -74,10 +63,8 @@ class Finding:
         From E: ``critical`` < 0.1, ``high`` < 1, ``medium`` < 5, ``low``; None for rules.
     p, expected_per_week, q : float or None
         Calibrated probability, E and Benjamini-Hochberg q of the case.
-    policy_severity : str
-        How sensitive the APIs in the evidence are, from the catalogue.
-    severity : str
-        The higher of rarity and the rules' severity.
+    policy_severity, severity : str
+        How sensitive the APIs in the evidence are; the higher of rarity and the rules' severity.
     detectors : list of str
         What spoke, the first first.
     reasons : list of dict
@@ -86,11 +73,9 @@ class Finding:
         Top ``apis``, ``ips`` and ``codes`` on the days of the first reason, what succeeded first;
         of what is no app all ``apps``, with the APIs each ``succeeded`` with.
     timeline : dict
-        First and last call, and the steps between them; of all reasons, and of what stayed below
-        the budget.
+        First and last call and the steps between, of all reasons and what stayed below the budget.
     objects : dict
-        How many distinct objects were called (``count``), how many with success (``ok_count``),
-        and the first of them, masked (``shown``).
+        How many were called (``count``), with success (``ok_count``), and some, masked (``shown``).
     evidence : dict
         ``ids`` (20 at most), ``more_count`` and ``rows``.
     attack : list of dict
@@ -100,24 +85,17 @@ class Finding:
     suppression : str
         A ready-made entry, TOML.
     status : str
-        Against the week before: ``new``, ``continuing``, ``unknown`` without a report of it, or
-        ``suppressed``.
+        Against the week before: ``new``, ``continuing``, ``suppressed``, or ``unknown`` without one.
     since_week : str or None
         ISO week of the first report that had it; None where that is not known.
-    previous : dict or None
-        The finding about the same entity in the report of the week before.
-    verdict : dict or None
-        What a person decided about it.
+    previous, verdict : dict or None
+        The finding about the same entity in the report of the week before; what a person decided.
     past_weeks : list of dict
         The calls it is about in the same hours of the weeks before and, last, of this one.
-    suppressed_by : list of str
-        Ids of the suppressions that took reasons from it.
-    untold : list of str
-        Detectors that spoke as well, and whose reasons say less than those told.
-    other_days : list of dict
-        Contributors of the reasons about other days, day by day.
-    through : list of dict
-        Scopes of what got through beside the failures that reasons are about.
+    suppressed_by, untold : list of str
+        Ids of the suppressions that took reasons from it; detectors whose reasons say less.
+    other_days, through : list of dict
+        Contributors of the reasons about other days; scopes of what got through beside failures.
     """
 
     finding_id: str
@@ -165,16 +143,6 @@ class Finding:
     other_days: list[dict[str, Any]] = field(default_factory=list)
     through: list[dict[str, Any]] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the finding as plain values.
-
-        Returns
-        -------
-        dict of str to Any
-            JSON values only.
-        """
-        return asdict(self)
-
 
 def merge_findings(
     hits: list[Hit],
@@ -192,10 +160,8 @@ def merge_findings(
 
     Parameters
     ----------
-    hits : list of Hit
-        From the engine and the rules.
-    cases : list of Case
-        How unusual each assessed entity's week was.
+    hits, cases : list of Hit and of Case
+        From the engine and the rules; and how unusual each assessed entity's week was.
     evidence : EvidenceSource
         Where the rows behind the hits are.
     week : Week
@@ -214,7 +180,7 @@ def merge_findings(
     Returns
     -------
     list of Finding
-        Ranked, see :func:`audit_analytics.findings._ranking.rank_findings`. Entities with supporting hits alone make no finding.
+        Ranked. Entities with supporting hits alone make no finding.
     """
     rated = {name_entity(case): case for case in cases}
     more = untold or {}
@@ -268,11 +234,7 @@ def _merge(
     rarity = case.rarity if case else None
     severity = find_severity(hits, rarity or "low", ordinary=ordinary)
     evidence = source.fetch(
-        [*hits, *through],
-        start=week.start_at,
-        end=week.end_at,
-        rows_max=MAX_EVIDENCE,
-        beside=below,
+        [*hits, *through], start=week.start_at, end=week.end_at, rows_max=MAX_EVIDENCE, beside=below
     )
     groups = evidence.groups
     told = find_covered([*hits, *through], groups)

@@ -5,14 +5,14 @@ A finding goes on as long as its entity has one that shares anything with the we
 new: it might have been there all along.
 """
 
-from __future__ import annotations
-
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
+from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.weeks import Week
 from audit_analytics.findings._finding import Finding
 from audit_analytics.findings._ranking import list_threads
@@ -21,9 +21,9 @@ from audit_analytics.review import (
     PastReports,
     Review,
     SplitHits,
+    Suppression,
     Verdict,
     index_calls,
-    list_suppressions,
     read_scope,
     shift_scope,
 )
@@ -35,14 +35,10 @@ class FollowUp:
 
     Parameters
     ----------
-    findings : list of Finding
-        This week's, each placed against the week before.
-    suppressed : list of Finding
-        What suppressions took out of the report.
-    resolved : list of dict
-        Last week's findings that are no longer there, and that nobody confirmed.
-    still_open : list of dict
-        What was confirmed in earlier weeks and is not closed.
+    findings, suppressed : list of Finding
+        This week's, each placed against the week before, and what suppressions took out.
+    resolved, still_open : list of dict
+        Last week's findings that are gone and nobody confirmed; what was confirmed and is not closed.
     promise : dict
         What the reports of the weeks before promised, and what verdicts made of it.
     suppressions : list of dict
@@ -122,28 +118,66 @@ def follow_up(
         ),
         still_open=[
             {"finding_id": v.finding, "week": v.week, "entity_type": v.entity_type}
-            | {"entity": v.entity, "verdict": v.to_dict()}
+            | {"entity": v.entity, "verdict": v.told}
             for v in sorted(review.verdicts.values(), key=lambda v: (v.week, v.finding))
             if v.verdict == "true" and v.week < week.iso
         ],
-        promise=past.count_promise(review.verdicts),
-        suppressions=list_suppressions(review.suppressions, split, week=week, before=before),
-        compared_with=past.to_dict(),
+        promise=_count_promise(past, review.verdicts),
+        suppressions=tell_suppressions(review.suppressions, split, week=week, before=before),
+        compared_with=past.compared_with,
     )
 
 
-def _place_findings(
-    findings: Sequence[Finding],
-    past: PastReports,
+def _count_promise(past: PastReports, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
+    """Count what was promised of the weeks told, and what verdicts made of it."""
+    decided = [verdicts[name].verdict if name in verdicts else "" for name in past.told]
+    harmless, undecided = decided.count("benign"), decided.count("")
+    return {
+        "weeks": len(past.budgets),
+        "promised": sum(past.budgets),
+        "told_count": len(decided),
+        "confirmed_count": len(decided) - harmless - undecided,
+        "harmless_count": harmless,
+        "undecided_count": undecided,
+    }
+
+
+def tell_suppressions(
+    suppressions: Sequence[Suppression],
+    split: SplitHits,
     *,
     week: Week,
-    verdicts: Mapping[str, Verdict],
-) -> list[Finding]:
-    """Say of each finding whether it is new, since when it goes on, and what was decided.
+    before: Sequence[dict[str, Any]] | None,
+) -> list[dict[str, Any]]:
+    """Say of each suppression what it did this week, with what last week's report had `before`."""
+    earlier = {row["suppression_id"]: row["last_hit_at"] for row in before or ()}
+    monday = week.start_at.tz_convert(week.zone).date()
+    rows = []
+    for entry in suppressions:
+        number = entry.suppression_id
+        hits = [hit for hit, by in split.suppressed if by == number]
+        last = format_utc(max(hit.end_at for hit in hits)) if hits else earlier.get(number)
+        expired = entry.ends_at(week.zone) < week.end_at
+        rows.append(
+            json.loads(entry.model_dump_json())
+            | {
+                "suppression_id": number,
+                "status": "expired" if expired else "active",
+                # whoever hides something may well leave out the day, so a report knows better
+                "is_new": bool(entry.created and entry.created >= monday)
+                if before is None
+                else number not in earlier,
+                "hits_count": len(hits),
+                "last_hit_at": last,
+            }
+        )
+    return rows
 
-    Its ``status`` is ``new``, ``continuing``, or ``unknown`` without a report of the week before;
-    one that goes on keeps its ``key``.
-    """
+
+def _place_findings(
+    findings: Sequence[Finding], past: PastReports, *, week: Week, verdicts: Mapping[str, Verdict]
+) -> list[Finding]:
+    """Say of each finding whether it is new, since when it goes on, and what was decided."""
     by_entity: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in past.findings:
         by_entity.setdefault((row["entity_type"], row["entity"]), []).insert(0, row)
@@ -164,7 +198,7 @@ def _place_findings(
                 status=status,
                 since_week=since,
                 previous=_sum_up(last, past.week, verdicts) if last else None,
-                verdict=verdict.to_dict() if verdict else None,
+                verdict=verdict.told if verdict else None,
             )
         )
     return placed
@@ -176,12 +210,7 @@ def _list_resolved(
     suppressed: Sequence[Finding],
     verdicts: Mapping[str, Verdict],
 ) -> list[dict[str, Any]]:
-    """List last week's findings that are no longer there, and that nobody confirmed.
-
-    They come by their rank of last week. What was suppressed then is not listed, nor is an entity
-    about which there is a finding now, reported or suppressed, and be it another one: that one says
-    what was before.
-    """
+    """List last week's findings, by rank, that nobody confirmed and whose entity has none now."""
     still = {(finding.entity_type, finding.entity) for finding in (*findings, *suppressed)}
     gone = [
         row
@@ -201,17 +230,14 @@ def _sum_up(row: Mapping[str, Any], week: str, verdicts: Mapping[str, Verdict]) 
     return {name: row[name] for name in names} | {
         "week": week,
         "suppressed": row["status"] == "suppressed",
-        "verdict": verdict.to_dict() if verdict else None,
+        "verdict": verdict.told if verdict else None,
     }
 
 
 def _count_past_weeks(
     finding: Finding, by_api: IndexedCalls, by_ip: IndexedCalls, *, week: Week, weeks: int
 ) -> list[dict[str, Any]]:
-    """Count the calls a finding's first reason is about, and the same ones in the weeks before.
-
-    The oldest week comes first and the report week last; weeks before the log begins have None.
-    """
+    """Count the calls of a finding's first reason week by week; None before the log begins."""
     now = read_scope(finding.reasons[0])
     table = by_ip if {"ip", "network"} & now.where.keys() else by_api
     begin = pd.Timestamp(table.hours[0], unit="us", tz="UTC")
@@ -227,10 +253,7 @@ def _count_past_weeks(
 def tell_status(
     before: Mapping[str, Any] | None, past: PastReports, week: Week
 ) -> tuple[str, str | None]:
-    """Tell whether something goes on, and since which week.
-
-    ``new``, ``continuing``, or ``unknown`` without a report of the week before to compare with.
-    """
+    """Tell whether something goes on, and since which week: new, continuing, or unknown."""
     if past.status != "compared":
         return "unknown", None
     if before is None:

@@ -11,8 +11,6 @@ What many have in common says nothing, so a thing counts here only where it is r
 - a **scope** that few apps were granted lately.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -76,10 +74,7 @@ class Links:
     grants: dict[str, list[Touch]]  # by app
 
     def list_calls(self, touches: Sequence[Touch]) -> list[Hit]:
-        """Return which calls were made from the foreign places of a story: a hit an app and address.
-
-        Of any app from a network that is touched, and from any foreign network by an app that is.
-        """
+        """Return which calls were made from the foreign places of a story: a hit an app and address."""
         named = {touch[:2] for touch in touches}
         first = min((touch.first_at for touch in touches), default=None)
         last = max((touch.last_at for touch in touches), default=None)
@@ -135,7 +130,7 @@ def find_links(
     Parameters
     ----------
     findings : sequence of Finding
-        What is reported.
+        What is reported; with less than two nothing is read.
     by_ip : pandas.DataFrame
         Table :data:`audit_analytics.schema.CALLS_BY_IP` without what is known as an attack.
     evidence : EvidenceSource
@@ -148,7 +143,7 @@ def find_links(
     Returns
     -------
     Links
-        Nothing, and nothing is read, where there are less than two findings.
+        The rare things.
     """
     if len(findings) < 2:
         return Links(_find_places(by_ip[:0], week), {}, {})

@@ -1,14 +1,12 @@
 """What a person follows from week to week, which finding is first, which reason speaks first.
 
-Which reason ranks first says little about that: the same leak is told by its volume in one week
-and by its objects in the next. A finding goes on as long as it shares anything with the one of the
-week before: a detector that stands by itself, or a place or an API that it names.
+A finding goes on as long as it shares anything with the one of the week before: a detector that
+stands by itself, or a place or an API that it names; the reason that ranks first may change.
 
-Ranks are what whoever writes the log would like to move: a real attack pushed down to place thirty
-is not seen. What takes a past to do cannot be forged; app ids can, by the thousand. So the worst
-newcomers alone are critical, and of equal severity those who are some of many, and the row that
-counts them, stand behind those about whom there is a story of their own. What is both rare and found
-by a rule stands before what is either.
+Ranks are what whoever writes the log would like to move. What takes a past to do cannot be forged;
+app ids can, by the thousand: so the worst newcomers alone are critical, and of equal severity those
+who are some of many stand behind those about whom there is a story of their own. What is both rare
+and found by a rule stands before what is either.
 """
 
 from __future__ import annotations
@@ -49,10 +47,9 @@ of one whose week is no case within the budget."""
 
 
 def find_severity(hits: Sequence[Hit], rarity: str, *, ordinary: bool) -> str:
-    """Return the higher of how rare it is and how bad the rules call it.
+    """Return the higher of how rare it is and how bad the rules call it; support does not count.
 
-    Reasons that only support do not count; one of a crowd is of medium severity at most by rarity.
-    `ordinary` says that the entity's week was compared and is no case within the budget.
+    A crowd is of medium severity at most by rarity. `ordinary`: its week is no case of the budget.
     """
     crowd = [hit for hit in hits if hit.p is not None and "crowd" in hit.facts]
     named = ["medium" if crowd and rarity in schema.SENSITIVE else rarity]
@@ -72,9 +69,7 @@ def rank_findings(
 ) -> list[Finding]:
     """Rank findings by severity; then what is unusual and found by a rule as well, then by E.
 
-    Of more newcomers (apps outside `with_past`) than three that are of high or critical severity,
-    all but the first three are high, stand behind all others that are, and say so: made-up ids
-    cannot push an attack down, and an attack on a young app stays above what is medium.
+    All but the worst three newcomers (apps outside `with_past`) are high at most and stand behind.
     """
     far = {entity: case.far for entity, case in cases.items()}
     ranked = sorted(findings, key=lambda finding: _place(finding, far, crowd))
@@ -104,9 +99,7 @@ def _soften(finding: Finding, count: int) -> Finding:
 
 
 def _place(
-    finding: Finding,
-    far: Mapping[tuple[str, str], float],
-    crowd: Collection[tuple[str, str]],
+    finding: Finding, far: Mapping[tuple[str, str], float], crowd: Collection[tuple[str, str]]
 ) -> tuple[int, bool, bool, float, float, str]:
     entity, expected = (finding.entity_type, finding.entity), finding.expected_per_week
     # of one severity, what two kinds of detectors agree on is twice as often an attack
@@ -128,10 +121,9 @@ def _place(
 
 
 def order_reasons(hits: list[Hit], case: Case | None) -> list[Hit]:
-    """Let the reasons of a finding speak in the order in which they tell what happened.
+    """Let the reasons speak in the order in which they tell what happened.
 
-    Rules that name what happened, surprises the rarest first, other rules, what only supports. Of
-    equal surprises that speaks first of which a rule tells as well.
+    Rules that name it, surprises the rarest first, other rules, what only supports.
     """
     # E of a single reason, on the scale of the case; p of a reason is a day's, that of a case a week's
     scale = DAYS_PER_WEEK * case.expected_per_week / case.p if case else 0.0
@@ -172,15 +164,7 @@ _NAMES: Final = ("network", "ip", "api")
 def list_threads(
     reasons: Sequence[Mapping[str, Any]], untold: Iterable[str]
 ) -> frozenset[tuple[str, str]]:
-    """List what tells that a finding is about the same thing as another one.
-
-    That are its detectors that stand alone, those that spoke `untold`, and places and APIs of all
-    reasons.
-
-    >>> reason = {"detector": "API", "alone": True, "scope": {"api": ["GET/x"]}}
-    >>> sorted(list_threads([reason], ["OBJ"]))
-    [('api', 'GET/x'), ('detector', 'API'), ('detector', 'OBJ')]
-    """
+    """List what tells that a finding is about the same as another: detectors, places and APIs."""
     told = [str(reason["detector"]) for reason in reasons if reason["alone"]]
     named = {
         (column, str(name))
@@ -192,29 +176,17 @@ def list_threads(
 
 
 def make_key(entity_type: str, entity: str, threads: Iterable[tuple[str, str]]) -> str:
-    """Return what tells a finding from others as long as it goes on: its threads when it began.
-
-    >>> make_key("app", "cli_a1", [("detector", "OBJ"), ("detector", "VOL")])
-    'k-f4a018f1c576'
-    """
+    """Return what tells a finding from others as long as it goes on: its threads when it began."""
     return "k-" + _hash(entity_type, entity, *(text for pair in sorted(threads) for text in pair))
 
 
 def make_id(entity_type: str, entity: str, week: str) -> str:
-    """Return the id of a finding, stable over re-runs.
-
-    >>> make_id("app", "cli_a1", "2026-W46")
-    'f-d0b550ea6f95'
-    """
+    """Return the id of a finding, stable over re-runs."""
     return "f-" + _hash(entity_type, entity, week)
 
 
 def make_story_id(finding_id: str) -> str:
-    """Return the id of a story, stable over re-runs, from its first finding in time.
-
-    >>> make_story_id("f-d0b550ea6f95")
-    's-3753a859438f'
-    """
+    """Return the id of a story, stable over re-runs, from its first finding in time."""
     return "s-" + _hash("story", finding_id)
 
 

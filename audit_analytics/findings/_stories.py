@@ -6,10 +6,8 @@ each with more to it than an app id without a past, for those anybody can make u
 the budget, and what is suppressed, joins a story by the same links and never makes one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -38,28 +36,20 @@ class Story:
 
     Parameters
     ----------
-    story_id : str
-        Stable over re-runs: a hash of its first finding, reported or suppressed.
-    key : str
-        The same as long as it goes on: the id of its first week.
+    story_id, key : str
+        A hash of its first finding, reported or suppressed; and the id of its first week.
     rank : int
         That of its first finding; the others follow it.
     severity : str
         That of its most severe finding; critical if two are high.
     title, sentence : str
         How many findings it is, and who did what, and when.
-    start_at, end_at : str
-        First and last call, ISO 8601 in UTC.
-    start_local, end_local : str
-        The same on the tenant's clocks.
-    finding_ids : list of str
-        Its findings by rank.
-    suppressed_ids : list of str
-        Suppressed findings that share what these do: context.
-    apps, ips : list of str
-        Who takes part, in the order of the steps.
-    tactics : list of str
-        ATT&CK tactics in the order of the steps.
+    start_at, end_at, start_local, end_local : str
+        First and last call, ISO 8601 in UTC and on the tenant's clocks.
+    finding_ids, suppressed_ids : list of str
+        Its findings by rank, and suppressed ones that share what these do: context.
+    apps, ips, tactics : list of str
+        Who takes part and ATT&CK tactics, in the order of the steps.
     links : list of dict
         What its findings share: ``kind`` (``network``, ``app``, ``object``, ``grant``), ``name``,
         ``object_name`` (masked) and ``finding_ids``.
@@ -70,8 +60,7 @@ class Story:
     weak : list of dict
         What stayed below the budget and shares what these do: entity, ``p`` and ``text``.
     status, since_week : str or None
-        Against the report of the week before, as of a finding; it goes on if one of its findings
-        does.
+        As of a finding; it goes on if one of its findings does.
     """
 
     story_id: str
@@ -95,16 +84,6 @@ class Story:
     weak: list[dict[str, Any]]
     status: str
     since_week: str | None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the story as plain values.
-
-        Returns
-        -------
-        dict of str to Any
-            JSON values only.
-        """
-        return asdict(self)
 
 
 def build_stories(
@@ -142,10 +121,8 @@ def build_stories(
 
     Returns
     -------
-    stories : list of Story
-        By rank.
-    findings : list of Finding
-        Ranked anew: a story stands before all else of its severity, its findings together.
+    stories, findings : list of Story and of Finding
+        By rank, the findings ranked anew: a story stands before all else of its severity.
     """
     # one that is suppressed in part is both; what is told of it counts
     touches = {f.finding_id: _list_touches(f, links) for f in (*suppressed, *findings)}

@@ -1,7 +1,5 @@
 """What happened, in order: the steps of a finding and of a story, and their ATT&CK techniques."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
@@ -24,11 +22,9 @@ BEFORE: Final = pd.Timedelta(hours=1)
 
 
 def build_timeline(groups: pd.DataFrame, told: pd.Series, zone: str) -> dict[str, Any]:
-    """Put the calls of a finding in order.
+    """Put the calls of a finding in order: a step is like calls from one address without a long pause.
 
-    A step is like calls from one address without a long pause. `told` are those a reason is about;
-    the others stayed below the budget. Where there are too many, failures of several APIs are one
-    step, then harmless successes; what is left over is counted.
+    `told` are those a reason is about. Where there are too many, steps of several APIs are joined.
     """
     if groups.empty:
         names = ("first_at", "last_at", "first_local", "last_local")
@@ -84,15 +80,7 @@ def _say_span(
 def number_steps(
     keys: NDArray[np.int64], first: NDArray[np.datetime64], last: NDArray[np.datetime64]
 ) -> NDArray[np.intp]:
-    """Return to which step each row belongs, from 0: like calls, until a long pause.
-
-    `keys` of shape (n_keys, n_rows) is what like calls share; rows are in its order and that of
-    `first`.
-
-    >>> at = np.array(["2026-11-10T09:00", "2026-11-10T13:00"] * 2, "datetime64[us]")
-    >>> number_steps(np.array([[0, 0, 1, 2]]), at, at)
-    array([0, 0, 1, 2])
-    """
+    """Return to which step each row belongs, from 0: like `keys`, until a long pause; rows in order."""
     begins = np.append([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))
     until = pd.Series(last).groupby(begins.cumsum()).cummax().to_numpy()
     begins[1:] |= first[1:] - until[:-1] > PAUSE.to_timedelta64()
@@ -117,8 +105,7 @@ def find_activity(
 ) -> tuple[pd.Timestamp, pd.Timestamp]:
     """Return when the calls of a reason were made: midnight is when nothing happened.
 
-    The span reaches up to an hour before the reason's: a bucket begins at the full hour, and what
-    `begun` says began in the hour before it is the same activity.
+    What `begun` says began in the hour before the reason's bucket is the same activity.
     """
     own = groups[find_covered([first], groups)]
     if own.empty:
@@ -178,11 +165,7 @@ _SEEN: Final[dict[str, Callable[[pd.DataFrame], bool]]] = {
 
 
 def list_seen(techniques: Iterable[str], calls: pd.DataFrame) -> list[str]:
-    """Return the techniques that follow from the calls of a finding, each once.
-
-    Thirteen calls an hour are no denial of service, and a search that was refused has collected
-    nothing.
-    """
+    """Return the techniques that follow from the calls of a finding, each once."""
     return [t for t in dict.fromkeys(techniques) if t not in _SEEN or _SEEN[t](calls)]
 
 
@@ -190,28 +173,15 @@ MAX_STORY_STEPS: Final = 20
 MAX_APIS: Final = 3
 
 _ORDER: Final = (
-    "T1110.004",
-    "T1069.003",
-    "T1098.003",
-    "T1485",
-    "T1531",
-    "T1567",
-    "T1530",
-    "T1528",
-    "T1087.004",
-    "T1213",
-    "T1078.004",
-)
+    "T1110.004", "T1069.003", "T1098.003", "T1485", "T1531", "T1567", "T1530", "T1528",
+    "T1087.004", "T1213", "T1078.004",
+)  # fmt: skip
 """The technique that says most about a call comes first."""
 
 
 @cache
 def name_technique(category: str, severity: str, outcome: str) -> str:
-    """Name the ATT&CK technique of a call; empty where nothing follows from it.
-
-    >>> name_technique("doc_export", "high", "ok"), name_technique("other", "none", "permission")
-    ('T1567', 'T1069.003')
-    """
+    """Name the ATT&CK technique of a call; empty where nothing follows from it."""
     call = {"category": [category], "severity": [severity], "outcome": [outcome]}
     seen = list_seen(_ORDER, pd.DataFrame(call | {"calls_count": 1, "api": ""}))
     if category.endswith("_read"):  # who reads permissions has neither changed nor sent any
@@ -220,10 +190,7 @@ def name_technique(category: str, severity: str, outcome: str) -> str:
 
 
 def list_steps(groups: pd.DataFrame, zone: str) -> tuple[list[dict[str, Any]], int]:
-    """Put the calls of a story in order, and count those of steps that are left out.
-
-    A step is the calls of one app from one address with one technique and no long pause.
-    """
+    """Put the calls of a story in order, a step an app, address and technique; count those left out."""
     if groups.empty:
         return [], 0
     words = ["app_id", "ip", "api", "category", "severity", "outcome"]

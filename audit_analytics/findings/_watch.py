@@ -1,13 +1,9 @@
 """The watch list: what was a little unusual, week after week, and never enough for a finding.
 
-An attack that is spread over weeks stays below the budget in each of them. The p-values of an
-entity over the last weeks are taken together (Fisher's method), and the least stand on a list: those
-of its weeks as a whole, and those of each detector, for who does a little of the same every week is
-hardly unusual in any, and always in the same way. It is no alarm: it is in no count, and nothing
-sends it.
+The p-values of an entity over the last weeks are taken together (Fisher's method), those of its
+weeks as a whole and those of each detector, and the least stand on a list. It is no alarm: it is in
+no count, and nothing sends it.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -52,10 +48,8 @@ def build_watch(
         Entities with a finding, reported or suppressed.
     past : mapping of str to sequence
         ``cases`` of the watch lists of earlier reports, by ISO week.
-    week : str
-        ISO week of the report.
-    zone : str
-        IANA name of the tenant's zone.
+    week, zone : str
+        ISO week of the report, and IANA name of the tenant's zone.
     parts : mapping of str to mapping
         By app, how rare its week is to each detector that found it rarer than every other week.
     explain : callable
@@ -126,10 +120,7 @@ def _take_parts(case: Case, parts: Mapping[str, Mapping[str, float]]) -> dict[st
 def _combine(
     weeks: Sequence[tuple[float, Mapping[str, float]]], *, weeks_count: int
 ) -> tuple[float, str, int]:
-    """Return how probable weeks are together, what says so, and how many of them are unusual.
-
-    What says so is a detector, or nothing if it is all of them.
-    """
+    """Return how probable weeks are together, which detector (or none) says so, and unusual weeks."""
     series = {"": [p for p, _parts in weeks]}
     for _p, parts in weeks:
         for name, p in parts.items():

@@ -4,8 +4,6 @@ What an app did decides little as long as nobody says from where: the same fourt
 release from its own server, and a stolen secret from an address that was never seen.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -50,8 +48,8 @@ class Whence:
         Returns
         -------
         str
-            A sentence that names up to three addresses, those first whose network (/24, IPv6 /48)
-            is new; empty where most calls have no address. Of an address, whether its network is new.
+            A sentence that names up to three addresses, those of new networks (/24, IPv6 /48) first;
+            empty where most calls have no address. Of an address, whether its network is new.
         """
         placed = groups[~groups["network"].isin(schema.NO_PLACE)]
         most = 2 * placed["calls_count"].sum() > groups["calls_count"].sum()

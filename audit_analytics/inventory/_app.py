@@ -62,18 +62,12 @@ class App:
         What it is called and does; written by whoever made it, the purpose by hand.
     owner_id, owner, owner_status, creator_id : str
         Who answers for it; the status is empty, ``resigned``, ``frozen`` or ``exited``.
-    contact : str
-        How to reach the owner, by hand.
-    email, phone : str
-        Of the owner, as the platform says; they are shown to nobody but the inventory's reader.
-    kind : str
-        ``custom``, ``store``, ``personal_store`` or empty.
-    status : str
-        ``on``, ``off``, ``never``, :data:`GONE` or empty.
-    hosts : tuple of str
-        Hosts of its redirect URLs.
-    networks : tuple of str
-        Where it is expected to call from, by hand.
+    contact, email, phone : str
+        How to reach the owner: by hand, and as the platform says for the inventory's reader alone.
+    kind, status : str
+        ``custom``, ``store`` or ``personal_store``; ``on``, ``off``, ``never`` or :data:`GONE`.
+    hosts, networks : tuple of str
+        Hosts of its redirect URLs; where it is expected to call from, by hand.
     version_id : str
         The version in use; with another one the versions are read again.
     grants : tuple of Grant
@@ -103,10 +97,7 @@ class App:
 
     @property
     def owner_left(self) -> bool:
-        """Return whether who answers for it has left the company.
-
-        Not if the account is frozen: it may come back.
-        """
+        """Return whether who answers for it has left the company; a frozen account may come back."""
         return self.owner_status in ("resigned", "exited")
 
     def granted_at(self, scope: str) -> datetime | None:
@@ -234,10 +225,7 @@ class Inventory:
 
     @property
     def snapshots(self) -> tuple[Inventory, ...]:
-        """Return what the platform answered over time, the oldest first and this one last.
-
-        It is empty without snapshots.
-        """
+        """Return what the platform answered over time, the oldest first and this one last, if it did."""
         return (*self.before, self) if self.taken_at else ()
 
     def list_changes(self) -> Iterator[Change]:

@@ -1,7 +1,5 @@
 """What an entity is called wherever a person reads of it."""
 
-from __future__ import annotations
-
 import ipaddress
 import re
 from collections.abc import Mapping
@@ -9,6 +7,7 @@ from typing import Any, Final
 
 from audit_analytics.inventory._app import App, Inventory
 from audit_analytics.inventory._origin import Origins
+from audit_analytics.language import Said
 
 NAME_MAX: Final = 40
 """Longest name in a label, in characters; whoever makes an app writes it."""
@@ -19,8 +18,8 @@ ORIGIN_MAX: Final = 80
 _ID: Final = re.compile(r"cli_[0-9a-z]{8,}", re.IGNORECASE)
 
 
-class Labels:
-    """Labels entities by the inventory and the named networks.
+class Labels(Said):
+    """Labels entities by the inventory and the named networks; texts of strangers, to be escaped.
 
     Parameters
     ----------
@@ -30,16 +29,6 @@ class Labels:
         Names of the company's networks; they win over where an address is from.
     origins : Origins, optional
         Where addresses are from.
-
-    Examples
-    --------
-    >>> from audit_analytics.inventory import App, Inventory
-    >>> bot = App(app_id="cli_ab6a7673f1baad15", name="HR export bot", owner="Li Na")
-    >>> labels = Labels(Inventory.of([bot]), {"203.0.113.0/24": "office Shanghai"})
-    >>> labels.of("app", "cli_ab6a7673f1baad15"), labels.of("ip", "203.0.113.9")
-    ('HR export bot (cli_ab6a…ad15)', '203.0.113.9 (office Shanghai)')
-    >>> labels.of("app", "cli_0000000000000000"), labels.owner_of("cli_ab6a7673f1baad15")
-    ('cli_0000000000000000', 'Li Na')
     """
 
     def __init__(
@@ -60,21 +49,7 @@ class Labels:
         )
 
     def of(self, entity_type: str, entity: str) -> str:
-        """Label an entity.
-
-        Parameters
-        ----------
-        entity_type : str
-            ``app``, ``ip``, ``network`` or anything else.
-        entity : str
-            Which one.
-
-        Returns
-        -------
-        str
-            Its name with the id, shortened as deliveries mask it; the entity itself if it has no
-            name. Text of the log or of strangers: escape it as such.
-        """
+        """Label an entity: its name with the id, shortened as deliveries mask it."""
         name = self.name_of(entity_type, entity)
         if not name:
             return entity
@@ -87,16 +62,13 @@ class Labels:
 
         Parameters
         ----------
-        entity_type : str
+        entity_type, entity : str
             As for :meth:`of`.
-        entity : str
-            Which one.
 
         Returns
         -------
         str
-            One line without an app id in it, so that no app passes for another; empty without a
-            name.
+            One line without an app id in it, so that no app passes for another; empty without a name.
         """
         if entity_type == "app":
             app = self.apps.get(entity)
@@ -115,18 +87,7 @@ class Labels:
         return _tame(str(origin), ORIGIN_MAX) if origin else ""
 
     def owner_of(self, app_id: str) -> str:
-        """Return who answers for an app.
-
-        Parameters
-        ----------
-        app_id : str
-            The app.
-
-        Returns
-        -------
-        str
-            Name; empty if nobody is known.
-        """
+        """Name who answers for an app."""
         app = self.apps.get(app_id)
         return _tame(app.owner) if app else ""
 
@@ -135,10 +96,8 @@ class Labels:
 
         Parameters
         ----------
-        entity_type : str
+        entity_type, entity : str
             As for :meth:`of`.
-        entity : str
-            Which one.
 
         Returns
         -------
@@ -158,10 +117,8 @@ def label_app(app_id: str, name: str) -> str:
 
     Parameters
     ----------
-    app_id : str
-        The app.
-    name : str
-        Its name, as whoever made it wrote it; may be empty.
+    app_id, name : str
+        The app, and its name as whoever made it wrote it; may be empty.
 
     Returns
     -------
@@ -184,11 +141,6 @@ def shorten_id(app_id: str) -> str:
     -------
     str
         Its ends; another text as it is.
-
-    Examples
-    --------
-    >>> shorten_id("cli_a6cfee2e522c10f9"), shorten_id("backup bot")
-    ('cli_a6cf…10f9', 'backup bot')
     """
     return f"{app_id[:8]}…{app_id[-4:]}" if _ID.fullmatch(app_id) else app_id
 

@@ -50,10 +50,7 @@ class Origin:
 
     @property
     def place(self) -> str:
-        """Return what two addresses of one provider and region have in common.
-
-        It is empty where the provider is not told: a country alone makes nobody a neighbour.
-        """
+        """Return what two addresses of one provider and region have in common; empty without a provider."""
         return f"{self.provider}/{self.region or self.country}" if self.provider else ""
 
     def __str__(self) -> str:
@@ -67,12 +64,8 @@ class Origins:
     Parameters
     ----------
     path : pathlib.Path, optional
-        File in MaxMind's format; without it nothing is known of any address.
-
-    Raises
-    ------
-    ConfigError
-        The package ``maxminddb`` is missing, or the file cannot be read.
+        File in MaxMind's format; without it nothing is known of any address. A ConfigError if it
+        cannot be read, or the package ``maxminddb`` is missing.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -84,7 +77,7 @@ class Origins:
         return self._reader is not None
 
     def find(self, entity: str) -> Origin | None:
-        """Find where an address or a network is from.
+        """Find where an address or a network is from; a ConfigError if the file is damaged.
 
         Parameters
         ----------
@@ -95,11 +88,6 @@ class Origins:
         -------
         Origin or None
             None if the file does not tell, or not of the whole network.
-
-        Raises
-        ------
-        ConfigError
-            The file is damaged.
         """
         if self._reader is None:
             return None

@@ -7,8 +7,6 @@
     STORE/.apps/.versions                     versions of apps read by a sync that is not over
 """
 
-from __future__ import annotations
-
 import io
 import json
 import os
@@ -49,7 +47,7 @@ _SCHEMA: Final = pa.schema(
 
 
 def read_latest(folder: Path) -> Inventory:
-    """Read the newest snapshot.
+    """Read the newest snapshot; an InputError if it cannot be.
 
     Parameters
     ----------
@@ -60,11 +58,6 @@ def read_latest(folder: Path) -> Inventory:
     -------
     Inventory
         As fetched last; empty if it never was.
-
-    Raises
-    ------
-    InputError
-        The newest snapshot cannot be read.
     """
     return _read(folder, _list_files(folder)[-1:])
 
@@ -81,11 +74,6 @@ def read_history(folder: Path) -> Inventory:
     -------
     Inventory
         As :func:`read_latest`, with what was known before, :data:`MOST_SNAPSHOTS` at most.
-
-    Raises
-    ------
-    InputError
-        A snapshot cannot be read.
     """
     return _read(folder, _list_files(folder)[-MOST_SNAPSHOTS:])
 
@@ -132,7 +120,7 @@ def _read_file(file: Path) -> tuple[Inventory, datetime | None]:
 
 
 def write_snapshot(folder: Path, inventory: Inventory) -> bool:
-    """Keep an inventory, unless it is what the newest snapshot holds.
+    """Keep an inventory, unless it is what the newest snapshot holds, which stays whole in any case.
 
     Parameters
     ----------
@@ -144,12 +132,7 @@ def write_snapshot(folder: Path, inventory: Inventory) -> bool:
     Returns
     -------
     bool
-        Whether a snapshot was written. Whatever happens, the newest one is whole.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
+        Whether a snapshot was written.
     """
     at = inventory.fetched_at or datetime.now(UTC)
     place = folder / FOLDER
@@ -182,11 +165,6 @@ def keep_versions(folder: Path, app: App) -> None:
         The store; its lock is held.
     app : App
         The app with its versions.
-
-    Raises
-    ------
-    OSError
-        They cannot be written.
     """
     make_private(folder / FOLDER)
     rows = [[v.version, v.published_at.isoformat(), v.scopes] for v in app.versions]

@@ -9,8 +9,6 @@ Of a scope that was granted, one of four things is said:
   long enough.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -100,9 +98,8 @@ def judge_scopes(
 def list_unexplained(by_api: pd.DataFrame, inventory: Inventory) -> pd.DataFrame:
     """List the answered calls that no grant explains: nobody is accused by it.
 
-    A grant newer than the apps as last read, a user's own token and a gap in the map explain most.
-    So only calls between the first and the last look at the apps count, of apps whose scopes, all
-    that they ever had, are in the map, as the API is.
+    A newer grant, a user's own token and a gap in the map explain most. So only calls between the
+    first and the last look at the apps count, of apps whose scopes are all in the map, as the API is.
 
     Parameters
     ----------

@@ -1,7 +1,5 @@
 """Apps as the platform answers them, as people keep them by hand, and where a log has either."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
@@ -39,11 +37,6 @@ def read_app(content: object) -> App | None:
     -------
     App or None
         The app without versions; None if it has no id.
-
-    Examples
-    --------
-    >>> read_app({"app_id": "cli_1", "app_name": "Payroll", "status": 1, "owner": {"name": 7}})
-    App(app_id='cli_1', name='Payroll', ... status='on', ...)
     """
     row = content if isinstance(content, dict) else {}
     app_id = _text(row, "app_id")
@@ -189,11 +182,7 @@ class _Entry(BaseModel):
 
 
 def read_by_hand(path: Path) -> list[App]:
-    """Read what people wrote of the apps: ``.csv`` with a header row, or TOML with ``[[app]]`` tables.
-
-    Fields are app_id, name, owner, contact, purpose and networks (several by spaces, or a list);
-    all but app_id may be left out. What cannot be understood is a ConfigError.
-    """
+    """Read what people wrote of the apps: ``.csv`` with a header row, or TOML with ``[[app]]`` tables."""
     if path.suffix.lower() == ".csv":
         entries = _read_csv(path)
     else:
@@ -237,8 +226,8 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     Parameters
     ----------
     folder : pathlib.Path or None
-        The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by
-        :data:`~audit_analytics.inventory._wire.FILES` in it.
+        The store or log folder: the snapshots in it, else :data:`PAGES`; corrected by :data:`FILES`.
+        What cannot be read is an InputError, or a ConfigError if people wrote it.
     by_hand : pathlib.Path, optional
         A further file of what people know; it wins over everything else.
 
@@ -246,13 +235,6 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     -------
     Inventory
         The apps; empty if nothing says who they are.
-
-    Raises
-    ------
-    InputError
-        A snapshot or page cannot be read.
-    ConfigError
-        What people wrote cannot be understood.
     """
     inventory = Inventory()
     if folder is not None and folder.is_dir():

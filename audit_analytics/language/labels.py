@@ -1,49 +1,13 @@
 """What entities are called wherever a person reads of one: chosen once per run, like the language."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Final, Protocol
-
-
-class Labelling(Protocol):
-    """Whoever knows the names, such as :class:`audit_analytics.inventory.Labels`."""
-
-    def of(self, entity_type: str, entity: str) -> str:
-        """Label an entity.
-
-        Parameters
-        ----------
-        entity_type, entity : str
-            As :meth:`audit_analytics.inventory.Labels.of` has them.
-
-        Returns
-        -------
-        str
-            The label; the entity itself without a name.
-        """
-        ...
-
-    def owner_of(self, app_id: str) -> str:
-        """Name who answers for an app.
-
-        Parameters
-        ----------
-        app_id : str
-            The app.
-
-        Returns
-        -------
-        str
-            A name; empty if nobody is known.
-        """
-        ...
+from typing import Final
 
 
 class Said:
-    """Labels that stand in a report already.
+    """Labels that stand in a report already; what knows more names derives from it.
 
     Parameters
     ----------
@@ -54,15 +18,13 @@ class Said:
     def __init__(self, labels: Mapping[str, str]) -> None:
         self._labels = labels
 
-    def of(self, entity_type: str, entity: str) -> str:  # noqa: ARG002 - as Labelling has it
+    def of(self, entity_type: str, entity: str) -> str:  # noqa: ARG002 - for whoever derives
         """Label an entity.
 
         Parameters
         ----------
-        entity_type : str
-            Of no matter here.
-        entity : str
-            Which one.
+        entity_type, entity : str
+            ``app``, ``ip``, ``network`` or anything else, and which one.
 
         Returns
         -------
@@ -71,33 +33,32 @@ class Said:
         """
         return self._labels.get(entity, entity)
 
-    def owner_of(self, app_id: str) -> str:  # noqa: ARG002 - as Labelling has it
-        """Name nobody: a report names owners itself.
+    def owner_of(self, app_id: str) -> str:  # noqa: ARG002 - for whoever derives
+        """Name who answers for an app.
 
         Parameters
         ----------
         app_id : str
-            Of no matter here.
+            The app.
 
         Returns
         -------
         str
-            Empty.
+            Empty if nobody is known; a report names owners itself.
         """
         return ""
 
 
-_PLAIN: Final = Said({})
-_labelling: Final[ContextVar[Labelling | None]] = ContextVar("labelling", default=None)
+_labels: Final[ContextVar[Said]] = ContextVar("labels", default=Said({}))  # noqa: B039 - it never changes
 
 
 @contextmanager
-def use_labels(labels: Labelling) -> Iterator[None]:
+def use_labels(labels: Said) -> Iterator[None]:
     """Label entities within a block.
 
     Parameters
     ----------
-    labels : Labelling
+    labels : Said
         Knows the names.
 
     Yields
@@ -105,11 +66,11 @@ def use_labels(labels: Labelling) -> Iterator[None]:
     None
         The former labels are back after the block.
     """
-    token = _labelling.set(labels)
+    token = _labels.set(labels)
     try:
         yield
     finally:
-        _labelling.reset(token)
+        _labels.reset(token)
 
 
 def label_entity(entity: str, entity_type: str = "") -> str:
@@ -126,14 +87,8 @@ def label_entity(entity: str, entity_type: str = "") -> str:
     -------
     str
         Text of strangers, to be escaped like the log's; the entity itself without a name.
-
-    Examples
-    --------
-    >>> with use_labels(Said({"cli_1": "Payroll (cli_1)"})):
-    ...     label_entity("cli_1"), label_entity("cli_2")
-    ('Payroll (cli_1)', 'cli_2')
     """
-    return (_labelling.get() or _PLAIN).of(entity_type, entity)
+    return _labels.get().of(entity_type, entity)
 
 
 def name_owner(app_id: str) -> str:
@@ -149,4 +104,4 @@ def name_owner(app_id: str) -> str:
     str
         A name; empty if nobody is known.
     """
-    return (_labelling.get() or _PLAIN).owner_of(app_id)
+    return _labels.get().owner_of(app_id)

@@ -31,13 +31,6 @@ def format_span(start: pd.Timestamp, end: pd.Timestamp, zone: str) -> str:
     -------
     str
         For example ``between 02:00 and 05:00 on Tue 10 Nov`` or ``on Tue 10 Nov``.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> start = pd.Timestamp("2026-11-09T18:00Z")
-    >>> format_span(start, start + pd.Timedelta(hours=3), "Asia/Shanghai")
-    'between 02:00 and 05:00 on Tue 10 Nov'
     """
     begin, finish = start.tz_convert(zone), end.tz_convert(zone)
     day = say_day(begin)
@@ -98,11 +91,6 @@ def list_names(names: Sequence[str]) -> str:
     -------
     str
         At most three names, and how many more.
-
-    Examples
-    --------
-    >>> list_names(["a", "b", "c", "d"])
-    'a, b, c and 1 more'
     """
     shown, more = _(", ").join(names[:MAX_NAMES]), len(names) - MAX_NAMES
     if more <= 0:
@@ -122,13 +110,6 @@ def show_api(api: str) -> str:
     -------
     str
         For example ``GET contact/v3/users/:user_id``.
-
-    Examples
-    --------
-    >>> show_api("GET/open-apis/contact/v3/users/:user_id")
-    'GET contact/v3/users/:user_id'
-    >>> show_api("GET/")
-    'GET /'
     """
     method, slash, path = api.partition("/")
     return f"{method} {path.removeprefix('open-apis/') or slash}" if slash else api

@@ -1,11 +1,8 @@
 """Plots: the week as pictures; functions ``(data, *, ax=None) -> Axes``, and :func:`to_svg` for web pages.
 
 The only package that knows matplotlib. Without `ax` a function makes a pyplot figure, as pandas
-and scikit-learn do, so that a notebook shows it; a script passes an `ax` from :func:`new_axes`,
-which pyplot never sees: no state, no backend. Global settings stay as they are.
-
-Every colour comes from :data:`COLOURS`; :func:`to_svg` writes each as a CSS variable, so that a
-page recolours its charts in dark mode.
+does; a script passes one from :func:`new_axes`, which pyplot never sees. Global settings stay as
+they are. :func:`to_svg` writes each of :data:`COLOURS` as a CSS variable, for pages in dark mode.
 """
 
 from audit_analytics.plots._arrivals import first_seen_timeline, new_networks

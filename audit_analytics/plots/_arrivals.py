@@ -1,11 +1,11 @@
 """What was seen for the first time, and when."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from audit_analytics import schema
 from audit_analytics.language import _, say_date
@@ -21,11 +21,6 @@ from audit_analytics.plots._style import (
     write_label,
     write_number,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from matplotlib.axes import Axes
 
 SETTLE_DAYS: Final = 7
 """Days at the start of a log in which nearly everything is new: left out of longer ones."""
@@ -53,13 +48,6 @@ def new_networks(
     -------
     matplotlib.axes.Axes
         The axes, one bar a day.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> days = {"days": ["2026-11-16", "2026-11-17"], "tenant": [0, 1], "app": [2, 0]}
-    >>> new_networks(days, zone="Asia/Shanghai", ax=new_axes(400, 160)).get_title(loc="left")
-    'First contacts with a network, a day (Asia/Shanghai)'
     """
     if isinstance(networks, pd.DataFrame):
         networks = _count_contacts(networks, zone)
@@ -133,15 +121,6 @@ def first_seen_timeline(
     -------
     matplotlib.axes.Axes
         The axes, x in days since the start, one row a value of `by` with its count.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from audit_analytics.plots import new_axes
-    >>> at = pd.to_datetime(["2026-11-16T02:00Z", "2026-11-18T02:00Z"])
-    >>> pairs = pd.DataFrame({"app_id": ["cli_a", "cli_a"], "first_at": at})
-    >>> first_seen_timeline(pairs, ax=new_axes(400, 120)).get_title(loc="left")
-    'Seen for the first time (UTC)'
     """
     at = first_seen["first_at"].dt.tz_convert(zone)
     end = at.max() if until is None else until.tz_convert(zone)

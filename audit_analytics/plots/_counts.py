@@ -1,12 +1,12 @@
 """The largest apps, addresses and APIs; errors by class; a finding against what was expected."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from audit_analytics.language import _, say_number
 from audit_analytics.plots._style import (
@@ -26,10 +26,6 @@ from audit_analytics.plots._style import (
     write_label,
     write_number,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
 
 @use_style()
@@ -52,13 +48,6 @@ def top_bars(
     -------
     matplotlib.axes.Axes
         The axes, one bar a row.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> top_bars([{"name": "cli_a", "calls_count": 10, "errors_count": 2}],
-    ...          title="Apps", ax=new_axes(320, 80)).get_title(loc="left")
-    'Apps: calls in the week'
     """
     bars = _as_rows(rows)
     ax = get_axes(ax, 340, 60 + 36 * max(len(bars), 1))
@@ -115,15 +104,6 @@ def error_classes(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start; classes without an error are left out.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> found = {"bucket": "1h", "start_at": "2026-11-15T16:00:00Z",
-    ...          "classes": {"auth": [0, 9, 3], "server": [1, 0, 0]}}
-    >>> ax = error_classes(found, zone="Asia/Shanghai", ax=new_axes(400, 160))
-    >>> ax.get_title(loc="left")
-    'Errors an hour, by class (Asia/Shanghai)'
     """
     start, width, classes = _read(errors)
     ax = get_axes(ax, 520, 230)
@@ -210,14 +190,6 @@ def finding_series(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start of the week.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> data = {"start_at": "2026-11-15T16:00:00Z", "observed": [1, 9], "expected": [1, 1],
-    ...         "high": [3, 3], "what": "calls an hour"}
-    >>> finding_series(data, zone="Asia/Shanghai", ax=new_axes(360, 120)).get_title(loc="left")
-    'Calls an hour (Asia/Shanghai)'
     """
     ax = get_axes(ax, 420, 150)
     start = read_instant(series["start_at"])

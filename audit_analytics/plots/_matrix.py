@@ -1,7 +1,5 @@
 """Calls as a matrix: apps and APIs against what was expected, addresses and apps."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from audit_analytics.language import _, mark, ngettext
+from audit_analytics.language.wording import show_api
 from audit_analytics.plots._style import COLOURS, get_axes, use_style, write_label, write_number
 
 MAX_SIDE: Final = 12
@@ -47,14 +46,6 @@ def app_api_matrix(
     -------
     matplotlib.axes.Axes
         The axes, one column an app, one row an API; a cell says calls / expected calls.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> rows = [{"app_id": "cli_a", "api": "GET/open-apis/x", "calls_count": 9, "expected": 0.0}]
-    >>> ax = app_api_matrix(rows, ax=new_axes(400, 120))
-    >>> ax.get_title(loc="left")
-    'Calls / expected calls, by API and app'
     """
     rows = calls.to_dict("records") if isinstance(calls, pd.DataFrame) else calls
     known = any("expected" in row for row in rows)
@@ -82,7 +73,7 @@ def app_api_matrix(
     # the key needs room, however few the apps are
     width, height = 300 + 62 * len(apps), 130 + 26 * len(apis)
     ax = get_axes(ax, max(width, 780 if known else 0), max(height, 230))
-    _draw(ax, [_show_api(name) for name in apis], apps, text, shade)
+    _draw(ax, [show_api(name) for name in apis], apps, text, shade)
     titles = _("Calls, by API and app"), _("Calls / expected calls, by API and app")
     ax.set_title(titles[known])
     if known:
@@ -116,13 +107,6 @@ def ip_app_matrix(
     matplotlib.axes.Axes
         The axes, one column an app, one row an address with the number of its apps, darker with
         more calls.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> shared = [{"ip": "198.51.100.7", "app_id": a, "calls_count": 5} for a in ("c1", "c2")]
-    >>> ip_app_matrix(shared, ax=new_axes(400, 120)).get_title(loc="left")
-    'Calls from shared addresses, by address and app'
     """
     rows = calls.to_dict("records") if isinstance(calls, pd.DataFrame) else calls
     of_ip: dict[str, dict[str, int]] = {}
@@ -225,9 +209,3 @@ def _draw_key(ax: Axes) -> None:
         handleheight=1,
         labelcolor=COLOURS["muted"],
     )
-
-
-def _show_api(api: str) -> str:
-    method, _slash, path = api.partition("/")
-    named = path and method.isalpha() and method.isupper()
-    return f"{method} {path.removeprefix('open-apis/')}" if named else api

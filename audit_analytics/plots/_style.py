@@ -1,7 +1,5 @@
 """Colours, fonts and axes that every plot shares."""
 
-from __future__ import annotations
-
 import logging
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -127,11 +125,7 @@ STYLE: Final[Any] = {
 
 @contextmanager
 def use_style() -> Iterator[None]:
-    """Draw with :data:`STYLE`, and put back what that changed and nothing else.
-
-    rc_context would put back all, also the switch to interactive drawing that a notebook's backend
-    makes with the first figure: later plots would not be shown.
-    """
+    """Draw with :data:`STYLE`, and put back what that changed alone: not a notebook's backend."""
     before = {name: rcParams[name] for name in STYLE}
     rcParams.update(STYLE)
     try:
@@ -156,11 +150,6 @@ def new_axes(
     -------
     matplotlib.axes.Axes
         Empty axes.
-
-    Examples
-    --------
-    >>> new_axes(360, 144).figure.get_size_inches().tolist()
-    [5.0, 2.0]
     """
     left, right, top, bottom = margins
     with rc_context(STYLE):

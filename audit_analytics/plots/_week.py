@@ -1,10 +1,12 @@
 """Calls and errors over the week, as lines and as a grid of days and hours."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
@@ -21,13 +23,6 @@ from audit_analytics.plots._style import (
     use_style,
     write_number,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from datetime import datetime
-
-    import pandas as pd
-    from matplotlib.axes import Axes
 
 
 @use_style()
@@ -58,15 +53,6 @@ def timeline(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> week = {"start_at": "2026-11-15T16:00:00Z", "calls": [5, 7, 0], "errors": [0, 1, 0],
-    ...         "expected": [5.5, None, None], "missing": [2]}
-    >>> ax = timeline(week, zone="Asia/Shanghai", ax=new_axes(400, 200))
-    >>> ax.get_title(loc="left")
-    'Calls and errors an hour (Asia/Shanghai)'
     """
     data = _as_series(series)
     marks = findings.to_dict("records") if hasattr(findings, "to_dict") else findings
@@ -210,13 +196,6 @@ def week_heatmap(
     -------
     matplotlib.axes.Axes
         The axes, x the hour of the day, y the day from above.
-
-    Examples
-    --------
-    >>> from audit_analytics.plots import new_axes
-    >>> grid = {"rows": ["Mon", "Tue"], "calls": [[0] * 23 + [9], [1] * 24]}
-    >>> week_heatmap(grid, ax=new_axes(480, 200)).get_title(loc="left")
-    'Calls by day and hour (UTC)'
     """
     days, counts = _as_grid(heatmap, value, zone)
     missing = heatmap.get("missing", ())

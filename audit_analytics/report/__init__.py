@@ -10,14 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from audit_analytics.files import write_together
-
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from audit_analytics.report._build import build_report as build_report
     from audit_analytics.report._coverage import list_unknown_apis as list_unknown_apis
-    from audit_analytics.report._decision import Decision as Decision
     from audit_analytics.report._decision import decide_finding as decide_finding
     from audit_analytics.report._decision import suppress_finding as suppress_finding
     from audit_analytics.report._decision import today_in as today_in
@@ -49,7 +44,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "build": ("build_report",),
     "coverage": ("list_unknown_apis",),
-    "decision": ("Decision", "decide_finding", "suppress_finding", "today_in"),
+    "decision": ("decide_finding", "suppress_finding", "today_in"),
     "escape": ("csv_cell", "inert", "json_text", "measure", "pad", "terminal"),
     "finding": ("Finding",),
     "html": ("render_html", "write_overview"),
@@ -63,7 +58,7 @@ _HOMES = {
     "wording": ("MAX_REJECTS_SHARE", "SHAPES"),
 }
 
-__all__ = sorted(["write_report", *(name for names in _HOMES.values() for name in names)])  # noqa: PLE0605
+__all__ = sorted(name for names in _HOMES.values() for name in names)  # noqa: PLE0605
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
@@ -75,60 +70,3 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - PEP 562
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def write_report(
-    report: dict[str, Any], out_dir: Path, *, ocsf: bool | None = None
-) -> dict[str, Path]:
-    """Write the report in every format; the same report gives the same bytes.
-
-    Each file is written beside its name and moved into place once all are ready, so that a reader
-    never sees half a file, and a failure leaves the old report whole. They tell who called what
-    from where, so only their owner may read them.
-
-    Parameters
-    ----------
-    report : dict
-        The report.
-    out_dir : pathlib.Path
-        Folder for the files; made if it does not exist.
-    ocsf : bool, optional
-        Whether findings.ocsf.jsonl is written too; if its extra is installed, unless given. An
-        older one that is not written anew is removed: it would tell of another run.
-
-    Returns
-    -------
-    dict of str to pathlib.Path
-        Path of each file by its name.
-
-    Raises
-    ------
-    OSError
-        The folder or a file cannot be written.
-    ConfigError
-        `ocsf` is asked for, and its extra is not installed.
-    """
-    from audit_analytics.report._html import render_html  # noqa: PLC0415
-    from audit_analytics.report._markdown import render_markdown  # noqa: PLC0415
-    from audit_analytics.report._ocsf import FILE_NAME as ocsf_name  # noqa: N811, PLC0415
-    from audit_analytics.report._ocsf import check_ocsf, render_ocsf  # noqa: PLC0415
-    from audit_analytics.report._tables import (  # noqa: PLC0415 - importing stays cheap
-        render_csv,
-        render_evidence,
-        render_json,
-    )
-
-    texts = {
-        "report.html": render_html(report),
-        "report.md": render_markdown(report),
-        "findings.json": render_json(report),
-        "findings.csv": render_csv(report),
-        "evidence.csv": render_evidence(report),
-    }
-    if check_ocsf(required=ocsf):
-        texts[ocsf_name] = render_ocsf(report)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    write_together(out_dir, {name: text.encode() for name, text in texts.items()})
-    if ocsf_name not in texts:
-        (out_dir / ocsf_name).unlink(missing_ok=True)
-    return {name: out_dir / name for name in texts}

@@ -1,10 +1,8 @@
 """The three questions every week is asked: which IPs, which errors, which sensitive APIs."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,9 +12,7 @@ from audit_analytics.cases import Hit, name_entity
 from audit_analytics.dates.buckets import HOURS_PER_DAY, floor_hour, format_local, format_utc
 from audit_analytics.detect import find_detector
 from audit_analytics.findings import Whence, explain_hit
-
-if TYPE_CHECKING:
-    from audit_analytics.report._inputs import ReportInput
+from audit_analytics.report._inputs import ReportInput, in_asked
 
 MAX_ROWS: Final = 30
 MAX_APPS: Final = 50
@@ -38,12 +34,8 @@ def _rank_findings(data: ReportInput) -> dict[str | None, int]:
 
 
 def list_unusual_ips(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
-    """List the addresses of the week that something unusual came from, by their finding's rank.
-
-    At most three of one app. Those of findings about something else are among them where nobody
-    called from there before.
-    """
-    week = data.in_asked(data.calls.by_ip)
+    """List the addresses of the week that something unusual came from, by their finding's rank."""
+    week = in_asked(data, data.calls.by_ip)
     week = week.assign(ip=week["ip"].astype("str"), network=week["network"].astype("str"))
     first_seen = data.calls.by_ip.groupby(data.calls.by_ip["ip"].astype("str"))["first_at"].min()
     why: dict[str, Hit] = {}
@@ -101,10 +93,7 @@ def _addresses(hit: Hit, week: pd.DataFrame) -> list[str]:
 
 
 def list_error_bursts(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
-    """List where errors piled up, of which class, and whether it is the app or the platform.
-
-    One row per entity and class, by the rank of its finding.
-    """
+    """List where errors piled up, of which class, and whether it is the app or the platform."""
     best: dict[tuple[str, str, str], dict[str, Any]] = {}
     for hit in data.hits:
         if hit.kind != "error_burst" or "more" in hit.facts:
@@ -163,12 +152,9 @@ def _count_calls(data: ReportInput, hit: Hit) -> int:
 
 
 def list_sensitive_usage(data: ReportInput, finding_of: FindingIds) -> list[dict[str, Any]]:
-    """List which sensitive APIs were used newly, more than usual or at odd hours, and by whom.
-
-    One row per app and API, by the rank of its finding; at most six APIs of one app.
-    """
+    """List which sensitive APIs were used newly, more than usual or at odd hours, and by whom."""
     hits = [hit for hit in data.hits if (hit.entity_type, hit.kind) == ("app", "sensitive_api")]
-    week = data.in_asked(data.calls.by_api)
+    week = in_asked(data, data.calls.by_api)
     week = week[week["severity"].isin(schema.SENSITIVE)]
     week = week[week["app_id"].isin({hit.entity for hit in hits})]
     week = week.assign(app_id=week["app_id"].astype("str"), api=week["api"].astype("str"))
@@ -230,16 +216,13 @@ def _odd_hours(data: ReportInput, week: pd.DataFrame) -> pd.Series:
 
 
 def _usual_calls(data: ReportInput, app_id: str, api: str) -> float | None:
-    """Return the mean calls of an app on an API in the same hours of each week of history.
-
-    None where the app has no history.
-    """
+    """Return the mean calls of an app on an API in the same hours of each past week; None without one."""
     panel = data.detection.panel
     if app_id not in panel.apps or not data.detection.assessed[panel.apps.get_loc(app_id)]:
         return None
     grid, weeks = panel.grid, panel.grid.weeks
     place = grid.day % 7 * HOURS_PER_DAY + grid.slot % HOURS_PER_DAY
-    past = (grid.week < 0) & np.isin(place, place[data.asked_hours()])
+    past = (grid.week < 0) & np.isin(place, place[data.asked_hours])
     rows = panel.api_calls
     rows = rows[(rows["app"] == panel.apps.get_loc(app_id)) & (rows["api"] == api)]
     usual = rows[past[rows["hour"]]]["calls_count"].sum()

@@ -1,13 +1,13 @@
 """Build the report dict, the one source of every rendered format, method and limits among it."""
 
-from __future__ import annotations
-
+from dataclasses import asdict
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import audit_analytics
 from audit_analytics.dates.buckets import format_local, format_utc
 from audit_analytics.detect import Detector, Rule, list_detectors
+from audit_analytics.findings import Finding
 from audit_analytics.inventory import Labels
 from audit_analytics.language import _, current_language, mark
 from audit_analytics.report._answers import (
@@ -22,6 +22,7 @@ from audit_analytics.report._coverage import (
     build_coverage,
     say_verdict,
 )
+from audit_analytics.report._inputs import ReportInput
 from audit_analytics.report._numbers import (
     build_charts,
     build_heatmap,
@@ -36,10 +37,6 @@ from audit_analytics.report._permissions import (
     collect_labels,
     describe_app,
 )
-
-if TYPE_CHECKING:
-    from audit_analytics.findings import Finding
-    from audit_analytics.report._inputs import ReportInput
 
 SCHEMA_VERSION: Final = "1.0"
 PACKAGES: Final = ("duckdb", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
@@ -56,9 +53,8 @@ def build_report(data: ReportInput) -> dict[str, Any]:
     Returns
     -------
     dict of str to Any
-        JSON values only, its sentences in the current language; described by
-        ``findings.schema.json``. The same input gives the same dict: it holds no time of the run
-        and no path.
+        JSON values only, described by ``findings.schema.json``, its sentences in the current language.
+        The same input gives the same dict: it holds no time of the run and no path.
     """
     coverage = build_coverage(data)
     labels = Labels(data.inventory, data.settings.networks, data.origins)
@@ -80,7 +76,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
         "findings": [
             _place(data, f, labels) | {"series": build_series(data, f)} for f in data.findings
         ],
-        "stories": [story.to_dict() for story in data.stories],
+        "stories": [asdict(story) for story in data.stories],
         "watch": data.watch,
         "compared_with": data.follow_up.compared_with,
         "resolved": data.follow_up.resolved,
@@ -118,7 +114,7 @@ def build_report(data: ReportInput) -> dict[str, Any]:
 def _place(data: ReportInput, finding: Finding, labels: Labels) -> dict[str, Any]:
     about = describe_app(data, finding.entity) if finding.entity_type == "app" else []
     said = labels.describe(finding.entity_type, finding.entity)
-    return finding.to_dict() | said | {"about": about}
+    return asdict(finding) | said | {"about": about}
 
 
 def _build_week(data: ReportInput, coverage: dict[str, Any]) -> dict[str, Any]:
@@ -154,10 +150,7 @@ LIMITS: Final = (
 
 
 def list_methods() -> list[tuple[str, str]]:
-    """List how the detectors in use work: the names of those that work alike, and their method.
-
-    The method is English, translated where it is shown.
-    """
+    """List how the detectors in use work: names of those that work alike, and their English method."""
     names: dict[str, dict[str, None]] = {}
     for found in list_detectors(Detector):
         name = "rule:*" if isinstance(found, Rule) else found.name

@@ -1,17 +1,13 @@
 """What is different from the week before: totals, movers, who came, who went, who was quiet."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.dates.buckets import format_utc
-
-if TYPE_CHECKING:
-    from audit_analytics.report._inputs import ReportInput
+from audit_analytics.report._inputs import ReportInput, in_week
 
 MAX_LISTED: Final = 50
 MAX_MOVERS: Final = 8
@@ -26,9 +22,7 @@ _KINDS: Final = {"apps": "app_id", "networks": "network", "ips": "ip", "apis": "
 def build_changes(data: ReportInput) -> dict[str, Any]:
     """Compare the week with the one before, and name who is new or gone.
 
-    ``totals``, ``movers``, and ``new`` and ``vanished`` by kind (``apps``, ``networks``, ``ips``,
-    ``apis``). New is what the log never had before the week; vanished what the week before had and
-    this one has not.
+    New is what the log never had before the week; vanished what only the week before had.
     """
     new, vanished = {}, {}
     for kind, column in _KINDS.items():
@@ -44,7 +38,7 @@ def build_changes(data: ReportInput) -> dict[str, Any]:
 
 def list_quiet_apps(data: ReportInput) -> dict[str, Any]:
     """List the apps that were assessed without finding anything, suppressed or not, by calls."""
-    week = data.in_week(data.calls.by_api)
+    week = in_week(data, data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     found = [*data.findings, *data.follow_up.suppressed]
     told = {f.entity for f in found if f.entity_type == "app"}
@@ -59,8 +53,8 @@ def _compare(
     data: ReportInput, table: pd.DataFrame, column: str
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     table = table[table[column] != ""]
-    week = data.in_week(table)
-    before = data.in_week(table, back=1)
+    week = in_week(data, table)
+    before = in_week(data, table, back=1)
     now, last = (_summarise(rows, column) for rows in (week, before))
     known = table.loc[table["bucket_at"] < data.week.start_at, column].unique()
     fresh = now[~now.index.isin(known)] if len(known) else now.iloc[:0]
@@ -116,8 +110,8 @@ def _compare_totals(data: ReportInput) -> list[dict[str, Any]]:
 
 
 def _count(data: ReportInput, back: int) -> dict[str, int]:
-    by_api = data.in_week(data.calls.by_api, back=back)
-    by_ip = data.in_week(data.calls.by_ip, back=back)
+    by_api = in_week(data, data.calls.by_api, back=back)
+    by_ip = in_week(data, data.calls.by_ip, back=back)
     outcomes = by_api[_ERRORS].sum()
     return {
         "calls": int(by_api["calls_count"].sum()),
@@ -131,7 +125,7 @@ def _count(data: ReportInput, back: int) -> dict[str, int]:
 
 def _rank_movers(data: ReportInput) -> list[dict[str, Any]]:
     """Name the apps of both weeks whose calls changed most, in Poisson standard deviations."""
-    tables = (data.in_week(data.calls.by_api, back=back) for back in (0, 1))
+    tables = (in_week(data, data.calls.by_api, back=back) for back in (0, 1))
     now, last = (t.groupby(t["app_id"].astype("str"))["calls_count"].sum() for t in tables)
     both = pd.DataFrame({"now": now, "last": last}).dropna()
     moved = (both["now"] - both["last"]).abs() / np.sqrt(both["now"] + both["last"])

@@ -1,8 +1,7 @@
 """What the log covered, who was assessed, and the verdict that follows."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Collection
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,9 @@ from audit_analytics.catalogue import Usage, propose_rating
 from audit_analytics.dates.buckets import find_runs, format_local, format_utc
 from audit_analytics.detect import MIN_HISTORY_DAYS
 from audit_analytics.language import _, join_sentences, mark, ngettext, say_number
+from audit_analytics.report._inputs import ReportInput, in_week
 from audit_analytics.report._names import count_severities
 from audit_analytics.report._wording import MAX_REJECTS_SHARE, share_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from audit_analytics.report._inputs import ReportInput
 
 MAX_LISTED: Final = 50
 MAX_REASONS: Final = 20
@@ -27,7 +22,7 @@ MAX_REASONS: Final = 20
 def build_coverage(data: ReportInput) -> dict[str, Any]:
     """Say what was read, what the log covers and where it has gaps."""
     grid, zone = data.detection.panel.grid, data.week.zone
-    asked, gap = data.asked_hours(), grid.gap & data.past_hours()
+    asked, gap = data.asked_hours, grid.gap & data.past_hours
     gaps = [
         {
             "start_at": format_utc(start),
@@ -39,7 +34,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
         for first, length in find_runs(np.flatnonzero(gap))
         for start, end in [(grid.hours[first], grid.ends[first + length - 1])]
     ]
-    week = data.in_week(data.calls.by_api)
+    week = in_week(data, data.calls.by_api)
     status = "empty" if week.empty else "gaps" if gap[asked].any() else "complete"
     if status == "complete" and _is_unread(data.ingest):
         status = "unread"
@@ -81,7 +76,7 @@ def build_coverage(data: ReportInput) -> dict[str, Any]:
 
 
 def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
-    """List the APIs outside the catalogue that answered at all.
+    """List the APIs outside the catalogue that answered at all, the most called first.
 
     Parameters
     ----------
@@ -91,7 +86,7 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
     Returns
     -------
     list of Usage
-        The most called first. A route nobody ever got anything else than "not found" from is none.
+        A route nobody ever got anything else than "not found" from is none.
     """
     rows = by_api[by_api["category"] == "unknown"]
     found = rows.groupby(rows["api"].astype("str")).agg(
@@ -103,11 +98,7 @@ def list_unknown_apis(by_api: pd.DataFrame) -> list[Usage]:
 
 
 def build_calendar(data: ReportInput) -> dict[str, Any]:
-    """Say which days of history and week were exceptions from the working week.
-
-    ``days_off``, ``working_days`` (ISO dates), ``inferred`` (those of them that no calendar knows)
-    and ``text``, empty if there was none.
-    """
+    """Say which days of history and week were exceptions from the working week."""
     hours = data.detection.panel.grid.hours.tz_convert(data.week.zone)
     first, last = hours[0].date(), hours[-1].date()
     off, worked = (
@@ -146,16 +137,7 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
 
 
 def _is_unread(ingest: dict[str, int]) -> bool:
-    """Tell whether so much of a log could not be read that it is not complete.
-
-    That is a part of unknown content, or more than 1 % of the rows. In which week they were nobody
-    can tell, so no week is complete then.
-
-    >>> _is_unread({"rows_read": 1000, "rejects": 10}), _is_unread({"rows_read": 9, "rejects": 1})
-    (False, True)
-    >>> _is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
-    True
-    """
+    """Tell whether too much of a log could not be read: in which week that was nobody can tell."""
     too_many = ingest["rejects"] > MAX_REJECTS_SHARE * ingest["rows_read"]
     return too_many or ingest.get("unread_parts", 0) > 0
 
@@ -163,7 +145,7 @@ def _is_unread(ingest: dict[str, int]) -> bool:
 def build_assessed(data: ReportInput) -> dict[str, Any]:
     """Say who was judged, and who was not and why."""
     panel = data.detection.panel
-    week = data.in_week(data.calls.by_api)
+    week = in_week(data, data.calls.by_api)
     calls = week.groupby(week["app_id"].astype("str"))["calls_count"].sum()
     days = pd.Series(panel.history_days(0), index=panel.apps)
     # most of a flood is left out of the panel, and is not worth a row each

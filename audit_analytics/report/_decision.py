@@ -1,7 +1,5 @@
 """What a person decides about a finding, written into the file that keeps it."""
 
-from __future__ import annotations
-
 import getpass
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,24 +41,12 @@ _EFFECTS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """An entry that was written; its text says what and where.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    entry : Suppression or Verdict
-        What was added to it.
-    text : str
-        What was done, safe for a terminal.
-    warning : str, default=""
-        What it does not do.
-    """
+    """An entry that was written; its text says what and where."""
 
     path: Path
     entry: Suppression | Verdict
-    text: str
-    warning: str = ""
+    text: str  # what was done, safe for a terminal
+    warning: str = ""  # what it does not do
 
     def __repr__(self) -> str:
         return "\n".join(filter(None, [self.text, self.warning]))
@@ -93,23 +79,12 @@ def suppress_finding(
     owner : str, optional
         Who answers for it; the login name if not given.
     parts : sequence of str, default=()
-        What it is limited to: some of ``entity``, ``detector``, ``api`` and ``network``; the first
-        two if none is given.
+        What it is limited to, some of ``PARTS``; ``entity`` and ``detector`` if none is given.
 
     Returns
     -------
     Decision
-        What was written.
-
-    Raises
-    ------
-    ConfigError
-        The reason is empty, the day is over or none, a part is unknown, the account has no login
-        name, or the file cannot be understood or holds the entry already; it stays as it is.
-    InputError
-        The finding does not say which APIs or networks it is about.
-    OSError
-        The file cannot be written.
+        What was written; errors are those of :meth:`Report.suppress`.
     """
     today, last = today_in(zone), _read_day(until)
     if last < today:
@@ -169,28 +144,16 @@ def decide_finding(
     path : pathlib.Path
         The verdict file; made if it does not exist.
     verdict : {'true', 'benign', 'closed'}
-        ``true`` for an attack or a fault, whose calls must not become usual; ``benign`` for what is
-        harmless; ``closed`` for what was confirmed and is dealt with.
-    week : str
-        ISO week of its report.
-    zone : str
-        IANA name of the tenant's zone.
-    note : str, default=""
-        What was found out.
-    owner : str, optional
-        Who decided it; the login name if not given.
+        An attack or a fault, whose calls must not become usual; harmless; or confirmed and dealt with.
+    week, zone : str
+        ISO week of its report, and IANA name of the tenant's zone.
+    note, owner : str, optional
+        What was found out, and who decided it; the login name if not given.
 
     Returns
     -------
     Decision
-        What was written.
-
-    Raises
-    ------
-    ConfigError
-        The account has no login name, or the file cannot be understood; it stays as it is.
-    OSError
-        The file cannot be written.
+        What was written; errors are those of :meth:`Report.verdict`.
     """
     entry = judge_finding(
         finding,
@@ -208,10 +171,8 @@ def decide_finding(
         decision=_(DECISIONS[entry.verdict]),
         effect=_(_EFFECTS[verdict]),
     )
-    lines = [text]
-    return Decision(
-        path=path, entry=entry, text="\n".join(map(terminal, [*lines, finding["sentence"]]))
-    )
+    lines = [text, finding["sentence"]]
+    return Decision(path=path, entry=entry, text="\n".join(map(terminal, lines)))
 
 
 def today_in(zone: str) -> date:

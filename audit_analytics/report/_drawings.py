@@ -1,4 +1,4 @@
-"""The plots of report.html, as inline SVG."""
+"""The plots of report.html, as inline SVG; loads matplotlib, so it is imported where it draws."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections import Counter
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
 from markupsafe import Markup
 
+from audit_analytics import plots
 from audit_analytics.language import _, label_entity
 from audit_analytics.language.wording import show_api
 from audit_analytics.report._names import name_code
@@ -25,10 +27,7 @@ MAX_MARKS: Final = 30
 
 
 def draw_report(report: Mapping[str, Any]) -> dict[str, Markup]:
-    """Draw the week and the plots of the three answers: SVG by name.
-
-    A plot that would show nothing is left out, and all are of an empty week.
-    """
+    """Draw the week and the plots of the three answers: SVG by name, none that would show nothing."""
     if report["coverage"]["week_status"] == "empty":
         return {}
     drawn = _draw_week(report) | _draw_answers(report)
@@ -36,8 +35,6 @@ def draw_report(report: Mapping[str, Any]) -> dict[str, Markup]:
 
 
 def _draw_week(report: Mapping[str, Any]) -> dict[str, Markup]:
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
     zone = report["tenant_zone"]
     ax = plots.new_axes(1040, 290, margins=(52, 14, 76, 28))
     plots.timeline(report["series"], findings=report["findings"][:MAX_MARKS], zone=zone, ax=ax)
@@ -67,8 +64,6 @@ def _draw_week(report: Mapping[str, Any]) -> dict[str, Markup]:
 
 
 def _draw_answers(report: Mapping[str, Any]) -> dict[str, Markup]:
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
     zone, charts = report["tenant_zone"], report["charts"]
     drawn = {}
     if any(charts["networks"]["tenant"]) or any(charts["networks"]["app"]):
@@ -106,10 +101,6 @@ def _name_apps(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _draw_arrivals(report: Mapping[str, Any]) -> dict[str, Markup]:
-    import pandas as pd  # noqa: PLC0415 - only where it draws
-
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
     new = report["changes"]["new"]
     rows = [(name_code(kind), row["at"]) for kind in KINDS for row in new[kind]["rows"]]
     if not rows:
@@ -133,8 +124,6 @@ def draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
     """Draw what a finding saw against what was expected; nothing where it has no series."""
     if not finding["series"]:
         return Markup("")
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
     ax = plots.new_axes(1000, 150, margins=(44, 8, 26, 24))
     window = (finding["start_at"], finding["end_at"])
     plots.finding_series(finding["series"], window=window, zone=zone, ax=ax)
@@ -148,8 +137,6 @@ def draw_finding(finding: Mapping[str, Any], zone: str) -> Markup:
 
 def _fit(ax: Axes, *, left: int, right: int, top: int, bottom: int) -> None:
     """Make the figure as high as the rows of a matrix, and the axes as wide as its columns."""
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
     rows, columns = round(abs(ax.get_ylim()[0])), round(ax.get_xlim()[1])
     width = 1040  # of the page: a narrower figure would be blown up
     wide = min(62 * columns, width - left - right)
@@ -165,12 +152,8 @@ def _fit(ax: Axes, *, left: int, right: int, top: int, bottom: int) -> None:
 
 
 def _finish(ax: Axes, name: str, label: str) -> Markup:
-    from audit_analytics import plots  # noqa: PLC0415 - matplotlib only where it draws
-
     return Markup(plots.to_svg(ax.figure, name=name, label=label))  # noqa: S704 - it escapes
 
 
 def _instant(at: str) -> Any:  # noqa: ANN401 - pandas has no stub for it
-    import pandas as pd  # noqa: PLC0415 - only where it draws
-
     return pd.Timestamp(datetime.fromisoformat(at))

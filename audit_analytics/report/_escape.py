@@ -7,8 +7,6 @@ bidirectional overrides, zero-width characters, lone surrogates) appear as visib
 takes two columns of a terminal, and lines may break between any of them.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from typing import Final
@@ -47,11 +45,7 @@ def _is_plain(char: str) -> bool:
 
 
 def visible(text: str) -> str:
-    r"""Replace characters that cannot be seen, or that steer the display, by visible escapes.
-
-    >>> print(visible("invoice\u202efdp.exe\x1b[2J"))
-    invoice\u202efdp.exe\x1b[2J
-    """
+    """Replace characters that cannot be seen, or that steer the display, by visible escapes."""
     if text.isascii() and text.isprintable():
         return text
     odd = {ord(c): c.encode("unicode_escape").decode() for c in set(text) if not _is_plain(c)}
@@ -59,11 +53,7 @@ def visible(text: str) -> str:
 
 
 def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
-    """Cut a long text in the middle and say how long it was; the result is never longer than it.
-
-    >>> _shorten("a" * 4096, limit=6)
-    'aaa … [4,096 characters] … aaa'
-    """
+    """Cut a long text in the middle and say how long it was; the result is never longer than it."""
     note = f" … [{len(text):,} characters] … "
     if len(text) <= limit + len(note):
         return text
@@ -72,18 +62,12 @@ def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def clean(text: str, limit: int = NAME_LIMIT) -> str:
-    r"""Make a text visible and short, for every format that escapes its own markup.
-
-    One line of at most `limit` characters, counted before escapes are written out.
-
-    >>> print(clean("two\nlines"))
-    two\nlines
-    """
+    """Make a text visible, one line and short, for every format that escapes its own markup."""
     return visible(_shorten(text, limit))
 
 
 def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
-    r"""Make a text safe to print: no control character reaches the terminal.
+    """Make a text safe to print: one line, no control character acts.
 
     Parameters
     ----------
@@ -95,24 +79,13 @@ def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
     Returns
     -------
     str
-        One line; an ANSI escape shows as text instead of acting.
-
-    Examples
-    --------
-    >>> print(terminal("\x1b[31mred"))
-    \x1b[31mred
+        An ANSI escape shows as text.
     """
     return clean(text, limit)
 
 
 def markdown(text: str) -> str:
-    r"""Escape a text for a Markdown paragraph or table cell.
-
-    It renders as itself: no markup, HTML, link, mention, formula or table cell of its own.
-
-    >>> print(markdown("[x](javascript:y) <b> a|b cli_1 www.x.org"))
-    \[x\](javascript:y) \<b\> a\|b cli_1 www`.`x.org
-    """
+    """Escape a text for a Markdown paragraph or table cell, so that it renders as itself."""
     text = re.sub(r"[\\`*\[\]<>|~$#]|&(?=#?\w+;)", r"\\\g<0>", clean(text, TEXT_LIMIT))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # snake_case stays readable
     text = re.sub(r"^(\s*)([-+=]|\d+[.)](?=\s|$))", _escape_block_start, text)
@@ -125,11 +98,7 @@ def _escape_block_start(match: re.Match[str]) -> str:
 
 
 def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
-    r"""Put a name into a Markdown code span that no backtick in it can end.
-
-    >>> print(markdown_code("a`b|c"))
-    ``a`b\|c``
-    """
+    """Put a name into a Markdown code span that no backtick in it can end."""
     text = clean(text, limit) or EMPTY
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     pad = " " if text[0] == "`" or text[-1] == "`" else ""
@@ -149,21 +118,15 @@ def csv_cell(text: str) -> str:
     -------
     str
         The text; what a spreadsheet would run as a formula begins with an apostrophe.
-
-    Examples
-    --------
-    >>> csv_cell("=cmd()")
-    "'=cmd()"
     """
     cell = clean(text, TEXT_LIMIT)
     return f"'{cell}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else cell
 
 
 def inert(text: str, limit: int = TEXT_LIMIT) -> str:
-    r"""Make a text safe for a chat message or a mail that is plain text.
+    """Make a text safe for a chat message or a mail that is plain text.
 
-    Plain text is not quite plain there: programs turn addresses into links, and some turn
-    ``<at ...>`` or ``@all`` into a mention. Here none of these is left.
+    Programs turn addresses into links, and some turn ``<at ...>`` or ``@all`` into a mention.
 
     Parameters
     ----------
@@ -175,12 +138,7 @@ def inert(text: str, limit: int = TEXT_LIMIT) -> str:
     Returns
     -------
     str
-        One line of printable characters.
-
-    Examples
-    --------
-    >>> print(inert("<at id=all></at> see https://www.evil.example or mailto:a@evil.example"))
-    (at id=all)(/at) see https[:]//www[.]evil[.]example or mailto[:]a(at)evil[.]example
+        One line of printable characters that nothing is made of.
     """
     text = clean(text, limit).translate(_DEFANGED)
     text = re.sub(r"(?<=\w):(?=[^\s\d])|:(?=//)", "[:]", text)
@@ -190,7 +148,7 @@ def inert(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def json_text(text: str) -> str:
-    r"""Escape what cannot be seen in a finished JSON document, without loss.
+    """Escape what cannot be seen in a finished JSON document, without loss.
 
     Parameters
     ----------
@@ -201,11 +159,6 @@ def json_text(text: str) -> str:
     -------
     str
         The same document; a parser reads the same values from it.
-
-    Examples
-    --------
-    >>> print(json_text('{"name": "a\u202eb"}'))
-    {"name": "a\u202eb"}
     """
     odd = {ord(c): _json_escape(c) for c in set(text) if c != "\n" and not _is_plain(c)}
     return text.translate(odd) if odd else text
@@ -228,11 +181,6 @@ def measure(text: str) -> int:
     -------
     int
         Columns.
-
-    Examples
-    --------
-    >>> measure("app"), measure("应用")
-    (3, 4)
     """
     return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
 
@@ -251,11 +199,6 @@ def pad(text: str, width: int) -> str:
     -------
     str
         At least `width` columns.
-
-    Examples
-    --------
-    >>> pad("高", 4)
-    '高  '
     """
     return text + " " * (width - measure(text))
 
@@ -263,13 +206,7 @@ def pad(text: str, width: int) -> str:
 def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str:
     """Break a text without control characters into lines of `width` columns.
 
-    They break at spaces and between Chinese characters, never before a closing mark; only a word
-    that is longer itself makes a line longer.
-
-    >>> print(fill("应用 cli_a1 唤醒了。", 10, following="  "))
-    应用
-      cli_a1
-      唤醒了。
+    At spaces and between Chinese characters, never before a closing mark; a long word stays whole.
     """
     lines, line = [], indent
     is_fresh = True
@@ -284,10 +221,7 @@ def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str
 
 
 def wrap(text: str, *, indent: str = "", following: str | None = None) -> str:
-    """Write a text that may come from the log in lines of 80 columns, safe for a terminal.
-
-    The lines after the first begin with `following`, or with `indent` like the first.
-    """
+    """Write a text that may come from the log in lines of 80 columns, safe for a terminal."""
     return fill(
         terminal(text), WIDTH, indent=indent, following=indent if following is None else following
     )

@@ -18,18 +18,14 @@ if TYPE_CHECKING:
 
 
 class Finding:
-    """One finding of a report.
+    """One finding of a report; everything findings.json says of it is an attribute, as it stands there.
 
-    Everything findings.json says of it is an attribute, as it stands there: ``entity``,
-    ``sentence``, ``expected_per_week``, ``reasons``, ``next_steps`` and so on; ``dir()`` lists
-    them. Instants are texts (UTC).
+    ``entity``, ``sentence``, ``reasons``, ``next_steps`` and so on; ``dir()`` lists them.
 
     Parameters
     ----------
-    data : mapping of str to Any
-        The finding as it stands in findings.json.
-    report : mapping of str to Any
-        Its report.
+    data, report : mapping of str to Any
+        The finding and its report as they stand in findings.json.
     """
 
     def __init__(self, data: Mapping[str, Any], report: Mapping[str, Any]) -> None:
@@ -52,8 +48,8 @@ class Finding:
     def evidence(self) -> pd.DataFrame:
         """Return the log entries behind it, a row each by time, 20 at most.
 
-        ``id`` is that of :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC],
-        ``local`` text in the tenant's zone. ``attrs["more_count"]`` calls are not shown.
+        ``at`` is datetime64[us, UTC], ``local`` text in the tenant's zone; ``attrs["more_count"]`` calls
+        are not shown.
         """
         table = tabulate_evidence(self.data["evidence"]["rows"])
         table = table.sort_values("at", kind="stable", ignore_index=True)

@@ -1,21 +1,19 @@
 """report.html, index.html and the fragment a notebook shows: one page, no script, no request.
 
-The templates escape everything by default, and every text passes :func:`escape.clean` on its way
-out, so that a template cannot forget it.
-
-index.html is written anew by every run from the findings.json files that are there: it holds
-nothing of its own.
+Every text passes :func:`escape.clean` on its way out, so that no template can forget it.
+index.html is written anew by every run from the findings.json files that are there.
 """
-
-from __future__ import annotations
 
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
+from jinja2 import Environment, Template
 from markupsafe import Markup
 from markupsafe import escape as markup_escape
 
@@ -27,17 +25,9 @@ from audit_analytics.language import HTML_CODES, label_entity, use_language
 from audit_analytics.language.wording import show_api
 from audit_analytics.report import _escape as escape
 from audit_analytics.report import _wording as wording
-from audit_analytics.report._drawings import draw_finding, draw_report
 from audit_analytics.report._markdown import make_environment
 from audit_analytics.report._names import name_category, name_outcome, name_response, speak_as
 from audit_analytics.review import Verdict, find_verdict, is_open, list_reports, read_report
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from jinja2 import Environment, Template
-
 
 LIMIT_BYTES: Final = 500 * 1024
 """Largest report.html."""
@@ -74,7 +64,7 @@ DETAILS: Final = (
 
 
 def render_html(report: dict[str, Any]) -> str:
-    """Render the report as one HTML page.
+    """Render the report as one HTML page, its style named by a hash in its content security policy.
 
     Parameters
     ----------
@@ -84,21 +74,11 @@ def render_html(report: dict[str, Any]) -> str:
     Returns
     -------
     str
-        The page, under :data:`LIMIT_BYTES`: with many findings, the lower ranks show less
-        evidence, and say so. Its own content security policy allows nothing but its one style
-        sheet, named by its hash.
-
-    Notes
-    -----
-    Needs matplotlib, imported here: a report without plots would hide what it knows.
+        The page, under :data:`LIMIT_BYTES`: with many findings, the lower ranks show less evidence,
+        and say so.
     """
     with speak_as(report):
         return _fit_page(report, _environment().get_template("report.html.j2"), _give_style())
-
-
-def render_page(name: str, **values: object) -> str:
-    """Render a page of one template, with the style sheet and its hash, in the current language."""
-    return _environment().get_template(name).render(**_give_style(), **values)
 
 
 def _give_style() -> dict[str, Any]:
@@ -108,6 +88,8 @@ def _give_style() -> dict[str, Any]:
 
 
 def _fit_page(report: dict[str, Any], template: Template, shown: dict[str, Any]) -> str:
+    from audit_analytics.report._drawings import draw_finding, draw_report  # noqa: PLC0415
+
     shown |= {"r": report, "plots": draw_report(report)}
     most = max(detail.plots for detail in DETAILS)
     small = [draw_finding(f, report["tenant_zone"]) for f in report["findings"][:most]]
@@ -120,19 +102,15 @@ def _fit_page(report: dict[str, Any], template: Template, shown: dict[str, Any])
 
 
 def render_notebook(report: dict[str, Any]) -> str:
-    """Render verdict, coverage and findings as a fragment for a light or a dark notebook.
-
-    One ``<div>`` whose styles touch nothing outside it.
-    """
+    """Render verdict, coverage and findings as one ``<div>`` for a light or a dark notebook."""
     with speak_as(report):
         return _environment().get_template("notebook.html.j2").render(r=report)
 
 
 def render_card(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Render one finding as a fragment for a notebook: its card of the page, with all it has.
+    """Render one finding as one ``<div>`` for a notebook: its card of the page, with all it has."""
+    from audit_analytics.report._drawings import draw_finding  # noqa: PLC0415
 
-    One ``<div>`` whose styles touch nothing outside it.
-    """
     environment = _environment()
     rows = len(finding["evidence"]["rows"])
     shown = {
@@ -250,10 +228,8 @@ def write_overview(
     ----------
     folder : pathlib.Path
         Folder of the reports, one folder a week, or one folder a tenant with such folders.
-    lang : str
-        Language of the page.
-    zone : str
-        IANA name of the zone it speaks of.
+    lang, zone : str
+        Language of the page, and IANA name of the zone it speaks of.
     verdicts : mapping of str to Verdict, optional
         The last verdict on each finding, by its id.
     failed : mapping of str to str, optional
@@ -263,11 +239,6 @@ def write_overview(
     -------
     pathlib.Path
         ``index.html`` in `folder`; the old one is whole until the new one is.
-
-    Raises
-    ------
-    OSError
-        The folder cannot be read, or the file not written.
     """
     known = verdicts or {}
     tenants = [
@@ -285,7 +256,8 @@ def write_overview(
     ]
     data = {"zone": zone, "lang": lang, "tenants": tenants, **_read_folder(folder, known)}
     with use_language(lang):
-        write_private(folder / NAME, render_page("index.html.j2", o=data).encode())
+        page = _environment().get_template("index.html.j2").render(**_give_style(), o=data)
+        write_private(folder / NAME, page.encode())
     return folder / NAME
 
 

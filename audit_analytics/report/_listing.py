@@ -3,8 +3,6 @@
 Every text that may come from the log is escaped when it is put into a line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -23,11 +21,7 @@ def list_finding(
     width: int | None = None,
     colour: Callable[[str, str], str] | None = None,
 ) -> str:
-    """Tell a finding in a list: rank, id, severity, marks and sentence.
-
-    It breaks at `width` columns, if given, what follows the first line indented; ``colour(text,
-    code)`` marks a text for a severity or for ``new``.
-    """
+    """Tell a finding in a list: rank, id, severity, marks and sentence; as :func:`list_findings`."""
     paint = colour or (lambda text, _code: text)
     severity = str(finding["severity"])
     marks = [paint(_("NEW"), "new")] if finding["status"] == "new" else []
@@ -156,11 +150,7 @@ def tell_replay(
 
 
 def say_notes(data: Mapping[str, Any]) -> list[str]:
-    """Say what to know beside the findings; log content is not escaped.
-
-    What the week was compared with, whether the apps are known, what is resolved or suppressed, and
-    suppressions that are new or have expired.
-    """
+    """Say what to know beside the findings; log content is not escaped."""
     notes = [data["compared_with"]["text"], data["inventory"]["text"]]
     notes += [data["origins"]["text"]] if data["origins"] else []
     shown = {finding["finding_id"] for finding in data["findings"]}

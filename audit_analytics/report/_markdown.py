@@ -1,18 +1,16 @@
 """report.md, and what the templates of every format share: filters, and sentences in the language.
 
-Every text the template prints is escaped on its way out; what is Markdown on purpose (code spans)
-is marked as such.
-
-Values are escaped for the format on their way into a sentence, so that no template can forget it.
+Values are escaped for the format on their way out and into a sentence, so that no template can
+forget it; what is Markdown on purpose (code spans) is marked as such.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from audit_analytics.language import label_entity, translations
@@ -21,20 +19,13 @@ from audit_analytics.report import _escape as escape
 from audit_analytics.report import _wording as wording
 from audit_analytics.report._names import name_code, say_decision, speak_as
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from jinja2.runtime import Context
-
 
 def make_environment(
     finalize: Callable[[object], object], escape: Callable[[object], object], *, autoescape: bool
 ) -> Environment:
-    """Make the environment of one format's templates.
+    """Make the environment of one format's templates, with the filters and the language of all.
 
-    It has the filters that all formats have, and ``{% trans %}``, ``_`` and ``ngettext`` in the
-    language of each rendering. `finalize` makes fit for the format what a template prints; `escape`
-    does so for a value within a sentence, and leaves Markup as it is.
+    `finalize` makes fit for the format what a template prints; `escape` a value within a sentence.
     """
 
     def fill(text: str, values: dict[str, Any]) -> Markup:
@@ -95,10 +86,7 @@ FULL: Final = (30, 15, 12, 10, 8, 6, 4)
 
 
 def render_markdown(report: dict[str, Any]) -> str:
-    """Render the report as GitHub-flavoured Markdown.
-
-    Where it would be more than :data:`LIMIT_BYTES`, lower ranks are named only, and it says so.
-    """
+    """Render the report as GitHub-flavoured Markdown, of :data:`LIMIT_BYTES` at most."""
     text, template = "", _environment().get_template("report.md.j2")
     with speak_as(report):
         for full in FULL:

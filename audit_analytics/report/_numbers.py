@@ -1,26 +1,20 @@
 """The week in numbers: totals, ranks, and the series behind every plot."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from audit_analytics import schema
+from audit_analytics.cases import Hit
 from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect import expect_app, expect_week, find_detector
+from audit_analytics.findings import Finding
 from audit_analytics.language import _, list_weekdays, mark
+from audit_analytics.report._inputs import ReportInput, in_week, sum_hours
 from audit_analytics.report._wording import share_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from numpy.typing import NDArray
-
-    from audit_analytics.cases import Hit
-    from audit_analytics.findings import Finding
-    from audit_analytics.report._inputs import ReportInput
 
 TOP: Final = 10
 METRICS: Final = {
@@ -87,7 +81,7 @@ def _weeks_back(data: ReportInput) -> list[int]:
 
 
 def _count_hours(data: ReportInput, rows: pd.DataFrame, back: int) -> NDArray[np.float64]:
-    sums = data.sum_hours(rows, ["calls_count"], back=back)
+    sums = sum_hours(data, rows, ["calls_count"], back=back)
     return np.asarray(sums["calls_count"], dtype=float)
 
 
@@ -104,14 +98,14 @@ def _numbers(values: Iterable[float]) -> list[float | None]:
 def build_totals(data: ReportInput) -> dict[str, Any]:
     """Count the calls and errors of the week and of the one before."""
     by_api, by_ip = data.calls.by_api, data.calls.by_ip
-    week = data.in_week(by_api)
-    before = data.in_week(by_api, back=1)
+    week = in_week(data, by_api)
+    before = in_week(data, by_api, back=1)
     outcomes = {name: int(week[f"{name}_count"].sum()) for name in schema.OUTCOMES}
     return {
         "calls_count": int(week["calls_count"].sum()),
         "errors_count": sum(outcomes[name] for name in schema.ERROR_OUTCOMES),
         "apps_count": int(week["app_id"].nunique()),
-        "ips_count": int(data.in_week(by_ip)["ip"].nunique()),
+        "ips_count": int(in_week(data, by_ip)["ip"].nunique()),
         "apis_count": int(week["api"].nunique()),
         "by_outcome": outcomes,
         "previous_week_calls_count": int(before["calls_count"].sum()) if len(before) else None,
@@ -121,8 +115,8 @@ def build_totals(data: ReportInput) -> dict[str, Any]:
 
 def build_top(data: ReportInput) -> dict[str, Any]:
     """Rank apps, addresses and APIs by their calls."""
-    by_api = data.in_week(data.calls.by_api)
-    by_ip = data.in_week(data.calls.by_ip)
+    by_api = in_week(data, data.calls.by_api)
+    by_ip = in_week(data, data.calls.by_ip)
     words = by_api[["api", "severity"]].drop_duplicates("api").astype("str")
     severity = words.set_index("api")["severity"]
     apis = [row | {"severity": severity[row["name"]]} for row in _rank(by_api, "api")]
@@ -151,7 +145,7 @@ def _count_errors(table: pd.DataFrame) -> pd.Series:
 
 def _hourly(data: ReportInput) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     errors = [f"{name}_count" for name in schema.ERROR_OUTCOMES]
-    table = data.sum_hours(data.calls.by_api, ["calls_count", *errors])
+    table = sum_hours(data, data.calls.by_api, ["calls_count", *errors])
     return (
         table["calls_count"].to_numpy(dtype="int64"),
         table[errors].sum(axis=1).to_numpy(dtype="int64"),
@@ -197,11 +191,7 @@ MAX_CELLS: Final = 400
 
 
 def build_charts(data: ReportInput) -> dict[str, Any]:
-    """Count what the plots beside the three answers show.
-
-    ``errors`` (calls an hour by error class), ``networks`` (new networks a day) and ``shared_ips``
-    (calls by address and app).
-    """
+    """Count what the plots beside the three answers show."""
     return {
         "errors": _count_error_classes(data),
         "networks": _count_networks(data),
@@ -211,7 +201,7 @@ def build_charts(data: ReportInput) -> dict[str, Any]:
 
 def _count_error_classes(data: ReportInput) -> dict[str, Any]:
     columns = {name: f"{name}_count" for name in schema.ERROR_OUTCOMES}
-    table = data.sum_hours(data.calls.by_api, list(columns.values()))
+    table = sum_hours(data, data.calls.by_api, list(columns.values()))
     return {
         "bucket": "1h",
         "start_at": format_utc(data.week.start_at),
@@ -253,7 +243,7 @@ def _per_day(day: pd.Series, days: pd.Index) -> list[int]:
 
 def _count_shared(data: ReportInput) -> list[dict[str, Any]]:
     """Count calls by address and app, for the addresses that most apps of the week share."""
-    week = data.in_week(data.calls.by_ip)
+    week = in_week(data, data.calls.by_ip)
     week = week[~week["network"].isin(schema.NO_PLACE)]
     keys = [week[name].astype("str") for name in ("ip", "app_id")]
     calls = week.groupby(keys)["calls_count"].sum().reset_index()

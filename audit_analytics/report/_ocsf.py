@@ -5,8 +5,6 @@ The file speaks the version of OCSF that package speaks (``metadata.version``). 
 the run: a finding is created when its week is over, so that the same input gives the same bytes.
 """
 
-from __future__ import annotations
-
 import ipaddress
 import json
 from datetime import datetime
@@ -24,25 +22,13 @@ _SEVERITY: Final = {"none": 1, "low": 2, "medium": 3, "high": 4, "critical": 5}
 _CONFIDENCE: Final = {"critical": 3, "high": 3, "medium": 2, "low": 1, None: 2}
 _IP_ADDRESS, _RESOURCE_UID, _OTHER = 2, 10, 99
 _UNMAPPED: Final = (
-    "detectors",
-    "expected",
-    "expected_high",
-    "expected_low",
-    "expected_per_week",
-    "history_days",
-    "known_benign",
-    "observed",
-    "p",
-    "policy_severity",
-    "q",
-    "rarity",
-    "ratio",
-    "unit",
-)
+    "detectors", "expected", "expected_high", "expected_low", "expected_per_week", "history_days",
+    "known_benign", "observed", "p", "policy_severity", "q", "rarity", "ratio", "unit",
+)  # fmt: skip
 
 
 def check_ocsf(*, required: bool | None) -> bool:
-    """Return whether findings.ocsf.jsonl is to be written.
+    """Return whether findings.ocsf.jsonl is to be written; a ConfigError if it is and cannot be.
 
     Parameters
     ----------
@@ -53,16 +39,6 @@ def check_ocsf(*, required: bool | None) -> bool:
     -------
     bool
         Whether it is written.
-
-    Raises
-    ------
-    ConfigError
-        It is asked for, and the extra is not installed.
-
-    Examples
-    --------
-    >>> check_ocsf(required=False)
-    False
     """
     is_there = find_spec("py_ocsf_models") is not None
     if required and not is_there:
@@ -74,11 +50,7 @@ def check_ocsf(*, required: bool | None) -> bool:
 
 
 def render_ocsf(report: dict[str, Any]) -> str:
-    """Write the findings as OCSF Detection Findings, the suppressed ones marked as such.
-
-    One JSON object a line, keys sorted, ASCII where a character cannot be seen. Needs the extra;
-    see :func:`check_ocsf`.
-    """
+    """Write the findings as OCSF Detection Findings, one JSON object a line, the suppressed ones too."""
     findings = [*report["findings"], *report["suppressed"]]
     return "".join(_write_line(_build(finding, report)) for finding in findings)
 

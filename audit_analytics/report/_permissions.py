@@ -1,8 +1,7 @@
 """Who the apps are, and which of their permissions nobody uses, for the report dict."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 import pandas as pd
 
@@ -12,11 +11,7 @@ from audit_analytics.dates.buckets import format_utc
 from audit_analytics.detect import find_whole_days
 from audit_analytics.inventory import Labels, judge_scopes, list_unexplained
 from audit_analytics.language import _, ngettext
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from audit_analytics.report._inputs import ReportInput
+from audit_analytics.report._inputs import ReportInput, in_week
 
 SUPER: Final = 3
 """Level of a super-sensitive permission."""
@@ -26,13 +21,9 @@ MAX_ROWS: Final = 200
 
 
 def build_inventory(data: ReportInput) -> dict[str, Any]:
-    """Say whether the apps are known.
-
-    ``as_of`` (UTC, or None), ``apps_count``, ``known_count`` of the apps of the week that have a
-    name, and ``text``.
-    """
+    """Say whether the apps are known: how many of those of the week have a name."""
     known = Labels(data.inventory)
-    called = data.in_week(data.calls.by_api)["app_id"].astype("str").unique()
+    called = in_week(data, data.calls.by_api)["app_id"].astype("str").unique()
     named = sum(bool(known.name_of("app", app)) for app in called)
     at = data.inventory.fetched_at
     values = {"known": named, "all": len(called)}
@@ -65,12 +56,7 @@ def collect_labels(report: Mapping[str, Any], labels: Labels) -> dict[str, str]:
 
 
 def build_permissions(data: ReportInput) -> dict[str, Any] | None:
-    """Compare granted with used; None if no grant is known.
-
-    ``days_observed``, ``counts`` by usage, the unused ones as ``rows`` (200 at most), ``wide`` ones
-    of which a far narrower one would do, what became of those told last week as ``resolved``, and
-    the week's calls that no grant explains as ``unexplained``.
-    """
+    """Compare granted with used, and with what was told last week; None if no grant is known."""
     calls = data.calls.until(data.week.end_at).by_api
     days = find_whole_days(
         calls["bucket_at"],
@@ -89,7 +75,7 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
         for row in before
         if (how := _follow(usage.get((row["app_id"], row["scope"]))))
     ]
-    unexplained = list_unexplained(data.in_week(calls), data.inventory)
+    unexplained = list_unexplained(in_week(data, calls), data.inventory)
     return {
         "days_observed": len(days),
         "counts": {
@@ -117,10 +103,7 @@ def build_permissions(data: ReportInput) -> dict[str, Any] | None:
 
 
 def describe_app(data: ReportInput, app_id: str) -> list[str]:
-    """Say of an app what it could do, and whether somebody answers for it.
-
-    No sentences where the inventory does not tell.
-    """
+    """Say of an app what it could do, and whether somebody answers for it, as the inventory tells."""
     app = data.inventory.apps.get(app_id)
     if app is None:
         return []

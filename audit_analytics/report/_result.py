@@ -1,32 +1,33 @@
 """The report as an object: shows itself in a notebook, writes itself to files."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Sequence
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from audit_analytics.errors import ConfigError, InputError
+from audit_analytics.files import write_together
 from audit_analytics.language import _, ngettext, say_number, use_language
-from audit_analytics.report import write_report
 from audit_analytics.report._decision import Decision, decide_finding, suppress_finding
 from audit_analytics.report._escape import terminal
 from audit_analytics.report._finding import Finding
 from audit_analytics.report._listing import list_findings, say_notes
+from audit_analytics.report._ocsf import FILE_NAME as OCSF_NAME
+from audit_analytics.report._ocsf import check_ocsf, render_ocsf
 from audit_analytics.report._tables import (
     EVIDENCE_COLUMNS,
+    render_csv,
+    render_evidence,
+    render_json,
     tabulate_evidence,
     tabulate_findings,
     tabulate_stories,
 )
 from audit_analytics.review import name_stories
 from audit_analytics.settings import Settings, find_beside, load_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import date
-
-    import pandas as pd
 
 
 class Report:
@@ -61,8 +62,7 @@ class Report:
     def findings(self) -> pd.DataFrame:
         """Return the findings as a table: a row each by rank, with the columns of findings.csv.
 
-        ``start_at`` and ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (technique
-        ids) lists.
+        ``start_at`` and ``end_at`` are datetime64[us, UTC], ``detectors`` and ``attack`` (ids) lists.
         """
         return tabulate_findings(name_stories(self.data))
 
@@ -70,9 +70,7 @@ class Report:
     def stories(self) -> pd.DataFrame:
         """Return the findings that belong together, a row for each step of a story.
 
-        The columns are ``story_id``, ``rank`` and ``severity`` of the story, ``at``, its first
-        call, and ``end_at`` (datetime64[us, UTC]), ``app_id``, ``ip``, ``technique``, ``tactic``,
-        ``apis_count``, ``calls_count`` and ``ok_count``.
+        ``at`` and ``end_at``, its first and last call, are datetime64[us, UTC].
         """
         return tabulate_stories(self.data.get("stories", []))
 
@@ -80,8 +78,7 @@ class Report:
     def evidence(self) -> pd.DataFrame:
         """Return the log entries behind the findings, by rank and time, up to 20 each.
 
-        ``id`` is that of :data:`audit_analytics.schema.EVENTS`, ``at`` is datetime64[us, UTC],
-        ``local`` text in the tenant's zone.
+        ``at`` is datetime64[us, UTC], ``local`` text in the tenant's zone.
         """
         rows = [
             row | {"finding_id": finding["finding_id"], "rank": finding["rank"]}
@@ -126,17 +123,12 @@ class Report:
         Parameters
         ----------
         which : int or str
-            Its rank, or its id.
+            Its rank or its id, as for :meth:`finding`.
 
         Returns
         -------
         str
             Lines to print, safe for a terminal, in the report's language.
-
-        Raises
-        ------
-        InputError
-            The report has no such finding.
         """
         return self.finding(which).explain()
 
@@ -177,12 +169,9 @@ class Report:
 
         Raises
         ------
-        InputError
-            The report has no such finding, or it does not say which APIs or networks it is about.
-        ConfigError
-            A value cannot be understood, or the file cannot, or it holds the entry already.
-        OSError
-            The file cannot be written.
+        InputError, ConfigError, OSError
+            There is no such finding, or it does not say which APIs or networks it is about; a value or
+            the file cannot be understood, or holds the entry already; or it cannot be written.
         """
         return suppress_finding(
             self.finding(which).data,
@@ -214,10 +203,8 @@ class Report:
             Rank or id of the finding.
         confirmed : bool
             True if it was confirmed, False if it was harmless.
-        note : str, default=""
-            What was found out.
-        owner : str, optional
-            Who decided it; your login name if not given.
+        note, owner : str, optional
+            What was found out, and who decided it; your login name if not given.
         path : str or pathlib.Path, optional
             The file; the one the settings name, else ``verdicts.toml`` in the current folder.
 
@@ -228,12 +215,8 @@ class Report:
 
         Raises
         ------
-        InputError
-            The report has no such finding.
-        ConfigError
-            `confirmed` is no truth value, or the file cannot be understood.
-        OSError
-            The file cannot be written.
+        InputError, ConfigError, OSError
+            There is no such finding, a value or the file cannot be understood, or it cannot be written.
         """
         if not isinstance(confirmed, bool):
             raise ConfigError(
@@ -257,7 +240,9 @@ class Report:
         return getattr(settings, name) or find_beside(None, name)
 
     def write(self, out_dir: str | Path, *, ocsf: bool | None = None) -> dict[str, Path]:
-        """Write the report in every format.
+        """Write the report in every format; the same report gives the same bytes.
+
+        Only their owner may read the files: they tell who called what from where.
 
         Parameters
         ----------
@@ -274,10 +259,8 @@ class Report:
 
         Raises
         ------
-        OSError
-            The folder or a file cannot be written.
-        ConfigError
-            `ocsf` is asked for, and its extra is not installed.
+        OSError, ConfigError
+            They cannot be written, and an old report is whole; or the extra is not installed.
         """
         return write_report(self.data, Path(out_dir), ocsf=ocsf)
 
@@ -317,8 +300,7 @@ class Report:
         Returns
         -------
         list of str
-            Rank, id, severity, whether it is new or was decided, and sentence; the verdict if
-            there is no finding.
+            Rank, id, severity, marks and sentence; the verdict if there is no finding.
         """
         if not self.data["findings"]:
             return [terminal(self.data["verdict"])]
@@ -359,8 +341,7 @@ class Report:
         Returns
         -------
         list of str
-            What the week was compared with, what is resolved or suppressed, and suppressions
-            that have expired.
+            What the week was compared with, what is resolved or suppressed, and the like.
         """
         with use_language(self.data["lang"]):
             return [terminal(note) for note in say_notes(self.data)]
@@ -369,3 +350,28 @@ class Report:
         from audit_analytics.report._html import render_notebook  # noqa: PLC0415 - loads matplotlib
 
         return render_notebook(self.data)
+
+
+def write_report(
+    report: dict[str, Any], out_dir: Path, *, ocsf: bool | None = None
+) -> dict[str, Path]:
+    """Write a report: see :meth:`Report.write`."""
+    # importing a report stays cheap
+    from audit_analytics.report._html import render_html  # noqa: PLC0415
+    from audit_analytics.report._markdown import render_markdown  # noqa: PLC0415
+
+    texts = {
+        "report.html": render_html(report),
+        "report.md": render_markdown(report),
+        "findings.json": render_json(report),
+        "findings.csv": render_csv(report),
+        "evidence.csv": render_evidence(report),
+    }
+    if check_ocsf(required=ocsf):
+        texts[OCSF_NAME] = render_ocsf(report)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    write_together(out_dir, {name: text.encode() for name, text in texts.items()})
+    if OCSF_NAME not in texts:
+        # one of before would tell of another run
+        (out_dir / OCSF_NAME).unlink(missing_ok=True)
+    return {name: out_dir / name for name in texts}

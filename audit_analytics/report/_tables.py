@@ -1,7 +1,5 @@
 """The report as tables and as data: findings.csv, evidence.csv, DataFrames and findings.json."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json
@@ -15,73 +13,28 @@ from audit_analytics.report import _escape as escape
 from audit_analytics.review import name_stories
 
 COLUMNS: Final = (
-    "rank",
-    "finding_id",
-    "severity",
-    "rarity",
-    "policy_severity",
-    "kind",
-    "title",
-    "entity_type",
-    "entity",
-    "name",
-    "owner",
-    "contact",
-    "start_at",
-    "end_at",
-    "start_local",
-    "end_local",
-    "observed",
-    "expected",
-    "expected_low",
-    "expected_high",
-    "unit",
-    "ratio",
-    "history_days",
-    "expected_per_week",
-    "p",
-    "q",
-    "detectors",
-    "attack",
-    "sentence",
-    "story_id",
-)
+    "rank", "finding_id", "severity", "rarity", "policy_severity", "kind", "title", "entity_type",
+    "entity", "name", "owner", "contact", "start_at", "end_at", "start_local", "end_local",
+    "observed", "expected", "expected_low", "expected_high", "unit", "ratio", "history_days",
+    "expected_per_week", "p", "q", "detectors", "attack", "sentence", "story_id",
+)  # fmt: skip
 """Columns of findings.csv, named as in findings.json; `story_id` is the story it is part of."""
 
 EVIDENCE_COLUMNS: Final = (
-    "finding_id",
-    "rank",
-    "id",
-    "at",
-    "local",
-    "app_id",
-    "ip",
-    "api",
-    "http_status",
-    "response_code",
-    "outcome",
-    "object_name",
-    "place",
-)
+    "finding_id", "rank", "id", "at", "local", "app_id", "ip", "api", "http_status",
+    "response_code", "outcome", "object_name", "place",
+)  # fmt: skip
 """Columns of evidence.csv, named as in findings.json; `place` is what the address is called."""
 
 
 def render_csv(report: dict[str, Any]) -> str:
-    r"""Write the findings as CSV (RFC 4180, lines end in CR LF), texts quoted, formulas disarmed.
-
-    >>> render_csv({"findings": []}).startswith('"rank","finding_id"')
-    True
-    """
+    """Write the findings as CSV (RFC 4180, lines end in CR LF), texts quoted, formulas disarmed."""
     rows = ([_cell(finding, name) for name in COLUMNS] for finding in name_stories(report))
     return _write(COLUMNS, rows)
 
 
 def render_evidence(report: dict[str, Any]) -> str:
-    r"""Write the evidence of all findings as CSV, one row a log entry, formulas disarmed.
-
-    >>> render_evidence({"findings": []}).startswith('"finding_id","rank","id"')
-    True
-    """
+    """Write the evidence of all findings as CSV, one row a log entry, formulas disarmed."""
     labels = report.get("labels", {})
     rows = (
         [_cell(row | own | {"place": labels.get(row["ip"], "")}, n) for n in EVIDENCE_COLUMNS]
@@ -134,15 +87,9 @@ OWN: Final = tuple(name for name in EVIDENCE_COLUMNS if name not in {"finding_id
 
 _INSTANTS: Final = ("start_at", "end_at")
 _NUMBERS: Final = (
-    "observed",
-    "expected",
-    "expected_low",
-    "expected_high",
-    "ratio",
-    "expected_per_week",
-    "p",
+    "observed", "expected", "expected_low", "expected_high", "ratio", "expected_per_week", "p",
     "q",
-)
+)  # fmt: skip
 _EVENTS: Final = {column.name: column.dtype for column in schema.EVENTS.columns}
 _STEP: Final = {
     "at": schema.AT,
@@ -171,14 +118,7 @@ _STORY_STEP: Final = {
 
 
 def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Make a table of findings with the columns of findings.csv.
-
-    Numbers are float64 (NaN where there is none), instants datetime64[us, UTC]; ``detectors`` and
-    ``attack`` (technique ids) are lists.
-
-    >>> tabulate_findings([]).dtypes["expected_per_week"]
-    dtype('float64')
-    """
+    """Make a table of findings with the columns of findings.csv, its numbers float64."""
     table = pd.DataFrame(list(findings), columns=list(COLUMNS))
     table["attack"] = [[row["id"] for row in finding["attack"]] for finding in findings]
     for name in _INSTANTS:
@@ -190,13 +130,7 @@ def tabulate_findings(findings: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def tabulate_evidence(
     rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = OWN
 ) -> pd.DataFrame:
-    """Make a table of the log entries behind findings.
-
-    It has the dtypes of :data:`audit_analytics.schema.EVENTS`, but texts for categories.
-
-    >>> tabulate_evidence([]).dtypes["response_code"]
-    Int64Dtype()
-    """
+    """Make a table of the log entries behind findings, with the dtypes of the events."""
     table = pd.DataFrame(list(rows), columns=list(columns))
     table["at"] = _read_instants(table["at"])
     kept = {name: _EVENTS.get(name, "str") for name in columns if name not in {"at", "rank"}}
@@ -206,29 +140,27 @@ def tabulate_evidence(
 
 
 def tabulate_stories(stories: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Put the steps of stories into a table, one row per step, by story and time.
-
-    >>> list(tabulate_stories([]))[:3]
-    ['story_id', 'rank', 'severity']
-    """
-    rows = [
-        {**step, "at": step["start_at"]} | {name: story[name] for name in _STORY}
-        for story in stories
-        for step in story["steps"]
-    ]
-    table = pd.DataFrame(rows, columns=[*_STORY, *_STORY_STEP])
-    for name in ("at", "end_at"):
-        table[name] = _read_instants(table[name])
-    return table.astype(_STORY | _STORY_STEP)
+    """Put the steps of stories into a table, one row per step, by story and time."""
+    return _tabulate_steps(
+        [
+            step | {name: story[name] for name in _STORY}
+            for story in stories
+            for step in story["steps"]
+        ],
+        _STORY | _STORY_STEP,
+    )
 
 
 def tabulate_steps(finding: Mapping[str, Any]) -> pd.DataFrame:
     """Put the steps of a finding into a table: see :meth:`Finding.timeline`."""
-    steps = [{**step, "at": step["start_at"]} for step in finding["timeline"]["steps"]]
-    table = pd.DataFrame(steps, columns=list(_STEP))
+    return _tabulate_steps(finding["timeline"]["steps"], _STEP)
+
+
+def _tabulate_steps(steps: Sequence[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+    table = pd.DataFrame([step | {"at": step["start_at"]} for step in steps], columns=list(columns))
     for name in ("at", "end_at"):
         table[name] = _read_instants(table[name])
-    return table.astype(_STEP)
+    return table.astype(columns)
 
 
 def _read_instants(column: pd.Series) -> pd.Series:
@@ -236,15 +168,6 @@ def _read_instants(column: pd.Series) -> pd.Series:
 
 
 def render_json(report: dict[str, Any]) -> str:
-    """Write the report as JSON: sorted keys, a newline at the end; NaN or infinity raises.
-
-    Characters that cannot be seen are escaped, their values kept.
-
-    >>> print(render_json({"b": None, "a": 1}), end="")
-    {
-     "a": 1,
-     "b": null
-    }
-    """
+    """Write the report as JSON, sorted, with what cannot be seen escaped; NaN or infinity raises."""
     text = json.dumps(report, ensure_ascii=False, sort_keys=True, indent=1, allow_nan=False)
     return escape.json_text(text) + "\n"

@@ -3,8 +3,6 @@
 Every text that may come from the log is escaped when it is put into a line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -35,10 +33,8 @@ def tell_finding(
 
     Parameters
     ----------
-    finding : mapping of str to Any
-        The finding as it stands in findings.json.
-    report : mapping of str to Any
-        Its report.
+    finding, report : mapping of str to Any
+        The finding as it stands in findings.json, and its report.
     rows : sequence of mapping
         Evidence to show, as in ``finding["evidence"]["rows"]``.
     more_count : int
@@ -127,10 +123,7 @@ def tell_story(story: Mapping[str, Any]) -> str:
 
 
 def tell_briefly(finding: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Tell a finding in a few lines of at most 80 columns, but for names that are longer.
-
-    What it is, how severe, whom it is about, how rare, and what to check first.
-    """
+    """Tell a finding in a few lines: what, how severe, whom, how rare, and what to check first."""
     facts = _list_facts(finding, report["tenant_zone"])[:3]
     facts.append(("E", wording.rarity(finding["expected_per_week"])))
     facts += [(_("Check next"), step) for step in finding["next_steps"][:1]]

@@ -7,7 +7,6 @@ are data to be read and committed: nothing here judges an event.
 
 from audit_analytics.review._parting import (
     SplitHits,
-    list_suppressions,
     lower_known,
     part_hits,
     read_hits,
@@ -66,7 +65,6 @@ __all__ = [
     "leave_out_calls",
     "list_open",
     "list_reports",
-    "list_suppressions",
     "lower_known",
     "name_stories",
     "part_hits",

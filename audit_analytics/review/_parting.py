@@ -1,20 +1,14 @@
 """What of a week's hits is told, and what is hidden: suppressed first, limited and chosen then.
 
-The order matters. Hits that nobody will see must not use up the findings of a rule, nor push out
-a reason that stands.
+The order matters: hits that nobody will see must not use up the findings of a rule, nor push out
+a reason that stands. Addresses of one network are folded: whoever has it can call from each.
 
-A pool of addresses, honest or hostile, lies in one network; whoever has it can call from each. Told
-address by address, one move of a vendor was nineteen findings of thirty-three.
-
-The rule: a hit is like one that was found harmless if it is of the same entity and detector, names
-nothing but what that one named, and is not more than three times as great. For each such verdict of
-an earlier week its p-value, and so E, is ten times as high, and the severity of a rule one lower. A
+A hit is like one that was found harmless if it is of the same entity and detector, names nothing
+but what that one named, and is not more than three times as great. For each such verdict of an
+earlier week its p-value, and so E, is ten times as high, and the severity of a rule one lower; a
 later verdict that the same was confirmed undoes that.
 """
 
-from __future__ import annotations
-
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,7 +18,6 @@ import pandas as pd
 
 from audit_analytics import schema
 from audit_analytics.cases import Case, Hit, name_entity
-from audit_analytics.dates.buckets import format_utc
 from audit_analytics.dates.weeks import Week, parse_week
 from audit_analytics.detect import Reasons, choose_reasons, limit_hits
 from audit_analytics.language import mark
@@ -51,10 +44,7 @@ class SplitHits:
 
 
 def split_hits(hits: Sequence[Hit], suppressions: Sequence[Suppression], *, zone: str) -> SplitHits:
-    """Part the hits that suppressions cover from those to report, in their order.
-
-    The first entry that covers a hit takes it; one that begins after an entry's last day is kept.
-    """
+    """Part the hits that suppressions cover, the first that does, from those to report."""
     ends = [(entry, entry.ends_at(zone), entry.suppression_id) for entry in suppressions]
     kept, suppressed = [], []
     for hit in hits:
@@ -64,59 +54,6 @@ def split_hits(hits: Sequence[Hit], suppressions: Sequence[Suppression], *, zone
         else:
             suppressed.append((hit, by))
     return SplitHits(kept, suppressed)
-
-
-def list_suppressions(
-    suppressions: Sequence[Suppression],
-    split: SplitHits,
-    *,
-    week: Week,
-    before: Sequence[dict[str, Any]] | None = None,
-) -> list[dict[str, Any]]:
-    """Say of each suppression what it did this week.
-
-    Parameters
-    ----------
-    suppressions : sequence of Suppression
-        The file.
-    split : SplitHits
-        From :func:`split_hits`.
-    week : Week
-        The report week.
-    before : sequence of dict, optional
-        The same list of last week's report, which knows the last hit before this week; None
-        without a report.
-
-    Returns
-    -------
-    list of dict
-        The entry, with ``suppression_id``, ``status`` (``active`` or ``expired`` by the end of
-        the week), ``is_new`` (last week's report did not have it, or without one it was written
-        in the week or later), ``hits_count`` of this week and ``last_hit_at`` (ISO 8601 UTC, or
-        None).
-    """
-    earlier = {row["suppression_id"]: row["last_hit_at"] for row in before or ()}
-    monday = week.start_at.tz_convert(week.zone).date()
-    rows = []
-    for entry in suppressions:
-        number = entry.suppression_id
-        hits = [hit for hit, by in split.suppressed if by == number]
-        last = format_utc(max(hit.end_at for hit in hits)) if hits else earlier.get(number)
-        expired = entry.ends_at(week.zone) < week.end_at
-        rows.append(
-            json.loads(entry.model_dump_json())
-            | {
-                "suppression_id": number,
-                "status": "expired" if expired else "active",
-                # whoever hides something may well leave out the day, so a report knows better
-                "is_new": bool(entry.created and entry.created >= monday)
-                if before is None
-                else number not in earlier,
-                "hits_count": len(hits),
-                "last_hit_at": last,
-            }
-        )
-    return rows
 
 
 def replay_suppression(suppression: Suppression, finding: Mapping[str, Any]) -> tuple[int, bool]:
@@ -131,10 +68,8 @@ def replay_suppression(suppression: Suppression, finding: Mapping[str, Any]) -> 
 
     Returns
     -------
-    reasons_count : int
-        How many of its reasons are covered.
-    hidden : bool
-        Whether none is left that would make a finding by itself.
+    reasons_count, hidden : int, bool
+        How many of its reasons are covered, and whether none is left that would make a finding.
     """
     hits = read_hits(finding)
     covered = [suppression.covers(hit) for hit in hits]
@@ -167,10 +102,8 @@ def part_hits(
 
     Parameters
     ----------
-    hits : sequence of Hit
+    hits, cases : sequence of Hit and of Case
         From the engine and the rules.
-    cases : sequence of Case
-        From the engine.
     suppressions : sequence of Suppression
         The file.
     zone : str
@@ -209,23 +142,8 @@ def part_hits(
 def fold_neighbours(hits: Sequence[Hit]) -> list[Hit]:
     """Tell what several addresses of a network did of one of them, and count the others.
 
-    Of the addresses of a network with a hit that stands alone, the worst one (by severity, then how
-    rare it is, then how much was observed) keeps its hits. Those of the same detectors of the
-    others are left out; one that does not stand alone follows, with ``neighbours`` in its facts:
-    how many addresses they were, all named in `where`.
-
-    >>> from audit_analytics.cases import Hit
-    >>> import pandas as pd
-    >>> at = pd.Timestamp("2026-11-09", tz="UTC")
-    >>> common = {"entity_type": "ip", "start_at": at, "end_at": at, "unit": "apps"}
-    >>> hits = [
-    ...     Hit(entity=ip, observed=n, detector="NEWAPPS", **common)
-    ...     for n, ip in enumerate(["203.0.113.7", "203.0.113.9", "198.51.100.1"])
-    ... ]
-    >>> [(hit.entity, hit.alone, hit.where) for hit in fold_neighbours(hits)]
-    ... # doctest: +NORMALIZE_WHITESPACE
-    [('203.0.113.9', True, {}), ('198.51.100.1', True, {}),
-     ('203.0.113.9', False, {'ip': ('203.0.113.7',)})]
+    The worst address keeps its hits (by severity, rarity, amount); one that does not stand alone
+    follows for the others' of the same detectors, ``neighbours`` in its facts, all named in `where`.
     """
     speaking: dict[str, dict[str, list[Hit]]] = {}
     for hit in hits:
@@ -339,7 +257,7 @@ def read_hits(finding: Mapping[str, Any]) -> list[Hit]:
 
 
 def read_through(finding: Mapping[str, Any]) -> list[Hit]:
-    """Read back what got through beside the failures a finding is about.
+    """Read back what got through beside the failures a finding is about; it is no reason.
 
     Parameters
     ----------
@@ -349,7 +267,7 @@ def read_through(finding: Mapping[str, Any]) -> list[Hit]:
     Returns
     -------
     list of Hit
-        Its calls; they are no reason.
+        Its calls.
     """
     first = finding["reasons"][0]
     return [_read_hit(finding, first | {"alone": False} | scope) for scope in finding["through"]]

@@ -1,7 +1,5 @@
 """Earlier reports and what people decided, before the week is judged."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 from audit_analytics.dates.weeks import Week
 from audit_analytics.language import _
 from audit_analytics.review._reports import list_reports, read_report
-from audit_analytics.review._scope import Scope, cover_reason
+from audit_analytics.review._scope import Scope, cover_reason, read_scope
 from audit_analytics.review._suppression import Suppression, read_suppressions
 from audit_analytics.review._verdicts import Verdict, list_confirmed, read_verdicts
 from audit_analytics.settings import Settings
@@ -32,14 +30,11 @@ class PastReports:
         Calls of earlier findings that were suppressed.
     places : list of tuple of str, str and Scope
         Entity type and entity of every earlier finding in which a rule names a network or an
-        address, and its calls, one place each. A network that the tenant knows has no rule, and
-        apps often move there.
+        address, and its calls, one place each. A known network has no rule, and apps often move there.
     watched : dict of str to list
         By ISO week, what was a little unusual and no finding.
-    told : list of str
-        Ids of all scored findings of the earlier weeks.
-    budgets : list of float
-        The alarm budget of each of these weeks.
+    told, budgets : list
+        Ids of all scored findings of the earlier weeks, and the alarm budget of each week.
     """
 
     last: dict[str, Any] | None
@@ -51,77 +46,14 @@ class PastReports:
     told: list[str] = field(default_factory=list)
     budgets: list[float] = field(default_factory=list)
 
-    def list_undecided(self, verdicts: Mapping[str, Verdict]) -> list[Scope]:
-        """List the calls from new places that nobody found harmless.
-
-        Were they taught, an intruder who keeps quiet would count as resolved in his second week,
-        for the place is new only once.
-
-        Parameters
-        ----------
-        verdicts : mapping of str to Verdict
-            The last verdict on each finding, by its id.
-
-        Returns
-        -------
-        list of Scope
-            In any of the weeks, the calls on which there is no verdict, or on which the verdict
-            of the latest week is not that they are harmless. A verdict decides about its own
-            entity and the places it names, in every week; about nothing else.
-        """
-        known: dict[tuple[str, str], list[Verdict]] = {}
-        for verdict in sorted(verdicts.values(), key=lambda entry: entry.week):
-            known.setdefault((verdict.entity_type, verdict.entity), []).append(verdict)
-        undecided = []
-        for entity_type, entity, scope in self.places:
-            about = [v.verdict for v in known.get((entity_type, entity), []) if v.covers(scope)]
-            if about[-1:] != ["benign"]:
-                undecided.append(scope)
-        return undecided
-
-    def count_promise(self, verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-        """Count what was promised, and what verdicts made of it.
-
-        Parameters
-        ----------
-        verdicts : mapping of str to Verdict
-            The last verdict on each finding, by its id.
-
-        Returns
-        -------
-        dict of str to Any
-            How many ``weeks`` there are reports of, how many scored findings they told
-            (``told_count``), how many of these ordinary weeks would have brought at most
-            (``promised``), and how many were ``confirmed_count``, ``harmless_count`` and
-            ``undecided_count``.
-        """
-        decided = [verdicts[name].verdict if name in verdicts else "" for name in self.told]
-        harmless, undecided = decided.count("benign"), decided.count("")
-        return {
-            "weeks": len(self.budgets),
-            "promised": sum(self.budgets),
-            "told_count": len(decided),
-            "confirmed_count": len(decided) - harmless - undecided,
-            "harmless_count": harmless,
-            "undecided_count": undecided,
-        }
-
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """Return last week's findings as they stand in the report, suppressed ones included.
-
-        One that was partly suppressed comes last as it was shown.
-        """
+        """Last week's findings as its report has them; one suppressed in part comes last as it was shown."""
         return [*self.last["suppressed"], *self.last["findings"]] if self.last else []
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return what the report says about the comparison.
-
-        Returns
-        -------
-        dict of str to Any
-            ``week``, ``status`` and ``text``.
-        """
+    @property
+    def compared_with(self) -> dict[str, Any]:
+        """What the report says about the comparison: ``week``, ``status`` and ``text``."""
         texts = {
             "compared": _("Compared with the report of {week}.", week=self.week),
             "absent": _(
@@ -138,10 +70,7 @@ class PastReports:
 
 
 def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: int) -> PastReports:
-    """Read the reports of the weeks before out of a folder, one findings.json, or a report dict.
-
-    Reports of other weeks, later ones or another zone's are not looked at.
-    """
+    """Read the reports of the weeks before out of a folder, one findings.json, or a report dict."""
     names = [week.shifted(-back).iso for back in range(1, weeks + 1)]
     if previous is None:
         reports = []
@@ -188,6 +117,28 @@ def read_past(previous: Path | Mapping[str, Any] | None, week: Week, *, weeks: i
     )
 
 
+def list_undecided(past: PastReports, verdicts: Mapping[str, Verdict]) -> list[Scope]:
+    """List the calls from new places that nobody found harmless, of whatever week.
+
+    Were they taught, an intruder who keeps quiet would count as resolved in his second week, for
+    the place is new only once. A verdict decides about its own entity and the places it names.
+    """
+    known: dict[tuple[str, str], list[Verdict]] = {}
+    for verdict in sorted(verdicts.values(), key=lambda entry: entry.week):
+        known.setdefault((verdict.entity_type, verdict.entity), []).append(verdict)
+    undecided = []
+    for entity_type, entity, scope in past.places:
+        about = [v.verdict for v in known.get((entity_type, entity), []) if _is_about(v, scope)]
+        if about[-1:] != ["benign"]:
+            undecided.append(scope)
+    return undecided
+
+
+def _is_about(verdict: Verdict, scope: Scope) -> bool:
+    """Tell whether calls of an entity lie within the names of those a verdict on it is about."""
+    return any(scope.within(read_scope(calls.model_dump())) for calls in verdict.calls)
+
+
 def _list_places(scope: Scope) -> list[Scope]:
     """Return the scope once for each network or address it names."""
     column = "network" if "network" in scope.where else "ip"
@@ -217,34 +168,21 @@ class Review:
         The suppression file.
     verdicts : dict of str to Verdict
         The last verdict on each finding, by its id.
+    untaught : list of Scope
+        Calls that must not become what is usual: confirmed, suppressed, or from new places and
+        undecided.
     """
 
     past: PastReports
     suppressions: list[Suppression]
     verdicts: dict[str, Verdict]
-
-    def list_untaught(self, week: Week) -> list[Scope]:
-        """List the calls of earlier weeks that must not become what is usual.
-
-        Parameters
-        ----------
-        week : Week
-            The report week.
-
-        Returns
-        -------
-        list of Scope
-            Calls of confirmed findings, of those that were suppressed when they were found, and
-            of those about a foreign network or an address on which nobody has decided.
-        """
-        confirmed = list_confirmed(list(self.verdicts.values()), week)
-        return [*confirmed, *self.past.suppressed, *self.past.list_undecided(self.verdicts)]
+    untaught: list[Scope] = field(default_factory=list)
 
 
 def read_review(
     settings: Settings, previous: Path | Mapping[str, Any] | None, week: Week
 ) -> Review:
-    """Read suppressions, verdicts and earlier reports.
+    """Read suppressions, verdicts and earlier reports; what is not there is empty.
 
     Parameters
     ----------
@@ -258,17 +196,14 @@ def read_review(
     Returns
     -------
     Review
-        What is not there is empty.
-
-    Raises
-    ------
-    ConfigError
-        A file cannot be read or understood.
-    InputError
-        An earlier report cannot be read.
+        All of it; a ConfigError or an InputError if one cannot be understood.
     """
+    past = read_past(previous, week, weeks=settings.history_weeks)
+    verdicts = read_verdicts(settings.verdicts) if settings.verdicts else {}
+    confirmed = list_confirmed(list(verdicts.values()), week)
     return Review(
-        past=read_past(previous, week, weeks=settings.history_weeks),
+        past=past,
         suppressions=read_suppressions(settings.suppressions) if settings.suppressions else [],
-        verdicts=read_verdicts(settings.verdicts) if settings.verdicts else {},
+        verdicts=verdicts,
+        untaught=[*confirmed, *past.suppressed, *list_undecided(past, verdicts)],
     )

@@ -4,8 +4,6 @@ The schema beside the reports says what other programs find there; this is less,
 milliseconds whenever a report of an earlier run is opened.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -99,19 +97,6 @@ class _Report(msgspec.Struct):
     watch: _Watch
 
 
-def decode_report(content: bytes) -> dict[str, Any]:
-    """Decode a findings.json with all that stands there; ValueError if it is none of this version.
-
-    >>> decode_report(b"{}")
-    Traceback (most recent call last):
-        ...
-    msgspec.ValidationError: Object missing required field `schema_version`
-    """
-    report = json.loads(content)
-    msgspec.convert(report, _Report)
-    return dict(report)
-
-
 ID_LENGTH: Final = 4
 """Least characters of an id that name a finding; fewer digits are a rank."""
 
@@ -120,7 +105,7 @@ REPORT_FILE: Final = "findings.json"
 
 
 def read_report(path: Path) -> dict[str, Any]:
-    """Read a findings.json of an earlier run.
+    """Read a findings.json of an earlier run; an InputError if it is none of this version.
 
     Parameters
     ----------
@@ -131,14 +116,10 @@ def read_report(path: Path) -> dict[str, Any]:
     -------
     dict of str to Any
         The report dict.
-
-    Raises
-    ------
-    InputError
-        The file cannot be read, or is no report of this version.
     """
     try:
-        return decode_report(path.read_bytes())
+        report: dict[str, Any] = json.loads(path.read_bytes())
+        msgspec.convert(report, _Report)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); give what weekly wrote, such as "
@@ -150,10 +131,11 @@ def read_report(path: Path) -> dict[str, Any]:
         ) from None
     except ValueError:
         raise InputError(f"{path}: is no JSON; remove it, or run weekly again") from None
+    return report
 
 
 def list_reports(folder: Path) -> list[Path]:
-    """List the reports of a folder.
+    """List the reports of a folder; an InputError if there is none.
 
     Parameters
     ----------
@@ -165,11 +147,6 @@ def list_reports(folder: Path) -> list[Path]:
     list of pathlib.Path
         Each report's findings.json, the latest first: a week in progress after the whole weeks
         before it, and before its own whole week.
-
-    Raises
-    ------
-    InputError
-        There is no such folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the folder of the reports")
@@ -184,7 +161,7 @@ def _order(path: Path) -> tuple[str, bool, str]:
 
 
 def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Find a finding in the reports of a folder.
+    """Find a finding in the reports of a folder; an InputError if there is none, or several.
 
     Parameters
     ----------
@@ -197,11 +174,6 @@ def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any
     -------
     report, finding : dict
         The latest report that holds it, and the finding; suppressed ones are found, too.
-
-    Raises
-    ------
-    InputError
-        There is no such finding, or several.
     """
     paths = list_reports(folder)
     if not paths:
@@ -228,7 +200,7 @@ def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any
 
 
 def find_story(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Find a story in the reports of a folder.
+    """Find a story in the reports of a folder; an InputError if there is none.
 
     Parameters
     ----------
@@ -241,11 +213,6 @@ def find_story(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]
     -------
     report, story : dict
         The latest report that holds it, and the story.
-
-    Raises
-    ------
-    InputError
-        There is no such story.
     """
     for path in list_reports(folder):
         report = read_report(path)
@@ -267,13 +234,6 @@ def name_stories(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     -------
     list of dict
         As they stand in findings.json, with a ``story_id``, empty where there is no story.
-
-    Examples
-    --------
-    >>> story = {"story_id": "s-1", "finding_ids": ["f-2"]}
-    >>> rows = [{"finding_id": "f-1"}, {"finding_id": "f-2"}]
-    >>> [row["story_id"] for row in name_stories({"findings": rows, "stories": [story]})]
-    ['', 's-1']
     """
     known = {
         name: story["story_id"]
@@ -291,7 +251,7 @@ def list_open(
     Parameters
     ----------
     folder : pathlib.Path
-        Folder of the reports.
+        Folder of the reports; an InputError if it or its latest report cannot be read.
     verdicts : mapping of str to Verdict
         The last verdict on each finding, by its id.
     is_all : bool, default=False
@@ -300,13 +260,7 @@ def list_open(
     Returns
     -------
     list of dict
-        As they stand in findings.json, with the last verdict, the ``week`` of their report and the
-        ``story_id`` they have in it.
-
-    Raises
-    ------
-    InputError
-        There is no such folder, or the latest report cannot be read.
+        As in findings.json, with the last verdict, the ``week`` of their report and the ``story_id``.
     """
     paths = list_reports(folder)
     found: dict[str, dict[str, Any]] = {}
@@ -337,10 +291,10 @@ def find_verdict(
     Returns
     -------
     dict of str to Any or None
-        As :meth:`Verdict.to_dict` has it; None if nobody decided.
+        As :attr:`Verdict.told` has it; None if nobody decided.
     """
     known = verdicts.get(finding["finding_id"])
-    return known.to_dict() if known else finding["verdict"]
+    return known.told if known else finding["verdict"]
 
 
 def is_open(verdict: Mapping[str, Any] | None, *, is_newest: bool) -> bool:
@@ -356,8 +310,8 @@ def is_open(verdict: Mapping[str, Any] | None, *, is_newest: bool) -> bool:
     Returns
     -------
     bool
-        A confirmed one is open until it is closed, another one while the newest report tells it
-        and nobody found it harmless.
+        True of a confirmed one until it is closed, and of what the newest report tells until it is
+        found harmless.
     """
     decided = verdict["verdict"] if verdict else ""
     return decided == "true" or (is_newest and decided != "benign")

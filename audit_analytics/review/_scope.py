@@ -38,10 +38,7 @@ class Scope:
     where: Mapping[str, tuple[str, ...]]
 
     def within(self, other: Scope) -> bool:
-        """Return whether its columns name nothing but what another scope's do, whenever it was.
-
-        No where only the other one is limited to some names of a column.
-        """
+        """Return whether its columns name nothing but what another scope's do, whenever it was."""
         return all(
             column in self.where and set(self.where[column]) <= set(values)
             for column, values in other.where.items()
@@ -96,9 +93,8 @@ def read_scope(entry: Mapping[str, Any]) -> Scope:
 def cover_reason(reason: Mapping[str, Any], *, until: pd.Timestamp) -> Scope:
     """Return all calls of the week that belong to a reason of a finding, as findings.json has it.
 
-    A reason speaks about the hours that stood out. What came over a new network, from an address
-    or over a new API goes on to belong to it afterwards, `until` the week ends: else its second day
-    would teach that it is usual.
+    What came from a new place or over a new API belongs to it `until` the week ends: else its second
+    day would teach that it is usual.
     """
     scope = read_scope(reason)
     new = _begins(reason["detector"]) or bool({"network", "ip"} & scope.where.keys())
@@ -120,10 +116,8 @@ class IndexedCalls:
         Start of each row's hour in microseconds, rising.
     counts : numpy.ndarray of int64 of shape (n_rows, n_outcomes)
         Calls by outcome.
-    codes : dict of str to numpy.ndarray of shape (n_rows,)
-        For each word column the number of its word.
-    words : dict of str to dict
-        For each word column the number of every word.
+    codes, words : dict of str to numpy.ndarray or dict
+        For each word column the number of each row's word, and the number of every word.
     zone : str
         IANA name of the tenant's zone, on whose clocks the hours are cut.
     """
@@ -144,10 +138,8 @@ class IndexedCalls:
 
         Returns
         -------
-        rows : numpy.ndarray of shape (n,)
-            Positions of the rows.
-        outcomes : numpy.ndarray of shape (m,)
-            Positions of the outcomes in ``schema.OUTCOMES`` under which the calls are counted.
+        rows, outcomes : numpy.ndarray
+            Positions of the rows, and in ``schema.OUTCOMES`` of the outcomes the calls are counted under.
         """
         first = np.searchsorted(self.hours, _micros(floor_hour(scope.start_at, self.zone)))
         last = np.searchsorted(self.hours, _micros(scope.end_at))
@@ -217,10 +209,8 @@ def leave_out_calls(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Take the calls of scopes out of the hourly rollup.
 
-    Each of the two tables lacks columns of the other: where a scope names a network, an app's
-    calls of that hour are taken from every API it called then, and the other way round. Too much
-    is taken rather than too little, which is why the app-hours are handed back: they are not
-    quiet hours, but hours that teach nothing.
+    Each table lacks columns of the other: where a scope names a network, an app's calls of that hour
+    are taken from every API it called then, and the other way round: rather too much than too little.
 
     Parameters
     ----------
@@ -233,11 +223,9 @@ def leave_out_calls(
 
     Returns
     -------
-    by_api, by_ip : pandas.DataFrame
-        Without these calls; rows left without a call are gone.
-    hours : pandas.DataFrame
-        ``bucket_at`` and ``app_id`` of the hours that lost calls, and of those that scopes of
-        nothing but an app name: a silence is no example of what is usual either.
+    by_api, by_ip, hours : pandas.DataFrame
+        Without these calls; and ``bucket_at`` and ``app_id`` of hours that teach nothing: that lost
+        calls, or that scopes of nothing but an app name, as a silence.
     """
     if not scopes:
         return by_api, by_ip, _make_pairs(_NONE, _NONE, [])

@@ -55,11 +55,7 @@ SUPPRESSION_DAYS: Final = 90
 
 
 class Suppression(BaseModel):
-    """One entry of the suppression file; an entry covers what lies within all it names.
-
-    >>> Suppression(entity="cli_a", owner="me", reason="test", expires=date(2026, 12, 31)).entity
-    'cli_a'
-    """
+    """One entry of the suppression file; an entry covers what lies within all it names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -126,8 +122,7 @@ class Suppression(BaseModel):
         Returns
         -------
         bool
-            False also where the hit does not say which APIs or networks it is about, and the
-            suppression is for some of them only.
+            False also if it is for some APIs or networks, and the hit does not say which it is about.
         """
         apis, networks = hit.where.get("api", ()), _networks_of(hit)
         return (
@@ -180,7 +175,7 @@ def _networks_of(hit: Hit) -> tuple[str, ...]:
 
 
 def read_suppressions(path: Path) -> list[Suppression]:
-    """Read a suppression file.
+    """Read a suppression file; a ConfigError if it cannot be understood.
 
     Parameters
     ----------
@@ -191,11 +186,6 @@ def read_suppressions(path: Path) -> list[Suppression]:
     -------
     list of Suppression
         In the order of the file, expired ones included.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
     entries = read_entries(path, TABLE, Suppression)
     counts = Counter(entry.suppression_id for entry in entries)
@@ -206,7 +196,7 @@ def read_suppressions(path: Path) -> list[Suppression]:
 
 
 def append_suppression(path: Path, entry: Suppression) -> None:
-    """Add an entry to the file.
+    """Add an entry to the file, or raise a ConfigError if it holds it, or cannot be understood.
 
     Parameters
     ----------
@@ -214,13 +204,6 @@ def append_suppression(path: Path, entry: Suppression) -> None:
         TOML file; made if it does not exist.
     entry : Suppression
         What is expected.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be understood, or holds the entry already; it stays as it is.
-    OSError
-        The file cannot be written.
     """
     known = read_suppressions(path) if path.exists() else []
     if entry.suppression_id in {other.suppression_id for other in known}:
@@ -289,7 +272,7 @@ def draft_suppression(
     Parameters
     ----------
     finding : mapping of str to Any
-        The finding as it stands in findings.json.
+        As it stands in findings.json; an InputError if it does not say what `parts` ask for.
     parts : sequence of str
         Some of ``PARTS``: whatever is not among them may be anything.
     owner, reason : str
@@ -301,11 +284,6 @@ def draft_suppression(
     -------
     Suppression
         The entry.
-
-    Raises
-    ------
-    InputError
-        The finding does not say which entity, APIs or networks it is about.
     """
     scopes = [row["scope"] for row in finding["reasons"]]
 

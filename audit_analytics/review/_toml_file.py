@@ -1,7 +1,5 @@
 """Read and extend the TOML files in which people keep suppressions and verdicts."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +15,7 @@ Entry = TypeVar("Entry", bound=BaseModel)
 
 
 def quote_toml(text: str) -> str:
-    r"""Write a text as a TOML string, whatever it holds.
-
-    >>> print(quote_toml('two\nlines, "quoted"'))
-    "two\nlines, \"quoted\""
-    """
+    """Write a text as a TOML string, whatever it holds."""
     # a JSON string is a TOML string but for two things: TOML knows no surrogate pairs, no raw DEL
     quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     # half a surrogate pair is no character, and neither TOML nor UTF-8 can hold it
@@ -29,7 +23,7 @@ def quote_toml(text: str) -> str:
 
 
 def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
-    """Read every entry of a file.
+    """Read every entry of a file; a ConfigError if it, a name or a value cannot be understood.
 
     Parameters
     ----------
@@ -44,11 +38,6 @@ def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
     -------
     list of BaseModel
         The entries, in order.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -89,10 +78,7 @@ def _read_entry(row: Mapping[str, Any], model: type[Entry], *, where: str) -> En
 
 
 def append_entry(path: Path, entry: str, table: str, model: type[Entry]) -> None:
-    """Add an entry at the end of a file, which else stays as it is, or is made.
-
-    Where the file as it is, or with the entry, cannot be understood, nothing is written.
-    """
+    """Add an entry at the end of a file, or make it; nothing is written that could not be read."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # two commands at once would each write the file without the other's entry
     with lock_folder(path.parent, wait=True):

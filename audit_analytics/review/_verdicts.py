@@ -1,17 +1,11 @@
 """Verdicts: what a person found out about a finding, kept in a TOML file.
 
-A benign verdict teaches: see :mod:`audit_analytics.review._parting`. A confirmed finding is open
-until a later verdict says that it is ``closed``.
-
-A finding that was confirmed (``true``) leaves the history: its calls must not become what is
-usual, or the second week of an attack would pass for normal. The calls of a harmless one
-(``benign``) stay and teach, as those of a finding nobody judged do unless they came from a new
-place. The verdict carries all it
-needs to know about the calls, so that old reports may be thrown away. Of several verdicts on one
-finding the last one counts.
+A confirmed finding (``true``) leaves the history: its calls must not become what is usual, or the
+second week of an attack would pass for normal; it is open until a later verdict says ``closed``.
+The calls of a harmless one (``benign``) stay and teach (see :mod:`audit_analytics.review._parting`).
+A verdict carries all it needs to know about the calls, so that old reports may be thrown away. Of
+several on one finding the last one counts.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -56,57 +50,32 @@ class Verdict(BaseModel):
     entity: str = Field(description="which one")
     calls: tuple[VerdictCalls, ...] = Field((), description="the calls it is about")
 
-    def to_toml(self) -> str:
-        """Write the entry as it stands in the file.
-
-        Returns
-        -------
-        str
-            TOML, whatever the names are; ends without a newline.
-        """
-        names = ("finding", "verdict", "note", "owner", "week", "entity_type", "entity")
-        lines = [f"[[{TABLE}]]", f"created = {self.created.isoformat()}"]
-        lines += [f"{name} = {quote_toml(getattr(self, name))}" for name in names]
-        for calls in self.calls:
-            columns = ", ".join(
-                f"{quote_toml(column)} = [{', '.join(map(quote_toml, values))}]"
-                for column, values in calls.scope.items()
-            )
-            lines += [
-                "",
-                f"[[{TABLE}.calls]]",
-                f"start_at = {_write_instant(calls.start_at)}",
-                f"end_at = {_write_instant(calls.end_at)}",
-                f"scope = {{ {columns} }}",
-                f"detector = {quote_toml(calls.detector)}",
-                f"observed = {calls.observed!r}",
-            ]
-        return "\n".join(lines)
-
-    def covers(self, scope: Scope) -> bool:
-        """Return whether calls are of those it is about, in whichever week.
-
-        Parameters
-        ----------
-        scope : Scope
-            Calls of the same entity.
-
-        Returns
-        -------
-        bool
-            Whether they lie within the names of some of its calls.
-        """
-        return any(scope.within(read_scope(calls.model_dump())) for calls in self.calls)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what a report says of the verdict.
-
-        Returns
-        -------
-        dict of str to Any
-            ``verdict``, ``note``, ``owner`` and ``created``.
-        """
+    @property
+    def told(self) -> dict[str, Any]:
+        """What a report says of the verdict: ``verdict``, ``note``, ``owner`` and ``created``."""
         return self.model_dump(mode="json", include={"verdict", "note", "owner", "created"})
+
+
+def _write_entry(verdict: Verdict) -> str:
+    """Write the entry as it stands in the file, whatever the names are."""
+    names = ("finding", "verdict", "note", "owner", "week", "entity_type", "entity")
+    lines = [f"[[{TABLE}]]", f"created = {verdict.created.isoformat()}"]
+    lines += [f"{name} = {quote_toml(getattr(verdict, name))}" for name in names]
+    for calls in verdict.calls:
+        columns = ", ".join(
+            f"{quote_toml(column)} = [{', '.join(map(quote_toml, values))}]"
+            for column, values in calls.scope.items()
+        )
+        lines += [
+            "",
+            f"[[{TABLE}.calls]]",
+            f"start_at = {_write_instant(calls.start_at)}",
+            f"end_at = {_write_instant(calls.end_at)}",
+            f"scope = {{ {columns} }}",
+            f"detector = {quote_toml(calls.detector)}",
+            f"observed = {calls.observed!r}",
+        ]
+    return "\n".join(lines)
 
 
 def _write_instant(at: datetime) -> str:
@@ -122,7 +91,7 @@ def judge_finding(
     owner: str,
     created: date,
 ) -> Verdict:
-    """Make a verdict on a finding.
+    """Make a verdict on a finding, with the calls that belong to its reasons.
 
     Parameters
     ----------
@@ -140,7 +109,7 @@ def judge_finding(
     Returns
     -------
     Verdict
-        With the calls that belong to the finding's reasons.
+        The entry.
     """
     covered = [(cover_reason(reason, until=week.end_at), reason) for reason in finding["reasons"]]
     calls = [
@@ -157,7 +126,7 @@ def judge_finding(
 
 
 def read_verdicts(path: Path) -> dict[str, Verdict]:
-    """Read a verdict file.
+    """Read a verdict file; a ConfigError if it cannot be understood.
 
     Parameters
     ----------
@@ -168,17 +137,12 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
     -------
     dict of str to Verdict
         The last verdict on each finding, by its id.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
     return {entry.finding: entry for entry in read_entries(path, TABLE, Verdict)}
 
 
 def append_verdict(path: Path, verdict: Verdict) -> None:
-    """Add a verdict to the file.
+    """Add a verdict to the file, or raise a ConfigError if what stands there cannot be understood.
 
     Parameters
     ----------
@@ -186,22 +150,12 @@ def append_verdict(path: Path, verdict: Verdict) -> None:
         TOML file; made if it does not exist.
     verdict : Verdict
         What was decided.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be understood; it stays as it is.
-    OSError
-        The file cannot be written.
     """
-    append_entry(path, verdict.to_toml(), TABLE, Verdict)
+    append_entry(path, _write_entry(verdict), TABLE, Verdict)
 
 
 def list_confirmed(verdicts: Sequence[Verdict], week: Week) -> list[Scope]:
-    """List the calls before the report week that confirmed findings of earlier weeks are about.
-
-    `verdicts` are the last ones on each finding; a week in them that is none is a ConfigError.
-    """
+    """List the calls before the report week that confirmed findings are about, of the last `verdicts`."""
     found = [
         read_scope(calls.model_dump())
         for entry in verdicts

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
 import report_fixture as fixture
 
-from audit_analytics.report import write_overview, write_report
+from audit_analytics.report import write_overview
+from audit_analytics.report._result import write_report
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 REPORTS = {

@@ -158,7 +158,7 @@ def test_objects_are_counted_and_shown_masked_what_succeeded_first():
         "local": finding.evidence["rows"][0]["local"],
     }
     assert finding.evidence["rows"][0]["object_name"] == ids[-1]
-    text = str({k: v for k, v in finding.to_dict().items() if k != "evidence"})
+    text = str({k: v for k, v in vars(finding).items() if k != "evidence"})
     assert not [name for name in ids if name in text]
 
 

@@ -19,7 +19,7 @@ from audit_analytics.detect import list_known
 from audit_analytics.findings import Finding
 from audit_analytics.findings._follow_up import _list_resolved, _place_findings
 from audit_analytics.review import part_hits
-from audit_analytics.review._past import PastReports
+from audit_analytics.review._past import PastReports, list_undecided
 from audit_analytics.review._reports import read_report
 from audit_analytics.review._scope import read_scope
 from audit_analytics.review._suppression import Suppression, append_suppression
@@ -147,15 +147,15 @@ def test_point_1_a_verdict_that_it_was_an_attack_never_teaches_more_than_none(ro
             update={"week": then.iso}
         )
     benign = {number: v for number, v in verdicts.items() if v.verdict == "benign"}
-    untaught = past.list_undecided(verdicts)
-    for scope_ in past.list_undecided(benign):
+    untaught = list_undecided(past, verdicts)
+    for scope_ in list_undecided(past, benign):
         assert scope_ in untaught
     for _, app, one in places:
         named = [
             v for v in benign.values() if v.entity == app and one.where["network"][0] in str(v)
         ]
         assert one in untaught or named
-    assert past.list_undecided({}) == [one for *_, one in places]
+    assert list_undecided(past, {}) == [one for *_, one in places]
 
 
 # 2: suppressions

@@ -13,8 +13,9 @@ import audit_analytics as aa
 from audit_analytics.detect._attack import TECHNIQUES
 from audit_analytics.errors import ConfigError
 from audit_analytics.report import _ocsf as ocsf
-from audit_analytics.report import check_ocsf, write_report
+from audit_analytics.report import check_ocsf
 from audit_analytics.report._ocsf import TACTICS, render_ocsf
+from audit_analytics.report._result import write_report
 
 
 def read(report):

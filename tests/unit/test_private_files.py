@@ -12,7 +12,7 @@ from report_fixture import make_report
 import audit_analytics
 from audit_analytics.deliver import STATE_NAME, _remember
 from audit_analytics.files import lock_folder, write_private, write_together
-from audit_analytics.report import write_report
+from audit_analytics.report._result import write_report
 from audit_analytics.review._toml_file import append_entry
 from audit_analytics.review._verdicts import Verdict
 from audit_analytics.schema import REJECTS

@@ -15,9 +15,10 @@ from audit_analytics import plots, report
 from audit_analytics.language import use_language
 from audit_analytics.report import _html as page
 from audit_analytics.report import _markdown as markdown
-from audit_analytics.report import render_html, write_report
+from audit_analytics.report import render_html
 from audit_analytics.report._html import LIMIT_BYTES, render_notebook
 from audit_analytics.report._markdown import render_markdown
+from audit_analytics.report._result import write_report
 from audit_analytics.report._tables import (
     COLUMNS,
     EVIDENCE_COLUMNS,

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import jsonschema
 import pandas as pd
@@ -245,8 +245,8 @@ def test_a_scope_that_two_apps_were_granted_together_joins_them():
 
 def test_a_story_goes_on_if_one_of_its_findings_does():
     (first,), findings = build(STOLEN, TWO)
-    rows = [finding.to_dict() for finding in findings]
-    last = {"findings": rows[1:], "suppressed": [], "stories": [first.to_dict() | {"key": "s-1"}]}
+    rows = [asdict(finding) for finding in findings]
+    last = {"findings": rows[1:], "suppressed": [], "stories": [asdict(first) | {"key": "s-1"}]}
     past = PastReports(last=last, status="compared", week=WEEK.shifted(-1).iso)
     (story,), _ = build(STOLEN, TWO, past=past)
     assert (story.status, story.key, story.since_week) == ("continuing", "s-1", past.week)

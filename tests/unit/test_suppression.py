@@ -10,7 +10,8 @@ from tenant import HOUR, READ, WEEK, ZONE, local
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import choose_reasons
 from audit_analytics.errors import ConfigError, InputError
-from audit_analytics.review._parting import list_suppressions, split_hits
+from audit_analytics.findings._follow_up import tell_suppressions
+from audit_analytics.review._parting import split_hits
 from audit_analytics.review._suppression import (
     Suppression,
     append_suppression,
@@ -173,12 +174,12 @@ def test_every_entry_tells_its_hits_and_when_it_last_hit():
     entries = [expired, used, unused]
     split = split_hits([HIT, replace(HIT, start_at=NOON - HOUR)], entries, zone=ZONE)
     before = [{"suppression_id": unused.suppression_id, "last_hit_at": "2026-11-01T00:00:00Z"}]
-    rows = list_suppressions(entries, split, week=WEEK, before=before)
+    rows = tell_suppressions(entries, split, week=WEEK, before=before)
     assert [row["status"] for row in rows] == ["expired", "active", "active"]
     assert [row["hits_count"] for row in rows] == [0, 2, 0]
     assert [row["is_new"] for row in rows] == [True, True, False], "whatever day it names"
     dated = [entry(), entry(created=date(2026, 11, 8)), entry(created=date(2026, 11, 9))]
-    alone = list_suppressions(dated, split, week=WEEK)
+    alone = tell_suppressions(dated, split, week=WEEK, before=None)
     assert [row["is_new"] for row in alone] == [False, False, True]
     assert [row["last_hit_at"] for row in rows] == [
         None,

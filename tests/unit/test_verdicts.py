@@ -9,6 +9,7 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.review._toml_file import _parse_entries
 from audit_analytics.review._verdicts import (
     Verdict,
+    _write_entry,
     append_verdict,
     judge_finding,
     list_confirmed,
@@ -42,7 +43,7 @@ def test_the_last_verdict_on_a_finding_counts(tmp_path):
     append_verdict(path, judge("true"))
     append_verdict(path, judge("benign", note="it was us"))
     found = read_verdicts(path)
-    assert found["f-000000000001"].to_dict() == {
+    assert found["f-000000000001"].told == {
         "verdict": "benign",
         "note": "it was us",
         "owner": "ops",
@@ -61,10 +62,10 @@ def test_confirmed_calls_leave_the_weeks_after_theirs_only():
 
 def test_a_slip_in_the_file_says_where(tmp_path):
     path = tmp_path / "verdicts.toml"
-    path.write_text(judge().to_toml().replace('"true"', '"perhaps"'), encoding="utf-8")
+    path.write_text(_write_entry(judge()).replace('"true"', '"perhaps"'), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"verdicts\.toml: entry 1 .*verdict"):
         read_verdicts(path)
-    path.write_text(judge().to_toml().replace("2026-W45", "2026-W99"), encoding="utf-8")
+    path.write_text(_write_entry(judge()).replace("2026-W45", "2026-W99"), encoding="utf-8")
     with pytest.raises(ConfigError, match="2026-W99"):
         list_confirmed(list(read_verdicts(path).values()), WEEK)
 
@@ -74,7 +75,7 @@ def test_a_slip_in_the_file_says_where(tmp_path):
 def test_a_verdict_reads_back_as_it_was_written(name, note):
     reason = REASON | {"scope": {"app_id": [name], "api": [name, "GET/x"]}}
     written = judge(note=note, finding=FINDING | {"entity": name, "reasons": [reason]})
-    assert _parse_entries(written.to_toml(), "verdict", Verdict, where="here") == [written]
+    assert _parse_entries(_write_entry(written), "verdict", Verdict, where="here") == [written]
 
 
 def test_a_reason_after_the_weeks_end_is_no_call_of_the_week():

@@ -10,7 +10,7 @@ from tenant import DAY, HOUR, WEEK, ZONE
 from audit_analytics.cases import Case, Hit
 from audit_analytics.detect import choose_reasons
 from audit_analytics.findings import build_watch
-from audit_analytics.findings._follow_up import _list_resolved
+from audit_analytics.findings._follow_up import _count_promise, _list_resolved
 from audit_analytics.review import lower_known
 from audit_analytics.review._parting import FACTOR
 from audit_analytics.review._past import PastReports
@@ -180,7 +180,7 @@ def test_resolved_is_what_nobody_confirmed():
     closed = {"f-1": decide("closed")}
     assert len(_list_resolved(past, [], [], closed)) == 2
     past = replace(past, budgets=[10.0])
-    assert past.count_promise(confirmed) == {
+    assert _count_promise(past, confirmed) == {
         "weeks": 1,
         "promised": 10.0,
         "told_count": 2,
