@@ -28,7 +28,6 @@ from audit_analytics.feishu import (
     Unanswered,
     check_base_url,
     open_session,
-    post,
     request,
 )
 
@@ -102,10 +101,11 @@ class CustomBot:
 
             def send_once() -> Answer:
                 # Signed anew each time: after a long wait the old timestamp would be refused.
-                return post(
+                return request(
                     session,
+                    "POST",
                     self._url.get_secret_value(),
-                    self._sign(card),
+                    json=self._sign(card),
                     timeout_seconds=self._timeout_seconds,
                 )
 
@@ -290,7 +290,9 @@ class AppBot:
         }
         self._try(
             f"the {kind} message",
-            lambda: post(session, url, body, auth=token, timeout_seconds=self._timeout_seconds),
+            lambda: request(
+                session, "POST", url, json=body, auth=token, timeout_seconds=self._timeout_seconds
+            ),
         )
 
     def _try(self, what: str, send: Callable[[], Answer]) -> Answer:

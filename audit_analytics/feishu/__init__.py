@@ -5,7 +5,14 @@ that imports requests lives here: tokens, retries, the shared quota, probes. Wha
 none of this room's business (``source``), nor when to fetch which window (``sync``).
 """
 
-from audit_analytics.feishu._answers import AnswerTooLong, RateLimited, WrongAddress
+from audit_analytics.feishu._answers import (
+    Answer,
+    AnswerTooLong,
+    RateLimited,
+    Unanswered,
+    Unavailable,
+    WrongAddress,
+)
 from audit_analytics.feishu._apps import (
     APPS_SCOPE,
     NAMES_SCOPE,
@@ -46,16 +53,7 @@ from audit_analytics.feishu._probe import (
     take_sample,
 )
 from audit_analytics.feishu._ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD, SharedLimiter
-from audit_analytics.feishu._transport import (
-    Answer,
-    Unanswered,
-    Unavailable,
-    check_base_url,
-    is_loopback,
-    open_session,
-    post,
-    request,
-)
+from audit_analytics.feishu._transport import check_base_url, is_loopback, open_session, request
 
 __all__ = [
     "APPS_SCOPE",
@@ -102,7 +100,6 @@ __all__ = [
     "measure_reach",
     "open_client",
     "open_session",
-    "post",
     "request",
     "split_filters",
     "take_sample",

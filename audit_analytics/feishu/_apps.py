@@ -23,12 +23,12 @@ _LANGUAGES: Final = {"en": "en_us", "zh": "zh_cn"}
 
 
 def list_apps(client: AuditLogClient, lang: str = "en") -> Iterator[Any]:
-    """List every installed app.
+    """List every installed app, 50 a request.
 
     Parameters
     ----------
     client : AuditLogClient
-        The client; one request for 50 apps.
+        The client.
     lang : {'en', 'zh'}, default 'en'
         Language of the names.
 
@@ -39,10 +39,8 @@ def list_apps(client: AuditLogClient, lang: str = "en") -> Iterator[Any]:
 
     Raises
     ------
-    ScopeMissing
-        The app lacks :data:`APPS_SCOPE`.
-    RemoteError
-        The platform refuses or cannot be reached.
+    ScopeMissing, RemoteError
+        The app lacks :data:`APPS_SCOPE`; the platform refuses or cannot be reached.
     """
     return _list(client, APPS_PATH, "app_list", lang, scope=APPS_SCOPE, place="apps")
 
@@ -62,14 +60,12 @@ def list_versions(client: AuditLogClient, app_id: str, lang: str = "en") -> Iter
     Returns
     -------
     iterator
-        The entries as they came; each page is asked for when its first is.
+        As of :func:`list_apps`.
 
     Raises
     ------
-    ScopeMissing
-        The app lacks :data:`VERSIONS_SCOPE`.
-    RemoteError
-        The platform refuses or cannot be reached.
+    ScopeMissing, RemoteError
+        As :func:`list_apps`; the scope is :data:`VERSIONS_SCOPE`.
     """
     path = f"{APPS_PATH}/{app_id}/app_versions"
     place = f"versions of {app_id}"
@@ -77,12 +73,12 @@ def list_versions(client: AuditLogClient, app_id: str, lang: str = "en") -> Iter
 
 
 def list_people(client: AuditLogClient, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """Ask who people are.
+    """Ask who people are, 50 a request.
 
     Parameters
     ----------
     client : AuditLogClient
-        The client; one request for 50 people.
+        The client.
     ids : sequence of str
         Their open ids.
 
@@ -93,10 +89,8 @@ def list_people(client: AuditLogClient, ids: Sequence[str]) -> dict[str, Mapping
 
     Raises
     ------
-    ScopeMissing
-        The app lacks :data:`PEOPLE_SCOPE`.
-    RemoteError
-        The platform refuses or cannot be reached.
+    ScopeMissing, RemoteError
+        As :func:`list_apps`; the scope is :data:`PEOPLE_SCOPE`.
     """
     people: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(ids), PAGE_SIZE):

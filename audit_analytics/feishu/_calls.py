@@ -77,10 +77,7 @@ class Skew:
 
     @property
     def certain_seconds(self) -> float:
-        """Return the smallest difference that explains the answer, in seconds.
-
-        It is positive if this machine's clock is ahead, 0 if both may agree.
-        """
+        """Return the smallest difference that explains the answer; 0 if both clocks may agree."""
         return max(self.low, 0.0) + min(self.high, 0.0)
 
 

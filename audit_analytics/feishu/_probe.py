@@ -8,7 +8,6 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from audit_analytics.feishu._auth import TOKEN_PATH
 from audit_analytics.feishu._calls import Calls, Skew
 from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._pages import Query, WindowTooLong
-from audit_analytics.feishu._transport import check_base_url, open_session, post
+from audit_analytics.feishu._transport import check_base_url, open_session, request
 
 FIELDS: Final = ("id", "api_key", "event_time", "app_id", "ip")
 DETAILS: Final = ("path", "method", "query_param", "payload", "status_code", "response")
@@ -33,18 +32,9 @@ _log = logging.getLogger(__name__)
 _LITERAL_ID: Final = re.compile(r"(?:^|/)(?=[^/:{]*\d)[\w-]{12,}(?:/|$)")
 
 
-@dataclass(frozen=True)
-class Reach:
-    """How the platform answers a request without credentials.
-
-    `skew` is how far this machine's clock is ahead; None if the answer has no date.
-    """
-
-    round_trip_seconds: float
-    skew: Skew | None
-
-
-def measure_reach(base_url: str, *, clock: Callable[[], float] = time.time) -> Reach:
+def measure_reach(
+    base_url: str, *, clock: Callable[[], float] = time.time
+) -> tuple[float, Skew | None]:
     """Ask the token endpoint for nothing.
 
     Parameters
@@ -56,27 +46,26 @@ def measure_reach(base_url: str, *, clock: Callable[[], float] = time.time) -> R
 
     Returns
     -------
-    Reach
-        How it answered.
+    round_trip_seconds : float
+        How long the answer took.
+    skew : Skew or None
+        How far this machine's clock is ahead; None if the answer has no date.
 
     Raises
     ------
-    ConfigError
-        The base URL is unsafe.
-    Unavailable
-        Nobody answered, or not the platform.
-    WrongAddress
-        The platform is elsewhere.
+    ConfigError, Unavailable, WrongAddress
+        The base URL is unsafe, nobody answered, or somebody who is not the platform.
     """
     calls = Calls(clock)
     with open_session(base_url, calls) as session:
         asked_at = clock()
         try:
-            post(session, check_base_url(base_url) + TOKEN_PATH, {}, timeout_seconds=10)
+            url = check_base_url(base_url) + TOKEN_PATH
+            request(session, "POST", url, json={}, timeout_seconds=10)
         except RateLimited:
             _log.info("%s is there, and asks for a pause", base_url)
-        answered_at = clock()
-    return Reach(answered_at - asked_at, calls.skew)
+        round_trip_seconds = clock() - asked_at
+    return round_trip_seconds, calls.skew
 
 
 def take_sample(client: AuditLogClient, end: datetime) -> tuple[list[Any], Query | None]:
@@ -113,7 +102,7 @@ def take_sample(client: AuditLogClient, end: datetime) -> tuple[list[Any], Query
 
 
 def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | None, bool]:
-    """Find the hour in which the log begins.
+    """Find the hour in which the log begins, with some 20 requests.
 
     Blocks of 28 days are looked at, the newest first, until one is empty or refused; the last one
     with rows is then cut in halves. A tenant that was silent for 28 days looks as if its log began
@@ -122,7 +111,7 @@ def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | Non
     Parameters
     ----------
     client : AuditLogClient
-        The client; some 20 requests.
+        The client.
     end : datetime.datetime
         Where to look back from, in UTC.
 
@@ -187,13 +176,6 @@ def describe_items(items: Sequence[Any], catalogue: Catalogue) -> dict[str, Any]
     dict
         JSON values: ``order``, ``fill`` (share of rows that have the field), ``api_key`` and
         ``status_code`` (share of rows of each shape), ``catalogued_share``.
-
-    Examples
-    --------
-    >>> rows = [{"id": "1", "api_key": "GET/open-apis/im/v1/chats", "event_time": 5}]
-    >>> about = describe_items(rows, Catalogue.default())
-    >>> about["fill"]["id"], about["fill"]["ip"], about["api_key"]
-    (1.0, 0.0, {'method and path': 1.0})
     """
     count = len(items)
     fill, keys, statuses = Counter[str](), Counter[str](), Counter[str]()

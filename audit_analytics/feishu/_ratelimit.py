@@ -59,7 +59,7 @@ class SharedLimiter:
     clock : callable, default time.time
         Returns seconds since the epoch; the same for all who share the file.
     sleep : callable, default time.sleep
-        Waits a number of seconds of `clock`.
+        Waits a number of seconds of `clock`; what it raises ends the wait.
 
     Raises
     ------
@@ -119,21 +119,19 @@ class SharedLimiter:
     def for_app(
         cls, base_url: str, app_id: str, *, sleep: Callable[[float], None] = time.sleep
     ) -> Self:
-        """Open the record of one app in the user's state folder.
+        """Open the record of one app in the user's state folder: 100 requests a minute.
 
         Parameters
         ----------
-        base_url : str
-            The platform.
-        app_id : str
-            The app; a custom app belongs to one tenant.
+        base_url, app_id : str
+            The platform and the app; a custom app belongs to one tenant.
         sleep : callable, default time.sleep
-            Waits a number of seconds; what it raises ends the wait.
+            As of :class:`SharedLimiter`.
 
         Returns
         -------
         SharedLimiter
-            The platform's documented limit, 100 requests a minute.
+            With the platform's documented limit.
 
         Raises
         ------

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import http.cookiejar
 import ipaddress
-import json
 import ssl
-from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,7 +17,6 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.feishu._answers import (
     Answer,
     AnswerTooLong,
-    RateLimited,
     Unanswered,
     Unavailable,
     WrongAddress,
@@ -33,19 +30,6 @@ from audit_analytics.feishu._calls import (
     TooLong,
     TooSlow,
 )
-
-__all__ = [
-    "FEISHU",
-    "Answer",
-    "RateLimited",
-    "Unanswered",
-    "Unavailable",
-    "check_base_url",
-    "is_loopback",
-    "open_session",
-    "post",
-    "request",
-]
 
 FEISHU: Final = "https://open.feishu.cn"
 """Base URL of Feishu; Lark's is ``https://open.larksuite.com``."""
@@ -77,10 +61,6 @@ def check_base_url(url: str) -> str:
     --------
     >>> check_base_url("https://open.larksuite.com/")
     'https://open.larksuite.com'
-    >>> check_base_url("http://open.larksuite.com")
-    Traceback (most recent call last):
-        ...
-    audit_analytics.errors.ConfigError: base URL: use https, or http on a loopback address; ...
     """
     try:
         parts = urlsplit(url)
@@ -109,11 +89,6 @@ def is_loopback(host: str) -> bool:
     -------
     bool
         True for a loopback address and for ``localhost``.
-
-    Examples
-    --------
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost.example.com")
-    (True, True, False)
     """
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -162,10 +137,8 @@ def request(
     ----------
     session : requests.Session
         From :func:`open_session`.
-    method : str
-        Such as ``GET``.
-    url : str
-        Where to send it.
+    method, url : str
+        Such as ``GET``, and where to send it.
     timeout_seconds : float
         Longest wait for a connection and for each part of the answer, in seconds; the whole of it
         gets twice as long.
@@ -181,16 +154,8 @@ def request(
 
     Raises
     ------
-    Unavailable
-        No connection, HTTP 5xx or code 1780001.
-    Unanswered
-        A timeout after the request left, an answer that is not whole in time, a cut or non-JSON body.
-    RateLimited
-        HTTP 429 or code 99991400.
-    WrongAddress
-        A redirect, HTTP 404 without JSON, or a certificate that is not the platform's.
-    AnswerTooLong
-        More than :data:`~audit_analytics.feishu._calls.ANSWER_BYTES_MAX` bytes.
+    Unavailable, Unanswered, RateLimited, WrongAddress, AnswerTooLong
+        There is no answer, by what went wrong; see ``_answers``.
     """
     try:
         response = session.request(
@@ -225,50 +190,6 @@ def request(
             f"the certificates cannot be read ({type(error).__name__}); correct REQUESTS_CA_BUNDLE"
         ) from None
     return read_answer(response)
-
-
-def post(
-    session: requests.Session,
-    url: str,
-    body: Mapping[str, Any],
-    *,
-    timeout_seconds: float,
-    auth: AuthBase | None = None,
-) -> Answer:
-    """Send JSON and read the answer.
-
-    Parameters
-    ----------
-    session : requests.Session
-        From :func:`open_session`.
-    url : str
-        Where to send it.
-    body : mapping
-        Sent as JSON.
-    timeout_seconds : float
-        As :func:`request` takes it.
-    auth : requests.auth.AuthBase, optional
-        Adds the token.
-
-    Returns
-    -------
-    Answer
-        An answer with any code; the caller judges it.
-
-    Raises
-    ------
-    Unavailable, Unanswered, RateLimited, WrongAddress, AnswerTooLong
-        As :func:`request` says.
-    """
-    return request(
-        session,
-        "POST",
-        url,
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json; charset=utf-8"},
-        auth=auth,
-        timeout_seconds=timeout_seconds,
-    )
 
 
 def _is_wrong_address(error: requests.RequestException) -> bool:

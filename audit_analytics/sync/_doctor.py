@@ -182,25 +182,21 @@ class _Checks:
 
 def _check_reach(checks: _Checks, settings: Settings, clock: Callable[[], float]) -> bool:
     try:
-        reach = measure_reach(settings.base_url, clock=clock)
+        round_trip_seconds, skew = measure_reach(settings.base_url, clock=clock)
     except AuditAnalyticsError as error:
         checks.add("reach", "fail", str(error))
         return False
-    checks.add(
-        "reach", "ok", _("answers in {seconds} s", seconds=f"{reach.round_trip_seconds:.2f}")
-    )
-    if reach.skew is None:
+    checks.add("reach", "ok", _("answers in {seconds} s", seconds=f"{round_trip_seconds:.2f}"))
+    if skew is None:
         checks.add("clock", "warn", _("the platform's answer has no date to compare with"))
         return True
-    ahead = reach.skew.certain_seconds
-    skew = abs(ahead)
-    if skew < 1:
+    ahead = skew.certain_seconds
+    off = abs(ahead)
+    if off < 1:
         checks.add("clock", "ok", _("agrees with the platform's to the second"))
     else:
-        state = (
-            "fail" if skew > _SKEW_FAIL_SECONDS else "warn" if skew > _SKEW_WARN_SECONDS else "ok"
-        )
-        seconds = say_number(round(skew))
+        state = "fail" if off > _SKEW_FAIL_SECONDS else "warn" if off > _SKEW_WARN_SECONDS else "ok"
+        seconds = say_number(round(off))
         text = (
             _("{seconds} s ahead of the platform's", seconds=seconds)
             if ahead > 0
