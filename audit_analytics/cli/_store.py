@@ -110,19 +110,16 @@ def compact(*, folder: Path, wait: str | None, config: Path | None) -> None:
 
     from audit_analytics.dates.weeks import read_span
     from audit_analytics.settings import load_settings
-    from audit_analytics.store import Redaction, Store, compact_store, lock_store
+    from audit_analytics.store import Store, compact_store, lock_store, read_redaction
 
     settings = load_settings(config)
     chosen = Store(folder)
     chosen.check()
     with lock_store(folder, wait_seconds=read_span(wait).total_seconds() if wait else 0.0):
-        key = settings.redaction.read_secret("hash_key")
         done = compact_store(
             chosen,
             datetime.now(UTC),
-            redaction=Redaction.from_settings(
-                settings.redaction, key.get_secret_value() if key else chosen.read_key()
-            ),
+            redaction=read_redaction(settings.redaction, folder),
             reread=timedelta(
                 minutes=max(settings.sync.settle_minutes, settings.sync.reread_minutes)
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -109,7 +110,7 @@ def parse_day(stem: str) -> date | None:
 
 
 BATCH_ROWS: Final = 1_000_000
-"""Rows counted at once; the densest hour the API can give has 600,000."""
+"""Rows counted at once, at least one hour; the densest hour the API can give has 600,000."""
 
 _local = threading.local()
 """The connection of each thread; it ends with the thread."""
@@ -130,13 +131,14 @@ class HourCounts:
     damaged: list[datetime]  # where the windows begin whose events cannot be read
 
 
-@dataclass(frozen=True)
-class DuckEngine:
-    """Counts with DuckDB in this process."""
+class Engine(ABC):
+    """What counts events."""
 
-    batch_rows: int = BATCH_ROWS  # rows counted at once, at least one hour
-    workers: int = 2  # batches counted at once
+    batch_rows: int = BATCH_ROWS
+    workers: int = 2
+    """Batches counted at once."""
 
+    @abstractmethod
     def count(
         self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
     ) -> HourCounts:
@@ -144,6 +146,14 @@ class DuckEngine:
 
         `windows` are all that overlap the hours, in order of time.
         """
+
+
+class DuckEngine(Engine):
+    """Counts with DuckDB in this process."""
+
+    def count(
+        self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
+    ) -> HourCounts:
         digest, start, end = catalogue.digest(), hours[0].start, hours[-1].end
         overlapping = any(later.start < earlier.end for earlier, later in pairwise(windows))
         columns = [*COLUMNS, *(["id"] if overlapping else [])]

@@ -72,14 +72,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         When the reading began, UTC.
     scope : str
         ``all``, or ``sensitive-`` and a hash of the APIs that were asked for.
-    rows_count : int
-        Events in the file.
-    duplicates_count : int
-        Rows left out because their id came before in the window.
-    rejects_count : int
-        Items that could not be read.
-    pages_count : int
-        Pages the window came in.
+    rows_count, duplicates_count, rejects_count, pages_count : int
+        Events in the file, rows left out because their id came before in the window, items that
+        could not be read, and pages the window came in.
     first_at, last_at : datetime.datetime or None
         Time of the first and of the last event.
     reject_reasons : dict of str to int
@@ -92,10 +87,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Fingerprint of the catalogue the events were matched with; empty if not noted.
     format : int
         Version of the stored form.
-    version : str
-        Version of this package.
-    file : str
-        Name of its file; not part of what is stored.
+    version, file : str
+        Version of this package, and name of the file; this is not part of what is stored.
     serial : int
         Higher than that of every window that was there when it was stored and that it overlaps.
     parts : list of Part

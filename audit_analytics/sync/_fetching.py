@@ -35,10 +35,10 @@ from audit_analytics.feishu import (
 from audit_analytics.store import (
     ALL,
     Manifest,
-    Redaction,
     Rollups,
     Store,
     WindowWriter,
+    read_redaction,
     say_changes,
 )
 from audit_analytics.sync._progress import Progress, SyncResult, flatten_items, read_batches
@@ -111,10 +111,7 @@ class Fetching:
             apis = self._rollups.catalogue.sensitive_apis()
             self._filters = split_filters(apis)
             self._scope = f"sensitive-{hashlib.sha256(' '.join(apis).encode()).hexdigest()[:8]}"
-        key = settings.redaction.read_secret("hash_key")
-        self._redaction = Redaction.from_settings(
-            settings.redaction, key.get_secret_value() if key else store.read_key()
-        )
+        self._redaction = read_redaction(settings.redaction, store.folder)
         self._noted = settings.sync.model_dump(include={"window_minutes", "settle_minutes"})
         self._done = self._rows = self._pages = self._pages_done = 0
         self._counts_before = dict(client.counts)
@@ -211,7 +208,7 @@ class Fetching:
 
     def remove_counts(self) -> None:
         """Remove the counts of what was removed."""
-        self._rollups.remove_days(self._store.list_starts())
+        self._rollups.remove_days()
 
     def _note(self, window: Window, future: Future[None]) -> bool:
         """Take in how a window ended; return whether it is stored."""

@@ -29,6 +29,7 @@ from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
 from audit_analytics.source import read_log
 from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
+from audit_analytics.store._folder import list_files
 from audit_analytics.sync import sync
 from audit_analytics.sync._doctor import diagnose, render_diagnosis
 from audit_analytics.sync._progress import Progress, show_progress
@@ -149,7 +150,7 @@ def test_a_window_with_too_many_pages_is_halved(tmp_path):
     with StandIn(items, limit=UNLIMITED) as server:
         with client_of(server.url, server.clock, tmp_path, max_pages=6) as client:
             result = fetch(client, folder, since=NOON - HOUR)
-            halves = Store(folder).list_starts()
+            halves = [start for start, _ in list_files(folder)]
             assert fetch(client, folder, since=NOON - HOUR).planned == []
     assert (len(result.planned), len(result.stored), len(halves)) == (1, 4, 4)
     assert stored_ids(folder) == once(items)
@@ -227,7 +228,7 @@ def test_what_would_fail_every_window_stops_the_sync(tmp_path, code, word):
         assert len(asked) < 20
         with pytest.raises(RemoteError, match=f"{word}.*3 of 240 windows are stored.*same command"):
             raise result.find_error()
-        stored = Store(tmp_path / "store").list_starts()
+        stored = [start for start, _ in list_files(tmp_path / "store")]
     assert stored == [NOON - 3 * HOUR, NOON - 2 * HOUR, NOON - HOUR], "the newest come first"
 
 
@@ -309,7 +310,7 @@ def test_old_windows_are_removed_when_asked(tmp_path):
         with pytest.raises(ConfigError, match="begin later, or keep more"):
             fetch(client, folder, since=NOON - 5 * DAY, settings=one_day)
     assert result.removed_count == 9
-    assert Store(folder).list_starts()[0] == LATER - DAY
+    assert list_files(folder)[0][0] == LATER - DAY
 
 
 # Scope
@@ -685,7 +686,7 @@ def test_a_window_that_is_stored_counts_whatever_fails_after_it(tmp_path, monkey
     with StandIn(make_items(60), limit=UNLIMITED) as server:
         with client_of(server.url, server.clock, tmp_path) as client:
             result = fetch(client, tmp_path / "store", workers=1)
-    stored = len(Store(tmp_path / "store").list_starts())
+    stored = len([start for start, _ in list_files(tmp_path / "store")])
     assert stored >= 1
     assert f"{stored} of 6 windows are stored" in str(result.find_error())
 
