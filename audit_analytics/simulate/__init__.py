@@ -6,7 +6,7 @@ never changed to make one look better.
 
 from audit_analytics.simulate._attacks import GRANTED, SCENARIOS, find_scenario
 from audit_analytics.simulate._company import ATTACKS, Company, simulate_company
-from audit_analytics.simulate._directory import Directory, find_narrowest, make_directory
+from audit_analytics.simulate._directory import find_narrowest, make_directory, read_directory
 from audit_analytics.simulate._ledger import KINDS, Faults
 from audit_analytics.simulate._overlay import (
     Attack,
@@ -31,7 +31,6 @@ __all__ = [
     "SCENARIOS",
     "Attack",
     "Company",
-    "Directory",
     "Faults",
     "StandIn",
     "find_narrowest",
@@ -42,6 +41,7 @@ __all__ = [
     "make_directory",
     "plan_attacks",
     "profile_apps",
+    "read_directory",
     "serve",
     "simulate_company",
     "write_pages",

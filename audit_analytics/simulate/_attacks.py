@@ -80,11 +80,6 @@ def find_scenario(name: str) -> Scenario:
     ------
     ConfigError
         There is no such scenario.
-
-    Examples
-    --------
-    >>> find_scenario("beacon").entity_type
-    'app'
     """
     if name not in SCENARIOS:
         raise ConfigError(f"attacks: there is no {name!r}; choose among {', '.join(SCENARIOS)}")

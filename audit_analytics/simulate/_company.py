@@ -77,9 +77,7 @@ class Company:
     def items(
         self, *, start: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Write the log as the API would answer it.
-
-        ``source.read_log(list(company.items()))`` gives the table of events.
+        """Write the log as the API would answer it; ``source.read_log`` takes a list of it.
 
         Parameters
         ----------
@@ -139,10 +137,8 @@ def simulate_company(
         Last day of the log in the tenant's zone; :data:`END` unless given.
     tenant_zone : str, default='Asia/Shanghai'
         IANA name of the zone people work in.
-    attack_size : float, default=1.0
-        Factor on the calls of every attack.
-    volume : float, default=1.0
-        Factor on the honest calls; 1 is about 62 calls an app and day.
+    attack_size, volume : float, default=1.0
+        Factors on the calls of every attack, and on the honest calls: 1 is about 62 an app and day.
     harsh : bool, default=False
         Three times as many honest incidents.
     holidays : collection of datetime.date, default=HOLIDAYS

@@ -16,16 +16,13 @@ HOOK_BYTES_MAX: Final = 20 * 1024
 CLOCK_SECONDS_MAX: Final = 3600
 _ID_TYPES: Final = ("chat_id", "open_id", "user_id", "union_id", "email")
 _CONTENT_BYTES_MAX: Final = {"text": 150 * 1024, "post": 150 * 1024, "interactive": 30 * 1024}
-_UPLOADS: Final = {
-    "files": ("file_type", "file", "file_key", 30 * 2**20),
-    "images": ("image_type", "image", "image_key", 10 * 2**20),
-}
+_FILE_BYTES_MAX: Final = 30 * 2**20
 
 Reply = tuple[int, dict[str, Any]]
 
 
 class Inbox:
-    """Checks and keeps what is delivered: bodies in order, and uploads by file key or image key.
+    """Checks and keeps what is delivered: bodies in order, and uploads by file key.
 
     `hook` is the last part of the webhook's path, `hook_secret` signs its requests, and `keyword`
     has to be in each of its messages; empty where there is none.
@@ -87,9 +84,8 @@ class Inbox:
                 self.delivered.append(message)
         return 200, {**_answer(0, "success"), "data": {"message_id": message_id}}
 
-    def accept_upload(self, kind: str, content_type: str, body: bytes) -> Reply:
-        """Answer a request to im/v1/files or im/v1/images, whose body is multipart."""
-        type_name, content_name, key_name, limit = _UPLOADS[kind]
+    def accept_file(self, content_type: str, body: bytes) -> Reply:
+        """Answer a request to im/v1/files, whose body is multipart."""
         head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
         parts = email.message_from_bytes(head + body).walk()
         found = {
@@ -97,17 +93,14 @@ class Inbox:
             for part in parts
             if not part.is_multipart()
         }
-        content = found.get(content_name)
-        if (
-            not found.get(type_name)
-            or not isinstance(content, bytes)
-            or not 0 < len(content) <= limit
-        ):
+        content = found.get("file")
+        is_file = isinstance(content, bytes) and 0 < len(content) <= _FILE_BYTES_MAX
+        if not (is_file and found.get("file_type")):
             return 400, _answer(234001, "invalid request parameters")
-        key = f"{key_name.partition('_')[0]}_v3_{secrets.token_hex(16)}"
+        key = f"file_v3_{secrets.token_hex(16)}"
         with self._lock:
             self.uploads[key] = content
-        return 200, {**_answer(0, "success"), "data": {key_name: key}}
+        return 200, {**_answer(0, "success"), "data": {"file_key": key}}
 
     def _is_signed(self, message: dict[str, Any], now: float) -> bool:
         stamp, sign = str(message.get("timestamp", "")), str(message.get("sign", ""))

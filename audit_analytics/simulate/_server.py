@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from audit_analytics.errors import ConfigError
-from audit_analytics.simulate._directory import Directory
+from audit_analytics.simulate._directory import Directory, find_endpoint
 from audit_analytics.simulate._inbox import Inbox
 from audit_analytics.simulate._ledger import BadRequest, FaultPlan, Faults, Ledger
 from audit_analytics.simulate._loopback import (
@@ -33,7 +33,7 @@ TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
 HOOK_PATH: Final = "/open-apis/bot/v2/hook/"
 MESSAGES_PATH: Final = "/open-apis/im/v1/messages"
-UPLOAD_PATHS: Final = {"/open-apis/im/v1/files": "files", "/open-apis/im/v1/images": "images"}
+FILES_PATH: Final = "/open-apis/im/v1/files"
 
 APP_ID: Final = "cli_standin"
 APP_SECRET: Final = "standin-secret"  # noqa: S105
@@ -85,18 +85,12 @@ class StandIn:
 
     Attributes
     ----------
-    url : str
-        Base URL.
-    hook_url : str
-        URL of the webhook.
+    url, hook_url : str
+        Base URL, and URL of the webhook.
     clock : ScaledClock
         The server's clock.
-    ledger : Ledger
-        The log.
-    directory : Directory
-        The tenant's apps and people.
-    inbox : Inbox
-        What was delivered.
+    ledger, directory, inbox
+        The log, the tenant's apps and people, and what was delivered.
     requests : list of Served
         Every answered request.
     served_ids : set of str
@@ -154,7 +148,7 @@ class StandIn:
         self._address = (host, port)
 
     def __enter__(self) -> Self:
-        self._server = LoopbackServer(self._address, self.answer, self.clock.time, self.show)
+        self._server = LoopbackServer(self._address, self._answer, self.clock.time, self._show)
         self.url = self._server.url
         self.hook_url = self.url + HOOK_PATH + HOOK
         self._server.__enter__()
@@ -168,44 +162,14 @@ class StandIn:
         with self._lock:
             self._tokens.clear()
 
-    def answer(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        """Answer a POST request.
-
-        Parameters
-        ----------
-        path : str
-            Path and query string.
-        headers : dict of str to str
-            Headers, names in lower case.
-        body : bytes
-            Body.
-
-        Returns
-        -------
-        Reply
-            The answer.
-        """
+    def _answer(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
         arrived_at, parts = self.clock.time(), urlsplit(path)
         reply = self._route(parts.path, parse_qs(parts.query), headers, body)
         return self._note(arrived_at, parts.path, reply)
 
-    def show(self, path: str, headers: dict[str, str]) -> Reply:
-        """Answer a GET request.
-
-        Parameters
-        ----------
-        path : str
-            Path and query string.
-        headers : dict of str to str
-            Headers, names in lower case.
-
-        Returns
-        -------
-        Reply
-            The answer.
-        """
+    def _show(self, path: str, headers: dict[str, str]) -> Reply:
         arrived_at, parts = self.clock.time(), urlsplit(path)
-        endpoint = self.directory.knows(parts.path)
+        endpoint = find_endpoint(parts.path)
         reply = self._check_token(headers.get("authorization", ""), arrived_at)
         if not endpoint:
             reply = not_found()
@@ -217,6 +181,9 @@ class StandIn:
         return self._note(
             arrived_at, parts.path, reply or json_reply(*self.directory.answer(parts.path, query))
         )
+
+    def _deliver(self, accept: Callable[[], tuple[int, dict[str, Any]]]) -> Reply:
+        return json_reply(*accept())
 
     def _note(self, arrived_at: float, path: str, reply: Reply) -> Reply:
         with self._lock:
@@ -233,7 +200,7 @@ class StandIn:
             return self._deliver(
                 lambda: self.inbox.accept_hook(path.removeprefix(HOOK_PATH), body, now=now)
             )
-        if path not in {LOG_PATH, MESSAGES_PATH, *UPLOAD_PATHS}:
+        if path not in {LOG_PATH, MESSAGES_PATH, FILES_PATH}:
             return not_found()
         if refused := self._check_token(headers.get("authorization", ""), now):
             return refused
@@ -246,25 +213,7 @@ class StandIn:
     ) -> tuple[int, dict[str, Any]]:
         if path == MESSAGES_PATH:
             return self.inbox.accept_message(query.get("receive_id_type", [""])[0], body)
-        return self.inbox.accept_upload(UPLOAD_PATHS[path], headers.get("content-type", ""), body)
-
-    def _deliver(self, accept: Callable[[], tuple[int, dict[str, Any]]]) -> Reply:  # noqa: PLR0911 - one a fault
-        match self._plan.next_delivery_fault():
-            case "rate_limited":
-                return self._rate_limited(1.0)
-            case "server_error":
-                return json_reply(500, {"code": 2200, "msg": "internal error"})
-            case "html":
-                return Reply(200, b"<html><title>Portal</title></html>", -1, {}, "text/html")
-            case "redirect":
-                return Reply(307, b"", -1, {"Location": self.hook_url})
-            case "cut_body":
-                return json_reply(*accept())._replace(is_cut=True)
-            case "slow":
-                reply = json_reply(*accept())
-                self.clock.sleep(self._faults.slow_seconds)
-                return reply
-        return json_reply(*accept())
+        return self.inbox.accept_file(headers.get("content-type", ""), body)
 
     def _give_token(self, body: dict[str, Any], now: float) -> Reply:
         if not all(isinstance(body.get(name), str) for name in self._credentials):
