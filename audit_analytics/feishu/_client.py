@@ -16,8 +16,16 @@ from audit_analytics.errors import RemoteError
 from audit_analytics.feishu._answers import Answer, RateLimited, Unavailable
 from audit_analytics.feishu._auth import Credentials, TenantToken, refuse_answer, wait_seconds
 from audit_analytics.feishu._calls import Calls, PacedAdapter, Skew
-from audit_analytics.feishu._pages import Budget, Page, PageTokenExpired, Query, Walk, WindowTooLong
-from audit_analytics.feishu._ratelimit import TOLD_FROM_SECONDS, SharedLimiter
+from audit_analytics.feishu._pages import (
+    Budget,
+    Page,
+    PageTokenExpired,
+    Query,
+    Walk,
+    WindowTooLong,
+    write_body,
+)
+from audit_analytics.feishu._ratelimit import TOLD_FROM_SECONDS, SharedLimiter, open_limiter
 from audit_analytics.feishu._transport import FEISHU, check_base_url, open_session, request
 
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
@@ -84,9 +92,7 @@ class AuditLogClient:
         self._counts_lock = threading.Lock()
         self._credentials = credentials
         self._base_url = check_base_url(base_url)
-        self._limiter = limiter or SharedLimiter.for_app(
-            self._base_url, credentials.app_id, sleep=sleep
-        )
+        self._limiter = limiter or open_limiter(self._base_url, credentials.app_id, sleep=sleep)
         self._slow_limiter = slow_limiter
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
@@ -231,7 +237,7 @@ class AuditLogClient:
         return answer
 
     def _ask(self, query: Query, page_token: str, place: str, budget: Budget) -> Answer:
-        body = query.body(page_token)
+        body = write_body(query, page_token)
 
         def send() -> Answer:
             budget.spend()
@@ -290,7 +296,7 @@ class AuditLogClient:
     def _find_slow_limiter(self) -> SharedLimiter:
         if self._slow_limiter is None:
             name = f"{self._credentials.app_id} apps"
-            self._slow_limiter = SharedLimiter.for_app(self._base_url, name, sleep=self._sleep)
+            self._slow_limiter = open_limiter(self._base_url, name, sleep=self._sleep)
         return self._slow_limiter
 
     def _take_slot(self) -> None:

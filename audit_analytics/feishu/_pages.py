@@ -87,29 +87,20 @@ class Query:
         """Return the first second after the span, since the epoch."""
         return math.ceil(self.end.timestamp())
 
-    def body(self, page_token: str = "") -> dict[str, Any]:
-        """Return the request's body.
 
-        The API does not say whether its ends belong to the span. So it is asked for one second more
-        on each side, and what lies outside ``[start, end)`` is left out when the page is read.
+def write_body(query: Query, page_token: str = "") -> dict[str, Any]:
+    """Return the body of a request, with the token that the page before gave.
 
-        Parameters
-        ----------
-        page_token : str, default ''
-            From the page before.
-
-        Returns
-        -------
-        dict
-            Ready for JSON.
-        """
-        optional = {"api_keys": list(self.api_keys), "page_token": page_token}
-        return {
-            "start_time": self.start_second - 1,
-            "end_time": self.end_second,
-            "page_size": self.page_size,
-            **{name: value for name, value in optional.items() if value},
-        }
+    The API does not say whether its ends belong to the span. So it is asked for one second more
+    on each side, and what lies outside ``[start, end)`` is left out when the page is read.
+    """
+    optional = {"api_keys": list(query.api_keys), "page_token": page_token}
+    return {
+        "start_time": query.start_second - 1,
+        "end_time": query.end_second,
+        "page_size": query.page_size,
+        **{name: value for name, value in optional.items() if value},
+    }
 
 
 def split_filters(api_keys: Iterable[str]) -> list[tuple[str, ...]]:

@@ -115,34 +115,6 @@ class SharedLimiter:
             self._connection.close()
             raise self._unusable(error) from error
 
-    @classmethod
-    def for_app(
-        cls, base_url: str, app_id: str, *, sleep: Callable[[float], None] = time.sleep
-    ) -> Self:
-        """Open the record of one app in the user's state folder: 100 requests a minute.
-
-        Parameters
-        ----------
-        base_url, app_id : str
-            The platform and the app; a custom app belongs to one tenant.
-        sleep : callable, default time.sleep
-            As of :class:`SharedLimiter`.
-
-        Returns
-        -------
-        SharedLimiter
-            With the platform's documented limit.
-
-        Raises
-        ------
-        ConfigError
-            The file cannot be created or is damaged.
-        """
-        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        name = hashlib.sha256(f"{base_url} {app_id}".encode()).hexdigest()[:16]
-        path = Path(state).expanduser() / "audit-analytics" / f"quota-{name}.sqlite"
-        return cls(path, sleep=sleep)
-
     def __enter__(self) -> Self:
         return self
 
@@ -229,3 +201,13 @@ class SharedLimiter:
             f"{self._path}: cannot keep the rate limit there ({error}); "
             "make room, make the folder writable, or remove a damaged file"
         )
+
+
+def open_limiter(
+    base_url: str, app_id: str, *, sleep: Callable[[float], None] = time.sleep
+) -> SharedLimiter:
+    """Open the record of one app, which belongs to one tenant, in the user's state folder."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    name = hashlib.sha256(f"{base_url} {app_id}".encode()).hexdigest()[:16]
+    path = Path(state).expanduser() / "audit-analytics" / f"quota-{name}.sqlite"
+    return SharedLimiter(path, sleep=sleep)

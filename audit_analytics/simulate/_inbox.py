@@ -94,8 +94,9 @@ class Inbox:
             if not part.is_multipart()
         }
         content = found.get("file")
-        is_file = isinstance(content, bytes) and 0 < len(content) <= _FILE_BYTES_MAX
-        if not (is_file and found.get("file_type")):
+        if not isinstance(content, bytes) or not 0 < len(content) <= _FILE_BYTES_MAX:
+            return 400, _answer(234001, "invalid request parameters")
+        if not found.get("file_type"):
             return 400, _answer(234001, "invalid request parameters")
         key = f"file_v3_{secrets.token_hex(16)}"
         with self._lock:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import numpy as np
+from numpy.random import Generator as Rng
 
 from audit_analytics.simulate._rows import TOKEN_API, service_of
 
@@ -100,7 +101,7 @@ def write_items(
         yield item
 
 
-def draw_ids(time: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+def draw_ids(time: NDArray[np.int64], rng: Rng) -> NDArray[np.int64]:
     """Draw ids as a log would give them: rising with time (epoch seconds), unique, 19 digits.
 
     Seconds << 32 | milliseconds << 22 | count within the second << 10 | writing node.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.random import Generator as Rng
 
 from audit_analytics.simulate._profiles import write_address
 from audit_analytics.simulate._rows import DAY, HOUR
@@ -125,7 +126,7 @@ def _mean_week(hours: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(calls / np.maximum(times, 1))
 
 
-def draw_foreign_address(rng: np.random.Generator) -> str:
+def draw_foreign_address(rng: Rng) -> str:
     """Draw an address nobody in the tenant uses, from the ranges reserved for documentation."""
     if rng.random() < 0.25:
         return write_address(f"2001:db8:{rng.integers(1, 65_535):x}", int(rng.integers(1, 65_535)))

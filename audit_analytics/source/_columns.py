@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -65,14 +64,6 @@ def pause_collector() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-@dataclass(frozen=True)
-class Packed:
-    """Columns to be joined to others."""
-
-    batches: list[dict[str, Any]]  # columns by name, arrays of the rows of one batch
-    distinct: dict[str, list[Any]]  # the distinct values behind the codes of a column
 
 
 class Columns:
@@ -136,21 +127,17 @@ class Columns:
         sources = np.full(len(fields["id"]), self._source[source], np.int32)
         self._batches.append(self._read_fields(fields, sources))
 
-    def pack(self) -> Packed:
-        """Hand over everything taken in, for :meth:`absorb` of other columns."""
+    def absorb(self, other: Columns) -> None:
+        """Take in what other columns hold, after what is here; they are used up."""
         self._flush()
-        distinct = {name: words.values_in_order for name, words in self._vocabularies.items()}
-        return Packed(self._batches, distinct)
-
-    def absorb(self, packed: Packed) -> None:
-        """Take in what other columns have packed, after what is here; it is used up."""
-        self._flush()
-        for name, values in packed.distinct.items():
+        other._flush()
+        batches = other._batches
+        for name, words in other._vocabularies.items():
             find_code = self._vocabularies[name].find_code
-            code_of = np.array([find_code(value) for value in values], np.int32)
-            for batch in packed.batches:
+            code_of = np.array([find_code(value) for value in words.values_in_order], np.int32)
+            for batch in batches:
                 batch[name] = code_of[batch[name]]
-        self._batches += packed.batches
+        self._batches += batches
 
     def build(self) -> tuple[pd.DataFrame, bool]:
         """Build table ``schema.EVENTS`` in the order of reading; tell whether every id surely is unique."""

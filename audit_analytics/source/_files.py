@@ -103,8 +103,8 @@ def read_log(
     files = [file for path in paths for file in _find_files(path, builder)]
     builder.notes["files"] = len(files)
     read = partial(read_part, catalogue=catalogue, keeps_texts=keeps_texts)
-    for packed, rows_before in read_parts(split_files(files), read, n_jobs):
-        builder.absorb(packed, rows_before=rows_before)
+    for part, rows_before in read_parts(split_files(files), read, n_jobs):
+        builder.absorb(part, rows_before=rows_before)
     log = builder.finish()
     if log.events.empty and len(log.rejects):
         first = log.rejects.iloc[0]

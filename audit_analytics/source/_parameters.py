@@ -46,10 +46,11 @@ _NOTHING: Final = frozenset(("", "null", '""', "[]"))
 _NAMES_MANY: Final = re.compile(r".*(?:_ids|[a-z]Ids)|(?:.*_)?(?:emails|mobiles)")
 
 
-class ParameterReader:
+class ParameterReader(dict[_Names, _Shape]):
     """Read columns of parameters; the calls of an app mostly carry the same names.
 
-    `only_lists` takes only lists of ids, e-mails or mobiles as objects.
+    `only_lists` takes only lists of ids, e-mails or mobiles as objects. It keeps what the latest
+    distinct sets of names come to.
 
     >>> from audit_analytics.source._vocabulary import Vocabulary
     >>> names = Vocabulary(tuple)
@@ -60,14 +61,16 @@ class ParameterReader:
     """
 
     def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
-        self._shapes = _Shapes(names, only_lists=only_lists)
+        super().__init__()
+        self._names = names
+        self._only_lists = only_lists
 
     def read(self, texts: pa.Array) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
         """Read one column: the code of each row's set of names, and the objects named, each with its row."""
         found = texts.dictionary_encode(null_encoding="encode")
         places = found.indices.to_numpy()
         decoded = decode_parameters(found.dictionary)
-        shapes = [*map(self._shapes.__getitem__, map(tuple, decoded))]
+        shapes = [*map(self.__getitem__, map(tuple, decoded))]
         shown = {
             place: text
             for place, (_, naming) in enumerate(shapes)
@@ -76,15 +79,6 @@ class ParameterReader:
         rows = np.flatnonzero(np.isin(places, [*shown])) if shown else np.empty(0, np.int64)
         named = zip(rows.tolist(), map(shown.__getitem__, places[rows].tolist()), strict=True)
         return np.array([code for code, _ in shapes], np.int32)[places], [*named]
-
-
-class _Shapes(dict[_Names, _Shape]):
-    """What the names of a call's parameters come to, for the latest distinct sets of names."""
-
-    def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
-        super().__init__()
-        self._names = names
-        self._only_lists = only_lists
 
     def __missing__(self, raw: _Names) -> _Shape:
         shape = self._names[read_names(raw)], _find_naming(raw, only_lists=self._only_lists)

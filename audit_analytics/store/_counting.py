@@ -24,7 +24,7 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.dates.buckets import end_bucket, floor_hour, list_buckets
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
 from audit_analytics.store._folder import Store
-from audit_analytics.store._manifest import SCHEMA, Manifest
+from audit_analytics.store._manifest import SCHEMA, Manifest, list_readings
 from audit_analytics.store._window import WindowUnreadable, read_window
 
 
@@ -91,7 +91,7 @@ def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
             f"{part.start}|{part.end}|{part.read_at}|{part.rows_count}|{sorted(kept.items())}"
             for window in windows
             for kept in [window.redaction]
-            for part in window.list_readings()
+            for part in list_readings(window)
             if part.start < hour.end and part.end > hour.start
         )
     )

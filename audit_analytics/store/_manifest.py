@@ -130,17 +130,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self.scope in (ALL, scope)
 
-    def list_readings(self) -> list[Part]:
-        """List the readings the window holds.
 
-        Returns
-        -------
-        list of Part
-            Those it was joined from, or the one it is.
-        """
-        return self.parts or [
-            Part(self.start, self.end, self.read_at, self.rows_count, self.serial)
-        ]
+def list_readings(window: Manifest) -> list[Part]:
+    """List the readings a window holds: those it was joined from, or the one it is."""
+    return window.parts or [
+        Part(window.start, window.end, window.read_at, window.rows_count, window.serial)
+    ]
 
 
 class Reject(TypedDict):
@@ -264,7 +259,7 @@ def _list_readings(window: Manifest) -> list[_Reading]:
     last = (window.end - window.start, window.file)
     return [
         _Reading(window, part.start, part.end, (part.serial, part.read_at, *last))
-        for part in window.list_readings()
+        for part in list_readings(window)
     ]
 
 

@@ -27,6 +27,7 @@ from audit_analytics.store._manifest import (
     SCHEMA,
     Manifest,
     find_needless,
+    list_readings,
     read_manifest,
     read_rejects,
 )
@@ -189,7 +190,7 @@ def _describe(group: list[Manifest], table: pa.Table) -> Manifest:
         last_at=span["max"],
         windows=group[-1].windows,
         catalogue=catalogues.pop() if len(catalogues) == 1 else "",
-        parts=[part for window in group for part in window.list_readings()],
+        parts=[part for window in group for part in list_readings(window)],
     )
 
 

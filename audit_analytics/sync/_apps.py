@@ -12,19 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu import (
-    APPS_SCOPE,
-    NAMES_SCOPE,
-    PEOPLE_SCOPE,
-    VERSIONS_SCOPE,
-    AppNotShown,
-    AuditLogClient,
-    ScopeMissing,
-    list_apps,
-    list_people,
-    list_versions,
-    open_client,
-)
+from audit_analytics.feishu import AppNotShown, AuditLogClient, ScopeMissing, open_client
 from audit_analytics.inventory import (
     Inventory,
     keep_versions,
@@ -39,6 +27,15 @@ from audit_analytics.inventory import (
 from audit_analytics.language import _
 from audit_analytics.settings import Settings
 from audit_analytics.store import Store, explains_failure, lock_store
+from audit_analytics.sync._asking import (
+    APPS_SCOPE,
+    NAMES_SCOPE,
+    PEOPLE_SCOPE,
+    VERSIONS_SCOPE,
+    list_apps,
+    list_people,
+    list_versions,
+)
 
 DAILY: Final = timedelta(days=1)
 

@@ -23,17 +23,14 @@ from audit_analytics.feishu import (
     TokenRefused,
     WaitTooLong,
     WrongAddress,
-    describe_items,
-    find_earliest,
-    measure_ends,
     measure_reach,
     open_client,
-    take_sample,
 )
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report import pad
 from audit_analytics.settings import Settings
 from audit_analytics.sync._apps import check_scopes
+from audit_analytics.sync._probe import describe_items, find_earliest, measure_ends, take_sample
 from audit_analytics.sync._progress import flatten_items
 from audit_analytics.sync._status import describe_store, name_remedy, say_gaps, summarise
 

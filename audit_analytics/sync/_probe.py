@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from audit_analytics.catalogue import Catalogue, is_http_status
-from audit_analytics.feishu._answers import RateLimited
-from audit_analytics.feishu._auth import TOKEN_PATH
-from audit_analytics.feishu._calls import Calls, Skew
-from audit_analytics.feishu._client import AuditLogClient
-from audit_analytics.feishu._pages import Query, WindowTooLong
-from audit_analytics.feishu._transport import check_base_url, open_session, request
+from audit_analytics.feishu import AuditLogClient, Query, WindowTooLong
 
 FIELDS: Final = ("id", "api_key", "event_time", "app_id", "ip")
 DETAILS: Final = ("path", "method", "query_param", "payload", "status_code", "response")
@@ -28,64 +21,13 @@ BLOCK: Final = timedelta(days=28)
 BLOCKS_MAX: Final = 14
 SAMPLE_ROWS: Final = 1000
 _PAGES_LOOKED_AT: Final = 3
-_log = logging.getLogger(__name__)
 _LITERAL_ID: Final = re.compile(r"(?:^|/)(?=[^/:{]*\d)[\w-]{12,}(?:/|$)")
 
 
-def measure_reach(
-    base_url: str, *, clock: Callable[[], float] = time.time
-) -> tuple[float, Skew | None]:
-    """Ask the token endpoint for nothing.
-
-    Parameters
-    ----------
-    base_url : str
-        The platform.
-    clock : callable, default time.time
-        Returns seconds since the epoch.
-
-    Returns
-    -------
-    round_trip_seconds : float
-        How long the answer took.
-    skew : Skew or None
-        How far this machine's clock is ahead; None if the answer has no date.
-
-    Raises
-    ------
-    ConfigError, Unavailable, WrongAddress
-        The base URL is unsafe, nobody answered, or somebody who is not the platform.
-    """
-    calls = Calls(clock)
-    with open_session(base_url, calls) as session:
-        asked_at = clock()
-        try:
-            url = check_base_url(base_url) + TOKEN_PATH
-            request(session, "POST", url, json={}, timeout_seconds=10)
-        except RateLimited:
-            _log.info("%s is there, and asks for a pause", base_url)
-        round_trip_seconds = clock() - asked_at
-    return round_trip_seconds, calls.skew
-
-
 def take_sample(client: AuditLogClient, end: datetime) -> tuple[list[Any], Query | None]:
-    """Read up to :data:`SAMPLE_ROWS` rows of the newest window that has any.
+    """Read up to :data:`SAMPLE_ROWS` rows of the newest window before `end` that has any, and return it.
 
-    The first one looked at is an hour long, each further one four times as long, up to 28 days.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client.
-    end : datetime.datetime
-        Where to look back from, in UTC.
-
-    Returns
-    -------
-    items : list
-        The rows as they came, whatever they are.
-    query : Query or None
-        The window they are of; None if 28 days are empty.
+    The first window is an hour long, each further one four times as long, up to 28 days.
     """
     span = timedelta(hours=1)
     while span <= BLOCK:
@@ -102,25 +44,11 @@ def take_sample(client: AuditLogClient, end: datetime) -> tuple[list[Any], Query
 
 
 def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | None, bool]:
-    """Find the hour in which the log begins, with some 20 requests.
+    """Find the hour in which the log begins, and whether that is exact, with some 20 requests.
 
     Blocks of 28 days are looked at, the newest first, until one is empty or refused; the last one
-    with rows is then cut in halves. A tenant that was silent for 28 days looks as if its log began
-    after that.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client.
-    end : datetime.datetime
-        Where to look back from, in UTC.
-
-    Returns
-    -------
-    start : datetime.datetime or None
-        Beginning of the first hour with a row; None without any.
-    is_exact : bool
-        False if every block that was looked at has rows: the log may go back further.
+    with rows is then cut in halves. If every block has rows, the log may go back further. A tenant
+    that was silent for 28 days looks as if its log began after that.
     """
     block = 0
     while block < BLOCKS_MAX and _has_rows(client, end - (block + 1) * BLOCK, end - block * BLOCK):
@@ -139,19 +67,9 @@ def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | Non
 
 
 def measure_ends(client: AuditLogClient, second: int) -> dict[str, bool]:
-    """Find out whether a row at the very start or end of what is asked for is answered.
+    """Find out whether a row at the very 'start' or 'end' of what is asked for is answered.
 
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client; two requests.
-    second : int
-        A second that has rows, epoch.
-
-    Returns
-    -------
-    dict of str to bool
-        'start' and 'end'.
+    `second`, since the epoch, is one that has rows.
     """
     at, step = datetime.fromtimestamp(second, UTC), timedelta(seconds=1)
     # A query asks for one second more on each side, so the row's second is the outermost one.
@@ -162,21 +80,7 @@ def measure_ends(client: AuditLogClient, second: int) -> dict[str, bool]:
 
 
 def describe_items(items: Sequence[Any], catalogue: Catalogue) -> dict[str, Any]:
-    """Describe how rows look.
-
-    Parameters
-    ----------
-    items : sequence
-        Rows as they came, in order; what is no object has no field.
-    catalogue : Catalogue
-        The APIs.
-
-    Returns
-    -------
-    dict
-        JSON values: ``order``, ``fill`` (share of rows that have the field), ``api_key`` and
-        ``status_code`` (share of rows of each shape), ``catalogued_share``.
-    """
+    """Describe how rows look, in JSON values: their order, and the share of them by field and shape."""
     count = len(items)
     fill, keys, statuses = Counter[str](), Counter[str](), Counter[str]()
     catalogued = 0
