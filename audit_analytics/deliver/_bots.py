@@ -53,10 +53,6 @@ class CustomBot:
     """Sends to the webhook of a custom bot, signed if the bot asks for it (`secret`).
 
     A `url` that a secret may not be sent to is a ConfigError.
-
-    >>> from pydantic import SecretStr
-    >>> CustomBot(SecretStr("https://open.feishu.cn/open-apis/bot/v2/hook/0a1b"))
-    CustomBot('https://open.feishu.cn/****')
     """
 
     has_file = False
@@ -77,9 +73,6 @@ class CustomBot:
         self._clock = clock
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._place!r})"
 
     @property
     def target(self) -> str:
@@ -195,11 +188,6 @@ class AppBot:
 
     It needs the scopes ``im:message:send_as_bot`` and ``im:resource``. A `base_url` that is neither
     https nor loopback is a ConfigError.
-
-    >>> AppBot(
-    ...     Credentials("cli_a1", "hunter2"), base_url="https://open.feishu.cn", receive_id="oc_1"
-    ... )
-    AppBot('https://open.feishu.cn', Credentials(app_id='cli_a1'))
     """
 
     has_file = True
@@ -220,9 +208,6 @@ class AppBot:
         self._receive_id_type = receive_id_type
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._base_url!r}, {self._credentials!r})"
 
     @property
     def target(self) -> str:

@@ -28,49 +28,14 @@ _GONE: Final = "[id]"
 _APP_KEYS: Final = frozenset({"app_id", "apps", "new_apps", "vanished_apps", "own_app_id"})
 _IP_KEYS: Final = frozenset({"ip", "ips"})
 # Words of ours, never of the log: an app that calls itself "high" must not change a severity.
-_OWN_KEYS: Final = frozenset(
-    (
-        "bucket",
-        "config_hash",
-        "detector",
-        "detectors",
-        "end_at",
-        "end_local",
-        "entity_type",
-        "finding_id",
-        "first_at",
-        "finding_ids",
-        "first_seen_at",
-        "iso",
-        "key",
-        "kind",
-        "last_at",
-        "first_local",
-        "last_local",
-        "day",
-        "method",
-        "outcome",
-        "policy_severity",
-        "rarity",
-        "rows",
-        "schema_version",
-        "severity",
-        "since_week",
-        "start_at",
-        "start_local",
-        "story_id",
-        "suppressed_ids",
-        "tactic",
-        "tactics",
-        "technique",
-        "status",
-        "tenant_zone",
-        "tool",
-        "versions",
-        "week",
-        "week_status",
-    )
+_OWN: Final = (
+    "bucket config_hash detector detectors end_at end_local entity_type finding_id first_at "
+    "finding_ids first_seen_at iso key kind last_at first_local last_local day method "
+    "outcome policy_severity rarity rows schema_version severity since_week start_at "
+    "start_local story_id suppressed_ids tactic tactics technique status tenant_zone tool "
+    "versions week week_status"
 )
+_OWN_KEYS: Final = frozenset(_OWN.split())
 
 
 class Masker:

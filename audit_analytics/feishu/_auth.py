@@ -124,9 +124,6 @@ class TenantToken(AuthBase):
         self._token = ""
         self._expires_at = 0.0
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._credentials!r})"
-
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request.
 

@@ -110,11 +110,6 @@ def find_beside(config: Path | None, name: str) -> Path:
     -------
     pathlib.Path
         Beside the config file, or in the current folder.
-
-    Examples
-    --------
-    >>> find_beside(Path("etc/audit-analytics.toml"), "verdicts").as_posix()
-    'etc/verdicts.toml'
     """
     return (config.parent if config else Path()) / f"{name}.toml"
 
@@ -159,17 +154,12 @@ def parse_toml(text: str) -> dict[str, Any]:
     Parameters
     ----------
     text : str
-        TOML.
+        TOML. What is not valid, or nested beyond all reason, is a ConfigError.
 
     Returns
     -------
     dict of str to Any
         Its content.
-
-    Raises
-    ------
-    ConfigError
-        It is not valid, or nested or numbered beyond all reason.
     """
     try:
         return tomllib.loads(text)
@@ -232,11 +222,6 @@ def settle(
     ------
     ConfigError
         A name is unknown, or a value is out of range.
-
-    Examples
-    --------
-    >>> settle(Settings(seed=3), {"budget": 5, "rules": {"probing_apis": 20}}, where="analyze").seed
-    3
     """
     if settings is not None and not isinstance(settings, Settings):
         raise ConfigError(

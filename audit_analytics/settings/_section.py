@@ -29,9 +29,6 @@ def read_secret(name: str, value: SecretStr | None, path: Path | None) -> Secret
     """Return a secret from its own setting or from the file it is mounted as, less the last newline.
 
     None if neither is set. Both at once, an empty secret or a file that cannot be read is refused.
-
-    >>> read_secret("app_secret", SecretStr("hunter2"), None)
-    SecretStr('**********')
     """
     if value is not None and path is not None:
         raise ConfigError(f"setting {name}: is given itself and as a file; keep one of them")
@@ -83,10 +80,6 @@ def check_network(network: str) -> None:
     ------
     ValueError
         It is none.
-
-    Examples
-    --------
-    >>> check_network("203.0.113.0/24")
     """
     try:
         ipaddress.ip_network(network, strict=False)
@@ -183,16 +176,6 @@ def refuse(error: ValidationError, model: type[BaseModel], *, section: str = "")
     -------
     str
         Name of the value, what was given (unless it may be a secret) and what is allowed.
-
-    Examples
-    --------
-    >>> class Model(BaseModel):
-    ...     weeks: int
-    >>> try:
-    ...     Model(weeks="many")
-    ... except ValidationError as error:
-    ...     refuse(error, Model)
-    "weeks: cannot be 'many'; give a whole number"
     """
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
@@ -227,11 +210,6 @@ def name_nearest(name: str, known: Iterable[str]) -> str:
     -------
     str
         A clause for an error.
-
-    Examples
-    --------
-    >>> name_nearest("expire", ["reason", "expires"])
-    "did you mean 'expires'?"
     """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
@@ -239,13 +217,7 @@ def name_nearest(name: str, known: Iterable[str]) -> str:
 
 
 def allow(field: FieldInfo | None) -> str:
-    """Say what a field takes: a noun with its bounds.
-
-    >>> class Model(BaseModel):
-    ...     lang: Literal["en", "zh"]
-    >>> allow(Model.model_fields["lang"])
-    "one of 'en', 'zh'"
-    """
+    """Say what a field takes: a noun with its bounds, such as "one of 'en', 'zh'"."""
     if field is None:
         return "another value"
     kind = _strip_none(field.annotation)

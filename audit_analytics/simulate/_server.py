@@ -5,7 +5,6 @@ It answers as the platform's documents say, so that a client made for the real o
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import math
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
-from audit_analytics.errors import ConfigError
 from audit_analytics.simulate._directory import Directory, find_endpoint
 from audit_analytics.simulate._inbox import Inbox
 from audit_analytics.simulate._ledger import BadRequest, FaultPlan, Faults, Ledger
@@ -78,8 +76,6 @@ class StandIn:
         The tenant's apps and people; nobody unless given.
     hook_secret, keyword : str
         Security settings of the webhook ``server.hook_url``; empty for none.
-    host : str, default '127.0.0.1'
-        A loopback address.
     port : int, default 0
         0 for a free one.
 
@@ -95,11 +91,6 @@ class StandIn:
         Every answered request.
     served_ids : set of str
         Ids of the items served at least once in a whole answer.
-
-    Raises
-    ------
-    ConfigError
-        `host` is no loopback address.
 
     Examples
     --------
@@ -122,11 +113,8 @@ class StandIn:
         directory: Directory | None = None,
         hook_secret: str = HOOK_SECRET,
         keyword: str = "",
-        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        if not _is_loopback(host):
-            raise ConfigError(f"host {host!r}: the stand-in listens on a loopback address only")
         faults = faults or Faults()
         self.clock = ScaledClock(speed, faults.clock_skew_seconds)
         self.ledger = (
@@ -145,7 +133,7 @@ class StandIn:
         self._plan = FaultPlan(faults)
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._address = (host, port)
+        self._address = ("127.0.0.1", port)
 
     def __enter__(self) -> Self:
         self._server = LoopbackServer(self._address, self._answer, self.clock.time, self._show)
@@ -318,10 +306,3 @@ def _decode(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

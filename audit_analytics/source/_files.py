@@ -136,14 +136,14 @@ def holds_log(folder: Path) -> bool:
 
 
 def write_rejects(rejects: pd.DataFrame, path: str | Path) -> None:
-    """Write the rows that could not be read, one JSON object a line.
+    """Write the rows that could not be read, one JSON object a line, for the file's owner alone.
 
     Parameters
     ----------
     rejects : pandas.DataFrame
         Table :data:`audit_analytics.schema.REJECTS`.
     path : str or pathlib.Path
-        File to write, readable by its owner alone; overwritten if it exists.
+        File to write; overwritten if it exists.
     """
     # escaped, so that a terminal that shows the file obeys nothing in it
     lines = [json.dumps(row, ensure_ascii=True) + "\n" for row in rejects.to_dict("records")]

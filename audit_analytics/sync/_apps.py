@@ -88,14 +88,10 @@ def sync_apps(
 
     Raises
     ------
-    ConfigError
-        The credentials are missing.
-    ScopeMissing
-        The app may not list the apps; what was known stays.
-    RemoteError
-        The platform refuses or cannot be reached; what was known stays.
-    StoreLocked, StoreUnusable
-        The store is in use or cannot be written.
+    ConfigError, StoreLocked, StoreUnusable
+        The credentials are missing, or the store is in use or cannot be written.
+    ScopeMissing, RemoteError
+        The apps may not be listed, or the platform refuses; what was known stays.
     """
     store = Store(folder)
     context = nullcontext(client) if client else open_client(settings)

@@ -76,10 +76,8 @@ def sync(
     ------
     ConfigError
         The credentials are missing, or what is fetched would be removed again at once.
-    StoreLocked
-        Another sync holds the store.
-    StoreUnusable
-        The store cannot be written.
+    StoreLocked, StoreUnusable
+        Another sync holds the store, or it cannot be written.
     """
     _check_keeping(settings, since, datetime.fromtimestamp(clock(), UTC))
     stop = threading.Event()
@@ -150,23 +148,13 @@ def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[
 
 
 def _find_earlier(at: float, skew: Skew | None) -> datetime:
-    """Return the time by the clock that is behind; `at` is this machine's, in seconds since the epoch.
-
-    >>> from audit_analytics.feishu import Skew
-    >>> str(_find_earlier(1772445600, Skew(3600, 3601)))
-    '2026-03-02 09:00:00+00:00'
-    """
+    """Return the time by the clock that is behind; `at` is this machine's, in seconds since the epoch."""
     ahead = max(skew.certain_seconds, 0.0) if skew else 0.0
     return datetime.fromtimestamp(at - ahead, UTC)
 
 
 def _describe_skew(skew: Skew | None) -> str:
-    """Say that the clocks disagree, in a sentence without its full stop; empty if they agree.
-
-    >>> from audit_analytics.feishu import Skew
-    >>> _describe_skew(Skew(-86400, -86399)).partition(";")[0]
-    "this machine's clock is 24 h behind the platform's"
-    """
+    """Say that the clocks disagree, in a sentence without its full stop; empty if they agree."""
     seconds = skew.certain_seconds if skew else 0.0
     if abs(seconds) <= TOLERANCE_SECONDS:
         return ""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audit_analytics.inventory import read_asked
 from audit_analytics.language import _, mark, ngettext, say_number
@@ -57,7 +56,10 @@ def describe_store(
     store = Store(folder)
     store.check()
     stored = store.scan(since)
-    windows = [_Read(manifest, settle, now) for manifest in stored.manifests]
+    windows = [
+        _Read(m, Reading(Window(m.start, m.end), m.read_at).is_settled(now, settle))
+        for m in stored.manifests
+    ]
     gaps = _find_gaps(windows, until=now)
     counts: Counter[str] = Counter()
     for window in windows:
@@ -134,16 +136,9 @@ def name_remedy(status: dict[str, Any]) -> str:
     return f"sync --since {(status['covered_from'] or '28d')[:10]}"
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(NamedTuple):
     manifest: Manifest
-    settle: timedelta
-    now: datetime
-
-    @property
-    def is_settled(self) -> bool:
-        window = Window(self.manifest.start, self.manifest.end)
-        return Reading(window, self.manifest.read_at).is_settled(self.now, self.settle)
+    is_settled: bool
 
 
 def _find_gaps(windows: list[_Read], until: datetime) -> list[Window]:

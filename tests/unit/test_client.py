@@ -57,16 +57,8 @@ class FakeClock:
     [
         ({"start": NINE.replace(tzinfo=None)}, "time zone"),
         ({"end": date(2026, 3, 3)}, "time zone"),
-        ({"start": "2026-03-02T09:00Z"}, "time zone"),
         ({"start": TEN}, "before"),
         ({"start": datetime(1970, 1, 1, tzinfo=UTC)}, "1970"),
-        ({"page_size": 0}, "page_size"),
-        ({"page_size": 101}, "page_size"),
-        ({"page_size": True}, "page_size"),
-        ({"page_size": "50"}, "page_size"),
-        ({"api_keys": ["GET/x"]}, "api_keys"),
-        ({"api_keys": ("",)}, "api_keys"),
-        ({"api_keys": tuple(f"GET/{i}" for i in range(101))}, "split_filters"),
     ],
 )
 def test_a_query_is_checked_before_it_leaves(change, word):
