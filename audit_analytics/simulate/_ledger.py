@@ -46,13 +46,6 @@ class Ledger:
     lines are pages or items. `late_share` of them, the same ones each time, show `late_seconds`
     after their time. Whether a row at the very start or end second of a query belongs to it, and
     the newest comes first, nobody documents: both can be had.
-
-    >>> ledger = Ledger([{"id": str(i), "api_key": "GET/x", "event_time": 100 + i} for i in range(3)])
-    >>> first = ledger.read({"page_size": 2}, now=1e9)
-    >>> [ledger.ids[row] for row in first.rows]
-    ['0', '1']
-    >>> ledger.read({"page_size": 2, "page_token": first.page_token}, now=1e9).rows
-    [2]
     """
 
     def __init__(

@@ -58,13 +58,9 @@ class Piece:
 
 
 class Splitter:
-    r"""Split a text that comes bit by bit; memory grows with the longest value.
+    """Split a text that comes bit by bit; memory grows with the longest value.
 
     What has more characters than `limit` is a part that cannot be read.
-
-    >>> splitter = Splitter(1000)
-    >>> [piece.text for piece in splitter.feed('[{"id": 1}{"id": 2},\n{"id": 3', final=True)]
-    ['{"id": 1}', '{"id": 2}', '{"id": 3']
     """
 
     def __init__(self, limit: int) -> None:
@@ -207,9 +203,6 @@ def find_end(text: str, at: int) -> tuple[int, str]:
 
     'open' if the text ends before the value does: then it was followed so far; 'damaged' if it
     cannot be JSON.
-
-    >>> find_end('[{"a": "]"}] ', 0), find_end('{"a": [1', 0), find_end('{"a": 1]', 0)
-    ((12, 'whole'), (8, 'open'), (8, 'damaged'))
     """
     closing: list[str] = []
     while step := _STEP.match(text, at):

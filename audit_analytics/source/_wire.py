@@ -76,11 +76,6 @@ def decode_batch(text: bytes) -> list[Item] | None:
     """Decode a page or a list of items in which everything is well-formed.
 
     None if anything at all is unusual, then use :func:`split_document`.
-
-    >>> decode_batch(b'[{"id": "1", "event_time": 1700000000}]')[0].id
-    '1'
-    >>> decode_batch(b'[{"id": "1"}]') is None
-    True
     """
     try:
         if text.lstrip()[:1] == b"[":
@@ -96,11 +91,6 @@ def split_document(text: bytes) -> list[bytes] | str:
 
     The document is a page, its data, a list of items or pages, or an item; if there are no items,
     the reason comes instead.
-
-    >>> split_document(b'{"code": 0, "data": {"items": [{"id": 1}, 2]}}')
-    [b'{"id": 1}', b'2']
-    >>> split_document(b'{"code": 1780001, "msg": "busy"}')
-    'error page 1780001'
     """
     try:
         return _split(text)
@@ -147,9 +137,6 @@ def encode(value: object) -> bytes:
 
     NumPy scalars are numbers, missing values null; what has no JSON raises whatever the encoder
     does.
-
-    >>> encode({"id": np.int64(7)})
-    b'{"id":7}'
     """
     try:
         return msgspec.json.encode(value, enc_hook=_simplify)
@@ -159,11 +146,7 @@ def encode(value: object) -> bytes:
 
 
 def clean_text(text: str) -> str:
-    """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD.
-
-    >>> clean_text("a" + chr(0)) == "a" + chr(0xFFFD)
-    True
-    """
+    """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD."""
     return text if text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
 
 
@@ -194,11 +177,7 @@ _PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 
 
 def read_code(response: str) -> int | None:
-    """Read the business code of an answer whose JSON may be invalid or cut; None if it has none.
-
-    >>> read_code('{"code":99991663,"msg":"cut he')
-    99991663
-    """
+    """Read the business code of an answer whose JSON may be invalid or cut; None if it has none."""
     try:
         code = _ANSWER.decode(response).code
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
@@ -231,9 +210,6 @@ def read_address(text: str) -> str:
 
     It is written as :mod:`ipaddress` does, an IPv4-mapped one as IPv4; what holds no address, such
     as the name of a service, stays as its first 64 characters.
-
-    >>> read_address("::ffff:203.0.113.9, 10.0.0.1"), read_address("[2001:DB8::1]:443")
-    ('203.0.113.9', '2001:db8::1')
     """
     if _IPV4.fullmatch(text):
         return text
