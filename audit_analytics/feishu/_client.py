@@ -139,12 +139,8 @@ class AuditLogClient:
         -------
         Skew or None
             What the last answer tells, or, if that was long ago, the answer to the exchange of the
-            credentials for a token; None if the platform names no date.
-
-        Raises
-        ------
-        CredentialsRefused, RemoteError
-            There is no token.
+            credentials for a token; None if the platform names no date. CredentialsRefused if
+            there is no token.
         """
         if not self._calls.tells_skew():
             self._token.renew()
@@ -219,12 +215,7 @@ class AuditLogClient:
         Returns
         -------
         Answer
-            With code 0.
-
-        Raises
-        ------
-        Unavailable, ScopeMissing, RemoteError
-            All attempts failed, or the platform refuses the app or the request.
+            With code 0; it fails as :meth:`iter_pages` does at a refusal.
         """
         send = partial(self._send, "GET", path, params=params)
         try:

@@ -52,12 +52,7 @@ def open_client(
     Returns
     -------
     AuditLogClient
-        The client; close it.
-
-    Raises
-    ------
-    ConfigError
-        The credentials are missing, or the base URL is unsafe.
+        The client; close it. ConfigError without credentials or with an unsafe base URL.
     """
     if not settings.app_id:
         raise ConfigError(NO_APP_ID)

@@ -150,12 +150,7 @@ def request(
     Returns
     -------
     Answer
-        An answer with any code; the caller judges it.
-
-    Raises
-    ------
-    Unavailable, Unanswered, RateLimited, WrongAddress, AnswerTooLong
-        There is no answer, by what went wrong; see ``_answers``.
+        An answer with any code, which the caller judges; else an error of ``_answers`` by what went wrong.
     """
     try:
         response = session.request(

@@ -75,12 +75,7 @@ def find_scenario(name: str) -> Scenario:
     Returns
     -------
     Scenario
-        The scenario.
-
-    Raises
-    ------
-    ConfigError
-        There is no such scenario.
+        The scenario; ConfigError if there is no such one.
     """
     if name not in SCENARIOS:
         raise ConfigError(f"attacks: there is no {name!r}; choose among {', '.join(SCENARIOS)}")

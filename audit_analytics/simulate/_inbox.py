@@ -44,7 +44,7 @@ class Inbox:
             return 200, _answer(19001, "param invalid: incoming webhook access token invalid")
         if any(quota.take(now) for quota in self._quotas):
             return 200, _answer(11232, "frequency limited")
-        message = _decode(body)
+        message = decode_object(body)
         if len(body) > HOOK_BYTES_MAX or not ({"content", "card"} & message.keys()):
             return 200, _answer(9499, "Bad Request")
         if message.get("msg_type") not in _CONTENT_BYTES_MAX:
@@ -64,15 +64,15 @@ class Inbox:
 
     def accept_message(self, id_type: str, body: bytes) -> Reply:
         """Answer a request to im/v1/messages."""
-        message = _decode(body)
+        message = decode_object(body)
         content, uuid = message.get("content"), str(message.get("uuid", ""))
         limit = _CONTENT_BYTES_MAX.get(str(message.get("msg_type")), HOOK_BYTES_MAX)
         if id_type not in _ID_TYPES or not message.get("receive_id") or len(uuid) > 50:
             return 400, _answer(230001, "invalid request parameters")
-        if not isinstance(content, str) or not _decode(content.encode()):
+        if not isinstance(content, str) or not decode_object(content.encode()):
             return 400, _answer(230001, "content is not a JSON string")
         is_file = message.get("msg_type") == "file"
-        if is_file and str(_decode(content.encode()).get("file_key")) not in self.uploads:
+        if is_file and str(decode_object(content.encode()).get("file_key")) not in self.uploads:
             return 400, _answer(230001, "no such file")
         if len(content.encode()) > limit:
             return 400, _answer(230025, "the message is too long")
@@ -116,7 +116,8 @@ def _answer(code: int, msg: str) -> dict[str, Any]:
     return {"code": code, "msg": msg}
 
 
-def _decode(body: bytes) -> dict[str, Any]:
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object; empty if it is none."""
     try:
         content = json.loads(body)
     except ValueError:

@@ -5,7 +5,6 @@ It answers as the platform's documents say, so that a client made for the real o
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import secrets
@@ -16,7 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from audit_analytics.simulate._directory import Directory, find_endpoint
-from audit_analytics.simulate._inbox import Inbox
+from audit_analytics.simulate._inbox import Inbox, decode_object
 from audit_analytics.simulate._ledger import BadRequest, FaultPlan, Faults, Ledger
 from audit_analytics.simulate._loopback import (
     LoopbackServer,
@@ -183,7 +182,7 @@ class StandIn:
     ) -> Reply:
         now = self.clock.time()
         if path == TOKEN_PATH:
-            return self._give_token(_decode(body), now)
+            return self._give_token(decode_object(body), now)
         if path.startswith(HOOK_PATH):
             return self._deliver(
                 lambda: self.inbox.accept_hook(path.removeprefix(HOOK_PATH), body, now=now)
@@ -193,7 +192,7 @@ class StandIn:
         if refused := self._check_token(headers.get("authorization", ""), now):
             return refused
         if path == LOG_PATH:
-            return self._list_data(_decode(body), now)
+            return self._list_data(decode_object(body), now)
         return self._deliver(lambda: self._accept(path, query, headers, body))
 
     def _accept(
@@ -298,11 +297,3 @@ def serve(
             threading.Event().wait()
         except KeyboardInterrupt:
             _log.info("stopped after %d requests", len(server.requests))
-
-
-def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -57,7 +57,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Store:
-    """A store of windows.
+    """A store of windows; what cannot be written or removed is StoreUnusable.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Store:
     folder: Path
 
     def create(self) -> None:
-        """Make the folder, for its owner only; StoreUnusable if it cannot be made."""
+        """Make the folder, for its owner only."""
         with explains_failure(self.folder):
             # Parents made on the way would get the mode of the umask, so one at a time.
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -152,11 +152,6 @@ class Store:
         int
             Files removed: unfinished windows, windows that another one stands for, and notes of
             damage that is mended.
-
-        Raises
-        ------
-        StoreUnusable
-            They cannot be removed.
         """
         self.create()
         with explains_failure(self.folder):
@@ -180,11 +175,6 @@ class Store:
         -------
         int
             Windows removed.
-
-        Raises
-        ------
-        StoreUnusable
-            They cannot be removed.
         """
         old = [manifest for manifest in self.scan(end=at).manifests if manifest.end <= at]
         with explains_failure(self.folder):

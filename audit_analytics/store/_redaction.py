@@ -131,12 +131,7 @@ def read_redaction(settings: RedactionSettings, folder: Path) -> Redaction:
     Returns
     -------
     Redaction
-        The redaction.
-
-    Raises
-    ------
-    StoreUnusable
-        The key can be neither read nor written.
+        The redaction; a key that can be neither read nor written is StoreUnusable.
     """
     secret = settings.read_secret("hash_key")
     key = secret.get_secret_value() if secret else _read_key(folder)

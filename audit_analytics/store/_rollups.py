@@ -103,6 +103,8 @@ class _BegunDay:
 class Rollups:
     """The hourly counts of a store.
 
+    StoreUnusable if they cannot be written, StoreLocked if another process keeps the lock for a minute.
+
     Parameters
     ----------
     store : Store
@@ -151,11 +153,6 @@ class Rollups:
         ------
         DayCounts
             Both tables of one day.
-
-        Raises
-        ------
-        StoreLocked, StoreUnusable
-            Another process kept the lock for a minute, or the counts cannot be written.
         """
         before: _BegunDay | None = None
         with ThreadPoolExecutor(self.engine.workers, thread_name_prefix="rollup") as pool:
@@ -179,11 +176,6 @@ class Rollups:
         ----------
         window : Manifest
             The window.
-
-        Raises
-        ------
-        StoreUnusable
-            The counts cannot be written.
         """
         days = sort_into_hours([window], self.zone)
         start = datetime.combine(min(days), time(), UTC)
@@ -200,11 +192,6 @@ class Rollups:
         -------
         int
             Days removed.
-
-        Raises
-        ------
-        StoreUnusable
-            They cannot be removed.
         """
         names = {
             f"day={day}.parquet"

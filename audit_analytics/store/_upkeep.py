@@ -78,12 +78,7 @@ def compact_store(
     Returns
     -------
     Compaction
-        What was done.
-
-    Raises
-    ------
-    StoreUnusable
-        The store cannot be written; what is stored stays readable.
+        What was done; StoreUnusable if the store cannot be written, which stays readable.
     """
     done = Compaction()
     windows = store.scan(end=now - SETTLED_AFTER).manifests
@@ -208,7 +203,7 @@ class Verification:
 
 
 def verify_store(rollups: Rollups) -> Verification:
-    """Read every row of a store and compare it with what its manifests say.
+    """Read every row of a store and compare it with what its manifests say; fails as read_store does.
 
     Parameters
     ----------
@@ -219,11 +214,6 @@ def verify_store(rollups: Rollups) -> Verification:
     -------
     Verification
         What was checked and what is wrong.
-
-    Raises
-    ------
-    StoreUnusable, StoreTooNew
-        There is no store, it is empty, or it was written by a later version.
     """
     store = rollups.store
     store.check()

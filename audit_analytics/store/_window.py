@@ -99,12 +99,12 @@ REJECTS_MAX: Final = 100
 
 
 class WindowWriter:
-    """Writes a window; without :meth:`commit` nothing of it stays.
+    """Writes a window; without :meth:`commit` nothing of it stays. StoreUnusable if the disk is full.
 
     Parameters
     ----------
     store : Store
-        Where to; StoreUnusable if it cannot be written.
+        Where to.
     draft : Manifest
         Range, time of reading, scope and version; the rest is filled in by :meth:`commit`.
     redaction : Redaction
@@ -161,11 +161,6 @@ class WindowWriter:
         -------
         int
             Rows written.
-
-        Raises
-        ------
-        StoreUnusable
-            The disk is full, or something else is wrong with it.
         """
         new = events[self._find_new(events["id"])]
         if len(new):
@@ -189,11 +184,6 @@ class WindowWriter:
         -------
         Manifest
             Its manifest.
-
-        Raises
-        ------
-        StoreUnusable
-            The disk is full, or something else is wrong with it.
         """
         store = self._store
         overlapping = store.scan(self._draft.start, self._draft.end).manifests
