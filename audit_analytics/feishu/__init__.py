@@ -23,7 +23,7 @@ from audit_analytics.feishu._auth import (
     TenantToken,
     TokenRefused,
 )
-from audit_analytics.feishu._calls import Skew, Stopped
+from audit_analytics.feishu._calls import Stopped
 from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._connect import NO_APP_ID, WaitTooLong, measure_reach, open_client
 from audit_analytics.feishu._pages import (
@@ -60,7 +60,6 @@ __all__ = [
     "RateLimited",
     "ScopeMissing",
     "SharedLimiter",
-    "Skew",
     "Stopped",
     "TenantToken",
     "TokenRefused",

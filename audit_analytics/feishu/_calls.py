@@ -59,20 +59,9 @@ class TooLong(requests.RequestException):
 
 @dataclass(frozen=True)
 class Skew:
-    """How far this machine's clock is ahead of the platform's, as far as one answer tells.
+    """How far this machine's clock is ahead of the platform's, in seconds, as far as one answer tells."""
 
-    Parameters
-    ----------
-    low, high : float
-        The difference lies between these, in seconds; negative if this clock is behind.
-
-    Examples
-    --------
-    >>> Skew(-0.4, 2.0).certain_seconds, Skew(3600.0, 3602.0).certain_seconds
-    (0.0, 3600.0)
-    """
-
-    low: float
+    low: float  # the difference lies between these; negative if this clock is behind
     high: float
 
     @property

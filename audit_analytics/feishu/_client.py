@@ -15,7 +15,7 @@ import tenacity
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu._answers import Answer, RateLimited, Unavailable
 from audit_analytics.feishu._auth import Credentials, TenantToken, refuse_answer, wait_seconds
-from audit_analytics.feishu._calls import Calls, PacedAdapter, Skew
+from audit_analytics.feishu._calls import Calls, PacedAdapter
 from audit_analytics.feishu._pages import (
     Budget,
     Page,
@@ -132,19 +132,19 @@ class AuditLogClient:
         """End what every thread waits for; the client cannot be used any more."""
         self._calls.stop()
 
-    def measure_skew(self) -> Skew | None:
+    def measure_skew(self) -> float | None:
         """Compare this machine's clock with the platform's.
 
         Returns
         -------
-        Skew or None
-            What the last answer tells, or, if that was long ago, the answer to the exchange of the
-            credentials for a token; None if the platform names no date. CredentialsRefused if
-            there is no token.
+        float or None
+            Seconds it certainly is ahead, negative if behind, as the last answer tells, or, if that was
+            long ago, the answer to the exchange of the credentials for a token (CredentialsRefused if
+            there is none); None if the platform names no date.
         """
         if not self._calls.tells_skew():
             self._token.renew()
-        return self._calls.skew
+        return self._calls.skew.certain_seconds if self._calls.skew else None
 
     def iter_pages(self, query: Query, budget: Budget | None = None) -> Iterator[Page]:
         """Read a window, page after page, each item of it once.

@@ -12,7 +12,7 @@ from typing import Final
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._answers import RateLimited
 from audit_analytics.feishu._auth import TOKEN_PATH, Credentials
-from audit_analytics.feishu._calls import Calls, Skew, Stopped
+from audit_analytics.feishu._calls import Calls, Stopped
 from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._transport import check_base_url, open_session, request
 from audit_analytics.settings import Settings
@@ -77,7 +77,7 @@ def open_client(
 
 def measure_reach(
     base_url: str, *, clock: Callable[[], float] = time.time
-) -> tuple[float, Skew | None]:
+) -> tuple[float, float | None]:
     """Ask the token endpoint for nothing.
 
     Parameters
@@ -91,8 +91,8 @@ def measure_reach(
     -------
     round_trip_seconds : float
         How long the answer took.
-    skew : Skew or None
-        How far this machine's clock is ahead; None if the answer has no date.
+    skew_seconds : float or None
+        How far this machine's clock certainly is ahead; None if the answer has no date.
 
     Raises
     ------
@@ -108,4 +108,4 @@ def measure_reach(
         except RateLimited:
             _log.info("%s is there, and asks for a pause", base_url)
         round_trip_seconds = clock() - asked_at
-    return round_trip_seconds, calls.skew
+    return round_trip_seconds, calls.skew.certain_seconds if calls.skew else None

@@ -230,7 +230,11 @@ class Walk:
     def __init__(self, query: Query) -> None:
         self.counts: Counter[str] = Counter()
         self._query = query
-        self._seen = _SeenIds()
+        # The ids of the window, exactly and in 2 MB of memory: a set would take 60 MB for 600,000 rows.
+        # An empty name is a private file, unlinked as soon as it is opened.
+        self._seen = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._seen.execute("PRAGMA journal_mode = OFF")
+        self._seen.execute("CREATE TABLE seen (id BLOB PRIMARY KEY) WITHOUT ROWID")
         self._tokens: set[int] = set()
         self._repeats = self._idle = 0
         self._last_second: int | None = None
@@ -279,10 +283,14 @@ class Walk:
                 edges = (self._query.start_second - 1, self._query.end_second)
                 self.counts["overlap" if second in edges else "outside_window"] += 1
                 return False
-        if isinstance(item.get("id"), str) and not self._seen.add(item["id"]):
+        if isinstance(item.get("id"), str) and not self._is_new(item["id"]):
             self.counts["duplicates"] += 1
             return False
         return True
+
+    def _is_new(self, item_id: str) -> bool:
+        key = item_id.encode("utf-8", "surrogatepass")
+        return self._seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount > 0
 
     def _note_order(self, second: int) -> None:
         if self._last_second is not None:
@@ -302,29 +310,6 @@ class Walk:
             raise PaginationBroken(
                 f"{self._idle} pages in a row brought nothing new, and more are promised ({answer})"
             )
-
-
-class _SeenIds:
-    """The ids of one window, exactly and in 2 MB of memory; SQLite spills the rest to a file.
-
-    A set of them would take 60 MB in a window of 600,000 rows.
-    """
-
-    def __init__(self) -> None:
-        # An empty name is a private file, unlinked as soon as it is opened.
-        self._connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("CREATE TABLE seen (id BLOB PRIMARY KEY) WITHOUT ROWID")
-
-    def add(self, item_id: str) -> bool:
-        """Remember an id; say whether it is new."""
-        key = item_id.encode("utf-8", "surrogatepass")
-        return (
-            self._connection.execute("INSERT OR IGNORE INTO seen VALUES (?)", (key,)).rowcount > 0
-        )
-
-    def close(self) -> None:
-        self._connection.close()
 
 
 def _or_else(value: object, absent: Any) -> Any:  # noqa: ANN401 - any JSON value

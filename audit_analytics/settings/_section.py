@@ -189,7 +189,8 @@ def refuse(error: ValidationError, model: type[BaseModel], *, section: str = "")
         text = f"is missing; give {allow(field)}"
     elif field is None:
         text = "cannot be understood"
-    elif _hides(owner) or _holds_secret(field.annotation):
+    # of a section with secrets no value is shown: they lie beside what is none
+    elif getattr(owner, "hides_values", False) or _holds_secret(field.annotation):
         text = f"give {allow(field)}"
     else:
         text = f"cannot be {_show(first['input'])}; give {allow(field)}"
@@ -285,11 +286,6 @@ def _holds_secret(kind: object) -> bool:
     if _is_model(kind):
         return any(_holds_secret(field.annotation) for field in kind.model_fields.values())  # type: ignore[attr-defined]
     return kind is SecretStr or any(map(_holds_secret, get_args(kind)))
-
-
-def _hides(model: type[BaseModel]) -> bool:
-    """Tell whether the values of a model are never shown: its secrets lie beside what is none."""
-    return bool(getattr(model, "hides_values", False))
 
 
 def _show(value: object) -> str:

@@ -179,15 +179,14 @@ class _Checks:
 
 def _check_reach(checks: _Checks, settings: Settings, clock: Callable[[], float]) -> bool:
     try:
-        round_trip_seconds, skew = measure_reach(settings.base_url, clock=clock)
+        round_trip_seconds, ahead = measure_reach(settings.base_url, clock=clock)
     except AuditAnalyticsError as error:
         checks.add("reach", "fail", str(error))
         return False
     checks.add("reach", "ok", _("answers in {seconds} s", seconds=f"{round_trip_seconds:.2f}"))
-    if skew is None:
+    if ahead is None:
         checks.add("clock", "warn", _("the platform's answer has no date to compare with"))
         return True
-    ahead = skew.certain_seconds
     off = abs(ahead)
     if off < 1:
         checks.add("clock", "ok", _("agrees with the platform's to the second"))

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu import AuditLogClient, Skew, open_client
+from audit_analytics.feishu import AuditLogClient, open_client
 from audit_analytics.settings import Settings
 from audit_analytics.store import Store, lock_store
 from audit_analytics.sync._fetching import Fetching
@@ -139,23 +139,16 @@ def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[
     The sentence has no full stop, and is empty if they agree.
     """
     try:
-        skew = client.measure_skew()
+        ahead = client.measure_skew() or 0.0
     except RemoteError as error:
         # the windows fail for the same reason, and say so
         _log.info("the clocks were not compared: %s", error)
-        skew = None
-    return _find_earlier(clock(), skew), _describe_skew(skew)
+        ahead = 0.0
+    return datetime.fromtimestamp(clock() - max(ahead, 0.0), UTC), _describe_skew(ahead)
 
 
-def _find_earlier(at: float, skew: Skew | None) -> datetime:
-    """Return the time by the clock that is behind; `at` is this machine's, in seconds since the epoch."""
-    ahead = max(skew.certain_seconds, 0.0) if skew else 0.0
-    return datetime.fromtimestamp(at - ahead, UTC)
-
-
-def _describe_skew(skew: Skew | None) -> str:
+def _describe_skew(seconds: float) -> str:
     """Say that the clocks disagree, in a sentence without its full stop; empty if they agree."""
-    seconds = skew.certain_seconds if skew else 0.0
     if abs(seconds) <= TOLERANCE_SECONDS:
         return ""
     way = "ahead of" if seconds > 0 else "behind"
