@@ -50,10 +50,7 @@ _NEXT_STEPS: Final = {
 
 
 class CustomBot:
-    """Sends to the webhook of a custom bot, signed if the bot asks for it (`secret`).
-
-    A `url` that a secret may not be sent to is a ConfigError.
-    """
+    """Sends to the webhook of a custom bot, signed if the bot asks for it (`secret`)."""
 
     has_file = False
 
@@ -180,11 +177,7 @@ _APP_NEXT_STEPS: Final = {
 
 
 class AppBot:
-    """Sends as the app that reads the log.
-
-    It needs the scopes ``im:message:send_as_bot`` and ``im:resource``. A `base_url` that is neither
-    https nor loopback is a ConfigError.
-    """
+    """Sends as the app that reads the log, with the scopes ``im:message:send_as_bot`` and ``im:resource``."""
 
     has_file = True
 

@@ -27,8 +27,7 @@ PORTS: Final = {"starttls": 587, "tls": 465, "plain": 25}
 class Mail:
     """Sends by a mail server: starttls (port 587), tls (465) or, if asked for or on loopback, plain (25).
 
-    `ca_file` is a PEM file of the authority that signed the server's certificate. It is a
-    ConfigError if a setting is missing, or a password would travel in the clear.
+    `ca_file` is a PEM file of the authority that signed the server's certificate.
     """
 
     has_file = True

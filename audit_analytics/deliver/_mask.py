@@ -39,11 +39,7 @@ _OWN_KEYS: Final = frozenset(_OWN.split())
 
 
 class Masker:
-    """Masks the names of one report, wherever in a text they stand.
-
-    What it holds as an app, an address or an event is masked by name, and what looks like an id, by
-    its looks.
-    """
+    """Masks the names one report holds, wherever in a text they stand, and what looks like an id."""
 
     def __init__(self, report: dict[str, Any]) -> None:
         # what is masked by its looks needs no search by name

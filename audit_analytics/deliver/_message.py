@@ -90,10 +90,9 @@ class Message:
 def build_message(
     report: dict[str, Any], *, raw_ids: bool = False, report_url: str = "", overdue: str = ""
 ) -> Message:
-    """Say what a report found, and first of all what it covers, in its language.
+    """Say what a report found, and first what it covers, in its language; texts of the log are inert.
 
-    Every text of the log in it is inert. `overdue` names a later week that is over and that the log
-    does not cover; then nothing is called clean.
+    `overdue` names a later week that the log does not cover; then nothing is called clean.
     """
     with use_language(report["lang"]):
         return _build(report, raw_ids=raw_ids, report_url=report_url, overdue=overdue)

@@ -76,10 +76,9 @@ class Query:
 
 
 def write_body(query: Query, page_token: str = "") -> dict[str, Any]:
-    """Return the body of a request, with the token that the page before gave.
+    """Return the body of a request. The API does not say whether its ends belong to the span.
 
-    The API does not say whether its ends belong to the span. So it is asked for one second more
-    on each side, and what lies outside ``[start, end)`` is left out when the page is read.
+    So one second more is asked for on each side, and left out when the page is read.
     """
     optional = {"api_keys": list(query.api_keys), "page_token": page_token}
     return {
@@ -248,8 +247,7 @@ class Walk:
     def read(self, answer: Answer, number: int) -> tuple[Page, str]:
         """Read a successful answer: the page and the token of the next one, empty after the last.
 
-        PaginationBroken if more is promised without a token, nothing new has come for too long, or
-        the answer is not a page.
+        PaginationBroken if the answer is no page, or does not lead on.
         """
         # An empty page may come without items, or even without data.
         data = _or_else(answer.content.get("data"), {})

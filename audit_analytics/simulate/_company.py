@@ -274,8 +274,8 @@ def lay_attacks(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Lay attacks over the last seven days of a log, each on a target of its own if there are so many.
 
-    Returned are honest and hostile calls, unsorted, with a column `attack` (position in the labels,
-    or -1), and the labels, one row an attack. `size` is a factor on the calls of every attack.
+    Returned are all calls, unsorted, with a column `attack` (position in the labels, or -1), and the
+    labels, one row an attack.
     """
     scenarios = [find_scenario(name) for name in names]
     week = clock.end - 7 * DAY

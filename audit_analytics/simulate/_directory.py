@@ -41,11 +41,9 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class Directory:
-    """Apps, their versions and the people who own them; may change while it is served.
+    """Apps and their versions by app id, people by open id; they may change while it is served.
 
-    It keeps them as attributes: apps (entries of ``app_list``) and versions (``app_versions``,
-    newest first) by app id, people (``users/batch``) by open id. `scopes` are what the asking app
-    was granted, `limit` the requests a minute to each endpoint.
+    `scopes` are what the asking app was granted, `limit` the requests a minute to each endpoint.
     """
 
     def __init__(
@@ -209,10 +207,8 @@ def make_directory(company: Company, **options: Any) -> Directory:  # noqa: ANN4
 def _plant_grants(company: Company) -> pd.DataFrame:
     """Draw what each app was granted: one row a grant, with :data:`PLANTED`.
 
-    One scope for each API that answered the app (``needed``, granted hours before an honest release
-    begins to use it), others whose APIs never did (``unused``; ``recent`` if granted in the log's
-    last ten days or to a young app), scopes that serve events or fields only, and ``hostile`` ones
-    of whoever had a scope granted before an attack.
+    ``needed`` opens an API that answered the app, ``unused`` none that it called (``recent`` if
+    granted lately or to a young app), ``hostile`` was granted before an attack.
     """
     calls = company.calls[company.calls["code"] == 0]
     calls = calls.astype({"app_id": "str", "api": "str"})

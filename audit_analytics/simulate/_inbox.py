@@ -24,8 +24,7 @@ Reply = tuple[int, dict[str, Any]]
 class Inbox:
     """Checks and keeps what is delivered: bodies in order, and uploads by file key.
 
-    `hook` is the last part of the webhook's path, `hook_secret` signs its requests, and `keyword`
-    has to be in each of its messages; empty where there is none.
+    `hook` ends the webhook's path, `hook_secret` signs, `keyword` has to be in each of its messages.
     """
 
     def __init__(self, *, hook: str, hook_secret: str, keyword: str = "") -> None:

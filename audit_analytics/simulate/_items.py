@@ -64,12 +64,10 @@ def write_items(
     noise: NDArray[np.float64],
     undated: NDArray[np.bool_],
 ) -> Iterator[dict[str, Any]]:
-    """Write calls as items of the log, one by one, with its benign noise.
+    """Write calls, with ``_rows.COLUMNS`` and `id`, as items of the log, one by one.
 
-    `rows` has the columns of ``_rows.COLUMNS`` and `id`; `spelling` says how the log writes the
-    placeholders of each app's api_key (colon, brace or literal). `noise` are uniform numbers of
-    shape (n, 2) that decide which responses are cut and which addresses look odd; `undated` rows
-    lack their event_time.
+    `spelling` says how the log writes the placeholders of each app's api_key, uniform `noise` of shape
+    (n, 2) which responses are cut and addresses odd; `undated` rows lack their event_time.
     """
     columns = (rows[c].tolist() for c in ("id", "time", "app_id", "api", "ip", "object"))
     answers = (rows["status"].tolist(), rows["code"].tolist())

@@ -42,10 +42,9 @@ class Slice:
 class Ledger:
     """The items of a log, sorted by time: ids, epoch seconds and JSON texts by position.
 
-    They come as the API has them, or from a folder (or file) of ``.jsonl`` or ``.jsonl.gz`` whose
-    lines are pages or items. `late_share` of them, the same ones each time, show `late_seconds`
-    after their time. Whether a row at the very start or end second of a query belongs to it, and
-    the newest comes first, nobody documents: both can be had.
+    They come as the API has them, or from ``.jsonl`` or ``.jsonl.gz`` of pages or items. `late_share`
+    of them show `late_seconds` late. What nobody documents can be had both ways: whether the ends of a
+    query belong to it, and which row comes first.
     """
 
     def __init__(

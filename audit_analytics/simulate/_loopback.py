@@ -45,10 +45,9 @@ def not_found() -> Reply:
 
 
 class LoopbackServer(http.server.ThreadingHTTPServer):
-    """Listens on a loopback address and hands each POST request to `answer`, or GET to `show`.
+    """Hands each POST request (path, headers, body) to `answer`, or GET (path, headers) to `show`.
 
-    `answer` takes the path, the headers (names in lower case) and the body, `show` no body; `clock`
-    gives the Date header. As a context it serves in a thread of its own.
+    `clock` gives the Date header. As a context it serves in a thread of its own.
     """
 
     daemon_threads = True

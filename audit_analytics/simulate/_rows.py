@@ -111,9 +111,7 @@ def make_rows(
 ) -> pd.DataFrame:
     """Make a table of calls, with :data:`COLUMNS`; fractions of seconds are cut off, as in the log.
 
-    `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called,
-    which an API without placeholders does not show. :func:`fail_rows` sets the outcome of some of
-    them.
+    `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called.
     """
     seconds = np.asarray(time).astype("int64")
     columns = dict(zip(COLUMNS[1:], (app_id, api, ip, obj, 200, 0), strict=True))

@@ -42,10 +42,9 @@ _FAILURES: Final = {
 
 
 def simulate_calls(app: App, clock: Clock, rng: Rng) -> pd.DataFrame:
-    """Draw every ordinary call of one app, rising in time.
+    """Draw every ordinary call of one app, rising in time, in runs: a trigger sets off a few.
 
-    A call is part of a run: a message to a bot or a scheduled job sets off a few calls within
-    seconds. The number of runs an hour is gamma-Poisson around the rhythm of the app's kind.
+    The number of runs an hour is gamma-Poisson around the rhythm of the app's kind.
     """
     starts, sizes = (_draw_runs if app.role.kind in ("cron", "sync") else _draw_triggers)(
         app, clock, rng

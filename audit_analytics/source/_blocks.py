@@ -87,8 +87,7 @@ def read_block(block: bytes) -> tuple[Fields, int] | None:
 def _count_lines(block: bytes) -> int:
     """Count the lines; 0 if one may be blank, or not begin and end an object.
 
-    Where a brace has closed, none can open within the same value. So lines that all begin with
-    the one and end with the other break no value; as many values as lines are one a line.
+    Lines that all do break no value, for where a brace has closed none can open within the same.
     """
     lines = start = 0
     while start < len(block):
@@ -181,10 +180,9 @@ def read_plain(stream: BinaryIO, size: int | None = None) -> Iterator[bytes]:
 
 
 class Unzipped:
-    """A gzip-compressed file, to be iterated over chunk by chunk.
+    """A gzip-compressed file, chunk by chunk; ``damage`` says why not to its end, '' if it could be.
 
-    Afterwards ``damage`` says why it could not be read to its end, '' if it could, and
-    ``lost_bytes`` how much text was not read, as far as can be told.
+    ``lost_bytes`` is how much text was not read, as far as can be told.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -218,8 +216,7 @@ def cut_lines(
 ) -> Iterator[bytes]:
     """Cut chunks into whole lines, about ``LINES`` bytes of them.
 
-    `lose` is told the beginning and the size of each line over the limit; an empty one stands for
-    it.
+    `lose` is told beginning and size of each line over the limit, in whose place is an empty one.
     """
     whole: list[memoryview] = []
     line: list[memoryview] = []

@@ -95,8 +95,7 @@ class EventBuilder:
     ) -> None:
         """Take in a row, or `rows` that cannot be told apart, that cannot be read.
 
-        `row` is the line, or position of the item, from 1. Of `raw`, the row as found, only the
-        shape is kept, unless texts are asked for.
+        `row` is the line, or position of the item, from 1. Of `raw` the shape is kept, or its text.
         """
         if len(self.rejects) < _REJECTS_MAX:
             text = self._show(raw) if self._has_room(raw) else ""

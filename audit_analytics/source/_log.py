@@ -74,10 +74,9 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def drop_duplicates(events: pd.DataFrame, *, unique: bool = False) -> tuple[pd.DataFrame, int, int]:
-    """Keep the first row of every id, sort by (at, id), and count rows dropped.
+    """Keep the first row of every id, sort by (at, id), and count rows dropped, and those that differed.
 
-    They are counted once more where they differ from the row kept. `unique` says that every id is
-    known to be there once; then none is looked for.
+    `unique` says that every id is known to be there once; then none is looked for.
     """
     again = np.zeros(len(events), bool) if unique else events["id"].duplicated().to_numpy(bool)
     conflicts = 0

@@ -47,10 +47,9 @@ _NAMES_MANY: Final = re.compile(r".*(?:_ids|[a-z]Ids)|(?:.*_)?(?:emails|mobiles)
 
 
 class ParameterReader(dict[_Names, _Shape]):
-    """Read columns of parameters; the calls of an app mostly carry the same names.
+    """Reads columns of parameters, and keeps what the latest distinct sets of names come to.
 
-    `only_lists` takes only lists of ids, e-mails or mobiles as objects. It keeps what the latest
-    distinct sets of names come to.
+    `only_lists` takes only lists of ids, e-mails or mobiles as objects.
     """
 
     def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
@@ -113,19 +112,17 @@ def _decode_together(texts: pa.Array) -> list[Parameters] | None:
 
 
 def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Make the names of parameters fit to be stored: sorted, odd characters as '_'.
+    """Make the names of parameters fit to be stored: at most 32, sorted, odd characters as '_'.
 
-    '*' stands for one that looks like a secret or a personal value. At most 32, of at most 64
-    characters.
+    '*' stands for one that looks like a secret or a personal value.
     """
     return tuple(sorted({_clean_name(name) for name in names[:256]})[:_KEYS_MAX])
 
 
 def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]:
-    """Find the parameters that name the object of a call by its id.
+    """Find the parameters that name the object of a call by its id, or only by lists of them.
 
-    With `only_lists` these are lists of ids, e-mails or mobiles: a single id in a payload is mostly
-    a property of what is written, not what the call is about.
+    A single id in a payload is mostly a property of what is written, not what the call is about.
     """
     return tuple(
         name for name in names[:256] if len(name) <= 64 and _names_object(name, only_lists)

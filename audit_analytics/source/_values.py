@@ -199,10 +199,9 @@ class Splitter:
 
 
 def find_end(text: str, at: int) -> tuple[int, str]:
-    """Find the end of a value by its brackets, however deep they are, and whether it is whole.
+    """Find the end of a value by its brackets, and whether it is 'whole', 'damaged', or 'open'.
 
-    'open' if the text ends before the value does: then it was followed so far; 'damaged' if it
-    cannot be JSON.
+    It is open if the text ends before the value does: then it was followed so far.
     """
     closing: list[str] = []
     while step := _STEP.match(text, at):

@@ -87,10 +87,9 @@ def decode_batch(text: bytes) -> list[Item] | None:
 
 
 def split_document(text: bytes) -> list[bytes] | str:
-    """Take a JSON document apart into the texts of its items; pages within a list stay whole.
+    """Take a page, its data, a list, or an item apart into the texts of its items, or say why not.
 
-    The document is a page, its data, a list of items or pages, or an item; if there are no items,
-    the reason comes instead.
+    Pages within a list stay whole.
     """
     try:
         return _split(text)
@@ -135,8 +134,7 @@ def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | st
 def encode(value: object) -> bytes:
     """Encode a decoded item or page again, so that one way of reading serves both.
 
-    NumPy scalars are numbers, missing values null; what has no JSON raises whatever the encoder
-    does.
+    NumPy scalars are numbers, missing values null; what has no JSON raises as the encoder does.
     """
     try:
         return msgspec.json.encode(value, enc_hook=_simplify)
@@ -208,8 +206,7 @@ def _find_code(response: str) -> int | None:
 def read_address(text: str) -> str:
     """Normalise the first of one address or several, with or without port, zone or brackets.
 
-    It is written as :mod:`ipaddress` does, an IPv4-mapped one as IPv4; what holds no address, such
-    as the name of a service, stays as its first 64 characters.
+    As :mod:`ipaddress` writes it, IPv4-mapped as IPv4; without one, the first 64 characters stay.
     """
     if _IPV4.fullmatch(text):
         return text

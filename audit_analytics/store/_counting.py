@@ -74,11 +74,7 @@ def sort_into_hours(manifests: Iterable[Manifest], zone: str) -> dict[date, Hour
 
 
 def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
-    """Return what tells whether an hour has to be counted again.
-
-    Another one when a window is read again, comes or goes, and the same when windows are joined,
-    which changes no row.
-    """
+    """Return what tells whether an hour has to be counted again: windows that are joined change nothing."""
     text = "\n".join(
         sorted(
             # what was redacted again has other words to count by

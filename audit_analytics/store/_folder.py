@@ -235,11 +235,10 @@ def put_window(
     manifest: Manifest,
     replaced: Sequence[Manifest] | None = None,
 ) -> Manifest:
-    """Move a written window into place, and remove those it stands for. Hold the lock.
+    """Move a written window into place, and remove those it stands for; `file` is closed. Hold the lock.
 
-    The `file`, open for writing, is closed here. It holds the rows of the windows `replaced`; if
-    they are not given it was read just now, and stands for all of its span and scope, and for what
-    cannot be read.
+    These are the windows `replaced`; if they are not given it was read just now, and stands for all of
+    its span and scope, and for what cannot be read.
     """
     if replaced is None:
         gone = {*map(store.file_of, _find_replaced(store, manifest))}

@@ -148,10 +148,9 @@ class Reject(TypedDict):
 
 
 def _build_schema() -> pa.Schema:
-    """Return the Arrow form of the events.
+    """Return the Arrow form of the events: words are plain strings, for Parquet has its own dictionaries.
 
-    Words are plain strings: the dictionaries of row groups differ, and Parquet has its own. What
-    pandas notes about its dtypes stays, or nullable integers would come back as floats.
+    What pandas notes of its dtypes stays, or nullable integers would come back as floats.
     """
     inferred = pa.Schema.from_pandas(EVENTS.empty(), preserve_index=False)
     words = {column.name for column in EVENTS.columns if column.dtype == "category"}

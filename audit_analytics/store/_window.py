@@ -40,8 +40,7 @@ def read_window(
 ) -> pa.Table:
     """Read the rows of a window, some columns of it as dictionaries (`words`).
 
-    WindowGone if the file is not that of this window any more; WindowUnreadable if it is damaged,
-    which is noted for the next sync, or cannot be read now.
+    WindowGone if the file is another one by now, WindowUnreadable if it cannot be read; damage is noted.
     """
     with _open(store, window, words) as parquet:
         # handing the columns of a small window to threads takes longer than to read them

@@ -47,8 +47,7 @@ def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | Non
     """Find the hour in which the log begins, and whether that is exact, with some 20 requests.
 
     Blocks of 28 days are looked at, the newest first, until one is empty or refused; the last one
-    with rows is then cut in halves. If every block has rows, the log may go back further. A tenant
-    that was silent for 28 days looks as if its log began after that.
+    with rows is cut in halves. A tenant silent for 28 days looks as if its log began after that.
     """
     block = 0
     while block < BLOCKS_MAX and _has_rows(client, end - (block + 1) * BLOCK, end - block * BLOCK):

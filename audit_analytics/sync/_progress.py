@@ -94,11 +94,7 @@ class SyncResult:
         )
 
     def find_error(self) -> AuditAnalyticsError | None:
-        """Return what is to be reported where the sync is not complete; None if nothing is amiss.
-
-        It says which windows are missing and how to go on, or that nobody knows where the log ends
-        because the clocks disagree.
-        """
+        """Return what is missing and how to go on, as an error; None if nothing is amiss."""
         clock = f". Also, {self.clock}" if self.clock else ""
         if self.stopped is None and not self.missing:
             return DataIncompleteError(self.clock) if self.clock and self.is_open else None

@@ -44,9 +44,8 @@ def describe_store(
     -------
     dict
         JSON values: totals (``covered_share`` of a day leaves out what lies before the first window and
-        after now), ``gaps`` (spans between the first and the last window that no window
-        covers), ``damaged`` files, when the apps were asked for, and ``days``, each with ``hours``, a mark an hour (see
-        :data:`LEGEND`). Days and hours are UTC.
+        after now), ``gaps`` between the first and the last window, ``damaged`` files, when the apps
+        were asked for, and ``days``, each with ``hours``, a mark an hour (see :data:`LEGEND`), in UTC.
 
     Raises
     ------

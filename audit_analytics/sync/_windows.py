@@ -106,10 +106,9 @@ def plan_windows(
     """List the windows a sync has to read, in order of time, from `since` (moved back to the grid).
 
     A window read sooner than `settle` after its end is read again, at most once every so long; one
-    read sooner than `reread` is read once more when that has passed. The windows do not overlap,
-    and together with the readings that are not due they leave no gap; only the rest of an hour that
-    was begun waits until its reading is due. The window of a reading that is due begins where it
-    began and is as long at least, so that it replaces what is stored.
+    read sooner than `reread` is read once more when that has passed. They do not overlap, and with the
+    readings that are not due they leave no gap but the rest of an hour that was begun. One that is due
+    begins where it began and is as long at least, so that it replaces what is stored.
     """
     end = floor_to(min(until or now, now), _SECOND)
     begin = floor_to(since, length)
@@ -219,8 +218,7 @@ def _choose_spans(
 ) -> tuple[list[list[Manifest]], int]:
     """Choose which windows are counted again; return them, and how many would cost too much.
 
-    They come in spans of windows that follow one another within a day of UTC, the newest first,
-    which together cost at most :data:`REQUESTS_MAX` requests.
+    They come in spans of windows that follow one another within a day of UTC, the newest first.
     """
     spans: list[list[Manifest]] = []
     for manifest in manifests:
@@ -255,9 +253,8 @@ def look_for_late(
 ) -> dict[Window, int]:
     """Count the rows of recent windows again, once a day: how many came late into each.
 
-    ``read(window)`` gives the events of a span, batch by batch; `windows` are read anyway. A window
-    is read for the last time `settled_after` its end. After an error that is `hopeless` no span is
-    asked for.
+    ``read(window)`` gives the events of a span in batches; `windows` are read anyway, and any for the
+    last time `settled_after` its end. After an error that is `hopeless` no span is asked for.
     """
     if not _is_count_due(store.folder, now):
         return {}
