@@ -10,7 +10,6 @@ import json
 import random
 import secrets
 import threading
-import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
@@ -42,28 +41,12 @@ class Slice:
 class Ledger:
     """The items of a log, sorted by time: ids, epoch seconds and JSON texts by position.
 
-    They come as the API has them, or from ``.jsonl`` or ``.jsonl.gz`` of pages or items. `late_share`
-    of them show `late_seconds` late. What nobody documents can be had both ways: whether the ends of a
-    query belong to it, and which row comes first.
+    They come as the API has them, or from ``.jsonl`` or ``.jsonl.gz`` of pages or items.
     """
 
-    def __init__(
-        self,
-        items: Iterable[dict[str, Any]] | Path,
-        *,
-        late_share: float = 0.0,
-        late_seconds: float = 0.0,
-        page_token_seconds: float = 7200.0,
-        includes_start: bool = True,
-        includes_end: bool = True,
-        is_descending: bool = False,
-    ) -> None:
-        self._late_share = late_share
-        self._late_seconds = late_seconds
-        self._page_token_seconds = page_token_seconds
-        self._includes_start = includes_start
-        self._includes_end = includes_end
-        self._is_descending = is_descending
+    page_token_seconds = 7200.0
+
+    def __init__(self, items: Iterable[dict[str, Any]] | Path) -> None:
         self._key = secrets.token_bytes(16)
         rows = [
             (int(item.get("event_time", 0)), str(item.get("id", "")), _names(item), _dump(item))
@@ -91,11 +74,7 @@ class Ledger:
             raise BadRequest("start_time is after end_time")
         if "start_time" in query and last_second - first_second > LONGEST_SPAN_SECONDS:
             raise BadRequest("the span is too long")
-        low = bisect_left(self.times, first_second + (not self._includes_start))
-        high = bisect_left(self.times, last_second + self._includes_end)
-        span = range(low, high)
-        if self._is_descending:
-            span = span[::-1]
+        span = self._find_span(first_second, last_second)
         at = self._read_position(query, now=now)
         wanted = set(api_keys)
         rows: list[int] = []
@@ -110,6 +89,12 @@ class Ledger:
                 return Slice(rows, self._seal(query, position, now=now))
             rows.append(row)
         return Slice(rows, "")
+
+    def _find_span(self, first_second: int, last_second: int) -> range:
+        """Return the positions of the rows between two seconds, both of them included."""
+        return range(
+            bisect_left(self.times, first_second), bisect_left(self.times, last_second + 1)
+        )
 
     def _seal(self, query: dict[str, Any], position: int, *, now: float) -> str:
         """Make a page token, good for a query and the place in its span where the page begins."""
@@ -130,7 +115,7 @@ class Ledger:
         except (ValueError, TypeError):
             raise BadRequest("page_token") from None
         is_ours = hmac.compare_digest(self._mac(token[8:]), token[:8])
-        if not is_ours or digest != _digest(query) or now - int(made_at) > self._page_token_seconds:
+        if not is_ours or digest != _digest(query) or now - int(made_at) > self.page_token_seconds:
             raise BadRequest("page_token")
         return int(position)
 
@@ -173,8 +158,7 @@ class Ledger:
         return hmac.digest(self._key, text, "sha256")[:8]
 
     def _shows_at(self, row: int) -> float:
-        share = zlib.crc32(self.ids[row].encode("utf-8", "replace")) / 2**32
-        return self.times[row] + (self._late_seconds if share < self._late_share else 0.0)
+        return self.times[row]
 
 
 def _read_items(path: Path) -> Iterator[dict[str, Any]]:
@@ -248,10 +232,6 @@ repeated_page, duplicates, unsorted, empty_page, endless, outside_window : float
         Faults of the first requests in order, '' for none; the probabilities come after.
     slow_seconds : float, default 5
         How long a slow page takes, in seconds of the server's clock.
-    late_share, late_seconds : float
-        Share of rows that show up late, and how long after their event time, in seconds.
-    clock_skew_seconds : float, default 0
-        How far the server's clock is ahead.
     """
 
     seed: int = 0
@@ -270,9 +250,6 @@ repeated_page, duplicates, unsorted, empty_page, endless, outside_window : float
     outside_window: float = 0.0
     script: tuple[str, ...] = ()
     slow_seconds: float = 5.0
-    late_share: float = 0.0
-    late_seconds: float = 300.0
-    clock_skew_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         shares = {f.name: getattr(self, f.name) for f in fields(self) if f.name in KINDS}

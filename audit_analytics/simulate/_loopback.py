@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
 _BODY_BYTES_MAX: Final = 40 * 2**20
@@ -201,25 +200,3 @@ class Quota:
                 self._arrivals.append(now)
                 return 0.0
             return (self._arrivals[0] if self._is_sliding else first) + period - now
-
-
-@dataclass(frozen=True)
-class ScaledClock:
-    """Seconds since the epoch, `speed` times as fast; the same in every process it is sent to.
-
-    It starts at the real time `started_at`, `skew_seconds` ahead.
-    """
-
-    speed: float = 1.0
-    skew_seconds: float = 0.0
-    started_at: float = field(default_factory=time.time)
-
-    def time(self) -> float:
-        """Return the seconds since the epoch."""
-        return self.started_at + self.skew_seconds + (time.time() - self.started_at) * self.speed
-
-    def sleep(self, seconds: float) -> None:
-        """Wait seconds of this clock."""
-        ends_at = self.time() + seconds
-        while (left := ends_at - self.time()) > 0:
-            time.sleep(left / self.speed)

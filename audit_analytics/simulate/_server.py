@@ -9,6 +9,7 @@ import logging
 import math
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
@@ -17,14 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from audit_analytics.simulate._directory import Directory, find_endpoint
 from audit_analytics.simulate._inbox import Inbox, decode_object
 from audit_analytics.simulate._ledger import BadRequest, FaultPlan, Faults, Ledger
-from audit_analytics.simulate._loopback import (
-    LoopbackServer,
-    Quota,
-    Reply,
-    ScaledClock,
-    json_reply,
-    not_found,
-)
+from audit_analytics.simulate._loopback import LoopbackServer, Quota, Reply, json_reply, not_found
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
@@ -69,8 +63,8 @@ class StandIn:
         How long each request to the log takes, in seconds of the server's clock.
     faults : Faults, optional
         What goes wrong; nothing by default.
-    speed : float, default 1
-        Seconds of the server's clock a real second; give clients ``server.clock``.
+    clock : object, default the module time
+        Has ``time()`` and ``sleep(seconds)``.
     directory : Directory, optional
         The tenant's apps and people; nobody unless given.
     hook_secret, keyword : str
@@ -82,8 +76,6 @@ class StandIn:
     ----------
     url, hook_url : str
         Base URL, and URL of the webhook.
-    clock : ScaledClock
-        The server's clock.
     ledger, directory, inbox
         The log, the tenant's apps and people, and what was delivered.
     requests : list of Served
@@ -108,19 +100,15 @@ class StandIn:
         quota: str = "sliding",
         latency_seconds: float = 0.0,
         faults: Faults | None = None,
-        speed: float = 1.0,
+        clock: Any = time,  # noqa: ANN401 - a module
         directory: Directory | None = None,
         hook_secret: str = HOOK_SECRET,
         keyword: str = "",
         port: int = 0,
     ) -> None:
         faults = faults or Faults()
-        self.clock = ScaledClock(speed, faults.clock_skew_seconds)
-        self.ledger = (
-            items
-            if isinstance(items, Ledger)
-            else Ledger(items, late_share=faults.late_share, late_seconds=faults.late_seconds)
-        )
+        self.clock = clock
+        self.ledger = items if isinstance(items, Ledger) else Ledger(items)
         self.directory = directory or Directory()
         self.inbox = Inbox(hook=HOOK, hook_secret=hook_secret, keyword=keyword)
         self.requests: list[Served] = []

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stand_ins import OddLedger, ScaledClock
 
 from audit_analytics.errors import RemoteError
 from audit_analytics.feishu._answers import Unavailable
@@ -30,8 +31,8 @@ from audit_analytics.feishu._pages import (
     split_filters,
 )
 from audit_analytics.feishu._ratelimit import SharedLimiter
-from audit_analytics.simulate._ledger import KINDS, Faults, Ledger
-from audit_analytics.simulate._loopback import LoopbackServer, ScaledClock, json_reply
+from audit_analytics.simulate._ledger import KINDS, Faults
+from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -126,7 +127,7 @@ def test_neighbouring_windows_share_no_row_and_miss_none(
     tmp_path, includes_start, includes_end, is_descending
 ):
     items = make_items(7200, seconds=7200)
-    ledger = Ledger(
+    ledger = OddLedger(
         items,
         includes_start=includes_start,
         includes_end=includes_end,
@@ -228,7 +229,7 @@ def test_a_retry_says_where_and_why(tmp_path, caplog):
 
 
 def test_nobody_listening_is_unavailable(tmp_path):
-    with StandIn([], speed=FAST) as server:
+    with StandIn([], clock=ScaledClock(FAST)) as server:
         pass
     with (
         client_of(server, tmp_path, attempts=3) as client,
@@ -307,8 +308,8 @@ def test_every_item_comes_once_whatever_goes_wrong(  # noqa: PLR0917 - hypothesi
     items = make_items(count) if count else []
     shares = dict.fromkeys(KINDS, 0.02)
     faults = Faults(seed=seed, script=tuple(script), slow_seconds=1, **shares)
-    ledger = Ledger(items, is_descending=is_descending)
-    options = {"limit": UNLIMITED, "faults": faults, "speed": 20_000}
+    ledger = OddLedger(items, is_descending=is_descending)
+    options = {"limit": UNLIMITED, "faults": faults, "clock": ScaledClock(20_000)}
     with StandIn(ledger, **options) as server, client_of(server, tmp_path, attempts=20) as client:
         ids = read_to_the_end(client, Query(HOUR.start, HOUR.end, page_size=page_size))
     assert Counter(ids) == Counter(item["id"] for item in items)
@@ -337,7 +338,7 @@ def ask_with_others(url, clock, folder, count):
 
 def test_two_processes_and_their_threads_share_the_limit(tmp_path):
     spawn = multiprocessing.get_context("spawn")
-    with StandIn(make_items(5), limit=20, speed=40.0) as server:
+    with StandIn(make_items(5), limit=20, clock=ScaledClock(40.0)) as server:
         args = (server.url, server.clock, tmp_path, 30)
         workers = [spawn.Process(target=ask_with_others, args=args) for _ in range(2)]
         for worker in workers:

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from report_fixture import make_gaps_report, make_hostile_report, make_report
+from stand_ins import ScaledClock
 
 from audit_analytics.cli.main import main
 from audit_analytics.deliver import STATE_NAME, deliver_report
@@ -26,7 +27,6 @@ from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.feishu._transport import Answer
 from audit_analytics.report._tables import render_json
 from audit_analytics.settings import load_settings
-from audit_analytics.simulate._ledger import Faults
 from audit_analytics.simulate._loopback import Reply, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 
@@ -139,7 +139,7 @@ def test_an_unsigned_bot_works_too(folder):
     ("options", "secret", "suffix", "says"),
     [
         ({}, "wrong", "", "code 19021"),
-        ({"faults": Faults(clock_skew_seconds=7200)}, HOOK_SECRET, "", "this machine's clock"),
+        ({"clock": ScaledClock(skew_seconds=7200)}, HOOK_SECRET, "", "this machine's clock"),
         ({"keyword": "nobody says this"}, HOOK_SECRET, "", "code 19024"),
         ({}, HOOK_SECRET, "x", "code 19001"),
     ],

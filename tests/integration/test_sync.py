@@ -15,6 +15,7 @@ from io import StringIO
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from stand_ins import OddLedger, ScaledClock
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.cli import _fetch as cli_fetch
@@ -24,7 +25,7 @@ from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._pages import split_filters
 from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate._ledger import KINDS, Faults, Ledger
+from audit_analytics.simulate._ledger import KINDS, Faults
 from audit_analytics.simulate._loopback import LoopbackServer, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
 from audit_analytics.source import read_log
@@ -136,7 +137,7 @@ def test_a_sync_stores_the_log_once_and_the_next_has_nothing_to_do(tmp_path):
 def test_everything_is_stored_once_whatever_goes_wrong(tmp_path):
     items = make_items(3000)
     faults = Faults(seed=3, slow_seconds=1, **dict.fromkeys(KINDS, 0.02))
-    with StandIn(items, limit=UNLIMITED, faults=faults, speed=FAST) as server:
+    with StandIn(items, limit=UNLIMITED, faults=faults, clock=ScaledClock(FAST)) as server:
         with client_of(server.url, server.clock, tmp_path, attempts=20) as client:
             result = fetch(client, tmp_path / "store")
             assert result.find_error() is None
@@ -277,7 +278,7 @@ def test_a_range_the_platform_refuses_ends_in_a_few_requests(tmp_path):
 def test_late_rows_are_found_when_the_hour_is_read_again(tmp_path):
     start = NOON - HOUR
     items = make_items(400, start=start)
-    ledger = Ledger(items, late_share=0.3, late_seconds=1500)
+    ledger = OddLedger(items, late_share=0.3, late_seconds=1500)
     clock = SetClock(start)
     folder = tmp_path / "store"
     found = []
@@ -417,7 +418,9 @@ def test_a_sync_that_is_killed_loses_and_doubles_nothing(tmp_path):
     chance = random.Random(5)  # noqa: S311 - repeatable
     spawn = multiprocessing.get_context("spawn")
     folder = tmp_path / "store"
-    with StandIn(items, limit=UNLIMITED, faults=faults, speed=200, latency_seconds=6) as server:
+    with StandIn(
+        items, limit=UNLIMITED, faults=faults, clock=ScaledClock(200), latency_seconds=6
+    ) as server:
         for number in range(3):
             args = (server.url, server.clock, tmp_path, LATER + number * HOUR)
             child = spawn.Process(target=sync_in_child, args=args)
@@ -456,7 +459,7 @@ def test_the_doctor_measures_what_the_documents_leave_open(
     since = NOON - 40 * DAY
     items = make_items(2000, start=since)
     clock = SetClock(NOON)
-    with StandIn(Ledger(items, **ledger_options), limit=UNLIMITED) as server:
+    with StandIn(OddLedger(items, **ledger_options), limit=UNLIMITED) as server:
         server.clock, server._server.clock = clock, clock.time
         with client_of(server.url, clock, tmp_path) as client:
             settings = Settings(base_url=server.url, app_id=APP_ID)
@@ -653,7 +656,7 @@ def test_no_planted_secret_is_found_anywhere(tmp_path, caplog, kind):
 
 def test_what_came_hours_late_is_found_within_a_day_and_said(tmp_path):
     items = make_items(600)
-    ledger = Ledger(items, late_share=0.05, late_seconds=5 * 3600)
+    ledger = OddLedger(items, late_share=0.05, late_seconds=5 * 3600)
     clock = SetClock(NOON + 2 * HOUR)
     folder = tmp_path / "store"
     with (
@@ -803,7 +806,7 @@ def test_other_windows_under_a_store_are_said_once_and_what_is_not_settled_is_re
     tmp_path, caplog
 ):
     items = make_items(240)
-    with StandIn(items, limit=UNLIMITED, speed=FAST) as server:
+    with StandIn(items, limit=UNLIMITED, clock=ScaledClock(FAST)) as server:
         with client_of(server.url, SetClock(LATER), tmp_path) as client:
             now = NOON + HOUR + timedelta(minutes=1)
             fetch(client, tmp_path / "store", now=now)

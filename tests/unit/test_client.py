@@ -6,7 +6,7 @@ import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
 
 import pytest
@@ -56,7 +56,7 @@ class FakeClock:
     ("change", "word"),
     [
         ({"start": NINE.replace(tzinfo=None)}, "time zone"),
-        ({"end": date(2026, 3, 3)}, "time zone"),
+        ({"end": TEN.replace(tzinfo=None)}, "time zone"),
         ({"start": TEN}, "before"),
         ({"start": datetime(1970, 1, 1, tzinfo=UTC)}, "1970"),
     ],

@@ -11,6 +11,7 @@ import time
 
 import pytest
 import requests
+from stand_ins import OddLedger, ScaledClock
 
 from audit_analytics.errors import InputError
 from audit_analytics.simulate._inbox import HOOK_BYTES_MAX
@@ -95,7 +96,7 @@ def test_filters_and_ends_are_honoured(session, server):
 
 
 def test_ends_and_order_can_be_the_other_way_round(session):
-    ledger = Ledger(ITEMS, includes_start=False, includes_end=False, is_descending=True)
+    ledger = OddLedger(ITEMS, includes_start=False, includes_end=False, is_descending=True)
     with StandIn(ledger) as other:
         ids = read_all(session, other, start_time=1001, end_time=1004, page_size=3)
     assert sorted(ids) == ["4", "5", "6", "7"]
@@ -140,7 +141,7 @@ def with_set_clock(server):
 
 
 def test_a_page_token_is_good_for_its_query_and_its_time_only(session):
-    with with_set_clock(StandIn(Ledger(ITEMS, page_token_seconds=100))) as fast:
+    with with_set_clock(StandIn(OddLedger(ITEMS, page_token_seconds=100))) as fast:
         query = {"start_time": 1000, "end_time": 1024, "page_size": 5}
         token = ask(session, fast, **query).json()["data"]["page_token"]
         other = {**query, "page_size": 6, "page_token": token}
@@ -199,8 +200,7 @@ def test_a_sliding_minute_ends_now_and_a_fixed_one_at_the_full_minute():
 def test_late_rows_show_late(session):
     now = int(time.time())
     items = [{"id": str(n), "api_key": "GET/x", "event_time": now - 10} for n in range(40)]
-    faults = Faults(late_share=0.5, late_seconds=60)
-    with with_set_clock(StandIn(items, faults=faults)) as late:
+    with with_set_clock(StandIn(OddLedger(items, late_share=0.5, late_seconds=60))) as late:
         query = {"start_time": now - 100, "end_time": now, "page_size": 100}
         before = len(read_all(session, late, **query))
         late.clock.sleep(100)
@@ -208,7 +208,7 @@ def test_late_rows_show_late(session):
 
 
 def test_a_skewed_clock_shows_in_the_date(session):
-    with StandIn([], faults=Faults(clock_skew_seconds=-86400)) as skewed:
+    with StandIn([], clock=ScaledClock(skew_seconds=-86400)) as skewed:
         date = ask(session, skewed).headers["Date"]
     assert time.strftime("%d %b %Y", time.gmtime(time.time() - 86400)) in date
 
