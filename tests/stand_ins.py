@@ -6,8 +6,10 @@ import time
 import zlib
 from bisect import bisect_left
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from audit_analytics.simulate._ledger import Ledger
+from audit_analytics.simulate._loopback import LoopbackServer, Quota, Reply, _Handler
 
 
 class Flat:
@@ -72,3 +74,50 @@ class OddLedger(Ledger):
         share, seconds = self._late
         is_late = zlib.crc32(self.ids[row].encode("utf-8", "replace")) / 2**32 < share
         return self.times[row] + (seconds if is_late else 0.0)
+
+
+class FixedQuota(Quota):
+    """Counts requests over periods that begin at multiples of their length."""
+
+    def take(self, now):
+        begin = now - now % self._period_seconds
+        with self._lock:
+            while self._arrivals and self._arrivals[0] < begin:
+                self._arrivals.popleft()
+            if len(self._arrivals) < self.limit:
+                self._arrivals.append(now)
+                return 0.0
+            return begin + self._period_seconds - now
+
+
+class Dropped:
+    """The connection ends without an answer."""
+
+
+class Trickled(NamedTuple):
+    """An answer each byte of which takes some real seconds."""
+
+    reply: Reply
+    seconds: float
+
+
+class _OddHandler(_Handler):
+    def _send(self, reply):
+        if isinstance(reply, Reply):
+            super()._send(reply)
+            return
+        self.close_connection = True
+        if isinstance(reply, Trickled):
+            for byte in b"HTTP/1.1 %d OK\r\nX-Slow: %b" % (reply.reply.status, reply.reply.body):
+                time.sleep(reply.seconds)
+                # fails, and so ends, when the other side has left
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+
+
+class OddServer(LoopbackServer):
+    """One whose answers may be dropped or trickle."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.RequestHandlerClass = _OddHandler

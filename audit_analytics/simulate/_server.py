@@ -57,8 +57,6 @@ class StandIn:
         The only credentials that get a token.
     limit : int, default 100
         Requests to the log each minute of the server's clock.
-    quota : {'sliding', 'fixed'}, default 'sliding'
-        How the minute is counted.
     latency_seconds : float, default 0
         How long each request to the log takes, in seconds of the server's clock.
     faults : Faults, optional
@@ -97,7 +95,6 @@ class StandIn:
         app_id: str = APP_ID,
         app_secret: str = APP_SECRET,
         limit: int = 100,
-        quota: str = "sliding",
         latency_seconds: float = 0.0,
         faults: Faults | None = None,
         clock: Any = time,  # noqa: ANN401 - a module
@@ -114,7 +111,7 @@ class StandIn:
         self.requests: list[Served] = []
         self.served_ids: set[str] = set()
         self._credentials = {"app_id": app_id, "app_secret": app_secret}
-        self._quota = Quota(limit=limit, period_seconds=60.0, algorithm=quota)
+        self._quota = Quota(limit=limit, period_seconds=60.0)
         self._latency_seconds = latency_seconds
         self._faults = faults
         self._plan = FaultPlan(faults)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from stand_ins import ScaledClock
+from stand_ins import FixedQuota, ScaledClock
 
 from audit_analytics.feishu._auth import Credentials
 from audit_analytics.feishu._client import AuditLogClient
@@ -68,8 +68,10 @@ def measure(*, latency: float, processes: int, quota: str, minutes: int, speed: 
     spawn = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory() as folder,
-        StandIn(items, latency_seconds=latency, clock=ScaledClock(speed), quota=quota) as server,
+        StandIn(items, latency_seconds=latency, clock=ScaledClock(speed)) as server,
     ):
+        if quota == "fixed":
+            server._quota = FixedQuota(limit=LIMIT, period_seconds=60.0)
         record = Path(folder) / "quota.sqlite"
         workers = [
             spawn.Process(

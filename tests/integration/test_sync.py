@@ -15,7 +15,7 @@ from io import StringIO
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from stand_ins import OddLedger, ScaledClock
+from stand_ins import OddLedger, OddServer, ScaledClock, Trickled
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.cli import _fetch as cli_fetch
@@ -26,7 +26,7 @@ from audit_analytics.feishu._pages import split_filters
 from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
 from audit_analytics.simulate._ledger import KINDS, Faults
-from audit_analytics.simulate._loopback import LoopbackServer, json_reply
+from audit_analytics.simulate._loopback import json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
 from audit_analytics.source import read_log
 from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
@@ -183,7 +183,7 @@ def scripted(answer_log):
         data = {"items": [], "has_more": False}
         return answer_log(start) or json_reply(200, {"code": 0, "data": data})
 
-    with LoopbackServer(("127.0.0.1", 0), answer) as server:
+    with OddServer(("127.0.0.1", 0), answer) as server:
         yield server
 
 
@@ -543,7 +543,12 @@ def test_people_get_a_bar():
     with show_progress("text", stream) as progress:
         progress(
             Progress(
-                10, done_count=3, rows_count=1200, requests_count=12, minutes_left=95, window="w"
+                windows_count=10,
+                done_count=3,
+                rows_count=1200,
+                requests_count=12,
+                minutes_left=95,
+                window="w",
             )
         )
         logging.getLogger("audit_analytics.sync").warning("window w is read again")
@@ -695,7 +700,7 @@ def test_a_window_that_is_stored_counts_whatever_fails_after_it(tmp_path, monkey
 
 
 def test_the_first_interrupt_ends_a_sync_whose_answers_trickle(tmp_path):
-    trickling = json_reply(200, {"code": 0})._replace(trickle_seconds=0.05, body=b"a" * 10**6)
+    trickling = Trickled(json_reply(200, {"code": 0})._replace(body=b"a" * 10**6), 0.05)
 
     with scripted(lambda start: trickling if start < NOON - HOUR else None) as server:
         with client_of(server.url, SetClock(NOON), tmp_path) as client:
@@ -792,7 +797,7 @@ def test_rows_too_long_for_a_page_of_a_hundred_come_in_smaller_pages(tmp_path):
         return json_reply(200, {"code": 0, "data": {"items": shown, "has_more": more, **token}})
 
     with (
-        LoopbackServer(("127.0.0.1", 0), answer) as server,
+        OddServer(("127.0.0.1", 0), answer) as server,
         client_of(server.url, SetClock(LATER), tmp_path) as client,
     ):
         settings = Settings(sync={"window_minutes": 360})

@@ -11,7 +11,7 @@ import time
 
 import pytest
 import requests
-from stand_ins import OddLedger, ScaledClock
+from stand_ins import FixedQuota, OddLedger, ScaledClock
 
 from audit_analytics.errors import InputError
 from audit_analytics.simulate._inbox import HOOK_BYTES_MAX
@@ -191,8 +191,8 @@ def test_the_limit_answers_429_with_its_headers(session):
 
 def test_a_sliding_minute_ends_now_and_a_fixed_one_at_the_full_minute():
     arrivals = [50.0, 55.0, 59.0, 60.0, 100.0, 111.0]
-    sliding = Quota(limit=2, period_seconds=60, algorithm="sliding")
-    fixed = Quota(limit=2, period_seconds=60, algorithm="fixed")
+    sliding = Quota(limit=2, period_seconds=60)
+    fixed = FixedQuota(limit=2, period_seconds=60)
     assert [sliding.take(at) for at in arrivals] == [0, 0, 51, 50, 10, 0]
     assert [fixed.take(at) for at in arrivals] == [0, 0, 1, 0, 0, 9]
 
