@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,52 +192,48 @@ def serve(
         APP_ID,
         APP_SECRET,
         HOOK_SECRET,
-        HOURS_OF_WEEK,
         KINDS,
         Faults,
         StandIn,
         make_directory,
         read_directory,
     )
-    from audit_analytics.simulate import serve as run
 
     shares: dict[str, Any] = dict(_read_fault(text, KINDS) for text in faults)
-
-    def announce(server: StandIn) -> None:
-        rows = len(server.ledger.ids)
-        click.echo(f"Serving {rows:,} rows at {server.url} until Ctrl-C.")
-        # a window of an hour asks once at least, and whoever asks keeps to the platform's limit
-        allowed = min(limit, REQUESTS_PER_PERIOD)
-        minutes = (rows / PAGE_SIZE_MAX + weeks * HOURS_OF_WEEK) / allowed
-        click.echo(
-            f"At {allowed} requests a minute a first sync takes about {minutes:.0f} minutes; "
-            "for a short one serve a smaller company: --apps 10 --weeks 2. Try:\n"
-        )
-        click.echo(f"export AUDIT_ANALYTICS_BASE_URL={server.url}")
-        click.echo(f"export AUDIT_ANALYTICS_APP_ID={APP_ID}")
-        click.echo(f"export AUDIT_ANALYTICS_APP_SECRET={APP_SECRET}")
-        click.echo(f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_URL={server.hook_url}")
-        click.echo(f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET={HOOK_SECRET}")
-        click.echo("audit-analytics doctor")
-        click.echo(f"audit-analytics sync --since {weeks * 7}d")
-        click.echo("audit-analytics apps sync")
-        click.echo("audit-analytics weekly data/store --deliver")
-
     log: Path | list[dict[str, Any]]
     if source is None:
         company = _simulate_until_today(seed, apps, weeks)
         log, directory = list(company.items()), make_directory(company)
     else:
         log, directory = source, read_directory(source)
-    run(
+    with StandIn(
         log,
-        on_ready=announce,
         directory=directory,
         port=port,
         limit=limit,
         latency_seconds=latency,
         faults=Faults(**shares),
-    )
+    ) as server:
+        rows = len(server.ledger.ids)
+        # a window of an hour asks once at least, and whoever asks keeps to the platform's limit
+        allowed = min(limit, REQUESTS_PER_PERIOD)
+        minutes = (rows / PAGE_SIZE_MAX + weeks * 7 * 24) / allowed
+        click.echo(
+            f"Serving {rows:,} rows at {server.url} until Ctrl-C.\n"
+            f"At {allowed} requests a minute a first sync takes about {minutes:.0f} minutes; "
+            "for a short one serve a smaller company: --apps 10 --weeks 2. Try:\n\n"
+            f"export AUDIT_ANALYTICS_BASE_URL={server.url}\n"
+            f"export AUDIT_ANALYTICS_APP_ID={APP_ID}\n"
+            f"export AUDIT_ANALYTICS_APP_SECRET={APP_SECRET}\n"
+            f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_URL={server.hook_url}\n"
+            f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET={HOOK_SECRET}\n"
+            "audit-analytics doctor\n"
+            f"audit-analytics sync --since {weeks * 7}d\n"
+            "audit-analytics apps sync\n"
+            "audit-analytics weekly data/store --deliver"
+        )
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 def _read_beginning(text: str, now: datetime, zone: str) -> datetime | timedelta:

@@ -39,12 +39,6 @@ class Query:
     ------
     ConfigError
         There is no time zone, or no such span.
-
-    Examples
-    --------
-    >>> hour = Query(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC))
-    >>> str(hour), hour.end_second - hour.start_second
-    ('2026-03-02T09:00:00Z/2026-03-02T10:00:00Z', 3600)
     """
 
     start: datetime

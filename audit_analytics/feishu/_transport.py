@@ -56,11 +56,6 @@ def check_base_url(url: str) -> str:
     ConfigError
         The URL is neither https nor http on a loopback address, or carries a user, a query or a
         fragment.
-
-    Examples
-    --------
-    >>> check_base_url("https://open.larksuite.com/")
-    'https://open.larksuite.com'
     """
     try:
         parts = urlsplit(url)
@@ -99,9 +94,9 @@ def is_loopback(host: str) -> bool:
 def open_session(base_url: str, calls: Calls | None = None) -> requests.Session:
     """Open a session that threads may share.
 
-    Proxies and certificate bundles named by the environment are honoured on https, as every tool
-    does, and ignored on loopback, where a proxy would read the token in the clear. ``.netrc`` never
-    applies, because every request of this package says how it authenticates. Cookies are refused.
+    Proxies and certificate bundles named by the environment are honoured on https, and ignored on
+    loopback, where a proxy would read the token in the clear. ``.netrc`` never applies, because
+    every request says how it authenticates. Cookies are refused.
 
     Parameters
     ----------

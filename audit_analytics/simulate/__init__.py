@@ -17,8 +17,7 @@ from audit_analytics.simulate._overlay import (
     profile_apps,
 )
 from audit_analytics.simulate._pages import write_pages
-from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn, serve
-from audit_analytics.simulate._targets import HOURS_OF_WEEK
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 
 __all__ = [
     "APP_ID",
@@ -26,7 +25,6 @@ __all__ = [
     "ATTACKS",
     "GRANTED",
     "HOOK_SECRET",
-    "HOURS_OF_WEEK",
     "KINDS",
     "SCENARIOS",
     "Attack",
@@ -42,7 +40,6 @@ __all__ = [
     "plan_attacks",
     "profile_apps",
     "read_directory",
-    "serve",
     "simulate_company",
     "write_pages",
 ]

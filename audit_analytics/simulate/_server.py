@@ -5,7 +5,6 @@ It answers as the platform's documents say, so that a client made for the real o
 
 from __future__ import annotations
 
-import logging
 import math
 import secrets
 import threading
@@ -33,8 +32,6 @@ HOOK_SECRET: Final = "demo"  # noqa: S105
 TOKEN_SECONDS: Final = 7200
 
 _SAME_TOKEN_SECONDS = 1800
-
-_log = logging.getLogger(__name__)
 
 
 class Served(NamedTuple):
@@ -80,12 +77,6 @@ class StandIn:
         Every answered request.
     served_ids : set of str
         Ids of the items served at least once in a whole answer.
-
-    Examples
-    --------
-    >>> with StandIn([{"id": "1", "api_key": "GET/x", "event_time": 100}]) as server:
-    ...     server.url.startswith("http://127.0.0.1:")
-    True
     """
 
     def __init__(
@@ -257,28 +248,3 @@ class StandIn:
         return json_reply(
             429, {"code": 99991400, "msg": "request trigger frequency limit"}, headers
         )
-
-
-def serve(
-    items: Ledger | Iterable[dict[str, Any]] | Path,
-    *,
-    on_ready: Callable[[StandIn], None],
-    **options: Any,  # noqa: ANN401 - those of StandIn
-) -> None:
-    """Serve a log until the process is interrupted.
-
-    Parameters
-    ----------
-    items : Ledger, iterable of dict, or pathlib.Path
-        As for :class:`StandIn`.
-    on_ready : callable
-        Called with the stand-in once it listens.
-    **options
-        Further parameters of :class:`StandIn`.
-    """
-    with StandIn(items, **options) as server:
-        on_ready(server)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            _log.info("stopped after %d requests", len(server.requests))

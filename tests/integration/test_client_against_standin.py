@@ -163,7 +163,7 @@ def test_each_fault_is_survived_and_counted(tmp_path, fault):
     start = int(NINE.timestamp())
     outside = [{"id": "far", "api_key": "GET/x", "event_time": start - 500}]
     items = make_items(40)
-    options = {"limit": UNLIMITED, "faults": faults, "speed": FAST}
+    options = {"limit": UNLIMITED, "faults": faults, "clock": ScaledClock(FAST)}
     with StandIn([*outside, *items], **options) as server, client_of(server, tmp_path) as client:
         ids = read(client, Query(HOUR.start, HOUR.end, page_size=10))
         assert sorted(ids) == sorted(item["id"] for item in items)
@@ -207,7 +207,7 @@ def test_pagination_that_never_ends_is_left(tmp_path, monkeypatch, kind):
 
 @pytest.mark.parametrize("kind", ["server_error", "cut_body", "html"])
 def test_retries_end(tmp_path, kind):
-    options = {"limit": UNLIMITED, "faults": Faults(**{kind: 1.0}), "speed": FAST}
+    options = {"limit": UNLIMITED, "faults": Faults(**{kind: 1.0}), "clock": ScaledClock(FAST)}
     with StandIn([], **options) as server, client_of(server, tmp_path, attempts=4) as client:
         began = server.clock.time()
         with pytest.raises(Unavailable, match=r"window 2026-03-02T09:00:00Z/.*, page 1: "):
@@ -218,7 +218,7 @@ def test_retries_end(tmp_path, kind):
 
 def test_a_retry_says_where_and_why(tmp_path, caplog):
     faults = Faults(script=("", "server_error"))
-    options = {"faults": faults, "speed": FAST, "limit": UNLIMITED}
+    options = {"faults": faults, "clock": ScaledClock(FAST), "limit": UNLIMITED}
     caplog.set_level(logging.INFO, "audit_analytics.feishu._client")
     with StandIn(make_items(9), **options) as server, client_of(server, tmp_path) as client:
         read(client, Query(HOUR.start, HOUR.end, page_size=5))
@@ -240,7 +240,7 @@ def test_nobody_listening_is_unavailable(tmp_path):
 
 def test_a_silent_server_times_out(tmp_path):
     faults = Faults(script=("slow",), slow_seconds=3000)
-    options = {"faults": faults, "speed": FAST, "limit": UNLIMITED}
+    options = {"faults": faults, "clock": ScaledClock(FAST), "limit": UNLIMITED}
     with (
         StandIn(make_items(3), **options) as server,
         client_of(server, tmp_path, timeout_seconds=0.5) as client,
@@ -279,7 +279,7 @@ def test_a_refusal_says_what_to_do_next(tmp_path, status, code, kind, word):
 
 
 def test_a_pause_the_server_asks_for_holds_every_thread(tmp_path):
-    options = {"limit": 10, "speed": 300.0}
+    options = {"limit": 10, "clock": ScaledClock(300.0)}
     with StandIn(make_items(40), **options) as server, client_of(server, tmp_path) as client:
         queries = [Query(HOUR.start, HOUR.end, page_size=5)] * 6
         with ThreadPoolExecutor(6) as pool:

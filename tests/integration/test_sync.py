@@ -399,7 +399,7 @@ def sync_in_child(url, clock, folder, now):
 def test_two_processes_at_once_store_everything_once(tmp_path):
     items = make_items(3000)
     spawn = multiprocessing.get_context("spawn")
-    with StandIn(items, limit=UNLIMITED, latency_seconds=0.02) as server:
+    with StandIn(items, limit=UNLIMITED, latency_seconds=0.02, clock=ScaledClock()) as server:
         args = (server.url, server.clock, tmp_path, LATER)
         children = [spawn.Process(target=sync_in_child, args=args) for _ in range(2)]
         for child in children:

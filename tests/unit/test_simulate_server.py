@@ -246,16 +246,18 @@ def test_an_empty_folder_is_named(tmp_path):
         Ledger(tmp_path)
 
 
-def test_serve_runs_until_it_is_interrupted(session):
+def test_serve_runs_until_it_is_interrupted(session, tmp_path):
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps(ITEMS[0]) + "\n", "utf-8")
     code = (
         # a test run in the background hands down that interrupts are ignored
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from audit_analytics.simulate import serve\n"
-        "serve([], on_ready=lambda server: print(server.url, flush=True))"
+        "from audit_analytics.cli.main import main\n"
+        f"main(['simulate', 'serve', '--port', '0', {str(log)!r}])"
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        url = process.stdout.readline().strip()
+        url = process.stdout.readline().split()[4]
         assert session.post(url + "/x").status_code == 404
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 0
