@@ -13,7 +13,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -217,7 +217,6 @@ KINDS: Final = (
 """
 
 
-@dataclass(frozen=True, kw_only=True)
 class Faults:
     """The share of requests that meet each fault, and what is wrong all the time.
 
@@ -225,39 +224,30 @@ class Faults:
     ----------
     seed : int, default 0
         Decides which requests are hit.
-    rate_limited, server_error, token_refused, page_token_expired, slow, cut_body, html, \
-repeated_page, duplicates, unsorted, empty_page, endless, outside_window : float, default 0
-        Probability 0 to 1 that a request meets the fault; see :data:`KINDS`.
     script : tuple of str, default ()
         Faults of the first requests in order, '' for none; the probabilities come after.
     slow_seconds : float, default 5
         How long a slow page takes, in seconds of the server's clock.
+    **shares : float
+        Probability 0 to 1 that a request meets a fault, by its name in :data:`KINDS`.
     """
 
-    seed: int = 0
-    rate_limited: float = 0.0
-    server_error: float = 0.0
-    token_refused: float = 0.0
-    page_token_expired: float = 0.0
-    slow: float = 0.0
-    cut_body: float = 0.0
-    html: float = 0.0
-    repeated_page: float = 0.0
-    duplicates: float = 0.0
-    unsorted: float = 0.0
-    empty_page: float = 0.0
-    endless: float = 0.0
-    outside_window: float = 0.0
-    script: tuple[str, ...] = ()
-    slow_seconds: float = 5.0
-
-    def __post_init__(self) -> None:
-        shares = {f.name: getattr(self, f.name) for f in fields(self) if f.name in KINDS}
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        script: tuple[str, ...] = (),
+        slow_seconds: float = 5.0,
+        **shares: float,
+    ) -> None:
+        if unknown := {*shares, *script} - {*KINDS, ""}:
+            raise ValueError(f"faults: no such fault: {', '.join(sorted(unknown))}")
         if not all(0 <= share <= 1 for share in shares.values()) or sum(shares.values()) > 1:
             raise ValueError(f"faults: probabilities of 0 to 1, at most 1 in all, not {shares}")
-        unknown = set(self.script) - {*KINDS, ""}
-        if unknown:
-            raise ValueError(f"faults: no such fault: {', '.join(sorted(unknown))}")
+        self.seed = seed
+        self.script = script
+        self.slow_seconds = slow_seconds
+        self.shares = shares
 
 
 class FaultPlan:
@@ -267,7 +257,7 @@ class FaultPlan:
         self._script = list(reversed(faults.script))
         self._random = random.Random(faults.seed)  # noqa: S311 - repeatable, not secret
         self._kinds = [*KINDS, ""]
-        shares = [getattr(faults, kind) for kind in KINDS]
+        shares = [faults.shares.get(kind, 0.0) for kind in KINDS]
         self._weights = [*shares, max(0.0, 1.0 - sum(shares))]
         self._lock = threading.Lock()
 
