@@ -152,7 +152,8 @@ def request(
             method,
             url,
             allow_redirects=False,
-            auth=auth or _leave_as_is,
+            # without any, requests would look for a .netrc
+            auth=auth or (lambda prepared: prepared),
             timeout=timeout_seconds,
             **content,
         )
@@ -217,7 +218,3 @@ def _may_have_arrived(error: requests.RequestException) -> bool:
     # a refused connection and an unknown host are ConnectionErrors, and so is one that broke later
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return not isinstance(reason, NewConnectionError)
-
-
-def _leave_as_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-    return prepared

@@ -234,7 +234,9 @@ def _measure(
             }
             checks.add("log", *_judge(measured))
     except RemoteError as error:
-        checks.fail(_CAUSES.get(type(error), "log"), _last_part(error))
+        # which window it was does not matter here
+        detail = str(error).partition("page 1: ")[2] or str(error)
+        checks.fail(_CAUSES.get(type(error), "log"), detail)
         return None
     checks.add("apps", *check_scopes(client))
     refused, sent = client.counts["rate_limited"], client.counts["requests"]
@@ -317,8 +319,3 @@ def _list_shares(title: str, shares: dict[str, float]) -> list[tuple[str, str]]:
 
 def _say(answer: bool | None) -> str:  # noqa: FBT001 - the value to be shown
     return {True: _("yes"), False: _("no"), None: _("unknown")}[answer]
-
-
-def _last_part(error: Exception) -> str:
-    """Leave out which window it was: here it does not matter."""
-    return str(error).partition("page 1: ")[2] or str(error)

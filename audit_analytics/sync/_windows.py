@@ -207,12 +207,6 @@ def _is_count_due(folder: Path, now: datetime) -> bool:
         return True
 
 
-def _note_count(folder: Path, now: datetime) -> None:
-    """Remember that rows were counted."""
-    with explains_failure(folder):
-        write_private(folder / STATE_FILE, json.dumps({"counted_at": now.isoformat()}).encode())
-
-
 def _choose_spans(
     manifests: Iterable[Manifest], now: datetime, *, settled_after: timedelta
 ) -> tuple[list[list[Manifest]], int]:
@@ -269,7 +263,9 @@ def look_for_late(
     if left_out:
         _log.info("late rows are not looked for in %d windows: too many pages", left_out)
     late = _find_late(spans, read, hopeless=hopeless)
-    _note_count(store.folder, now)
+    with explains_failure(store.folder):
+        state = json.dumps({"counted_at": now.isoformat()})
+        write_private(store.folder / STATE_FILE, state.encode())
     return late
 
 
