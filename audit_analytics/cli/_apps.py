@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from audit_analytics.cli._common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli._common import STORE, takes_settings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STORE = click.argument("store", type=FOLDER, default=Path("data/store"))
+    from audit_analytics.settings import Settings
 
 
 @click.group()
@@ -24,25 +24,20 @@ def apps() -> None:
 @apps.command("sync")
 @STORE
 @click.option("--wait", metavar="10m", help="Wait this long for another sync of STORE.")
-@CONFIG
-@VERBOSE
-@reports_errors
-def sync_apps(*, store: Path, wait: str | None, config: Path | None) -> None:
+@takes_settings
+def sync_apps(*, store: Path, wait: str | None, settings: Settings) -> None:
     """Fetch who the apps are into the folder STORE (data/store).
 
     The first time a request for each app and one for 50 apps, 100 a minute; then only for new
     versions. With sync.apps = true, sync does so once a day. Needs the scope admin:app.info:readonly.
     """
     from audit_analytics.dates.weeks import read_span
-    from audit_analytics.settings import load_settings
     from audit_analytics.sync import show_waits
     from audit_analytics.sync import sync_apps as fetch
 
     with show_waits():
         result = fetch(
-            load_settings(config),
-            store,
-            wait_seconds=read_span(wait).total_seconds() if wait else 0.0,
+            settings, store, wait_seconds=read_span(wait).total_seconds() if wait else 0.0
         )
     click.echo(result.describe(), err=True)
 
@@ -50,18 +45,15 @@ def sync_apps(*, store: Path, wait: str | None, config: Path | None) -> None:
 @apps.command("list")
 @STORE
 @click.option("--json", "as_json", is_flag=True, help="JSON with all that is known.")
-@CONFIG
-@VERBOSE
-@reports_errors
-def list_apps(*, store: Path, as_json: bool, config: Path | None) -> None:
+@takes_settings
+def list_apps(*, store: Path, as_json: bool, settings: Settings) -> None:
     """List the apps of the store or log folder STORE (data/store): id, status, name, owner."""
     from dataclasses import asdict
 
     import audit_analytics.apps
     from audit_analytics.report import json_text, terminal
-    from audit_analytics.settings import load_settings
 
-    known = audit_analytics.apps.load(store, settings=load_settings(config)).apps.values()
+    known = audit_analytics.apps.load(store, settings=settings).apps.values()
     if as_json:
         rows = [asdict(app) for app in known]
         click.echo(json_text(json.dumps(rows, indent=2, default=str, ensure_ascii=False)))
@@ -77,11 +69,9 @@ def list_apps(*, store: Path, as_json: bool, config: Path | None) -> None:
 @click.option("--log", type=click.Path(path_type=Path), default=Path("data/store"))
 @click.option("--all", "is_all", is_flag=True, help="Used and unknown permissions as well.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV with all columns.")
-@CONFIG
-@VERBOSE
-@reports_errors
+@takes_settings
 def show_scopes(
-    *, app: str | None, log: Path, is_all: bool, as_csv: bool, config: Path | None
+    *, app: str | None, log: Path, is_all: bool, as_csv: bool, settings: Settings
 ) -> None:
     """List the permissions nobody uses, by app, super-sensitive ones first, ready to paste.
 
@@ -90,9 +80,8 @@ def show_scopes(
     import audit_analytics.apps
     from audit_analytics.errors import InputError
     from audit_analytics.report import write_table
-    from audit_analytics.settings import load_settings
 
-    table = audit_analytics.apps.scopes(log, settings=load_settings(config))
+    table = audit_analytics.apps.scopes(log, settings=settings)
     if table.empty:
         raise InputError(f"{log}: no app has a grant that is known; run: apps sync")
     if app:
@@ -124,10 +113,8 @@ def _render(table: pd.DataFrame) -> str:
 
 @click.command()
 @click.argument("source", metavar="LOG", type=click.Path(path_type=Path))
-@CONFIG
-@VERBOSE
-@reports_errors
-def catalogue(*, source: Path, config: Path | None) -> None:
+@takes_settings
+def catalogue(*, source: Path, settings: Settings) -> None:
     """Print a catalogue of the APIs of LOG that the catalogue does not know, to be edited.
 
     LOG is a store, a file or a folder. Write it to a file, correct the ratings, and name the file
@@ -136,9 +123,8 @@ def catalogue(*, source: Path, config: Path | None) -> None:
     from audit_analytics.catalogue import write_starter
     from audit_analytics.intake import count_log
     from audit_analytics.report import list_unknown_apis
-    from audit_analytics.settings import load_settings
 
-    by_api = count_log(source, load_settings(config)).calls.by_api
+    by_api = count_log(source, settings).calls.by_api
     used = list_unknown_apis(by_api)
     click.echo(write_starter(used), nl=False)
     calls = int(by_api["calls_count"].sum())

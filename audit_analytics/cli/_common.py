@@ -24,6 +24,7 @@ EXIT_BROKEN_PIPE = 141
 _COLOURS = {"critical": "red", "high": "yellow", "medium": "blue", "low": None}
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+STORE = click.argument("store", type=FOLDER, default=Path("data/store"))
 CONFIG = click.option(
     "--config",
     type=click.Path(dir_okay=False, exists=True, path_type=Path),
@@ -111,15 +112,23 @@ def reports_errors(command: Callable[..., None]) -> Callable[..., None]:
             click.echo(f"audit-analytics: {terminal(str(error))}", err=True)
             sys.exit(getattr(error, "exit_code", 2))
 
-    return run
+    return VERBOSE(run)
+
+
+def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command its `settings`, read from what ``--config`` names, and report its errors."""
+
+    @functools.wraps(command)
+    def run(*, config: Path | None, **options: object) -> None:
+        from audit_analytics.settings import load_settings
+
+        command(settings=load_settings(config), **options)
+
+    return CONFIG(reports_errors(run))
 
 
 def say_damaged(folder: Path, damaged: Sequence[str]) -> str:
-    """Say that what came out rests on less than the log holds, and what to do.
-
-    >>> say_damaged(Path("data/store"), ["one"])
-    'data/store: what is written rests on less than the log, 1 file of it cannot be read; run: sync'
-    """
+    """Say that what came out rests on less than the log holds, and what to do."""
     files = "1 file" if len(damaged) == 1 else f"{len(damaged):,} files"
     return (
         f"{folder}: what is written rests on less than the log, {files} of it cannot be read; "

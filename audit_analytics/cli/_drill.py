@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from audit_analytics.cli._common import CONFIG, SCENARIO, VERBOSE, reports_errors
+from audit_analytics.cli._common import CONFIG, SCENARIO, reports_errors
 
 
 @click.command()
@@ -25,7 +25,6 @@ from audit_analytics.cli._common import CONFIG, SCENARIO, VERBOSE, reports_error
     help="Also write the table to this file.",
 )
 @CONFIG
-@VERBOSE
 @reports_errors
 def drill(
     *,

@@ -6,19 +6,20 @@ import json
 import os
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from audit_analytics.cli._common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli._common import FOLDER, STORE, reports_errors, takes_settings
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
+    from audit_analytics.settings import Settings
     from audit_analytics.simulate import Company
 
-STORE = click.argument("store", type=FOLDER, default=Path("data/store"))
 EXIT_INTERRUPTED = 130
 
 
@@ -39,9 +40,7 @@ EXIT_INTERRUPTED = 130
     show_default=True,
     help="json: a line a window on stderr.",
 )
-@CONFIG
-@VERBOSE
-@reports_errors
+@takes_settings
 def sync(
     *,
     store: Path,
@@ -52,7 +51,7 @@ def sync(
     workers: int | None,
     wait: str | None,
     log_format: str,
-    config: Path | None,
+    settings: Settings,
 ) -> None:
     """Fetch the log into the folder STORE (data/store): whatever is missing or not settled.
 
@@ -65,7 +64,6 @@ def sync(
     from audit_analytics.dates.weeks import read_since, read_span
     from audit_analytics.errors import RemoteError
     from audit_analytics.report import terminal
-    from audit_analytics.settings import load_settings
     from audit_analytics.sync import (
         THREADS,
         is_due,
@@ -76,7 +74,6 @@ def sync(
     )
     from audit_analytics.sync import sync as fetch
 
-    settings = load_settings(config)
     if keep:
         days = max(read_span(keep) // timedelta(days=1), 1)
         settings = settings.model_copy(
@@ -121,19 +118,15 @@ def sync(
 @STORE
 @click.option("--since", help="Leave out the days before this span or date.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-@CONFIG
-@VERBOSE
-@reports_errors
-def status(*, store: Path, since: str | None, as_json: bool, config: Path | None) -> None:
+@takes_settings
+def status(*, store: Path, since: str | None, as_json: bool, settings: Settings) -> None:
     """Show what the folder STORE (data/store) covers, day by day in UTC."""
     from datetime import UTC, datetime, timedelta
 
     from audit_analytics.dates.weeks import read_since
     from audit_analytics.language import use_language
-    from audit_analytics.settings import load_settings
     from audit_analytics.sync import describe_store, render_status
 
-    settings = load_settings(config)
     now = datetime.now(UTC)
     described = describe_store(
         store,
@@ -148,10 +141,8 @@ def status(*, store: Path, since: str | None, as_json: bool, config: Path | None
 @click.command()
 @click.argument("store", type=FOLDER, required=False)
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of text.")
-@CONFIG
-@VERBOSE
-@reports_errors
-def doctor(*, store: Path | None, as_json: bool, config: Path | None) -> None:
+@takes_settings
+def doctor(*, store: Path | None, as_json: bool, settings: Settings) -> None:
     """Check credentials, scope, clock, network, quota and STORE, and measure the log.
 
     Sends some 30 requests. Exits with 4 if something has to be mended before a sync can work.
@@ -159,10 +150,8 @@ def doctor(*, store: Path | None, as_json: bool, config: Path | None) -> None:
     from audit_analytics.errors import RemoteError
     from audit_analytics.language import use_language
     from audit_analytics.report import terminal
-    from audit_analytics.settings import load_settings
     from audit_analytics.sync import diagnose, render_diagnosis, show_waits
 
-    settings = load_settings(config)
     with show_waits(), use_language("en" if as_json else settings.lang):
         diagnosis = diagnose(settings, store)
         shown = json.dumps(diagnosis, indent=2) if as_json else render_diagnosis(diagnosis)
@@ -181,7 +170,6 @@ def doctor(*, store: Path | None, as_json: bool, config: Path | None) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the simulated company.")
 @click.option("--apps", type=int, default=60, show_default=True, help="Its apps.")
 @click.option("--weeks", type=int, default=5, show_default=True, help="Its weeks of log, to today.")
-@VERBOSE
 @reports_errors
 def serve(
     *,
@@ -204,52 +192,48 @@ def serve(
         APP_ID,
         APP_SECRET,
         HOOK_SECRET,
-        HOURS_OF_WEEK,
         KINDS,
-        Directory,
         Faults,
         StandIn,
         make_directory,
+        read_directory,
     )
-    from audit_analytics.simulate import serve as run
 
     shares: dict[str, Any] = dict(_read_fault(text, KINDS) for text in faults)
-
-    def announce(server: StandIn) -> None:
-        rows = len(server.ledger.ids)
-        click.echo(f"Serving {rows:,} rows at {server.url} until Ctrl-C.")
-        # a window of an hour asks once at least, and whoever asks keeps to the platform's limit
-        allowed = min(limit, REQUESTS_PER_PERIOD)
-        minutes = (rows / PAGE_SIZE_MAX + weeks * HOURS_OF_WEEK) / allowed
-        click.echo(
-            f"At {allowed} requests a minute a first sync takes about {minutes:.0f} minutes; "
-            "for a short one serve a smaller company: --apps 10 --weeks 2. Try:\n"
-        )
-        click.echo(f"export AUDIT_ANALYTICS_BASE_URL={server.url}")
-        click.echo(f"export AUDIT_ANALYTICS_APP_ID={APP_ID}")
-        click.echo(f"export AUDIT_ANALYTICS_APP_SECRET={APP_SECRET}")
-        click.echo(f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_URL={server.hook_url}")
-        click.echo(f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET={HOOK_SECRET}")
-        click.echo("audit-analytics doctor")
-        click.echo(f"audit-analytics sync --since {weeks * 7}d")
-        click.echo("audit-analytics apps sync")
-        click.echo("audit-analytics weekly data/store --deliver")
-
     log: Path | list[dict[str, Any]]
     if source is None:
         company = _simulate_until_today(seed, apps, weeks)
         log, directory = list(company.items()), make_directory(company)
     else:
-        log, directory = source, Directory.of(source)
-    run(
+        log, directory = source, read_directory(source)
+    with StandIn(
         log,
-        on_ready=announce,
         directory=directory,
         port=port,
         limit=limit,
         latency_seconds=latency,
         faults=Faults(**shares),
-    )
+    ) as server:
+        rows = len(server.ledger.ids)
+        # a window of an hour asks once at least, and whoever asks keeps to the platform's limit
+        allowed = min(limit, REQUESTS_PER_PERIOD)
+        minutes = (rows / PAGE_SIZE_MAX + weeks * 7 * 24) / allowed
+        click.echo(
+            f"Serving {rows:,} rows at {server.url} until Ctrl-C.\n"
+            f"At {allowed} requests a minute a first sync takes about {minutes:.0f} minutes; "
+            "for a short one serve a smaller company: --apps 10 --weeks 2. Try:\n\n"
+            f"export AUDIT_ANALYTICS_BASE_URL={server.url}\n"
+            f"export AUDIT_ANALYTICS_APP_ID={APP_ID}\n"
+            f"export AUDIT_ANALYTICS_APP_SECRET={APP_SECRET}\n"
+            f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_URL={server.hook_url}\n"
+            f"export AUDIT_ANALYTICS_DELIVER__WEBHOOK_SECRET={HOOK_SECRET}\n"
+            "audit-analytics doctor\n"
+            f"audit-analytics sync --since {weeks * 7}d\n"
+            "audit-analytics apps sync\n"
+            "audit-analytics weekly data/store --deliver"
+        )
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 def _read_beginning(text: str, now: datetime, zone: str) -> datetime | timedelta:

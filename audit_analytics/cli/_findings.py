@@ -12,16 +12,18 @@ from audit_analytics.cli._common import (
     CONFIG,
     FOLDER,
     JSON,
-    VERBOSE,
     paint,
     reports_errors,
     say_damaged,
     screen_width,
+    takes_settings,
 )
 from audit_analytics.language import _, ngettext, use_language
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+    from audit_analytics.settings import Settings
 
 
 def _complete(
@@ -68,11 +70,9 @@ OWNER = click.option("--owner", help="Who answers for it; your login name if not
 @click.option("--all", "is_all", is_flag=True, help="Also those that were found harmless.")
 @click.option("--watch", "is_watch", is_flag=True, help="The watch list of the latest report.")
 @JSON
-@CONFIG
-@VERBOSE
-@reports_errors
+@takes_settings
 def findings(
-    *, reports: Path, is_all: bool, is_watch: bool, as_json: bool, config: Path | None
+    *, reports: Path, is_all: bool, is_watch: bool, as_json: bool, settings: Settings
 ) -> None:
     """List the findings that are open: of the latest report, and those confirmed before.
 
@@ -80,9 +80,7 @@ def findings(
     """
     from audit_analytics.report import list_findings, tell_watched
     from audit_analytics.review import list_open, list_reports, read_report, read_verdicts
-    from audit_analytics.settings import load_settings
 
-    settings = load_settings(config)
     report = next(map(read_report, list_reports(reports)), None)
     if is_watch:
         shown = report["watch"]["rows"] if report else []
@@ -128,7 +126,6 @@ def findings(
     help="Language of the labels; the report's own, which its sentences have, if not given.",
 )
 @CONFIG
-@VERBOSE
 @reports_errors
 def explain(
     *,
@@ -210,7 +207,6 @@ def _fetch_rows(
 @SCOPE
 @REPORTS
 @CONFIG
-@VERBOSE
 @reports_errors
 def suppress(
     *,
@@ -255,7 +251,6 @@ def suppress(
 @OWNER
 @REPORTS
 @CONFIG
-@VERBOSE
 @reports_errors
 def verdict(
     *,
@@ -297,16 +292,9 @@ def verdict(
 @SCOPE
 @REPORTS
 @JSON
-@CONFIG
-@VERBOSE
-@reports_errors
+@takes_settings
 def replay(
-    *,
-    finding: str | None,
-    parts: tuple[str, ...],
-    reports: Path,
-    as_json: bool,
-    config: Path | None,
+    *, finding: str | None, parts: tuple[str, ...], reports: Path, as_json: bool, settings: Settings
 ) -> None:
     """Show what suppressions would have hidden in the reports so far.
 
@@ -323,9 +311,7 @@ def replay(
         read_suppressions,
         replay_suppression,
     )
-    from audit_analytics.settings import load_settings
 
-    settings = load_settings(config)
     if finding is not None:
         today = today_in(settings.tenant_zone)
         _report, found = find_finding(reports, finding)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from audit_analytics.cli._common import CONFIG, FOLDER, VERBOSE, reports_errors
+from audit_analytics.cli._common import FOLDER, takes_settings
+
+if TYPE_CHECKING:
+    from audit_analytics.settings import Settings
 
 STORE = click.argument("folder", metavar="[STORE]", type=FOLDER, default=Path("data/store"))
 
@@ -17,10 +21,8 @@ STORE = click.argument("folder", metavar="[STORE]", type=FOLDER, default=Path("d
     "--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", show_default=True
 )
 @click.option("--master", metavar="local[2]", help="Master of Spark; spark-submit's if not given.")
-@CONFIG
-@VERBOSE
-@reports_errors
-def rollup(*, folder: Path, engine: str, master: str | None, config: Path | None) -> None:
+@takes_settings
+def rollup(*, folder: Path, engine: str, master: str | None, settings: Settings) -> None:
     """Count the events of the folder STORE (data/store) hour by hour, where that is not done yet.
 
     sync does so for what it fetches, and weekly for what it meets; this does it for a store that
@@ -28,12 +30,10 @@ def rollup(*, folder: Path, engine: str, master: str | None, config: Path | None
     """
     from audit_analytics.catalogue import load_catalogue
     from audit_analytics.errors import DataIncompleteError
-    from audit_analytics.settings import load_settings
     from audit_analytics.store import Rollups, Store
 
     store = Store(folder)
     store.check()
-    settings = load_settings(config)
     catalogue, zone = load_catalogue(settings.catalogue), settings.tenant_zone
     rollups = Rollups(store, catalogue, zone=zone)
     if engine == "spark":
@@ -64,10 +64,8 @@ def store() -> None:
 
 @store.command()
 @STORE
-@CONFIG
-@VERBOSE
-@reports_errors
-def verify(*, folder: Path, config: Path | None) -> None:
+@takes_settings
+def verify(*, folder: Path, settings: Settings) -> None:
     """Read every row of STORE (data/store) and compare it with what its manifests say.
 
     Prints one line for everything that is wrong, and exits with 3 if there is any.
@@ -75,10 +73,8 @@ def verify(*, folder: Path, config: Path | None) -> None:
     from audit_analytics.catalogue import load_catalogue
     from audit_analytics.errors import DataIncompleteError
     from audit_analytics.report import terminal
-    from audit_analytics.settings import load_settings
     from audit_analytics.store import Rollups, Store, verify_store
 
-    settings = load_settings(config)
     catalogue = load_catalogue(settings.catalogue)
     found = verify_store(Rollups(Store(folder), catalogue, zone=settings.tenant_zone))
     for problem in found.problems:
@@ -97,10 +93,8 @@ def verify(*, folder: Path, config: Path | None) -> None:
 @store.command()
 @STORE
 @click.option("--wait", metavar="10m", help="Wait this long for a sync of STORE to end.")
-@CONFIG
-@VERBOSE
-@reports_errors
-def compact(*, folder: Path, wait: str | None, config: Path | None) -> None:
+@takes_settings
+def compact(*, folder: Path, wait: str | None, settings: Settings) -> None:
     """Join the small files of STORE (data/store), days that ended two days ago and older.
 
     Rows stay as they are, unless the settings redact more than when they were stored: then they are
@@ -109,20 +103,15 @@ def compact(*, folder: Path, wait: str | None, config: Path | None) -> None:
     from datetime import UTC, datetime, timedelta
 
     from audit_analytics.dates.weeks import read_span
-    from audit_analytics.settings import load_settings
-    from audit_analytics.store import Redaction, Store, compact_store, lock_store
+    from audit_analytics.store import Store, compact_store, lock_store, read_redaction
 
-    settings = load_settings(config)
     chosen = Store(folder)
     chosen.check()
     with lock_store(folder, wait_seconds=read_span(wait).total_seconds() if wait else 0.0):
-        key = settings.redaction.read_secret("hash_key")
         done = compact_store(
             chosen,
             datetime.now(UTC),
-            redaction=Redaction.from_settings(
-                settings.redaction, key.get_secret_value() if key else chosen.read_key()
-            ),
+            redaction=read_redaction(settings.redaction, folder),
             reread=timedelta(
                 minutes=max(settings.sync.settle_minutes, settings.sync.reread_minutes)
             ),

@@ -123,7 +123,6 @@ def main(context: click.Context, *, no_color: bool) -> None:
 )
 @JSON
 @CONFIG
-@VERBOSE
 @reports_errors
 def weekly(
     *,

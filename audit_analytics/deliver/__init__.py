@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from audit_analytics.deliver._bots import AppBot, CustomBot
-from audit_analytics.deliver._channel import Parcel
+from audit_analytics.deliver._channel import Outcome, Parcel
 from audit_analytics.deliver._mail import Mail
 from audit_analytics.deliver._message import build_message, find_overdue
 from audit_analytics.errors import (
@@ -38,39 +37,13 @@ if TYPE_CHECKING:
 
     Channel = CustomBot | AppBot | Mail
 
-__all__ = ["CHANNELS", "Outcome", "deliver_report", "find_overdue"]
+__all__ = ["deliver_report", "find_overdue"]
 
 CHANNELS: Final = ("bot", "app", "mail")
 """The ways out: custom bot, the app itself, mail."""
 
 STATE_NAME: Final = "delivered.json"
 """Beside the report: channel to the hash of what was sent last, so that nothing is sent twice."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What became of one way out.
-
-    Parameters
-    ----------
-    channel : str
-        One of :data:`CHANNELS`.
-    status : {'sent', 'already sent', 'dry run', 'failed'}
-        What became of it.
-    detail : str
-        What a dry run would send; why it failed.
-    error : AuditAnalyticsError, optional
-        Why it failed.
-    """
-
-    channel: str
-    status: str
-    detail: str = ""
-    error: AuditAnalyticsError | None = None
-
-    def __str__(self) -> str:
-        said = f"{self.channel}: {self.status}"
-        return f"{said}: {self.detail}" if self.error else said
 
 
 def deliver_report(

@@ -28,7 +28,6 @@ from audit_analytics.feishu import (
     Unanswered,
     check_base_url,
     open_session,
-    post,
     request,
 )
 
@@ -51,14 +50,7 @@ _NEXT_STEPS: Final = {
 
 
 class CustomBot:
-    """Sends to the webhook of a custom bot, signed if the bot asks for it (`secret`).
-
-    A `url` that a secret may not be sent to is a ConfigError.
-
-    >>> from pydantic import SecretStr
-    >>> CustomBot(SecretStr("https://open.feishu.cn/open-apis/bot/v2/hook/0a1b"))
-    CustomBot('https://open.feishu.cn/****')
-    """
+    """Sends to the webhook of a custom bot, signed if the bot asks for it (`secret`)."""
 
     has_file = False
 
@@ -78,9 +70,6 @@ class CustomBot:
         self._clock = clock
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._place!r})"
 
     @property
     def target(self) -> str:
@@ -102,10 +91,11 @@ class CustomBot:
 
             def send_once() -> Answer:
                 # Signed anew each time: after a long wait the old timestamp would be refused.
-                return post(
+                return request(
                     session,
+                    "POST",
                     self._url.get_secret_value(),
-                    self._sign(card),
+                    json=self._sign(card),
                     timeout_seconds=self._timeout_seconds,
                 )
 
@@ -149,11 +139,7 @@ def _unlogged(path: str) -> Iterator[None]:
 
 
 def _sign_request(timestamp: int, secret: str) -> str:
-    """Sign a request to a webhook as the platform documents it, in seconds since the epoch.
-
-    >>> _sign_request(1599360473, "demo")
-    'l1N0gAcBjdwBvGm1xMjOF0XSyaLRpR7tuO5dHfhAYc8='
-    """
+    """Sign a request to a webhook as the platform documents it, in seconds since the epoch."""
     key = f"{timestamp}\n{secret}".encode()
     return base64.b64encode(hmac.digest(key, b"", "sha256")).decode()
 
@@ -191,16 +177,7 @@ _APP_NEXT_STEPS: Final = {
 
 
 class AppBot:
-    """Sends as the app that reads the log.
-
-    It needs the scopes ``im:message:send_as_bot`` and ``im:resource``. A `base_url` that is neither
-    https nor loopback is a ConfigError.
-
-    >>> AppBot(
-    ...     Credentials("cli_a1", "hunter2"), base_url="https://open.feishu.cn", receive_id="oc_1"
-    ... )
-    AppBot('https://open.feishu.cn', Credentials(app_id='cli_a1'))
-    """
+    """Sends as the app that reads the log, with the scopes ``im:message:send_as_bot`` and ``im:resource``."""
 
     has_file = True
 
@@ -220,9 +197,6 @@ class AppBot:
         self._receive_id_type = receive_id_type
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._base_url!r}, {self._credentials!r})"
 
     @property
     def target(self) -> str:
@@ -290,7 +264,9 @@ class AppBot:
         }
         self._try(
             f"the {kind} message",
-            lambda: post(session, url, body, auth=token, timeout_seconds=self._timeout_seconds),
+            lambda: request(
+                session, "POST", url, json=body, auth=token, timeout_seconds=self._timeout_seconds
+            ),
         )
 
     def _try(self, what: str, send: Callable[[], Answer]) -> Answer:

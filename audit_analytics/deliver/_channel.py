@@ -14,7 +14,7 @@ import tenacity
 
 from audit_analytics.deliver._mask import mask_report
 from audit_analytics.deliver._message import Message
-from audit_analytics.errors import InputError
+from audit_analytics.errors import AuditAnalyticsError, InputError
 from audit_analytics.feishu import RateLimited, Unanswered, Unavailable
 
 ATTEMPTS: Final = 4
@@ -67,6 +67,20 @@ class Parcel:
             parts += [str(self.raw_ids), repr(self.report)]
         text = "\x1f".join(parts).encode("utf-8", "backslashreplace")
         return hashlib.sha256(text).hexdigest()[:32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one way out."""
+
+    channel: str
+    status: str  # sent, already sent, dry run or failed
+    detail: str = ""  # what a dry run would send; why it failed
+    error: AuditAnalyticsError | None = None  # why it failed
+
+    def __str__(self) -> str:
+        said = f"{self.channel}: {self.status}"
+        return f"{said}: {self.detail}" if self.error else said
 
 
 def send_with_retries(

@@ -27,11 +27,7 @@ PORTS: Final = {"starttls": 587, "tls": 465, "plain": 25}
 class Mail:
     """Sends by a mail server: starttls (port 587), tls (465) or, if asked for or on loopback, plain (25).
 
-    `ca_file` is a PEM file of the authority that signed the server's certificate. It is a
-    ConfigError if a setting is missing, or a password would travel in the clear.
-
-    >>> Mail("audit@example.com", ("soc@example.com",), host="smtp.example.com")
-    Mail('smtp.example.com', port=587, security='starttls')
+    `ca_file` is a PEM file of the authority that signed the server's certificate.
     """
 
     has_file = True
@@ -71,11 +67,6 @@ class Mail:
         self._password = password
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
-
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}({self._host!r}, port={self._port}, security={self._security!r})"
-        )
 
     @property
     def target(self) -> str:

@@ -1,19 +1,17 @@
 """The platform: its server API, spoken to with the patience it asks for.
 
 In come credentials, a window and filters; out come pages as the platform sent them. Everything
-that imports requests lives here: tokens, retries, the shared quota, probes. What a row means is
+that imports requests lives here: tokens, retries, the shared quota. What a row means is
 none of this room's business (``source``), nor when to fetch which window (``sync``).
 """
 
-from audit_analytics.feishu._answers import AnswerTooLong, RateLimited, WrongAddress
-from audit_analytics.feishu._apps import (
-    APPS_SCOPE,
-    NAMES_SCOPE,
-    PEOPLE_SCOPE,
-    VERSIONS_SCOPE,
-    list_apps,
-    list_people,
-    list_versions,
+from audit_analytics.feishu._answers import (
+    Answer,
+    AnswerTooLong,
+    RateLimited,
+    Unanswered,
+    Unavailable,
+    WrongAddress,
 )
 from audit_analytics.feishu._auth import (
     AddressRefused,
@@ -25,9 +23,9 @@ from audit_analytics.feishu._auth import (
     TenantToken,
     TokenRefused,
 )
-from audit_analytics.feishu._calls import Skew, Stopped
+from audit_analytics.feishu._calls import Stopped
 from audit_analytics.feishu._client import AuditLogClient
-from audit_analytics.feishu._connect import NO_APP_ID, WaitTooLong, open_client
+from audit_analytics.feishu._connect import NO_APP_ID, WaitTooLong, measure_reach, open_client
 from audit_analytics.feishu._pages import (
     PAGE_SIZE_MAX,
     SMALL_PAGE,
@@ -38,35 +36,15 @@ from audit_analytics.feishu._pages import (
     WindowTooLong,
     split_filters,
 )
-from audit_analytics.feishu._probe import (
-    describe_items,
-    find_earliest,
-    measure_ends,
-    measure_reach,
-    take_sample,
-)
 from audit_analytics.feishu._ratelimit import PERIOD_SECONDS, REQUESTS_PER_PERIOD, SharedLimiter
-from audit_analytics.feishu._transport import (
-    Answer,
-    Unanswered,
-    Unavailable,
-    check_base_url,
-    is_loopback,
-    open_session,
-    post,
-    request,
-)
+from audit_analytics.feishu._transport import check_base_url, is_loopback, open_session, request
 
 __all__ = [
-    "APPS_SCOPE",
-    "NAMES_SCOPE",
     "NO_APP_ID",
     "PAGE_SIZE_MAX",
-    "PEOPLE_SCOPE",
     "PERIOD_SECONDS",
     "REQUESTS_PER_PERIOD",
     "SMALL_PAGE",
-    "VERSIONS_SCOPE",
     "AddressRefused",
     "Answer",
     "AnswerTooLong",
@@ -82,7 +60,6 @@ __all__ = [
     "RateLimited",
     "ScopeMissing",
     "SharedLimiter",
-    "Skew",
     "Stopped",
     "TenantToken",
     "TokenRefused",
@@ -92,18 +69,10 @@ __all__ = [
     "WindowTooLong",
     "WrongAddress",
     "check_base_url",
-    "describe_items",
-    "find_earliest",
     "is_loopback",
-    "list_apps",
-    "list_people",
-    "list_versions",
-    "measure_ends",
     "measure_reach",
     "open_client",
     "open_session",
-    "post",
     "request",
     "split_filters",
-    "take_sample",
 ]

@@ -76,10 +76,8 @@ class Answer:
 
     Parameters
     ----------
-    status : int
-        HTTP status.
-    code : int
-        Business code; 0 is success.
+    status, code : int
+        Of HTTP, and the business code; 0 is success.
     content : dict
         The whole decoded answer.
     body : bytes
@@ -102,10 +100,7 @@ class Answer:
 
 
 def read_answer(response: requests.Response) -> Answer:
-    """Read an answer whose body has arrived, or raise why it is none.
-
-    The errors are those of :func:`audit_analytics.feishu._transport.request`.
-    """
+    """Read an answer whose body has arrived, or raise why it is none, as ``request`` says."""
     status, log_id = response.status_code, _clean_log_id(response.headers.get("X-Tt-Logid", ""))
     body, served_at = response.content, read_date(response.headers.get("Date", ""))
     content = _decode(body)

@@ -15,7 +15,7 @@ from requests.auth import AuthBase
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._answers import QUOTA_SPENT, Answer, RateLimited, read_answer
-from audit_analytics.feishu._transport import check_base_url, post
+from audit_analytics.feishu._transport import check_base_url, request
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 TOKEN_CODES: Final = frozenset({99991661, 99991663, 99991664, 99991665, 99991668, 99991671})
@@ -62,10 +62,8 @@ class Credentials:
 
     Parameters
     ----------
-    app_id : str
-        App ID of a custom app, ``cli_...``.
-    app_secret : str
-        Its secret.
+    app_id, app_secret : str
+        Of a custom app: ``cli_...``, and its secret.
 
     Raises
     ------
@@ -106,16 +104,6 @@ class TenantToken(AuthBase):
         Returns seconds since the epoch.
     timeout_seconds : float, default 30
         Longest wait for each part of an answer, in seconds.
-
-    Examples
-    --------
-    >>> import requests
-    >>> with requests.Session() as session:
-    ...     token = TenantToken(
-    ...         Credentials("cli_a1", "hunter2"), base_url="https://open.feishu.cn", session=session
-    ...     )
-    >>> token
-    TenantToken(Credentials(app_id='cli_a1'))
     """
 
     def __init__(
@@ -136,9 +124,6 @@ class TenantToken(AuthBase):
         self._token = ""
         self._expires_at = 0.0
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._credentials!r})"
-
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign a request.
 
@@ -150,15 +135,7 @@ class TenantToken(AuthBase):
         return request
 
     def renew(self) -> None:
-        """Exchange the credentials for a new token, whatever is left of the old one.
-
-        Raises
-        ------
-        CredentialsRefused
-            There is no token for the credentials.
-        Unavailable
-            The token endpoint could not be reached.
-        """
+        """Exchange the credentials for a new token; fails as signing does."""
         with self._lock:
             self._fetch()
 
@@ -171,10 +148,11 @@ class TenantToken(AuthBase):
 
     def _fetch(self) -> None:
         asked_at = self._clock()
-        answer = post(
+        answer = request(
             self._session,
+            "POST",
             self._url,
-            {"app_id": self._credentials.app_id, "app_secret": self._credentials.app_secret},
+            json={"app_id": self._credentials.app_id, "app_secret": self._credentials.app_secret},
             timeout_seconds=self._timeout_seconds,
         )
         if answer.code == ADDRESS_REFUSED:

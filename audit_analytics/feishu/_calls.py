@@ -59,28 +59,14 @@ class TooLong(requests.RequestException):
 
 @dataclass(frozen=True)
 class Skew:
-    """How far this machine's clock is ahead of the platform's, as far as one answer tells.
+    """How far this machine's clock is ahead of the platform's, in seconds, as far as one answer tells."""
 
-    Parameters
-    ----------
-    low, high : float
-        The difference lies between these, in seconds; negative if this clock is behind.
-
-    Examples
-    --------
-    >>> Skew(-0.4, 2.0).certain_seconds, Skew(3600.0, 3602.0).certain_seconds
-    (0.0, 3600.0)
-    """
-
-    low: float
+    low: float  # the difference lies between these; negative if this clock is behind
     high: float
 
     @property
     def certain_seconds(self) -> float:
-        """Return the smallest difference that explains the answer, in seconds.
-
-        It is positive if this machine's clock is ahead, 0 if both may agree.
-        """
+        """Return the smallest difference that explains the answer; 0 if both clocks may agree."""
         return max(self.low, 0.0) + min(self.high, 0.0)
 
 
@@ -295,11 +281,7 @@ def _read_body(response: requests.Response) -> bytes:
 
 
 def read_date(header: str) -> float | None:
-    """Read a date of HTTP as seconds since the epoch; None if it is no date.
-
-    >>> read_date("Mon, 02 Mar 2026 09:00:00 GMT"), read_date("soon")
-    (1772442000.0, None)
-    """
+    """Read a date of HTTP as seconds since the epoch; None if it is no date."""
     try:
         return email.utils.parsedate_to_datetime(header).timestamp()
     except (ValueError, TypeError, OverflowError):

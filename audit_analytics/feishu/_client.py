@@ -13,18 +13,9 @@ from typing import Any, Final, Self
 import tenacity
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu._answers import (
-    Answer,
-    RateLimited,
-    Unavailable,
-)
-from audit_analytics.feishu._auth import (
-    Credentials,
-    TenantToken,
-    refuse_answer,
-    wait_seconds,
-)
-from audit_analytics.feishu._calls import Calls, PacedAdapter, Skew
+from audit_analytics.feishu._answers import Answer, RateLimited, Unavailable
+from audit_analytics.feishu._auth import Credentials, TenantToken, refuse_answer, wait_seconds
+from audit_analytics.feishu._calls import Calls, PacedAdapter
 from audit_analytics.feishu._pages import (
     Budget,
     Page,
@@ -32,12 +23,10 @@ from audit_analytics.feishu._pages import (
     Query,
     Walk,
     WindowTooLong,
+    write_body,
 )
-from audit_analytics.feishu._ratelimit import (
-    TOLD_FROM_SECONDS,
-    SharedLimiter,
-)
-from audit_analytics.feishu._transport import FEISHU, check_base_url, open_session, post, request
+from audit_analytics.feishu._ratelimit import TOLD_FROM_SECONDS, SharedLimiter, open_limiter
+from audit_analytics.feishu._transport import FEISHU, check_base_url, open_session, request
 
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
 SLOW_PATHS: Final = ("/open-apis/application/", "/open-apis/contact/")
@@ -58,11 +47,9 @@ class AuditLogClient:
         The app that holds the scope ``security_and_compliance:audit_log.openapi_log:readonly``.
     base_url : str, default FEISHU
         The platform: https, or http on a loopback address.
-    limiter : SharedLimiter, optional
-        Paces the requests to the log; by default the one all processes of this user share. Closed
-        with the client.
-    slow_limiter : SharedLimiter, optional
-        Paces everything else that is asked for, in the same way.
+    limiter, slow_limiter : SharedLimiter, optional
+        Pace the requests to the log, and all others; by default those that all processes of this
+        user share. Closed with the client.
     clock : callable, default time.time
         Returns seconds since the epoch.
     sleep : callable, default time.sleep
@@ -86,16 +73,6 @@ class AuditLogClient:
     ------
     ConfigError
         The base URL is unsafe, or the rate limit cannot be kept.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from pathlib import Path
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     limiter = SharedLimiter(Path(folder) / "quota.sqlite")
-    ...     with AuditLogClient(Credentials("cli_a1", "hunter2"), limiter=limiter) as client:
-    ...         client
-    AuditLogClient('https://open.feishu.cn', Credentials(app_id='cli_a1'))
     """
 
     def __init__(
@@ -115,9 +92,7 @@ class AuditLogClient:
         self._counts_lock = threading.Lock()
         self._credentials = credentials
         self._base_url = check_base_url(base_url)
-        self._limiter = limiter or SharedLimiter.for_app(
-            self._base_url, credentials.app_id, sleep=sleep
-        )
+        self._limiter = limiter or open_limiter(self._base_url, credentials.app_id, sleep=sleep)
         self._slow_limiter = slow_limiter
         self._sleep = sleep
         self._timeout_seconds = timeout_seconds
@@ -157,29 +132,24 @@ class AuditLogClient:
         """End what every thread waits for; the client cannot be used any more."""
         self._calls.stop()
 
-    def measure_skew(self) -> Skew | None:
+    def measure_skew(self) -> float | None:
         """Compare this machine's clock with the platform's.
 
         Returns
         -------
-        Skew or None
-            What the last answer tells, or, if that was long ago, the answer to the exchange of the
-            credentials for a token; None if the platform names no date.
-
-        Raises
-        ------
-        CredentialsRefused, RemoteError
-            There is no token.
+        float or None
+            Seconds it certainly is ahead, negative if behind, as the last answer tells, or, if that was
+            long ago, the answer to the exchange of the credentials for a token (CredentialsRefused if
+            there is none); None if the platform names no date.
         """
         if not self._calls.tells_skew():
             self._token.renew()
-        return self._calls.skew
+        return self._calls.skew.certain_seconds if self._calls.skew else None
 
     def iter_pages(self, query: Query, budget: Budget | None = None) -> Iterator[Page]:
-        """Read a window, page after page.
+        """Read a window, page after page, each item of it once.
 
-        Over all pages, each item of the window appears once. What is odd about them is counted in
-        `counts` when the window ends.
+        What is odd about the pages is counted in `counts` when the window ends.
 
         Parameters
         ----------
@@ -239,32 +209,15 @@ class AuditLogClient:
             Path of the API, with a leading slash.
         params : mapping of str to Any
             Of the query string; a list is repeated.
-        scope : str
-            What it needs, for the sentence that says so.
-        place : str
-            What is asked, for errors.
+        scope, place : str
+            What it needs and what is asked, for errors.
 
         Returns
         -------
         Answer
-            With code 0.
-
-        Raises
-        ------
-        Unavailable
-            All attempts failed.
-        ScopeMissing, RemoteError
-            The platform refuses the app or the request.
+            With code 0; it fails as :meth:`iter_pages` does at a refusal.
         """
-        send = partial(
-            request,
-            self._session,
-            "GET",
-            self._base_url + path,
-            params=params,
-            auth=self._token,
-            timeout_seconds=self._timeout_seconds,
-        )
+        send = partial(self._send, "GET", path, params=params)
         try:
             answer = self._repeat(send, self._find_slow_limiter(), place)
             if answer.code:
@@ -275,17 +228,11 @@ class AuditLogClient:
         return answer
 
     def _ask(self, query: Query, page_token: str, place: str, budget: Budget) -> Answer:
-        body = query.body(page_token)
+        body = write_body(query, page_token)
 
         def send() -> Answer:
             budget.spend()
-            return post(
-                self._session,
-                self._base_url + LOG_PATH,
-                body,
-                auth=self._token,
-                timeout_seconds=self._timeout_seconds,
-            )
+            return self._send("POST", LOG_PATH, json=body)
 
         answer = self._repeat(send, self._limiter, place)
         if answer.code == 0:
@@ -296,22 +243,25 @@ class AuditLogClient:
             raise WindowTooLong(f"the window or a filter is refused ({answer}); halve the window")
         raise refuse_answer(answer, LOG_SCOPE)
 
+    def _send(self, method: str, path: str, **content: Any) -> Answer:  # noqa: ANN401 - of requests
+        return request(
+            self._session,
+            method,
+            self._base_url + path,
+            auth=self._token,
+            timeout_seconds=self._timeout_seconds,
+            **content,
+        )
+
     def _repeat(self, send: Callable[[], Answer], limiter: SharedLimiter, place: str) -> Answer:
         def note_retry(state: tenacity.RetryCallState) -> None:
             self._count({"retries": 1})
             reason = state.outcome.exception() if state.outcome else None
-            attempt = state.attempt_number
             wait = state.next_action.sleep if state.next_action else 0.0
             is_long = wait > TOLD_FROM_SECONDS
-            _log.log(
-                logging.WARNING if is_long else logging.INFO,
-                "%s, attempt %d of %d: %s%s",
-                place,
-                attempt,
-                self._attempts,
-                reason,
-                f"; waiting {wait:.0f} s" if is_long else "",
-            )
+            told = f"{place}, attempt {state.attempt_number} of {self._attempts}: {reason}"
+            told += f"; waiting {wait:.0f} s" if is_long else ""
+            _log.log(logging.WARNING if is_long else logging.INFO, "%s", told)
 
         def attempt() -> Answer:
             try:
@@ -337,7 +287,7 @@ class AuditLogClient:
     def _find_slow_limiter(self) -> SharedLimiter:
         if self._slow_limiter is None:
             name = f"{self._credentials.app_id} apps"
-            self._slow_limiter = SharedLimiter.for_app(self._base_url, name, sleep=self._sleep)
+            self._slow_limiter = open_limiter(self._base_url, name, sleep=self._sleep)
         return self._slow_limiter
 
     def _take_slot(self) -> None:

@@ -1,16 +1,23 @@
-"""Open a client with the credentials of the settings, and let it be stopped."""
+"""Reach the platform: open a client that can be stopped, or only see whether somebody answers."""
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
+import time
+from collections.abc import Callable
 from typing import Final
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu._auth import Credentials
-from audit_analytics.feishu._calls import Stopped
+from audit_analytics.feishu._answers import RateLimited
+from audit_analytics.feishu._auth import TOKEN_PATH, Credentials
+from audit_analytics.feishu._calls import Calls, Stopped
 from audit_analytics.feishu._client import AuditLogClient
+from audit_analytics.feishu._transport import check_base_url, open_session, request
 from audit_analytics.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 NO_APP_ID: Final = (
     "no app id: set AUDIT_ANALYTICS_APP_ID, or app_id in the TOML file; "
@@ -45,12 +52,7 @@ def open_client(
     Returns
     -------
     AuditLogClient
-        The client; close it.
-
-    Raises
-    ------
-    ConfigError
-        The credentials are missing, or the base URL is unsafe.
+        The client; close it. ConfigError without credentials or with an unsafe base URL.
     """
     if not settings.app_id:
         raise ConfigError(NO_APP_ID)
@@ -71,3 +73,39 @@ def open_client(
         sleep=sleep,
         attempts=attempts,
     )
+
+
+def measure_reach(
+    base_url: str, *, clock: Callable[[], float] = time.time
+) -> tuple[float, float | None]:
+    """Ask the token endpoint for nothing.
+
+    Parameters
+    ----------
+    base_url : str
+        The platform.
+    clock : callable, default time.time
+        Returns seconds since the epoch.
+
+    Returns
+    -------
+    round_trip_seconds : float
+        How long the answer took.
+    skew_seconds : float or None
+        How far this machine's clock certainly is ahead; None if the answer has no date.
+
+    Raises
+    ------
+    ConfigError, Unavailable, WrongAddress
+        The base URL is unsafe, nobody answered, or somebody who is not the platform.
+    """
+    calls = Calls(clock)
+    with open_session(base_url, calls) as session:
+        asked_at = clock()
+        try:
+            url = check_base_url(base_url) + TOKEN_PATH
+            request(session, "POST", url, json={}, timeout_seconds=10)
+        except RateLimited:
+            _log.info("%s is there, and asks for a pause", base_url)
+        round_trip_seconds = clock() - asked_at
+    return round_trip_seconds, calls.skew.certain_seconds if calls.skew else None

@@ -59,26 +59,12 @@ class SharedLimiter:
     clock : callable, default time.time
         Returns seconds since the epoch; the same for all who share the file.
     sleep : callable, default time.sleep
-        Waits a number of seconds of `clock`.
+        Waits a number of seconds of `clock`; what it raises ends the wait.
 
     Raises
     ------
     ConfigError
         The file cannot be created or is damaged.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> waits = []
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     now = 1.7e9
-    ...     with SharedLimiter(
-    ...         Path(folder) / "quota.sqlite", limit=2, clock=lambda: now + sum(waits), sleep=waits.append
-    ...     ) as limiter:
-    ...         for _ in range(3):
-    ...             limiter.acquire()
-    >>> [round(seconds) for seconds in waits]
-    [61]
     """
 
     def __init__(
@@ -114,36 +100,6 @@ class SharedLimiter:
         except sqlite3.Error as error:
             self._connection.close()
             raise self._unusable(error) from error
-
-    @classmethod
-    def for_app(
-        cls, base_url: str, app_id: str, *, sleep: Callable[[float], None] = time.sleep
-    ) -> Self:
-        """Open the record of one app in the user's state folder.
-
-        Parameters
-        ----------
-        base_url : str
-            The platform.
-        app_id : str
-            The app; a custom app belongs to one tenant.
-        sleep : callable, default time.sleep
-            Waits a number of seconds; what it raises ends the wait.
-
-        Returns
-        -------
-        SharedLimiter
-            The platform's documented limit, 100 requests a minute.
-
-        Raises
-        ------
-        ConfigError
-            The file cannot be created or is damaged.
-        """
-        state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-        name = hashlib.sha256(f"{base_url} {app_id}".encode()).hexdigest()[:16]
-        path = Path(state).expanduser() / "audit-analytics" / f"quota-{name}.sqlite"
-        return cls(path, sleep=sleep)
 
     def __enter__(self) -> Self:
         return self
@@ -231,3 +187,13 @@ class SharedLimiter:
             f"{self._path}: cannot keep the rate limit there ({error}); "
             "make room, make the folder writable, or remove a damaged file"
         )
+
+
+def open_limiter(
+    base_url: str, app_id: str, *, sleep: Callable[[float], None] = time.sleep
+) -> SharedLimiter:
+    """Open the record of one app, which belongs to one tenant, in the user's state folder."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    name = hashlib.sha256(f"{base_url} {app_id}".encode()).hexdigest()[:16]
+    path = Path(state).expanduser() / "audit-analytics" / f"quota-{name}.sqlite"
+    return SharedLimiter(path, sleep=sleep)

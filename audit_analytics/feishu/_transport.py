@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import http.cookiejar
 import ipaddress
-import json
 import ssl
-from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,7 +17,6 @@ from audit_analytics.errors import ConfigError
 from audit_analytics.feishu._answers import (
     Answer,
     AnswerTooLong,
-    RateLimited,
     Unanswered,
     Unavailable,
     WrongAddress,
@@ -33,19 +30,6 @@ from audit_analytics.feishu._calls import (
     TooLong,
     TooSlow,
 )
-
-__all__ = [
-    "FEISHU",
-    "Answer",
-    "RateLimited",
-    "Unanswered",
-    "Unavailable",
-    "check_base_url",
-    "is_loopback",
-    "open_session",
-    "post",
-    "request",
-]
 
 FEISHU: Final = "https://open.feishu.cn"
 """Base URL of Feishu; Lark's is ``https://open.larksuite.com``."""
@@ -72,15 +56,6 @@ def check_base_url(url: str) -> str:
     ConfigError
         The URL is neither https nor http on a loopback address, or carries a user, a query or a
         fragment.
-
-    Examples
-    --------
-    >>> check_base_url("https://open.larksuite.com/")
-    'https://open.larksuite.com'
-    >>> check_base_url("http://open.larksuite.com")
-    Traceback (most recent call last):
-        ...
-    audit_analytics.errors.ConfigError: base URL: use https, or http on a loopback address; ...
     """
     try:
         parts = urlsplit(url)
@@ -109,11 +84,6 @@ def is_loopback(host: str) -> bool:
     -------
     bool
         True for a loopback address and for ``localhost``.
-
-    Examples
-    --------
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost.example.com")
-    (True, True, False)
     """
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -124,9 +94,9 @@ def is_loopback(host: str) -> bool:
 def open_session(base_url: str, calls: Calls | None = None) -> requests.Session:
     """Open a session that threads may share.
 
-    Proxies and certificate bundles named by the environment are honoured on https, as every tool
-    does, and ignored on loopback, where a proxy would read the token in the clear. ``.netrc`` never
-    applies, because every request of this package says how it authenticates. Cookies are refused.
+    Proxies and certificate bundles named by the environment are honoured on https, and ignored on
+    loopback, where a proxy would read the token in the clear. ``.netrc`` never applies, because
+    every request says how it authenticates. Cookies are refused.
 
     Parameters
     ----------
@@ -162,10 +132,8 @@ def request(
     ----------
     session : requests.Session
         From :func:`open_session`.
-    method : str
-        Such as ``GET``.
-    url : str
-        Where to send it.
+    method, url : str
+        Such as ``GET``, and where to send it.
     timeout_seconds : float
         Longest wait for a connection and for each part of the answer, in seconds; the whole of it
         gets twice as long.
@@ -177,27 +145,15 @@ def request(
     Returns
     -------
     Answer
-        An answer with any code; the caller judges it.
-
-    Raises
-    ------
-    Unavailable
-        No connection, HTTP 5xx or code 1780001.
-    Unanswered
-        A timeout after the request left, an answer that is not whole in time, a cut or non-JSON body.
-    RateLimited
-        HTTP 429 or code 99991400.
-    WrongAddress
-        A redirect, HTTP 404 without JSON, or a certificate that is not the platform's.
-    AnswerTooLong
-        More than :data:`~audit_analytics.feishu._calls.ANSWER_BYTES_MAX` bytes.
+        An answer with any code, which the caller judges; else an error of ``_answers`` by what went wrong.
     """
     try:
         response = session.request(
             method,
             url,
             allow_redirects=False,
-            auth=auth or _leave_as_is,
+            # without any, requests would look for a .netrc
+            auth=auth or (lambda prepared: prepared),
             timeout=timeout_seconds,
             **content,
         )
@@ -225,50 +181,6 @@ def request(
             f"the certificates cannot be read ({type(error).__name__}); correct REQUESTS_CA_BUNDLE"
         ) from None
     return read_answer(response)
-
-
-def post(
-    session: requests.Session,
-    url: str,
-    body: Mapping[str, Any],
-    *,
-    timeout_seconds: float,
-    auth: AuthBase | None = None,
-) -> Answer:
-    """Send JSON and read the answer.
-
-    Parameters
-    ----------
-    session : requests.Session
-        From :func:`open_session`.
-    url : str
-        Where to send it.
-    body : mapping
-        Sent as JSON.
-    timeout_seconds : float
-        As :func:`request` takes it.
-    auth : requests.auth.AuthBase, optional
-        Adds the token.
-
-    Returns
-    -------
-    Answer
-        An answer with any code; the caller judges it.
-
-    Raises
-    ------
-    Unavailable, Unanswered, RateLimited, WrongAddress, AnswerTooLong
-        As :func:`request` says.
-    """
-    return request(
-        session,
-        "POST",
-        url,
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json; charset=utf-8"},
-        auth=auth,
-        timeout_seconds=timeout_seconds,
-    )
 
 
 def _is_wrong_address(error: requests.RequestException) -> bool:
@@ -306,7 +218,3 @@ def _may_have_arrived(error: requests.RequestException) -> bool:
     # a refused connection and an unknown host are ConnectionErrors, and so is one that broke later
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return not isinstance(reason, NewConnectionError)
-
-
-def _leave_as_is(prepared: requests.PreparedRequest) -> requests.PreparedRequest:
-    return prepared

@@ -110,11 +110,6 @@ def find_beside(config: Path | None, name: str) -> Path:
     -------
     pathlib.Path
         Beside the config file, or in the current folder.
-
-    Examples
-    --------
-    >>> find_beside(Path("etc/audit-analytics.toml"), "verdicts").as_posix()
-    'etc/verdicts.toml'
     """
     return (config.parent if config else Path()) / f"{name}.toml"
 
@@ -159,17 +154,12 @@ def parse_toml(text: str) -> dict[str, Any]:
     Parameters
     ----------
     text : str
-        TOML.
+        TOML. What is not valid, or nested beyond all reason, is a ConfigError.
 
     Returns
     -------
     dict of str to Any
         Its content.
-
-    Raises
-    ------
-    ConfigError
-        It is not valid, or nested or numbered beyond all reason.
     """
     try:
         return tomllib.loads(text)
@@ -202,10 +192,6 @@ def _check_environment() -> None:
             check_names({head: {rest: ""} if rest else ""}, Settings, where="environment")
 
 
-SHORT: Final = {"budget": "budget_per_week"}
-"""What the command line calls a setting, and its name."""
-
-
 def settle(
     settings: Settings | None, given: Mapping[str, Any], *, where: str, known: Iterable[str] = ()
 ) -> Settings:
@@ -232,11 +218,6 @@ def settle(
     ------
     ConfigError
         A name is unknown, or a value is out of range.
-
-    Examples
-    --------
-    >>> settle(Settings(seed=3), {"budget": 5, "rules": {"probing_apis": 20}}, where="analyze").seed
-    3
     """
     if settings is not None and not isinstance(settings, Settings):
         raise ConfigError(
@@ -244,13 +225,14 @@ def settle(
             f"setting by its own name, such as budget=5"
         )
     for name in given:
-        if name not in SHORT and name not in Settings.model_fields:
-            hint = name_nearest(name, [*SHORT, *known, *Settings.model_fields])
+        if name != "budget" and name not in Settings.model_fields:
+            hint = name_nearest(name, ["budget", *known, *Settings.model_fields])
             raise ConfigError(f"{where}: unknown setting {name!r}; {hint}")
-    for short, name in SHORT.items():
-        if short in given and name in given:
-            raise ConfigError(f"{where}: {short} and {name} are one setting; give one of them")
-    named = {SHORT.get(name, name): _unfold(v) for name, v in given.items() if v is not None}
+    if {"budget", "budget_per_week"} <= given.keys():
+        raise ConfigError(f"{where}: budget and budget_per_week are one setting; give one of them")
+    named = {name: _unfold(v) for name, v in given.items() if v is not None}
+    if "budget" in named:
+        named["budget_per_week"] = named.pop("budget")
     check_names(named, Settings, where=where)
     if settings is None:
         return load_settings(overrides=named)

@@ -180,12 +180,7 @@ class Settings(BaseSettings):
         Returns
         -------
         DaysOff
-            The days.
-
-        Raises
-        ------
-        ConfigError
-            The calendar's package is not installed, or does not know the country.
+            The days. A country the calendar's package does not know is a ConfigError.
         """
         return find_days_off(
             self.calendar, years, holidays=self.holidays, working_days=self.working_days
@@ -241,12 +236,7 @@ class Settings(BaseSettings):
         Returns
         -------
         pydantic.SecretStr
-            The secret; its repr does not show it.
-
-        Raises
-        ------
-        ConfigError
-            None is set, both are set, or the file cannot be read.
+            The secret; its repr does not show it. None, two or an unreadable one is a ConfigError.
         """
         found = read_secret("app_secret", self.app_secret, self.app_secret_file)
         if found is None:

@@ -29,9 +29,6 @@ def read_secret(name: str, value: SecretStr | None, path: Path | None) -> Secret
     """Return a secret from its own setting or from the file it is mounted as, less the last newline.
 
     None if neither is set. Both at once, an empty secret or a file that cannot be read is refused.
-
-    >>> read_secret("app_secret", SecretStr("hunter2"), None)
-    SecretStr('**********')
     """
     if value is not None and path is not None:
         raise ConfigError(f"setting {name}: is given itself and as a file; keep one of them")
@@ -83,10 +80,6 @@ def check_network(network: str) -> None:
     ------
     ValueError
         It is none.
-
-    Examples
-    --------
-    >>> check_network("203.0.113.0/24")
     """
     try:
         ipaddress.ip_network(network, strict=False)
@@ -183,16 +176,6 @@ def refuse(error: ValidationError, model: type[BaseModel], *, section: str = "")
     -------
     str
         Name of the value, what was given (unless it may be a secret) and what is allowed.
-
-    Examples
-    --------
-    >>> class Model(BaseModel):
-    ...     weeks: int
-    >>> try:
-    ...     Model(weeks="many")
-    ... except ValidationError as error:
-    ...     refuse(error, Model)
-    "weeks: cannot be 'many'; give a whole number"
     """
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
@@ -206,7 +189,8 @@ def refuse(error: ValidationError, model: type[BaseModel], *, section: str = "")
         text = f"is missing; give {allow(field)}"
     elif field is None:
         text = "cannot be understood"
-    elif _hides(owner) or _holds_secret(field.annotation):
+    # of a section with secrets no value is shown: they lie beside what is none
+    elif getattr(owner, "hides_values", False) or _holds_secret(field.annotation):
         text = f"give {allow(field)}"
     else:
         text = f"cannot be {_show(first['input'])}; give {allow(field)}"
@@ -227,11 +211,6 @@ def name_nearest(name: str, known: Iterable[str]) -> str:
     -------
     str
         A clause for an error.
-
-    Examples
-    --------
-    >>> name_nearest("expire", ["reason", "expires"])
-    "did you mean 'expires'?"
     """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
@@ -239,13 +218,7 @@ def name_nearest(name: str, known: Iterable[str]) -> str:
 
 
 def allow(field: FieldInfo | None) -> str:
-    """Say what a field takes: a noun with its bounds.
-
-    >>> class Model(BaseModel):
-    ...     lang: Literal["en", "zh"]
-    >>> allow(Model.model_fields["lang"])
-    "one of 'en', 'zh'"
-    """
+    """Say what a field takes: a noun with its bounds, such as "one of 'en', 'zh'"."""
     if field is None:
         return "another value"
     kind = _strip_none(field.annotation)
@@ -313,11 +286,6 @@ def _holds_secret(kind: object) -> bool:
     if _is_model(kind):
         return any(_holds_secret(field.annotation) for field in kind.model_fields.values())  # type: ignore[attr-defined]
     return kind is SecretStr or any(map(_holds_secret, get_args(kind)))
-
-
-def _hides(model: type[BaseModel]) -> bool:
-    """Tell whether the values of a model are never shown: its secrets lie beside what is none."""
-    return bool(getattr(model, "hides_values", False))
 
 
 def _show(value: object) -> str:

@@ -6,7 +6,7 @@ never changed to make one look better.
 
 from audit_analytics.simulate._attacks import GRANTED, SCENARIOS, find_scenario
 from audit_analytics.simulate._company import ATTACKS, Company, simulate_company
-from audit_analytics.simulate._directory import Directory, find_narrowest, make_directory
+from audit_analytics.simulate._directory import find_narrowest, make_directory, read_directory
 from audit_analytics.simulate._ledger import KINDS, Faults
 from audit_analytics.simulate._overlay import (
     Attack,
@@ -17,8 +17,7 @@ from audit_analytics.simulate._overlay import (
     profile_apps,
 )
 from audit_analytics.simulate._pages import write_pages
-from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn, serve
-from audit_analytics.simulate._targets import HOURS_OF_WEEK
+from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 
 __all__ = [
     "APP_ID",
@@ -26,12 +25,10 @@ __all__ = [
     "ATTACKS",
     "GRANTED",
     "HOOK_SECRET",
-    "HOURS_OF_WEEK",
     "KINDS",
     "SCENARIOS",
     "Attack",
     "Company",
-    "Directory",
     "Faults",
     "StandIn",
     "find_narrowest",
@@ -42,7 +39,7 @@ __all__ = [
     "make_directory",
     "plan_attacks",
     "profile_apps",
-    "serve",
+    "read_directory",
     "simulate_company",
     "write_pages",
 ]

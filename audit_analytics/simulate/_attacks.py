@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator as Rng
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.simulate._rows import (
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Choose = Callable[[list[Target], int], list[Target]]
-    Inject = Callable[[np.random.Generator, Target, int, float], pd.DataFrame]
+    Inject = Callable[[Rng, Target, int, float], pd.DataFrame]
 
 
 GRANTED: Final = "granted_collects"
@@ -74,26 +75,14 @@ def find_scenario(name: str) -> Scenario:
     Returns
     -------
     Scenario
-        The scenario.
-
-    Raises
-    ------
-    ConfigError
-        There is no such scenario.
-
-    Examples
-    --------
-    >>> find_scenario("beacon").entity_type
-    'app'
+        The scenario; ConfigError if there is no such one.
     """
     if name not in SCENARIOS:
         raise ConfigError(f"attacks: there is no {name!r}; choose among {', '.join(SCENARIOS)}")
     return SCENARIOS[name]
 
 
-def _steal_credential(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _steal_credential(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     ip = draw_foreign_address(rng)
     tokens = _calls(rng, target, start, 0.3, 2 * size, api=TOKEN_API, ip=ip)
     recon = _calls(rng, target, start + 60, 0.7, 16 * size, api=RECON, ip=ip)
@@ -101,17 +90,13 @@ def _steal_credential(
     return pd.concat([tokens, recon, _usual(rng, target, start + 600, 1.3, 45 * size, ip=ip)])
 
 
-def _burst_errors(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _burst_errors(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     count = max(60, target.calls_per_hour) * size
     rows = _usual(rng, target, start, 0.7, count)
     return fail_rows(rows, rng.random(len(rows)) < 0.85, "auth")
 
 
-def _probe_permissions(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _probe_permissions(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     unused = [api for api in PROBED if api not in target.apis]
     apis = rng.choice(unused, size=min(len(unused), _at_least(26 * size)), replace=False)
     tried = np.repeat(apis, rng.integers(1, 3, len(apis))).tolist()
@@ -119,7 +104,7 @@ def _probe_permissions(
     return fail_rows(rows, rng.random(len(rows)) < 0.92, "permission")
 
 
-def _guess_ids(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _guess_ids(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     rows = _calls(rng, target, start, 0.6, 170 * size, api=USER_API)
     guess = rng.choice(20 * len(rows) + 2000, size=len(rows), replace=False)
     known = rng.random(len(rows)) < 0.4
@@ -127,9 +112,7 @@ def _guess_ids(rng: np.random.Generator, target: Target, start: int, size: float
     return fail_rows(rows, ~known, "not_found")
 
 
-def _export_at_night(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _export_at_night(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     listing = _calls(rng, target, start, 0.3, 6 * size, api="GET/open-apis/drive/v1/files")
     export = _calls(rng, target, start + 300, 1.6, 40 * size, api=_export("POST", ""))
     export["object"] = rng.permutation(len(export)) + 5000
@@ -142,9 +125,7 @@ def _export(method: str, rest: str) -> str:
     return f"{method}/open-apis/drive/v1/export_tasks{rest}"
 
 
-def _wake_dormant(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _wake_dormant(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     ip = draw_foreign_address(rng) if rng.random() < 0.5 else target.ips[0]
     tokens = _calls(rng, target, start, 0.1, 1, api=TOKEN_API, ip=ip)
     usual = _usual(rng, target, start + 30, 1.0, 35 * size, ip=ip)
@@ -154,35 +135,31 @@ def _wake_dormant(
     return pd.concat([tokens, usual, fail_rows(more, rng.random(len(more)) < 0.2, "permission")])
 
 
-def _leak_slowly(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _leak_slowly(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     reads = [api for api in target.apis if api.startswith("GET") and api.count(":")]
     rows = _calls(rng, target, start, 96, 240 * size, api=reads or [DOCUMENT_API])
     return rows.assign(object=rng.permutation(len(rows)) + 5000)
 
 
-def _spike_tokens(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _spike_tokens(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     return _calls(rng, target, start, 0.8, 90 * size, api=TOKEN_API)
 
 
-def _use_sensitive_api(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _use_sensitive_api(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     rows = _calls(rng, target, start, 5, 26 * size, api=_unused_reads(rng, target, 2))
     return fail_rows(rows, rng.random(len(rows)) < 0.08, "permission")
 
 
-def _use_grant(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _use_grant(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     rows = _calls(rng, target, start, 4, 40 * size, api=_unused_reads(rng, target, 1))
     return rows.assign(object=rng.permutation(len(rows)) + 5000)
 
 
-def _add_calls(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _add_calls(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     return _usual(rng, target, start, 2, max(120, 10 * target.calls_per_hour) * size)
 
 
-def _grow(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _grow(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     """Call twice as much all week, when the app calls anyway and in the same way."""
     hours = start // HOUR + np.arange(GROWTH_HOURS)
     usual = np.array(target.rhythm)[hours % HOURS_OF_WEEK]
@@ -192,9 +169,7 @@ def _grow(rng: np.random.Generator, target: Target, start: int, size: float) -> 
     return rows.assign(time=np.sort(np.clip(time, start, start + GROWTH_HOURS * HOUR)))
 
 
-def _stuff_credentials(
-    rng: np.random.Generator, target: Target, start: int, size: float
-) -> pd.DataFrame:
+def _stuff_credentials(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     apps = rng.choice(
         target.peers, size=min(len(target.peers), _at_least(12 * size)), replace=False
     )
@@ -203,7 +178,7 @@ def _stuff_credentials(
     return fail_rows(rows.assign(app_id=rng.permutation(tried)), np.ones(len(rows)), "auth")
 
 
-def _stay_below(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _stay_below(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     ip = draw_foreign_address(rng)
     usual = _usual(rng, target, start, 6, max(20, 2 * target.calls_per_hour) * size)
     usual = fail_rows(usual, rng.random(len(usual)) < 0.15, "param")
@@ -213,14 +188,14 @@ def _stay_below(rng: np.random.Generator, target: Target, start: int, size: floa
     return pd.concat([usual, denied, tokens, reads])
 
 
-def _beacon(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _beacon(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     rows = _calls(rng, target, start, 60, 120 * size, ip=draw_foreign_address(rng))
     period = 60 * HOUR / len(rows)
     time = start + period * np.arange(len(rows)) + rng.uniform(0, 20, len(rows))
     return rows.assign(time=time.astype("int64"), api="GET/open-apis/im/v1/chats")
 
 
-def _take_over(rng: np.random.Generator, target: Target, start: int, size: float) -> pd.DataFrame:
+def _take_over(rng: Rng, target: Target, start: int, size: float) -> pd.DataFrame:
     first = second = draw_foreign_address(rng)
     while find_network(second) == find_network(first):
         second = draw_foreign_address(rng)
@@ -236,14 +211,12 @@ def _take_over(rng: np.random.Generator, target: Target, start: int, size: float
     return pd.concat([probing, search, tokens, export, grants, used])
 
 
-def _fall_silent(
-    rng: np.random.Generator, target: Target, start: int, _size: float
-) -> pd.DataFrame:
+def _fall_silent(rng: Rng, target: Target, start: int, _size: float) -> pd.DataFrame:
     return _calls(rng, target, start, 0, 1).iloc[:0]
 
 
 def _calls(
-    rng: np.random.Generator,
+    rng: Rng,
     target: Target,
     start: int,
     hours: float,
@@ -266,13 +239,7 @@ def _calls(
 
 
 def _usual(
-    rng: np.random.Generator,
-    target: Target,
-    start: int,
-    hours: float,
-    count: float,
-    *,
-    ip: str | None = None,
+    rng: Rng, target: Target, start: int, hours: float, count: float, *, ip: str | None = None
 ) -> pd.DataFrame:
     """Make calls in the target's own mix; from its own addresses, about its own objects."""
     rows = _calls(rng, target, start, hours, count, ip=ip)
@@ -281,7 +248,7 @@ def _usual(
     return rows.assign(api=rng.choice(target.apis, size=len(rows), p=target.shares).tolist())
 
 
-def _unused_reads(rng: np.random.Generator, target: Target, count: int) -> list[str]:
+def _unused_reads(rng: Rng, target: Target, count: int) -> list[str]:
     unused = [api for api in SENSITIVE_READS if api not in target.apis]
     return [str(api) for api in rng.choice(unused, size=min(count, len(unused)), replace=False)]
 

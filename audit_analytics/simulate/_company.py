@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator as Rng
 
 from audit_analytics.errors import ConfigError
 from audit_analytics.schema import AT
@@ -77,9 +78,7 @@ class Company:
     def items(
         self, *, start: int | None = None, end: int | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Write the log as the API would answer it.
-
-        ``source.read_log(list(company.items()))`` gives the table of events.
+        """Write the log as the API would answer it; ``source.read_log`` takes a list of it.
 
         Parameters
         ----------
@@ -139,10 +138,8 @@ def simulate_company(
         Last day of the log in the tenant's zone; :data:`END` unless given.
     tenant_zone : str, default='Asia/Shanghai'
         IANA name of the zone people work in.
-    attack_size : float, default=1.0
-        Factor on the calls of every attack.
-    volume : float, default=1.0
-        Factor on the honest calls; 1 is about 62 calls an app and day.
+    attack_size, volume : float, default=1.0
+        Factors on the calls of every attack, and on the honest calls: 1 is about 62 an app and day.
     harsh : bool, default=False
         Three times as many honest incidents.
     holidays : collection of datetime.date, default=HOLIDAYS
@@ -227,7 +224,7 @@ def _check(*, seed: int, apps: int, weeks: int, attack_size: float, volume: floa
             raise ConfigError(f"{name}: {value} is out of range; use more than 0, at most 1000")
 
 
-def _draw_outage(clock: Clock, rng: np.random.Generator) -> Incident | None:
+def _draw_outage(clock: Clock, rng: Rng) -> Incident | None:
     """Return the platform's bad afternoon, in the middle of the history."""
     middle = (clock.starts - clock.start) // (7 * DAY) == (clock.week[-1] // 2)
     hours = clock.starts[middle & ~clock.off & np.isin(clock.hour, range(10, 17))]
@@ -237,7 +234,7 @@ def _draw_outage(clock: Clock, rng: np.random.Generator) -> Incident | None:
     return Incident("outage", "", start, start + int(rng.uniform(1, 2) * HOUR))
 
 
-def _finish(calls: pd.DataFrame, clock: Clock, rng: np.random.Generator) -> pd.DataFrame:
+def _finish(calls: pd.DataFrame, clock: Clock, rng: Rng) -> pd.DataFrame:
     """Sort by time, any order within a second; drop statuses the log does not say; give ids."""
     calls = calls[calls["time"].between(clock.start, clock.end - 1)]
     order = np.lexsort((rng.random(len(calls)), calls["time"].to_numpy()))
@@ -273,17 +270,12 @@ LABELS: Final = (
 
 
 def lay_attacks(
-    honest: pd.DataFrame,
-    names: Sequence[str],
-    clock: Clock,
-    *,
-    size: float,
-    rng: np.random.Generator,
+    honest: pd.DataFrame, names: Sequence[str], clock: Clock, *, size: float, rng: Rng
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Lay attacks over the last seven days of a log, each on a target of its own if there are so many.
 
-    Returned are honest and hostile calls, unsorted, with a column `attack` (position in the labels,
-    or -1), and the labels, one row an attack. `size` is a factor on the calls of every attack.
+    Returned are all calls, unsorted, with a column `attack` (position in the labels, or -1), and the
+    labels, one row an attack.
     """
     scenarios = [find_scenario(name) for name in names]
     week = clock.end - 7 * DAY
@@ -319,7 +311,7 @@ def _profile_apps(before: pd.DataFrame) -> list[Target]:
 
 
 def _choose_target(
-    name: str, targets: list[Target], taken: set[str], week: int, rng: np.random.Generator
+    name: str, targets: list[Target], taken: set[str], week: int, rng: Rng
 ) -> Target:
     fitting = find_scenario(name).choose(targets, week)
     free = [t for t in fitting if t.app_id not in taken] or fitting
@@ -328,9 +320,7 @@ def _choose_target(
     return free[int(rng.integers(len(free)))]
 
 
-def _choose_start(
-    scenario: Scenario, target: Target, clock: Clock, rng: np.random.Generator
-) -> int:
+def _choose_start(scenario: Scenario, target: Target, clock: Clock, rng: Rng) -> int:
     """Return when an attack starts: on the last seven days, early enough to end in the log."""
     latest = clock.end - int((scenario.hours + 1) * HOUR)
     fits = (clock.starts >= clock.end - 7 * DAY) & (clock.starts <= latest)

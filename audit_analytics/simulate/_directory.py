@@ -41,22 +41,9 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class Directory:
-    """Apps, their versions and the people who own them; may change while it is served.
+    """Apps and their versions by app id, people by open id; they may change while it is served.
 
-    It keeps them as attributes: apps by app id, people by open id.
-
-    Parameters
-    ----------
-    apps : iterable of dict
-        Entries of ``app_list``.
-    versions : mapping of str to list of dict, optional
-        By app id, items of ``app_versions``, newest first.
-    people : iterable of dict, optional
-        Items of ``users/batch``.
-    scopes : iterable of str, optional
-        What the asking app was granted; all that is needed unless given.
-    limit : int, default 100
-        Requests a minute to each endpoint.
+    `scopes` are what the asking app was granted, `limit` the requests a minute to each endpoint.
     """
 
     def __init__(
@@ -76,36 +63,8 @@ class Directory:
             name: Quota(limit=limit, period_seconds=60.0) for name in ("apps", "versions")
         } | {"people": Quota(limit=limit * 10, period_seconds=60.0)}
 
-    @classmethod
-    def of(cls, folder: Path) -> Directory:
-        """Read the apps that lie beside a simulated log.
-
-        Parameters
-        ----------
-        folder : pathlib.Path
-            The log folder.
-
-        Returns
-        -------
-        Directory
-            Those of apps.json; none without it.
-        """
-        file = next((f for n in ("apps.json", "apps.json.gz") if (f := folder / n).is_file()), None)
-        if file is None:
-            return cls()
-        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
-            return cls(app for line in lines for app in json.loads(line)["data"]["app_list"])
-
     def publish(self, app_id: str, at: int) -> None:
-        """Publish a version of an app with the scopes it has.
-
-        Parameters
-        ----------
-        app_id : str
-            The app.
-        at : int
-            When, epoch seconds.
-        """
+        """Publish a version of an app with the scopes it has, at an epoch second."""
         app, older = self.apps[app_id], self.versions.setdefault(app_id, [])
         app["online_version_id"] = f"oav_{app_id}_{len(older) + 1}"
         version = {
@@ -118,60 +77,13 @@ class Directory:
         }
         older.insert(0, version)
 
-    def knows(self, path: str) -> str:
-        """Tell which endpoint a path belongs to.
-
-        Parameters
-        ----------
-        path : str
-            Path without its query string.
-
-        Returns
-        -------
-        str
-            ``apps``, ``versions``, ``people``, or empty.
-        """
-        if path == APPS_PATH:
-            return "apps"
-        if _VERSIONS.fullmatch(path):
-            return "versions"
-        return "people" if path == PEOPLE_PATH else ""
-
     def take(self, endpoint: str, now: float) -> float:
-        """Count a request.
-
-        Parameters
-        ----------
-        endpoint : str
-            From :meth:`knows`.
-        now : float
-            When it arrives, epoch seconds.
-
-        Returns
-        -------
-        float
-            0 if it may be answered, else the seconds to wait.
-        """
+        """Count a request to an endpoint: 0 if it may be answered, else the seconds to wait."""
         return self._quotas[endpoint].take(now)
 
     def answer(self, path: str, query: Mapping[str, list[str]]) -> Answer:
-        """Answer a GET request.
-
-        Parameters
-        ----------
-        path : str
-            Path that :meth:`knows` knows.
-        query : mapping of str to list of str
-            The query string.
-
-        Returns
-        -------
-        status : int
-            HTTP status.
-        content : dict
-            The answer with its code.
-        """
-        endpoint = self.knows(path)
+        """Answer a GET request of a known path: HTTP status, and content with its code."""
+        endpoint = find_endpoint(path)
         if _SCOPES[endpoint] not in self.scopes:
             return 400, {"code": 99991672, "msg": "Access denied"}
         if endpoint == "people":
@@ -198,6 +110,35 @@ class Directory:
         if _SCOPES["names"] not in self.scopes:
             shown = [{k: v for k, v in one.items() if k != "name"} for one in shown]
         return 200, {"code": 0, "msg": "success", "data": {"items": shown}}
+
+
+def find_endpoint(path: str) -> str:
+    """Tell which endpoint a path belongs to: ``apps``, ``versions``, ``people``, or '' for none."""
+    if path == APPS_PATH:
+        return "apps"
+    if _VERSIONS.fullmatch(path):
+        return "versions"
+    return "people" if path == PEOPLE_PATH else ""
+
+
+def read_directory(folder: Path) -> Directory:
+    """Read the apps that lie beside a simulated log.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The log folder.
+
+    Returns
+    -------
+    Directory
+        Those of apps.json; none without it.
+    """
+    file = next((f for n in ("apps.json", "apps.json.gz") if (f := folder / n).is_file()), None)
+    if file is None:
+        return Directory()
+    with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+        return Directory(app for line in lines for app in json.loads(line)["data"]["app_list"])
 
 
 def _page(rows: list[dict[str, Any]], key: str, query: Mapping[str, list[str]]) -> Answer:
@@ -266,10 +207,8 @@ def make_directory(company: Company, **options: Any) -> Directory:  # noqa: ANN4
 def _plant_grants(company: Company) -> pd.DataFrame:
     """Draw what each app was granted: one row a grant, with :data:`PLANTED`.
 
-    One scope for each API that answered the app (``needed``, granted hours before an honest release
-    begins to use it), others whose APIs never did (``unused``; ``recent`` if granted in the log's
-    last ten days or to a young app), scopes that serve events or fields only, and ``hostile`` ones
-    of whoever had a scope granted before an attack.
+    ``needed`` opens an API that answered the app, ``unused`` none that it called (``recent`` if
+    granted lately or to a young app), ``hostile`` was granted before an attack.
     """
     calls = company.calls[company.calls["code"] == 0]
     calls = calls.astype({"app_id": "str", "api": "str"})
@@ -316,11 +255,6 @@ def find_narrowest(api: str) -> str:
     -------
     str
         Its name; empty if none is known to open it.
-
-    Examples
-    --------
-    >>> find_narrowest("GET/open-apis/hire/v1/talents"), find_narrowest("GET/x")
-    ('hire:talent:readonly', '')
     """
     openers = sorted((len(s.apis), name) for name, s in load_scopes().items() if api in s.apis)
     return openers[0][1] if openers else ""

@@ -16,19 +16,15 @@ HOOK_BYTES_MAX: Final = 20 * 1024
 CLOCK_SECONDS_MAX: Final = 3600
 _ID_TYPES: Final = ("chat_id", "open_id", "user_id", "union_id", "email")
 _CONTENT_BYTES_MAX: Final = {"text": 150 * 1024, "post": 150 * 1024, "interactive": 30 * 1024}
-_UPLOADS: Final = {
-    "files": ("file_type", "file", "file_key", 30 * 2**20),
-    "images": ("image_type", "image", "image_key", 10 * 2**20),
-}
+_FILE_BYTES_MAX: Final = 30 * 2**20
 
 Reply = tuple[int, dict[str, Any]]
 
 
 class Inbox:
-    """Checks and keeps what is delivered: bodies in order, and uploads by file key or image key.
+    """Checks and keeps what is delivered: bodies in order, and uploads by file key.
 
-    `hook` is the last part of the webhook's path, `hook_secret` signs its requests, and `keyword`
-    has to be in each of its messages; empty where there is none.
+    `hook` ends the webhook's path, `hook_secret` signs, `keyword` has to be in each of its messages.
     """
 
     def __init__(self, *, hook: str, hook_secret: str, keyword: str = "") -> None:
@@ -47,7 +43,7 @@ class Inbox:
             return 200, _answer(19001, "param invalid: incoming webhook access token invalid")
         if any(quota.take(now) for quota in self._quotas):
             return 200, _answer(11232, "frequency limited")
-        message = _decode(body)
+        message = decode_object(body)
         if len(body) > HOOK_BYTES_MAX or not ({"content", "card"} & message.keys()):
             return 200, _answer(9499, "Bad Request")
         if message.get("msg_type") not in _CONTENT_BYTES_MAX:
@@ -67,15 +63,15 @@ class Inbox:
 
     def accept_message(self, id_type: str, body: bytes) -> Reply:
         """Answer a request to im/v1/messages."""
-        message = _decode(body)
+        message = decode_object(body)
         content, uuid = message.get("content"), str(message.get("uuid", ""))
         limit = _CONTENT_BYTES_MAX.get(str(message.get("msg_type")), HOOK_BYTES_MAX)
         if id_type not in _ID_TYPES or not message.get("receive_id") or len(uuid) > 50:
             return 400, _answer(230001, "invalid request parameters")
-        if not isinstance(content, str) or not _decode(content.encode()):
+        if not isinstance(content, str) or not decode_object(content.encode()):
             return 400, _answer(230001, "content is not a JSON string")
         is_file = message.get("msg_type") == "file"
-        if is_file and str(_decode(content.encode()).get("file_key")) not in self.uploads:
+        if is_file and str(decode_object(content.encode()).get("file_key")) not in self.uploads:
             return 400, _answer(230001, "no such file")
         if len(content.encode()) > limit:
             return 400, _answer(230025, "the message is too long")
@@ -87,9 +83,8 @@ class Inbox:
                 self.delivered.append(message)
         return 200, {**_answer(0, "success"), "data": {"message_id": message_id}}
 
-    def accept_upload(self, kind: str, content_type: str, body: bytes) -> Reply:
-        """Answer a request to im/v1/files or im/v1/images, whose body is multipart."""
-        type_name, content_name, key_name, limit = _UPLOADS[kind]
+    def accept_file(self, content_type: str, body: bytes) -> Reply:
+        """Answer a request to im/v1/files, whose body is multipart."""
         head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
         parts = email.message_from_bytes(head + body).walk()
         found = {
@@ -97,17 +92,15 @@ class Inbox:
             for part in parts
             if not part.is_multipart()
         }
-        content = found.get(content_name)
-        if (
-            not found.get(type_name)
-            or not isinstance(content, bytes)
-            or not 0 < len(content) <= limit
-        ):
+        content = found.get("file")
+        if not isinstance(content, bytes) or not 0 < len(content) <= _FILE_BYTES_MAX:
             return 400, _answer(234001, "invalid request parameters")
-        key = f"{key_name.partition('_')[0]}_v3_{secrets.token_hex(16)}"
+        if not found.get("file_type"):
+            return 400, _answer(234001, "invalid request parameters")
+        key = f"file_v3_{secrets.token_hex(16)}"
         with self._lock:
             self.uploads[key] = content
-        return 200, {**_answer(0, "success"), "data": {key_name: key}}
+        return 200, {**_answer(0, "success"), "data": {"file_key": key}}
 
     def _is_signed(self, message: dict[str, Any], now: float) -> bool:
         stamp, sign = str(message.get("timestamp", "")), str(message.get("sign", ""))
@@ -122,7 +115,8 @@ def _answer(code: int, msg: str) -> dict[str, Any]:
     return {"code": code, "msg": msg}
 
 
-def _decode(body: bytes) -> dict[str, Any]:
+def decode_object(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object; empty if it is none."""
     try:
         content = json.loads(body)
     except ValueError:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import numpy as np
+from numpy.random import Generator as Rng
 
 from audit_analytics.simulate._rows import TOKEN_API, service_of
 
@@ -63,12 +64,10 @@ def write_items(
     noise: NDArray[np.float64],
     undated: NDArray[np.bool_],
 ) -> Iterator[dict[str, Any]]:
-    """Write calls as items of the log, one by one, with its benign noise.
+    """Write calls, with ``_rows.COLUMNS`` and `id`, as items of the log, one by one.
 
-    `rows` has the columns of ``_rows.COLUMNS`` and `id`; `spelling` says how the log writes the
-    placeholders of each app's api_key (colon, brace or literal). `noise` are uniform numbers of
-    shape (n, 2) that decide which responses are cut and which addresses look odd; `undated` rows
-    lack their event_time.
+    `spelling` says how the log writes the placeholders of each app's api_key, uniform `noise` of shape
+    (n, 2) which responses are cut and addresses odd; `undated` rows lack their event_time.
     """
     columns = (rows[c].tolist() for c in ("id", "time", "app_id", "api", "ip", "object"))
     answers = (rows["status"].tolist(), rows["code"].tolist())
@@ -100,7 +99,7 @@ def write_items(
         yield item
 
 
-def draw_ids(time: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+def draw_ids(time: NDArray[np.int64], rng: Rng) -> NDArray[np.int64]:
     """Draw ids as a log would give them: rising with time (epoch seconds), unique, 19 digits.
 
     Seconds << 32 | milliseconds << 22 | count within the second << 10 | writing node.
@@ -123,11 +122,7 @@ def _fill(template: str, app_id: str, obj: int) -> str:
 
 @lru_cache(maxsize=200_000)
 def _make_id(name: str, scope: str, number: int) -> str:
-    """Make the id of an object in the form its kind has in Feishu; `scope` is its app, if it has one.
-
-    >>> _make_id("chat_id", "cli_a", 7)[:3], len(_make_id("user_id", "", 7))
-    ('oc_', 8)
-    """
+    """Make the id of an object in the form its kind has in Feishu; `scope` is its app, if it has one."""
     digest = blake2b(f"{name}|{scope}|{number}".encode(), digest_size=16).hexdigest()
     return _FORMS.get(name, _write_number if name.endswith(("_id", "ticket")) else _write_token)(
         digest

@@ -10,11 +10,10 @@ import json
 import random
 import secrets
 import threading
-import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -42,36 +41,12 @@ class Slice:
 class Ledger:
     """The items of a log, sorted by time: ids, epoch seconds and JSON texts by position.
 
-    They come as the API has them, or from a folder (or file) of ``.jsonl`` or ``.jsonl.gz`` whose
-    lines are pages or items. `late_share` of them, the same ones each time, show `late_seconds`
-    after their time. Whether a row at the very start or end second of a query belongs to it, and
-    the newest comes first, nobody documents: both can be had.
-
-    >>> ledger = Ledger([{"id": str(i), "api_key": "GET/x", "event_time": 100 + i} for i in range(3)])
-    >>> first = ledger.read({"page_size": 2}, now=1e9)
-    >>> [ledger.ids[row] for row in first.rows]
-    ['0', '1']
-    >>> ledger.read({"page_size": 2, "page_token": first.page_token}, now=1e9).rows
-    [2]
+    They come as the API has them, or from ``.jsonl`` or ``.jsonl.gz`` of pages or items.
     """
 
-    def __init__(
-        self,
-        items: Iterable[dict[str, Any]] | Path,
-        *,
-        late_share: float = 0.0,
-        late_seconds: float = 0.0,
-        page_token_seconds: float = 7200.0,
-        includes_start: bool = True,
-        includes_end: bool = True,
-        is_descending: bool = False,
-    ) -> None:
-        self._late_share = late_share
-        self._late_seconds = late_seconds
-        self._page_token_seconds = page_token_seconds
-        self._includes_start = includes_start
-        self._includes_end = includes_end
-        self._is_descending = is_descending
+    page_token_seconds = 7200.0
+
+    def __init__(self, items: Iterable[dict[str, Any]] | Path) -> None:
         self._key = secrets.token_bytes(16)
         rows = [
             (int(item.get("event_time", 0)), str(item.get("id", "")), _names(item), _dump(item))
@@ -99,11 +74,7 @@ class Ledger:
             raise BadRequest("start_time is after end_time")
         if "start_time" in query and last_second - first_second > LONGEST_SPAN_SECONDS:
             raise BadRequest("the span is too long")
-        low = bisect_left(self.times, first_second + (not self._includes_start))
-        high = bisect_left(self.times, last_second + self._includes_end)
-        span = range(low, high)
-        if self._is_descending:
-            span = span[::-1]
+        span = self._find_span(first_second, last_second)
         at = self._read_position(query, now=now)
         wanted = set(api_keys)
         rows: list[int] = []
@@ -118,6 +89,12 @@ class Ledger:
                 return Slice(rows, self._seal(query, position, now=now))
             rows.append(row)
         return Slice(rows, "")
+
+    def _find_span(self, first_second: int, last_second: int) -> range:
+        """Return the positions of the rows between two seconds, both of them included."""
+        return range(
+            bisect_left(self.times, first_second), bisect_left(self.times, last_second + 1)
+        )
 
     def _seal(self, query: dict[str, Any], position: int, *, now: float) -> str:
         """Make a page token, good for a query and the place in its span where the page begins."""
@@ -138,7 +115,7 @@ class Ledger:
         except (ValueError, TypeError):
             raise BadRequest("page_token") from None
         is_ours = hmac.compare_digest(self._mac(token[8:]), token[:8])
-        if not is_ours or digest != _digest(query) or now - int(made_at) > self._page_token_seconds:
+        if not is_ours or digest != _digest(query) or now - int(made_at) > self.page_token_seconds:
             raise BadRequest("page_token")
         return int(position)
 
@@ -181,8 +158,7 @@ class Ledger:
         return hmac.digest(self._key, text, "sha256")[:8]
 
     def _shows_at(self, row: int) -> float:
-        share = zlib.crc32(self.ids[row].encode("utf-8", "replace")) / 2**32
-        return self.times[row] + (self._late_seconds if share < self._late_share else 0.0)
+        return self.times[row]
 
 
 def _read_items(path: Path) -> Iterator[dict[str, Any]]:
@@ -240,14 +216,7 @@ KINDS: Final = (
 ``empty_page`` has no rows but more to come, ``endless`` leads from the last page back to it.
 """
 
-DELIVERY_KINDS: Final = ("rate_limited", "server_error", "slow", "cut_body", "html", "redirect")
-"""The faults a request to the webhook, to messages or to files can meet.
 
-A ``slow`` or ``cut_body`` request is carried out all the same; a ``redirect`` leads to the webhook.
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Faults:
     """The share of requests that meet each fault, and what is wrong all the time.
 
@@ -255,58 +224,30 @@ class Faults:
     ----------
     seed : int, default 0
         Decides which requests are hit.
-    rate_limited, server_error, token_refused, page_token_expired, slow, cut_body, html, \
-repeated_page, duplicates, unsorted, empty_page, endless, outside_window : float, default 0
-        Probability 0 to 1 that a request meets the fault; see :data:`KINDS`.
     script : tuple of str, default ()
         Faults of the first requests in order, '' for none; the probabilities come after.
-    delivery : tuple of str, default ()
-        Faults of the first requests to webhook, messages and files in order, '' for none; see
-        :data:`DELIVERY_KINDS`.
     slow_seconds : float, default 5
         How long a slow page takes, in seconds of the server's clock.
-    late_share : float, default 0
-        Share of rows that show up late.
-    late_seconds : float, default 300
-        How long after its event time a late row shows, in seconds.
-    clock_skew_seconds : float, default 0
-        How far the server's clock is ahead.
-
-    Examples
-    --------
-    >>> plan = FaultPlan(Faults(script=("html", "")))
-    >>> [plan.next_fault() for _ in range(3)]
-    ['html', '', '']
+    **shares : float
+        Probability 0 to 1 that a request meets a fault, by its name in :data:`KINDS`.
     """
 
-    seed: int = 0
-    rate_limited: float = 0.0
-    server_error: float = 0.0
-    token_refused: float = 0.0
-    page_token_expired: float = 0.0
-    slow: float = 0.0
-    cut_body: float = 0.0
-    html: float = 0.0
-    repeated_page: float = 0.0
-    duplicates: float = 0.0
-    unsorted: float = 0.0
-    empty_page: float = 0.0
-    endless: float = 0.0
-    outside_window: float = 0.0
-    script: tuple[str, ...] = ()
-    delivery: tuple[str, ...] = ()
-    slow_seconds: float = 5.0
-    late_share: float = 0.0
-    late_seconds: float = 300.0
-    clock_skew_seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        shares = {f.name: getattr(self, f.name) for f in fields(self) if f.name in KINDS}
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        script: tuple[str, ...] = (),
+        slow_seconds: float = 5.0,
+        **shares: float,
+    ) -> None:
+        if unknown := {*shares, *script} - {*KINDS, ""}:
+            raise ValueError(f"faults: no such fault: {', '.join(sorted(unknown))}")
         if not all(0 <= share <= 1 for share in shares.values()) or sum(shares.values()) > 1:
             raise ValueError(f"faults: probabilities of 0 to 1, at most 1 in all, not {shares}")
-        unknown = set(self.script) - {*KINDS, ""} | set(self.delivery) - {*DELIVERY_KINDS, ""}
-        if unknown:
-            raise ValueError(f"faults: no such fault: {', '.join(sorted(unknown))}")
+        self.seed = seed
+        self.script = script
+        self.slow_seconds = slow_seconds
+        self.shares = shares
 
 
 class FaultPlan:
@@ -314,10 +255,9 @@ class FaultPlan:
 
     def __init__(self, faults: Faults) -> None:
         self._script = list(reversed(faults.script))
-        self._delivery = list(reversed(faults.delivery))
         self._random = random.Random(faults.seed)  # noqa: S311 - repeatable, not secret
         self._kinds = [*KINDS, ""]
-        shares = [getattr(faults, kind) for kind in KINDS]
+        shares = [faults.shares.get(kind, 0.0) for kind in KINDS]
         self._weights = [*shares, max(0.0, 1.0 - sum(shares))]
         self._lock = threading.Lock()
 
@@ -327,8 +267,3 @@ class FaultPlan:
             if self._script:
                 return self._script.pop()
             return self._random.choices(self._kinds, self._weights)[0]
-
-    def next_delivery_fault(self) -> str:
-        """Return the fault of the next request to webhook, messages or files, or '' for none."""
-        with self._lock:
-            return self._delivery.pop() if self._delivery else ""

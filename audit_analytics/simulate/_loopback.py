@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Self
 
 _BODY_BYTES_MAX: Final = 40 * 2**20
@@ -28,8 +27,6 @@ class Reply(NamedTuple):
     headers: dict[str, str]
     content_type: str = "application/json; charset=utf-8"
     is_cut: bool = False  # whether the connection breaks in the middle of the body
-    is_dropped: bool = False  # whether the connection ends without an answer
-    trickle_seconds: float = 0.0  # how long each byte of head and body takes, in real seconds
 
 
 def json_reply(
@@ -45,10 +42,9 @@ def not_found() -> Reply:
 
 
 class LoopbackServer(http.server.ThreadingHTTPServer):
-    """Listens on a loopback address and hands each POST request to `answer`, or GET to `show`.
+    """Hands each POST request (path, headers, body) to `answer`, or GET (path, headers) to `show`.
 
-    `answer` takes the path, the headers (names in lower case) and the body, `show` no body; `clock`
-    gives the Date header. As a context it serves in a thread of its own.
+    `clock` gives the Date header. As a context it serves in a thread of its own.
     """
 
     daemon_threads = True
@@ -137,12 +133,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     do_DELETE = do_PATCH = do_PUT  # noqa: N815 - the names http.server looks for
 
     def _send(self, reply: Reply) -> None:
-        if reply.is_dropped:
-            self.close_connection = True
-            return
-        if reply.trickle_seconds:
-            self._trickle(reply)
-            return
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
@@ -156,14 +146,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         self.wfile.write(reply.body[: len(reply.body) // 2] if reply.is_cut else reply.body)
 
-    def _trickle(self, reply: Reply) -> None:
-        self.close_connection = True
-        for byte in b"HTTP/1.1 %d OK\r\nX-Slow: %b" % (reply.status, reply.body):
-            time.sleep(reply.trickle_seconds)
-            # fails, and so ends, when the other side has left
-            self.wfile.write(bytes([byte]))
-            self.wfile.flush()
-
     def date_time_string(self, timestamp: float | None = None) -> str:
         return super().date_time_string(int(timestamp or self.server.clock()))
 
@@ -171,66 +153,21 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         _log.debug(format, *args)
 
 
-ALGORITHMS: Final = ("sliding", "fixed")
-
-
 class Quota:
-    """Counts requests as they arrive; refused ones do not count.
+    """Counts requests as they arrive, over the time that ends now; refused ones do not count."""
 
-    The period ends now (``sliding``), or begins at a multiple of its length (``fixed``).
-
-    >>> quota = Quota(limit=1, period_seconds=60, algorithm="sliding")
-    >>> quota.take(100.0), quota.take(101.0), quota.take(160.0)
-    (0.0, 59.0, 0.0)
-    """
-
-    def __init__(self, *, limit: int, period_seconds: float, algorithm: str = "sliding") -> None:
-        if algorithm not in ALGORITHMS:
-            raise ValueError(f"quota: algorithm {algorithm!r}; give one of {', '.join(ALGORITHMS)}")
+    def __init__(self, *, limit: int, period_seconds: float) -> None:
         self.limit = limit
         self._period_seconds = period_seconds
-        self._is_sliding = algorithm == "sliding"
         self._arrivals: deque[float] = deque()
         self._lock = threading.Lock()
 
     def take(self, now: float) -> float:
         """Count a request and return 0, or the seconds until the next one may."""
         with self._lock:
-            period = self._period_seconds
-            first = now - period if self._is_sliding else now - now % period
-            while self._arrivals and (
-                self._arrivals[0] <= first if self._is_sliding else self._arrivals[0] < first
-            ):
+            while self._arrivals and self._arrivals[0] <= now - self._period_seconds:
                 self._arrivals.popleft()
             if len(self._arrivals) < self.limit:
                 self._arrivals.append(now)
                 return 0.0
-            return (self._arrivals[0] if self._is_sliding else first) + period - now
-
-
-@dataclass(frozen=True)
-class ScaledClock:
-    """Seconds since the epoch, `speed` times as fast; the same in every process it is sent to.
-
-    It starts at the real time `started_at`, `skew_seconds` ahead.
-
-    >>> clock = ScaledClock(speed=1000)
-    >>> before = clock.time()
-    >>> clock.sleep(5)
-    >>> clock.time() - before >= 5
-    True
-    """
-
-    speed: float = 1.0
-    skew_seconds: float = 0.0
-    started_at: float = field(default_factory=time.time)
-
-    def time(self) -> float:
-        """Return the seconds since the epoch."""
-        return self.started_at + self.skew_seconds + (time.time() - self.started_at) * self.speed
-
-    def sleep(self, seconds: float) -> None:
-        """Wait seconds of this clock."""
-        ends_at = self.time() + seconds
-        while (left := ends_at - self.time()) > 0:
-            time.sleep(left / self.speed)
+            return self._arrivals[0] + self._period_seconds - now

@@ -53,10 +53,7 @@ class Attack:
 
     @property
     def entities(self) -> list[tuple[str, str]]:
-        """Name whom a finding has to be about, by entity type and entity.
-
-        These are the target, if the app gives it away, and foreign addresses.
-        """
+        """Name whom a finding has to be about: the target, if it gives it away, and foreign addresses."""
         foreign = [("ip", ip) for ip in sorted(self.foreign)]
         own = [("app", self.plan.target.app_id)]
         return foreign if find_scenario(self.plan.scenario).entity_type == "ip" else own + foreign

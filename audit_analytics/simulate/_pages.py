@@ -30,17 +30,12 @@ def write_pages(company: Company, out_dir: Path) -> list[Path]:
     company : Company
         The tenant.
     out_dir : pathlib.Path
-        Folder to write to; made if it is not there.
+        Folder to write to; made if it is not there. A file in its place is a ConfigError.
 
     Returns
     -------
     list of pathlib.Path
         The files written; the same tenant gives the same bytes.
-
-    Raises
-    ------
-    ConfigError
-        `out_dir` is a file.
     """
     if out_dir.exists() and not out_dir.is_dir():
         raise ConfigError(f"out: {out_dir} is a file; name a folder")

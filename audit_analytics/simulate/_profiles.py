@@ -9,6 +9,7 @@ from importlib.resources import files
 from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.random import Generator as Rng
 
 from audit_analytics.simulate._rows import DAY, Clock
 
@@ -79,7 +80,7 @@ def _load_roles() -> tuple[Role, ...]:
 
 
 def draw_addresses(
-    rng: np.random.Generator, kind: str, *, prefix: str | None = None
+    rng: Rng, kind: str, *, prefix: str | None = None
 ) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Draw the one to three addresses an app calls from in one network, and the share of each."""
     prefix = prefix or str(rng.choice(NETWORKS[kind]))
@@ -90,15 +91,11 @@ def draw_addresses(
 
 
 def write_address(prefix: str, host: int) -> str:
-    """Write the address of a host in a /24 of IPv4 or a /48 of IPv6, given without its last parts.
-
-    >>> write_address("10.0.0", 12), write_address("fdbd:dc01:ff", 12)
-    ('10.0.0.12', 'fdbd:dc01:ff::c')
-    """
+    """Write the address of a host in a /24 of IPv4 or a /48 of IPv6, given without its last parts."""
     return f"{prefix}::{host:x}" if ":" in prefix else f"{prefix}.{host}"
 
 
-def make_app(index: int, rng: np.random.Generator, clock: Clock, *, volume: float) -> App:
+def make_app(index: int, rng: Rng, clock: Clock, *, volume: float) -> App:
     """Draw one app, its calls multiplied by `volume`; its role depends on its number alone."""
     roles = _load_roles()
     role = roles[index % len(roles)]
@@ -128,7 +125,7 @@ def make_app(index: int, rng: np.random.Generator, clock: Clock, *, volume: floa
     )
 
 
-def _draw_life(index: int, rng: np.random.Generator, clock: Clock) -> tuple[int, int]:
+def _draw_life(index: int, rng: Rng, clock: Clock) -> tuple[int, int]:
     """Return when an app is born and when it ends: most live through the whole log."""
     length = clock.end - clock.start
     if index == DORMANT_INDEX:

@@ -47,10 +47,6 @@ def make_clock(
     """Lay out the hours of a log that covers some weeks up to the day `end`, in the tenant's zone.
 
     `holidays` are weekdays that are days off, `working_days` weekend days that are worked.
-
-    >>> clock = make_clock(end=date(2026, 11, 15), weeks=1, zone="Asia/Shanghai", holidays=())
-    >>> len(clock.starts), clock.hour[:2].tolist()
-    (168, [0, 1])
     """
     buckets.load_zone(zone)
     first, last = (
@@ -115,12 +111,7 @@ def make_rows(
 ) -> pd.DataFrame:
     """Make a table of calls, with :data:`COLUMNS`; fractions of seconds are cut off, as in the log.
 
-    `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called,
-    which an API without placeholders does not show. :func:`fail_rows` sets the outcome of some of
-    them.
-
-    >>> make_rows(time=[60.9], app_id="cli_a", api=USER_API, ip="10.0.0.1")["time"].tolist()
-    [60]
+    `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called.
     """
     seconds = np.asarray(time).astype("int64")
     columns = dict(zip(COLUMNS[1:], (app_id, api, ip, obj, 200, 0), strict=True))
@@ -130,12 +121,7 @@ def make_rows(
 
 
 def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFrame:
-    """Give some calls the answer of an outcome, as the service of their API would word it.
-
-    >>> rows = make_rows(time=[0, 1], app_id="cli_a", api=USER_API, ip="10.0.0.1")
-    >>> fail_rows(rows, [False, True], "not_found")["code"].tolist()
-    [0, 99992351]
-    """
+    """Give some calls the answer of an outcome, as the service of their API would word it."""
     failing = np.asarray(failing, dtype=bool)
     if not failing.any():
         return rows
@@ -147,11 +133,7 @@ def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFr
 
 
 def service_of(api: str) -> str:
-    """Return the service an API belongs to: the first part of its path that names one.
-
-    >>> service_of(USER_API), service_of("POST/approval/openapi/v2/approval/get")
-    ('contact', 'approval')
-    """
+    """Return the service an API belongs to: the first part of its path that names one."""
     return api.split("/", 3)[2 if "/open-apis/" in api else 1]
 
 

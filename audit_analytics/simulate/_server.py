@@ -5,35 +5,25 @@ It answers as the platform's documents say, so that a client made for the real o
 
 from __future__ import annotations
 
-import ipaddress
-import json
-import logging
 import math
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
-from audit_analytics.errors import ConfigError
-from audit_analytics.simulate._directory import Directory
-from audit_analytics.simulate._inbox import Inbox
+from audit_analytics.simulate._directory import Directory, find_endpoint
+from audit_analytics.simulate._inbox import Inbox, decode_object
 from audit_analytics.simulate._ledger import BadRequest, FaultPlan, Faults, Ledger
-from audit_analytics.simulate._loopback import (
-    LoopbackServer,
-    Quota,
-    Reply,
-    ScaledClock,
-    json_reply,
-    not_found,
-)
+from audit_analytics.simulate._loopback import LoopbackServer, Quota, Reply, json_reply, not_found
 
 TOKEN_PATH: Final = "/open-apis/auth/v3/tenant_access_token/internal"  # noqa: S105
 LOG_PATH: Final = "/open-apis/security_and_compliance/v1/openapi_logs/list_data"
 HOOK_PATH: Final = "/open-apis/bot/v2/hook/"
 MESSAGES_PATH: Final = "/open-apis/im/v1/messages"
-UPLOAD_PATHS: Final = {"/open-apis/im/v1/files": "files", "/open-apis/im/v1/images": "images"}
+FILES_PATH: Final = "/open-apis/im/v1/files"
 
 APP_ID: Final = "cli_standin"
 APP_SECRET: Final = "standin-secret"  # noqa: S105
@@ -42,8 +32,6 @@ HOOK_SECRET: Final = "demo"  # noqa: S105
 TOKEN_SECONDS: Final = 7200
 
 _SAME_TOKEN_SECONDS = 1800
-
-_log = logging.getLogger(__name__)
 
 
 class Served(NamedTuple):
@@ -66,52 +54,29 @@ class StandIn:
         The only credentials that get a token.
     limit : int, default 100
         Requests to the log each minute of the server's clock.
-    quota : {'sliding', 'fixed'}, default 'sliding'
-        How the minute is counted.
     latency_seconds : float, default 0
         How long each request to the log takes, in seconds of the server's clock.
     faults : Faults, optional
         What goes wrong; nothing by default.
-    speed : float, default 1
-        Seconds of the server's clock a real second; give clients ``server.clock``.
+    clock : object, default the module time
+        Has ``time()`` and ``sleep(seconds)``.
     directory : Directory, optional
         The tenant's apps and people; nobody unless given.
     hook_secret, keyword : str
         Security settings of the webhook ``server.hook_url``; empty for none.
-    host : str, default '127.0.0.1'
-        A loopback address.
     port : int, default 0
         0 for a free one.
 
     Attributes
     ----------
-    url : str
-        Base URL.
-    hook_url : str
-        URL of the webhook.
-    clock : ScaledClock
-        The server's clock.
-    ledger : Ledger
-        The log.
-    directory : Directory
-        The tenant's apps and people.
-    inbox : Inbox
-        What was delivered.
+    url, hook_url : str
+        Base URL, and URL of the webhook.
+    ledger, directory, inbox
+        The log, the tenant's apps and people, and what was delivered.
     requests : list of Served
         Every answered request.
     served_ids : set of str
         Ids of the items served at least once in a whole answer.
-
-    Raises
-    ------
-    ConfigError
-        `host` is no loopback address.
-
-    Examples
-    --------
-    >>> with StandIn([{"id": "1", "api_key": "GET/x", "event_time": 100}]) as server:
-    ...     server.url.startswith("http://127.0.0.1:")
-    True
     """
 
     def __init__(
@@ -121,40 +86,32 @@ class StandIn:
         app_id: str = APP_ID,
         app_secret: str = APP_SECRET,
         limit: int = 100,
-        quota: str = "sliding",
         latency_seconds: float = 0.0,
         faults: Faults | None = None,
-        speed: float = 1.0,
+        clock: Any = time,  # noqa: ANN401 - a module
         directory: Directory | None = None,
         hook_secret: str = HOOK_SECRET,
         keyword: str = "",
-        host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        if not _is_loopback(host):
-            raise ConfigError(f"host {host!r}: the stand-in listens on a loopback address only")
         faults = faults or Faults()
-        self.clock = ScaledClock(speed, faults.clock_skew_seconds)
-        self.ledger = (
-            items
-            if isinstance(items, Ledger)
-            else Ledger(items, late_share=faults.late_share, late_seconds=faults.late_seconds)
-        )
+        self.clock = clock
+        self.ledger = items if isinstance(items, Ledger) else Ledger(items)
         self.directory = directory or Directory()
         self.inbox = Inbox(hook=HOOK, hook_secret=hook_secret, keyword=keyword)
         self.requests: list[Served] = []
         self.served_ids: set[str] = set()
         self._credentials = {"app_id": app_id, "app_secret": app_secret}
-        self._quota = Quota(limit=limit, period_seconds=60.0, algorithm=quota)
+        self._quota = Quota(limit=limit, period_seconds=60.0)
         self._latency_seconds = latency_seconds
         self._faults = faults
         self._plan = FaultPlan(faults)
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
-        self._address = (host, port)
+        self._address = ("127.0.0.1", port)
 
     def __enter__(self) -> Self:
-        self._server = LoopbackServer(self._address, self.answer, self.clock.time, self.show)
+        self._server = LoopbackServer(self._address, self._answer, self.clock.time, self._show)
         self.url = self._server.url
         self.hook_url = self.url + HOOK_PATH + HOOK
         self._server.__enter__()
@@ -168,44 +125,14 @@ class StandIn:
         with self._lock:
             self._tokens.clear()
 
-    def answer(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
-        """Answer a POST request.
-
-        Parameters
-        ----------
-        path : str
-            Path and query string.
-        headers : dict of str to str
-            Headers, names in lower case.
-        body : bytes
-            Body.
-
-        Returns
-        -------
-        Reply
-            The answer.
-        """
+    def _answer(self, path: str, headers: dict[str, str], body: bytes) -> Reply:
         arrived_at, parts = self.clock.time(), urlsplit(path)
         reply = self._route(parts.path, parse_qs(parts.query), headers, body)
         return self._note(arrived_at, parts.path, reply)
 
-    def show(self, path: str, headers: dict[str, str]) -> Reply:
-        """Answer a GET request.
-
-        Parameters
-        ----------
-        path : str
-            Path and query string.
-        headers : dict of str to str
-            Headers, names in lower case.
-
-        Returns
-        -------
-        Reply
-            The answer.
-        """
+    def _show(self, path: str, headers: dict[str, str]) -> Reply:
         arrived_at, parts = self.clock.time(), urlsplit(path)
-        endpoint = self.directory.knows(parts.path)
+        endpoint = find_endpoint(parts.path)
         reply = self._check_token(headers.get("authorization", ""), arrived_at)
         if not endpoint:
             reply = not_found()
@@ -218,6 +145,9 @@ class StandIn:
             arrived_at, parts.path, reply or json_reply(*self.directory.answer(parts.path, query))
         )
 
+    def _deliver(self, accept: Callable[[], tuple[int, dict[str, Any]]]) -> Reply:
+        return json_reply(*accept())
+
     def _note(self, arrived_at: float, path: str, reply: Reply) -> Reply:
         with self._lock:
             self.requests.append(Served(arrived_at, path, reply.status, reply.code))
@@ -228,17 +158,17 @@ class StandIn:
     ) -> Reply:
         now = self.clock.time()
         if path == TOKEN_PATH:
-            return self._give_token(_decode(body), now)
+            return self._give_token(decode_object(body), now)
         if path.startswith(HOOK_PATH):
             return self._deliver(
                 lambda: self.inbox.accept_hook(path.removeprefix(HOOK_PATH), body, now=now)
             )
-        if path not in {LOG_PATH, MESSAGES_PATH, *UPLOAD_PATHS}:
+        if path not in {LOG_PATH, MESSAGES_PATH, FILES_PATH}:
             return not_found()
         if refused := self._check_token(headers.get("authorization", ""), now):
             return refused
         if path == LOG_PATH:
-            return self._list_data(_decode(body), now)
+            return self._list_data(decode_object(body), now)
         return self._deliver(lambda: self._accept(path, query, headers, body))
 
     def _accept(
@@ -246,25 +176,7 @@ class StandIn:
     ) -> tuple[int, dict[str, Any]]:
         if path == MESSAGES_PATH:
             return self.inbox.accept_message(query.get("receive_id_type", [""])[0], body)
-        return self.inbox.accept_upload(UPLOAD_PATHS[path], headers.get("content-type", ""), body)
-
-    def _deliver(self, accept: Callable[[], tuple[int, dict[str, Any]]]) -> Reply:  # noqa: PLR0911 - one a fault
-        match self._plan.next_delivery_fault():
-            case "rate_limited":
-                return self._rate_limited(1.0)
-            case "server_error":
-                return json_reply(500, {"code": 2200, "msg": "internal error"})
-            case "html":
-                return Reply(200, b"<html><title>Portal</title></html>", -1, {}, "text/html")
-            case "redirect":
-                return Reply(307, b"", -1, {"Location": self.hook_url})
-            case "cut_body":
-                return json_reply(*accept())._replace(is_cut=True)
-            case "slow":
-                reply = json_reply(*accept())
-                self.clock.sleep(self._faults.slow_seconds)
-                return reply
-        return json_reply(*accept())
+        return self.inbox.accept_file(headers.get("content-type", ""), body)
 
     def _give_token(self, body: dict[str, Any], now: float) -> Reply:
         if not all(isinstance(body.get(name), str) for name in self._credentials):
@@ -336,43 +248,3 @@ class StandIn:
         return json_reply(
             429, {"code": 99991400, "msg": "request trigger frequency limit"}, headers
         )
-
-
-def serve(
-    items: Ledger | Iterable[dict[str, Any]] | Path,
-    *,
-    on_ready: Callable[[StandIn], None],
-    **options: Any,  # noqa: ANN401 - those of StandIn
-) -> None:
-    """Serve a log until the process is interrupted.
-
-    Parameters
-    ----------
-    items : Ledger, iterable of dict, or pathlib.Path
-        As for :class:`StandIn`.
-    on_ready : callable
-        Called with the stand-in once it listens.
-    **options
-        Further parameters of :class:`StandIn`.
-    """
-    with StandIn(items, **options) as server:
-        on_ready(server)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            _log.info("stopped after %d requests", len(server.requests))
-
-
-def _decode(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.random import Generator as Rng
 
 from audit_analytics.simulate._profiles import write_address
 from audit_analytics.simulate._rows import DAY, HOUR
@@ -91,13 +92,7 @@ class Target:
 
 
 def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
-    """Describe an app by the calls it made before the attack, one at least; `peers` is every app.
-
-    >>> import pandas as pd
-    >>> rows = pd.DataFrame({"time": [0, 30, 7200], "app_id": "a", "api": "GET/x", "ip": "10.0.0.1"})
-    >>> profile_target(rows.assign(object=[7, 7, 9]), peers=("a",)).calls_per_hour
-    1.5
-    """
+    """Describe an app by the calls it made before the attack, one at least; `peers` is every app."""
     shares = rows["api"].astype("str").value_counts(normalize=True).sort_index()
     hours = rows["time"] // HOUR
     lately = rows["ip"][rows["time"] > rows["time"].max() - 7 * DAY].astype("str")
@@ -125,7 +120,7 @@ def _mean_week(hours: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(calls / np.maximum(times, 1))
 
 
-def draw_foreign_address(rng: np.random.Generator) -> str:
+def draw_foreign_address(rng: Rng) -> str:
     """Draw an address nobody in the tenant uses, from the ranges reserved for documentation."""
     if rng.random() < 0.25:
         return write_address(f"2001:db8:{rng.integers(1, 65_535):x}", int(rng.integers(1, 65_535)))

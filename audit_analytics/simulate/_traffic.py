@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator as Rng
 
 from audit_analytics.simulate._profiles import NETWORKS, App, draw_addresses
 from audit_analytics.simulate._rows import DAY, HOUR, TOKEN_API, Clock, fail_rows, make_rows
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Changed = tuple[pd.DataFrame, tuple[int, int]]
-    Change = Callable[[np.random.Generator, App, pd.DataFrame, int], Changed]
+    Change = Callable[[Rng, App, pd.DataFrame, int], Changed]
 
 _OFFICE: Final = np.array(
     [
@@ -40,11 +41,10 @@ _FAILURES: Final = {
 }
 
 
-def simulate_calls(app: App, clock: Clock, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw every ordinary call of one app, rising in time.
+def simulate_calls(app: App, clock: Clock, rng: Rng) -> pd.DataFrame:
+    """Draw every ordinary call of one app, rising in time, in runs: a trigger sets off a few.
 
-    A call is part of a run: a message to a bot or a scheduled job sets off a few calls within
-    seconds. The number of runs an hour is gamma-Poisson around the rhythm of the app's kind.
+    The number of runs an hour is gamma-Poisson around the rhythm of the app's kind.
     """
     starts, sizes = (_draw_runs if app.role.kind in ("cron", "sync") else _draw_triggers)(
         app, clock, rng
@@ -68,7 +68,7 @@ def simulate_calls(app: App, clock: Clock, rng: np.random.Generator) -> pd.DataF
     return rows[rows["time"].between(app.start, app.end - 1)].reset_index(drop=True)
 
 
-def _draw_objects(app: App, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _draw_objects(app: App, count: int, rng: Rng) -> NDArray[np.int64]:
     """Draw the objects an app's calls are about: jobs walk through all alike, people come back to few."""
     skew = 1.0 if app.role.kind in ("cron", "sync") else 2.5
     drawn: NDArray[np.int64] = (app.role.objects * rng.random(count) ** skew).astype(np.int64)
@@ -76,7 +76,7 @@ def _draw_objects(app: App, count: int, rng: np.random.Generator) -> NDArray[np.
 
 
 def _draw_triggers(
-    app: App, clock: Clock, rng: np.random.Generator
+    app: App, clock: Clock, rng: Rng
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return when each run of an app driven by people or machines starts, and its calls."""
     curve = _FLAT_CURVE if app.role.kind == "flat" else _OFFICE_CURVE
@@ -86,9 +86,7 @@ def _draw_triggers(
     return starts, 1 + rng.poisson(app.role.chain - 1, len(starts))
 
 
-def _draw_runs(
-    app: App, clock: Clock, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _draw_runs(app: App, clock: Clock, rng: Rng) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return when each scheduled run starts, to the minute, and how many calls it makes."""
     role = app.role
     hours = np.flatnonzero(np.isin(clock.hour, role.hours))
@@ -108,7 +106,7 @@ def _draw_runs(
     return starts, rng.poisson(size).astype(np.int64)
 
 
-def _level(app: App, clock: Clock, rng: np.random.Generator) -> NDArray[np.float64]:
+def _level(app: App, clock: Clock, rng: Rng) -> NDArray[np.float64]:
     """Return the app's level in every hour: days off, growth, and a mood a day."""
     day = (clock.starts - clock.start) // DAY
     mood = rng.lognormal(0, 0.12, int(day[-1]) + 1)[day]
@@ -118,7 +116,7 @@ def _level(app: App, clock: Clock, rng: np.random.Generator) -> NDArray[np.float
 
 
 def _lay_out(
-    starts: NDArray[np.float64], sizes: NDArray[np.int64], gap: float, rng: np.random.Generator
+    starts: NDArray[np.float64], sizes: NDArray[np.int64], gap: float, rng: Rng
 ) -> NDArray[np.float64]:
     """Return the times of all calls: one after the other within each run."""
     first = np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -127,7 +125,7 @@ def _lay_out(
 
 
 def _token_times(
-    app: App, starts: NDArray[np.float64], times: NDArray[np.int64], rng: np.random.Generator
+    app: App, starts: NDArray[np.float64], times: NDArray[np.int64], rng: Rng
 ) -> NDArray[np.int64]:
     """Return when the app fetches tokens: for every run, or when two hours are over."""
     if app.role.token == "each":  # noqa: S105 a habit
@@ -136,9 +134,7 @@ def _token_times(
     return times[np.unique(block, return_index=True)[1]]
 
 
-def _fail_some(
-    calls: pd.DataFrame, app: App, clock: Clock, rng: np.random.Generator
-) -> pd.DataFrame:
+def _fail_some(calls: pd.DataFrame, app: App, clock: Clock, rng: Rng) -> pd.DataFrame:
     """Fail the everyday share of calls; failures keep each other company within an hour."""
     share = app.error_share * rng.gamma(0.5, 2.0, len(clock.starts))
     hour = np.clip((calls["time"].to_numpy() - clock.start) // HOUR, 0, len(share) - 1)
@@ -159,7 +155,7 @@ class Incident(NamedTuple):
 
 
 def change_app(
-    app: App, rows: pd.DataFrame, clock: Clock, rng: np.random.Generator, *, harsh: bool
+    app: App, rows: pd.DataFrame, clock: Clock, rng: Rng, *, harsh: bool
 ) -> tuple[pd.DataFrame, list[Incident]]:
     """Let an app's honest incidents happen, each at the time of one of its calls.
 
@@ -177,9 +173,7 @@ def change_app(
     return rows[rows["time"] < app.end].reset_index(drop=True), happened
 
 
-def suffer_outage(
-    rows: pd.DataFrame, start: int, end: int, rng: np.random.Generator
-) -> pd.DataFrame:
+def suffer_outage(rows: pd.DataFrame, start: int, end: int, rng: Rng) -> pd.DataFrame:
     """Let the platform fail an app: most calls end in a server error and some are tried again."""
     inside = _within(rows, start, end)
     rows = fail_rows(rows, inside & (rng.random(len(rows)) < rng.uniform(0.4, 0.9)), "server")
@@ -187,18 +181,18 @@ def suffer_outage(
     return _add(rows, again.assign(time=again["time"] + 2))
 
 
-def _move_network(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _move_network(rng: Rng, app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Leave the old network for good."""
     return _call_from(rng, _draw_network(rng, app), rows, at, share=1.0), (at, at + DAY)
 
 
-def _add_network(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _add_network(rng: Rng, app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Start a second instance elsewhere."""
     share = rng.uniform(0.1, 0.5)
     return _call_from(rng, _draw_network(rng, app), rows, at, share=share), (at, at + DAY)
 
 
-def _adopt_api(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _adopt_api(rng: Rng, app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Ship a feature that needs an API the app did not use before."""
     later = (rows["time"] >= at) & (rows["api"] != TOKEN_API) & (rows["code"] == 0)
     switched = later & (rng.random(len(rows)) < rng.uniform(0.02, 0.12))
@@ -208,7 +202,7 @@ def _adopt_api(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) 
     )
 
 
-def _deploy(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _deploy(rng: Rng, app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Release a rewrite: another mix of APIs, another level, some failures on the first day."""
     apis = np.array(list(app.role.apis), dtype=object)
     weights = np.array(list(app.role.apis.values())) * rng.lognormal(0, 0.5, len(apis))
@@ -224,7 +218,7 @@ def _deploy(rng: np.random.Generator, app: App, rows: pd.DataFrame, at: int) -> 
     return _repeat(rng, rows, at, int(rows["time"].max()) + 1, level - 1, spread=600), (at, end)
 
 
-def _fail_for_a_while(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _fail_for_a_while(rng: Rng, _app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Let a secret expire, a permission go or a document vanish; the app tries again and again."""
     end = at + int(rng.lognormal(0.6, 0.8) * HOUR)
     outcome = rng.choice(
@@ -238,13 +232,13 @@ def _fail_for_a_while(rng: np.random.Generator, _app: App, rows: pd.DataFrame, a
     return _add(rows, _jitter(rng, failed, rng.poisson(1.0, len(failed)), spread=120)), (at, end)
 
 
-def _run_batch(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _run_batch(rng: Rng, _app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Work through a backlog: the usual calls, several times as many."""
     end = at + int(rng.uniform(0.5, 5) * HOUR)
     return _repeat(rng, rows, at, end, rng.lognormal(1.2, 0.5), spread=900), (at, end)
 
 
-def _run_at_night(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _run_at_night(rng: Rng, _app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Backfill by hand, some hours after work."""
     day = rows[_within(rows, at - DAY, at + HOUR)]
     count = min(len(day), int(rng.integers(15, 60)))
@@ -255,13 +249,13 @@ def _run_at_night(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: i
     return _add(rows, extra), (late, late + 2400)
 
 
-def _pause(rng: np.random.Generator, _app: App, rows: pd.DataFrame, at: int) -> Changed:
+def _pause(rng: Rng, _app: App, rows: pd.DataFrame, at: int) -> Changed:
     """Stop for maintenance."""
     end = at + int(rng.uniform(2, 20) * HOUR)
     return rows[~_within(rows, at, end)], (at, end)
 
 
-def _draw_network(rng: np.random.Generator, app: App) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _draw_network(rng: Rng, app: App) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return addresses in another of the company's networks, or in one it did not have."""
     kind = str(rng.choice(["idc", "cloud"]))
     if rng.random() < 0.4:
@@ -271,7 +265,7 @@ def _draw_network(rng: np.random.Generator, app: App) -> tuple[tuple[str, ...], 
 
 
 def _call_from(
-    rng: np.random.Generator,
+    rng: Rng,
     network: tuple[tuple[str, ...], tuple[float, ...]],
     rows: pd.DataFrame,
     at: int,
@@ -290,16 +284,14 @@ def _within(rows: pd.DataFrame, start: int, end: int) -> NDArray[np.bool_]:
 
 
 def _repeat(
-    rng: np.random.Generator, rows: pd.DataFrame, start: int, end: int, times: float, *, spread: int
+    rng: Rng, rows: pd.DataFrame, start: int, end: int, times: float, *, spread: int
 ) -> pd.DataFrame:
     """Add `times` more calls for each call between `start` and `end`."""
     inside = rows[_within(rows, start, end)]
     return _add(rows, _jitter(rng, inside, rng.poisson(times, len(inside)), spread=spread))
 
 
-def _jitter(
-    rng: np.random.Generator, rows: pd.DataFrame, times: NDArray[np.int64], *, spread: int
-) -> pd.DataFrame:
+def _jitter(rng: Rng, rows: pd.DataFrame, times: NDArray[np.int64], *, spread: int) -> pd.DataFrame:
     """Return each row as often as `times` says, up to `spread` seconds later."""
     copies = rows.loc[rows.index.repeat(times)]
     return copies.assign(time=copies["time"] + rng.integers(1, spread, len(copies)))

@@ -60,15 +60,9 @@ _OPENING, _CLOSING = b"{}"
 
 
 def read_block(block: bytes) -> tuple[Fields, int] | None:
-    r"""Read lines that are all items, or all pages of items: fields by name, and how many lines.
+    """Read lines that are all items, or all pages of items: fields by name, and how many lines.
 
     None instead if anything at all is unusual.
-
-    >>> fields, lines = read_block(b'{"id": "a", "event_time": 1700000000}\n')
-    >>> fields["id"].to_pylist(), fields["path"].to_pylist(), lines
-    (['a'], [None], 1)
-    >>> read_block(b'{"id": "a", "event_time": "soon"}') is None
-    True
     """
     lines = _count_lines(block)
     if not lines:
@@ -93,8 +87,7 @@ def read_block(block: bytes) -> tuple[Fields, int] | None:
 def _count_lines(block: bytes) -> int:
     """Count the lines; 0 if one may be blank, or not begin and end an object.
 
-    Where a brace has closed, none can open within the same value. So lines that all begin with
-    the one and end with the other break no value; as many values as lines are one a line.
+    Lines that all do break no value, for where a brace has closed none can open within the same.
     """
     lines = start = 0
     while start < len(block):
@@ -159,11 +152,7 @@ def _is_sound(fields: Fields) -> bool:
 
 
 def measure_texts(texts: pa.LargeStringArray) -> NDArray[np.int64]:
-    """Return the bytes of each text in UTF-8; a missing one has none.
-
-    >>> measure_texts(pa.array(["a", None, "ä"], pa.large_string())).tolist()
-    [1, 0, 2]
-    """
+    """Return the bytes of each text in UTF-8; a missing one has none."""
     ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :]
     return np.diff(ends[: len(texts) + 1])
 
@@ -191,10 +180,9 @@ def read_plain(stream: BinaryIO, size: int | None = None) -> Iterator[bytes]:
 
 
 class Unzipped:
-    """A gzip-compressed file, to be iterated over chunk by chunk.
+    """A gzip-compressed file, chunk by chunk; ``damage`` says why not to its end, '' if it could be.
 
-    Afterwards ``damage`` says why it could not be read to its end, '' if it could, and
-    ``lost_bytes`` how much text was not read, as far as can be told.
+    ``lost_bytes`` is how much text was not read, as far as can be told.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -226,13 +214,9 @@ class Unzipped:
 def cut_lines(
     chunks: Iterable[bytes], limit: int, lose: Callable[[bytes, int], object]
 ) -> Iterator[bytes]:
-    r"""Cut chunks into whole lines, about ``LINES`` bytes of them.
+    """Cut chunks into whole lines, about ``LINES`` bytes of them.
 
-    `lose` is told the beginning and the size of each line over the limit; an empty one stands for
-    it.
-
-    >>> [*cut_lines([b"a\nb", b"c\n", b"d"], 9, print)]
-    [b'a\nbc\nd']
+    `lose` is told beginning and size of each line over the limit, in whose place is an empty one.
     """
     whole: list[memoryview] = []
     line: list[memoryview] = []
@@ -264,13 +248,7 @@ def cut_lines(
 
 
 def has_lines(lines: list[bytes], *, whole: bool) -> bool:
-    """Tell JSONL from documents over many lines, by the first lines, which may be the `whole` file.
-
-    >>> has_lines([b'{"id": 1}', b'{"id": 2}'], whole=True), has_lines([b"[", b"1]"], whole=True)
-    (True, False)
-    >>> has_lines([b'[{"id": 1}', b',{"id": 2}', b',{"id": 3}'], whole=False)
-    False
-    """
+    """Tell JSONL from documents over many lines, by the first lines, which may be the `whole` file."""
     head = [*islice((line for line in lines if line.strip()), 50)]
     if not head or is_json(head[0]):
         return bool(head)
@@ -283,20 +261,12 @@ def has_lines(lines: list[bytes], *, whole: bool) -> bool:
 
 
 def is_object(line: bytes) -> bool:
-    """Tell whether a line is an object, or a list of objects, by itself.
-
-    >>> is_object(b' [{"id": 1}]'), is_object(b'{"id": 1},'), is_object(b"7")
-    (True, False, False)
-    """
+    """Tell whether a line is an object, or a list of objects, by itself."""
     return line.lstrip().startswith(_OPENINGS) and is_json(line)
 
 
 def is_json(text: bytes) -> bool:
-    """Tell whether a text is one JSON value.
-
-    >>> is_json(b"[1]"), is_json(b"[1] 2")
-    (True, False)
-    """
+    """Tell whether a text is one JSON value."""
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.MsgspecError, RecursionError):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -52,12 +51,7 @@ _Names = tuple[str, ...]
 
 @contextmanager
 def pause_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over many short-lived objects without cycles.
-
-    >>> with pause_collector():
-    ...     gc.isenabled()
-    False
-    """
+    """Keep the cycle collector from walking over many short-lived objects without cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -67,22 +61,8 @@ def pause_collector() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True)
-class Packed:
-    """Columns to be joined to others."""
-
-    batches: list[dict[str, Any]]  # columns by name, arrays of the rows of one batch
-    distinct: dict[str, list[Any]]  # the distinct values behind the codes of a column
-
-
 class Columns:
-    """Collect items as columns of codes and build the table of events from them.
-
-    >>> columns = Columns(Catalogue.default())
-    >>> columns.add([Item(id="1", event_time=1700000000, api_key="GET/open-apis/im/v1/chats")], "a")
-    >>> columns.build()[0]["api"].tolist()
-    ['GET/open-apis/im/v1/chats']
-    """
+    """Collect items as columns of codes and build the table of events from them."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -136,21 +116,17 @@ class Columns:
         sources = np.full(len(fields["id"]), self._source[source], np.int32)
         self._batches.append(self._read_fields(fields, sources))
 
-    def pack(self) -> Packed:
-        """Hand over everything taken in, for :meth:`absorb` of other columns."""
+    def absorb(self, other: Columns) -> None:
+        """Take in what other columns hold, after what is here; they are used up."""
         self._flush()
-        distinct = {name: words.values_in_order for name, words in self._vocabularies.items()}
-        return Packed(self._batches, distinct)
-
-    def absorb(self, packed: Packed) -> None:
-        """Take in what other columns have packed, after what is here; it is used up."""
-        self._flush()
-        for name, values in packed.distinct.items():
+        other._flush()
+        batches = other._batches
+        for name, words in other._vocabularies.items():
             find_code = self._vocabularies[name].find_code
-            code_of = np.array([find_code(value) for value in values], np.int32)
-            for batch in packed.batches:
+            code_of = np.array([find_code(value) for value in words.values_in_order], np.int32)
+            for batch in batches:
                 batch[name] = code_of[batch[name]]
-        self._batches += packed.batches
+        self._batches += batches
 
     def build(self) -> tuple[pd.DataFrame, bool]:
         """Build table ``schema.EVENTS`` in the order of reading; tell whether every id surely is unique."""

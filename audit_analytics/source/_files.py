@@ -103,8 +103,8 @@ def read_log(
     files = [file for path in paths for file in _find_files(path, builder)]
     builder.notes["files"] = len(files)
     read = partial(read_part, catalogue=catalogue, keeps_texts=keeps_texts)
-    for packed, rows_before in read_parts(split_files(files), read, n_jobs):
-        builder.absorb(packed, rows_before=rows_before)
+    for part, rows_before in read_parts(split_files(files), read, n_jobs):
+        builder.absorb(part, rows_before=rows_before)
     log = builder.finish()
     if log.events.empty and len(log.rejects):
         first = log.rejects.iloc[0]
@@ -136,14 +136,14 @@ def holds_log(folder: Path) -> bool:
 
 
 def write_rejects(rejects: pd.DataFrame, path: str | Path) -> None:
-    """Write the rows that could not be read, one JSON object a line.
+    """Write the rows that could not be read, one JSON object a line, for the file's owner alone.
 
     Parameters
     ----------
     rejects : pandas.DataFrame
         Table :data:`audit_analytics.schema.REJECTS`.
     path : str or pathlib.Path
-        File to write, readable by its owner alone; overwritten if it exists.
+        File to write; overwritten if it exists.
     """
     # escaped, so that a terminal that shows the file obeys nothing in it
     lines = [json.dumps(row, ensure_ascii=True) + "\n" for row in rejects.to_dict("records")]

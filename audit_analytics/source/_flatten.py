@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,7 +13,7 @@ from audit_analytics.errors import InputError
 from audit_analytics.redact import mask_prose, mask_text
 from audit_analytics.schema import EVENTS, OUTCOMES, REJECTS, SEVERITIES
 from audit_analytics.source._blocks import Fields
-from audit_analytics.source._columns import Columns, Packed
+from audit_analytics.source._columns import Columns
 from audit_analytics.source._log import Log, concat_events, describe_shape, drop_duplicates
 from audit_analytics.source._wire import FIRST_TIME, LAST_TIME, Item, clean_text
 
@@ -31,48 +30,31 @@ _WORDS: Final = [column.name for column in EVENTS.columns if column.dtype == "ca
 _Reject = tuple[str, int, str, str]
 
 
-@dataclass(frozen=True)
-class PackedLog:
-    """What one builder took in, to be absorbed by another one."""
-
-    columns: Packed
-    frames: list[pd.DataFrame]  # events that came as frames
-    rejects: list[_Reject]  # source, row, reason and text of the first rejects
-    reasons: Counter[str]  # all rejects by reason
-    notes: Counter[str]  # what had to be converted, cut or ignored
-    rows_read: int
-
-
 class EventBuilder:
     """Collect items and build the table of events from them.
 
     `keeps_texts` says that rejects keep the row as found, its secrets masked, not only its shape.
-
-    >>> builder = EventBuilder()
-    >>> builder.add([Item(id="1", event_time=1700000000, api_key="GET/open-apis/im/v1/chats")], "a")
-    >>> builder.finish().events[["api", "outcome"]].iloc[0].tolist()
-    ['GET/open-apis/im/v1/chats', 'unknown']
     """
 
     def __init__(self, catalogue: Catalogue | None = None, *, keeps_texts: bool = False) -> None:
-        self.notes: Counter[str] = Counter()
-        self._show = _show if keeps_texts else describe_shape
-        self._rows_read = 0
+        self.columns = Columns(catalogue or Catalogue.default())
+        self.frames: list[pd.DataFrame] = []  # events that came as frames
+        self.rejects: list[_Reject] = []  # source, row, reason and text of the first rejects
+        self.reasons: Counter[str] = Counter()  # all rejects by reason
+        self.notes: Counter[str] = Counter()  # what had to be converted, cut or ignored
+        self.rows_read = 0
         self._texts = 0
-        self._rejects: list[_Reject] = []
-        self._reasons: Counter[str] = Counter()
-        self._columns = Columns(catalogue or Catalogue.default())
-        self._frames: list[pd.DataFrame] = []
+        self._show = _show if keeps_texts else describe_shape
 
     def add(self, items: list[Item], source: str) -> None:
         """Take in well-formed items of a file or page, in order."""
-        self._columns.add(items, source)
-        self._rows_read += len(items)
+        self.columns.add(items, source)
+        self.rows_read += len(items)
 
     def add_fields(self, fields: Fields, source: str) -> None:
         """Take in the fields of many items, as :func:`read_block` of ``_blocks`` gives them."""
-        self._columns.add_fields(fields, source)
-        self._rows_read += len(fields["id"])
+        self.columns.add_fields(fields, source)
+        self.rows_read += len(fields["id"])
 
     def add_events(self, events: pd.DataFrame) -> None:
         """Take in a frame that already is a table of events; InputError if a value does not fit."""
@@ -105,72 +87,60 @@ class EventBuilder:
         for row in np.flatnonzero(reasons != "").tolist():
             self.reject(str(table["source"].iloc[row]), row + 1, str(reasons[row]), "")
         table = table.loc[reasons == ""]
-        self._frames.append(table)
-        self._rows_read += len(table)
+        self.frames.append(table)
+        self.rows_read += len(table)
 
     def reject(
         self, source: str, row: int, reason: str, raw: bytes | str, *, rows: int = 1
     ) -> None:
         """Take in a row, or `rows` that cannot be told apart, that cannot be read.
 
-        `row` is the line, or position of the item, from 1. Of `raw`, the row as found, only the
-        shape is kept, unless texts are asked for.
+        `row` is the line, or position of the item, from 1. Of `raw` the shape is kept, or its text.
         """
-        if len(self._rejects) < _REJECTS_MAX:
+        if len(self.rejects) < _REJECTS_MAX:
             text = self._show(raw) if self._has_room(raw) else ""
-            self._rejects.append((clean_text(source), row, reason, text))
+            self.rejects.append((clean_text(source), row, reason, text))
         self._count_reason(reason, rows)
-        self._rows_read += rows
+        self.rows_read += rows
 
-    def pack(self) -> PackedLog:
-        """Hand over everything taken in, for :meth:`absorb` of another builder."""
-        return PackedLog(
-            self._columns.pack(),
-            self._frames,
-            self._rejects,
-            self._reasons,
-            self.notes,
-            self._rows_read,
-        )
-
-    def absorb(self, packed: PackedLog, *, rows_before: int = 0) -> None:
-        """Take in what another builder has packed, after what is here; it is used up.
+    def absorb(self, other: EventBuilder, *, rows_before: int = 0) -> None:
+        """Take in what another builder holds, after what is here; it is used up.
 
         `rows_before`, rows of its file that other builders have read, is added to each reject's.
         """
-        self._columns.absorb(packed.columns)
-        self._frames += packed.frames
-        self.notes.update(packed.notes)
-        for reason, count in packed.reasons.items():
+        self.columns.absorb(other.columns)
+        self.frames += other.frames
+        self.notes.update(other.notes)
+        for reason, count in other.reasons.items():
             self._count_reason(reason, count)
-        for source, row, reason, text in packed.rejects[: _REJECTS_MAX - len(self._rejects)]:
+        for source, row, reason, text in other.rejects[: _REJECTS_MAX - len(self.rejects)]:
             kept = text if self._has_room(text) else ""
-            self._rejects.append((source, row + rows_before, reason, kept))
-        self._rows_read += packed.rows_read
+            self.rejects.append((source, row + rows_before, reason, kept))
+        self.rows_read += other.rows_read
 
     def finish(self) -> Log:
         """Build the tables: events sorted by (at, id) without duplicates, rejects and counts."""
-        built, unique = self._columns.build()
+        built, unique = self.columns.build()
         events, duplicates, conflicts = drop_duplicates(
-            concat_events([built, *self._frames]), unique=unique and not self._frames
+            concat_events([built, *self.frames]), unique=unique and not self.frames
         )
-        rejects_count = self._reasons.total()
-        self.notes["rejects_not_listed"] = rejects_count - len(self._rejects)
-        rejects = REJECTS.coerce(pd.DataFrame(self._rejects, columns=REJECTS.names))
+        rejects_count = self.reasons.total()
+        self.notes["rejects_not_listed"] = rejects_count - len(self.rejects)
+        rejects = REJECTS.coerce(pd.DataFrame(self.rejects, columns=REJECTS.names))
         counts = {
-            "rows_read": self._rows_read,
+            "rows_read": self.rows_read,
             "events": len(events),
             "duplicates": duplicates,
             "rejects": rejects_count,
             "conflicting_duplicates": conflicts,
             **{name: number for name, number in sorted(self.notes.items()) if number},
         }
-        return Log(events, rejects, counts, dict(self._reasons))
+        return Log(events, rejects, counts, dict(self.reasons))
 
     def _count_reason(self, reason: str, rows: int) -> None:
         # the code of an error page is part of its reason, and written by others
-        known = reason in self._reasons or len(self._reasons) < _REASONS_MAX
-        self._reasons[reason if known else _OTHER_REASON] += rows
+        known = reason in self.reasons or len(self.reasons) < _REASONS_MAX
+        self.reasons[reason if known else _OTHER_REASON] += rows
 
     def _has_room(self, text: bytes | str) -> bool:
         """Tell whether the text of a reject is to be kept; count those that are not."""

@@ -57,11 +57,6 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One table, rows in the order of the frames.
-
-    Examples
-    --------
-    >>> concat_events([EVENTS.empty(), EVENTS.empty()]).shape
-    (0, 18)
     """
     filled = [frame for frame in frames if len(frame)] or frames[:1]
     if len(filled) == 1:
@@ -79,13 +74,9 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def drop_duplicates(events: pd.DataFrame, *, unique: bool = False) -> tuple[pd.DataFrame, int, int]:
-    """Keep the first row of every id, sort by (at, id), and count rows dropped.
+    """Keep the first row of every id, sort by (at, id), and count rows dropped, and those that differed.
 
-    They are counted once more where they differ from the row kept. `unique` says that every id is
-    known to be there once; then none is looked for.
-
-    >>> drop_duplicates(EVENTS.empty())[1:]
-    (0, 0)
+    `unique` says that every id is known to be there once; then none is looked for.
     """
     again = np.zeros(len(events), bool) if unique else events["id"].duplicated().to_numpy(bool)
     conflicts = 0
@@ -111,11 +102,6 @@ def describe_shape(raw: bytes | str) -> str:
     """Describe a row without a word of what it says: size, and the type of each documented field.
 
     Other fields are counted: their names are written by callers, and may be a person's.
-
-    >>> describe_shape('{"id": 7, "event_time": "soon", "log_detail": {"path": ""}, "Ann": 1}')
-    '{"size": 69, "fields": {"id": "number", "event_time": "text", "log_detail": {"path": "empty text"}}, "others": 1}'
-    >>> describe_shape('{"id": "cut in the mid')
-    '{"size": 22, "fields": ["id"]}'
     """
     shape: dict[str, object] = {"size": len(raw)}
     value = decode_anyhow(raw) if len(raw) <= _TEXT_MAX else None

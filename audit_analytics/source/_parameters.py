@@ -46,28 +46,23 @@ _NOTHING: Final = frozenset(("", "null", '""', "[]"))
 _NAMES_MANY: Final = re.compile(r".*(?:_ids|[a-z]Ids)|(?:.*_)?(?:emails|mobiles)")
 
 
-class ParameterReader:
-    """Read columns of parameters; the calls of an app mostly carry the same names.
+class ParameterReader(dict[_Names, _Shape]):
+    """Reads columns of parameters, and keeps what the latest distinct sets of names come to.
 
     `only_lists` takes only lists of ids, e-mails or mobiles as objects.
-
-    >>> from audit_analytics.source._vocabulary import Vocabulary
-    >>> names = Vocabulary(tuple)
-    >>> texts = pa.array(["a=1&user_id=2", "", None, ""], pa.large_string())
-    >>> codes, named = ParameterReader(names, only_lists=False).read(texts)
-    >>> codes.tolist(), named, names.values_in_order
-    ([0, 1, 1, 1], [(0, '&user_id=2')], [('a', 'user_id'), ()])
     """
 
     def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
-        self._shapes = _Shapes(names, only_lists=only_lists)
+        super().__init__()
+        self._names = names
+        self._only_lists = only_lists
 
     def read(self, texts: pa.Array) -> tuple[NDArray[np.int32], list[tuple[int, str]]]:
         """Read one column: the code of each row's set of names, and the objects named, each with its row."""
         found = texts.dictionary_encode(null_encoding="encode")
         places = found.indices.to_numpy()
         decoded = decode_parameters(found.dictionary)
-        shapes = [*map(self._shapes.__getitem__, map(tuple, decoded))]
+        shapes = [*map(self.__getitem__, map(tuple, decoded))]
         shown = {
             place: text
             for place, (_, naming) in enumerate(shapes)
@@ -76,15 +71,6 @@ class ParameterReader:
         rows = np.flatnonzero(np.isin(places, [*shown])) if shown else np.empty(0, np.int64)
         named = zip(rows.tolist(), map(shown.__getitem__, places[rows].tolist()), strict=True)
         return np.array([code for code, _ in shapes], np.int32)[places], [*named]
-
-
-class _Shapes(dict[_Names, _Shape]):
-    """What the names of a call's parameters come to, for the latest distinct sets of names."""
-
-    def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
-        super().__init__()
-        self._names = names
-        self._only_lists = only_lists
 
     def __missing__(self, raw: _Names) -> _Shape:
         shape = self._names[read_names(raw)], _find_naming(raw, only_lists=self._only_lists)
@@ -97,12 +83,7 @@ class _Shapes(dict[_Names, _Shape]):
 
 
 def decode_parameters(texts: pa.Array) -> list[Parameters]:
-    """Decode JSON objects or query strings, possibly cut, into undecoded values by name.
-
-    >>> texts = pa.array(["a=1&b=2", "", '{"c":{"d":1}}'], pa.large_string())
-    >>> [list(values) for values in decode_parameters(texts)]
-    [['a', 'b'], [], ['c']]
-    """
+    """Decode JSON objects or query strings, possibly cut, into undecoded values by name."""
     decoded = _decode_together(texts)
     if decoded is None:
         return [_decode_parameters(text or "") for text in texts.to_pylist()]
@@ -131,25 +112,17 @@ def _decode_together(texts: pa.Array) -> list[Parameters] | None:
 
 
 def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Make the names of parameters fit to be stored: sorted, odd characters as '_'.
+    """Make the names of parameters fit to be stored: at most 32, sorted, odd characters as '_'.
 
-    '*' stands for one that looks like a secret or a personal value. At most 32, of at most 64
-    characters.
-
-    >>> read_names(("user_id", "13800138000", "a b"))
-    ('*', 'a_b', 'user_id')
+    '*' stands for one that looks like a secret or a personal value.
     """
     return tuple(sorted({_clean_name(name) for name in names[:256]})[:_KEYS_MAX])
 
 
 def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]:
-    """Find the parameters that name the object of a call by its id.
+    """Find the parameters that name the object of a call by its id, or only by lists of them.
 
-    With `only_lists` these are lists of ids, e-mails or mobiles: a single id in a payload is mostly
-    a property of what is written, not what the call is about.
-
-    >>> _find_naming(("chat_id", "page_token", "user_id_type"), only_lists=False)
-    ('chat_id',)
+    A single id in a payload is mostly a property of what is written, not what the call is about.
     """
     return tuple(
         name for name in names[:256] if len(name) <= 64 and _names_object(name, only_lists)
@@ -157,11 +130,7 @@ def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]
 
 
 def _show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
-    """Write the naming parameters as a query string, to be hashed and never stored; '' without any.
-
-    >>> _show_objects({"user_id": "ou_1"}, ("user_id",))
-    '&user_id=ou_1'
-    """
+    """Write the naming parameters as a query string, to be hashed and never stored; '' without any."""
     named = ""
     for key in naming:
         value = values[key]
@@ -226,12 +195,6 @@ def name_objects(
     `apis` has the code of each row's API and `templates` by code the segments of its canonical
     path. `paths` are as logged, '' where missing; `key_codes` points into `keys`, the keys as
     logged: one may be concrete where the path is a template.
-
-    >>> import pyarrow as pa
-    >>> paths = pa.array(["/a/7", "/a/:id"], pa.large_string())
-    >>> codes = np.array([0, 0], np.int32)
-    >>> name_objects(codes, [("a", ":id")], paths, codes, ["GET/a/:id"])
-    {0: '/a/7'}
     """
     depths = np.zeros(len(templates), np.int64)
     for code in np.unique(apis).tolist():

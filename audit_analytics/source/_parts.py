@@ -20,7 +20,7 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import InputError
 from audit_analytics.source._blocks import has_lines
 from audit_analytics.source._columns import pause_collector
-from audit_analytics.source._flatten import EventBuilder, PackedLog
+from audit_analytics.source._flatten import EventBuilder
 from audit_analytics.source._frames import read_parquet
 from audit_analytics.source._text import TextReader
 from audit_analytics.source._values import ROW_BYTES
@@ -31,7 +31,7 @@ PART_BYTES: Final = 16 * 2**20
 THREADS_MAX: Final = 4
 """Threads used unless the caller asks for more: half of the work is done by one at a time."""
 
-PartRead = tuple[PackedLog, int]
+PartRead = tuple[EventBuilder, int]
 """What a part holds, and a number of rows."""
 
 _HEAD: Final = 2**20
@@ -105,9 +105,9 @@ def read_parts(
     """
     n_jobs = n_jobs or min(count_cores(), THREADS_MAX)
     rows = 0
-    for part, (packed, part_rows) in zip(parts, _read_all(parts, read, n_jobs), strict=True):
+    for part, (builder, part_rows) in zip(parts, _read_all(parts, read, n_jobs), strict=True):
         rows = rows if part[0].start else 0
-        yield packed, rows
+        yield builder, rows
         rows += part_rows
 
 
@@ -142,7 +142,7 @@ def read_part(
                 size=_measure(piece),
                 is_rest=True,
             )
-    return builder.pack(), rows
+    return builder, rows
 
 
 def _split_file(path: Path, label: str) -> tuple[list[Piece], int]:

@@ -89,10 +89,9 @@ class TextReader:
     def lose(
         self, reason: str, raw: bytes = b"", *, size: int = 0, rows: int = 1, is_rest: bool = False
     ) -> None:
-        """Take in what cannot be read: how it begins, and how much it is.
+        """Take in what cannot be read, `raw` as it begins: `rows` at least, or as many as its `size` has.
 
-        Its `size` in bytes counts as rows of the usual size, `rows` it has at least; `is_rest` says
-        that more than counted may have been lost.
+        `is_rest` says that more than counted may have been lost.
         """
         rows = max(1, rows, size // ROW_BYTES)
         if is_rest:

@@ -76,11 +76,6 @@ def decode_batch(text: bytes) -> list[Item] | None:
     """Decode a page or a list of items in which everything is well-formed.
 
     None if anything at all is unusual, then use :func:`split_document`.
-
-    >>> decode_batch(b'[{"id": "1", "event_time": 1700000000}]')[0].id
-    '1'
-    >>> decode_batch(b'[{"id": "1"}]') is None
-    True
     """
     try:
         if text.lstrip()[:1] == b"[":
@@ -92,15 +87,9 @@ def decode_batch(text: bytes) -> list[Item] | None:
 
 
 def split_document(text: bytes) -> list[bytes] | str:
-    """Take a JSON document apart into the texts of its items; pages within a list stay whole.
+    """Take a page, its data, a list, or an item apart into the texts of its items, or say why not.
 
-    The document is a page, its data, a list of items or pages, or an item; if there are no items,
-    the reason comes instead.
-
-    >>> split_document(b'{"code": 0, "data": {"items": [{"id": 1}, 2]}}')
-    [b'{"id": 1}', b'2']
-    >>> split_document(b'{"code": 1780001, "msg": "busy"}')
-    'error page 1780001'
+    Pages within a list stay whole.
     """
     try:
         return _split(text)
@@ -145,11 +134,7 @@ def _find_items(text: bytes, fields: dict[str, msgspec.Raw]) -> list[bytes] | st
 def encode(value: object) -> bytes:
     """Encode a decoded item or page again, so that one way of reading serves both.
 
-    NumPy scalars are numbers, missing values null; what has no JSON raises whatever the encoder
-    does.
-
-    >>> encode({"id": np.int64(7)})
-    b'{"id":7}'
+    NumPy scalars are numbers, missing values null; what has no JSON raises as the encoder does.
     """
     try:
         return msgspec.json.encode(value, enc_hook=_simplify)
@@ -159,11 +144,7 @@ def encode(value: object) -> bytes:
 
 
 def clean_text(text: str) -> str:
-    """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD.
-
-    >>> clean_text("a" + chr(0)) == "a" + chr(0xFFFD)
-    True
-    """
+    """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD."""
     return text if text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
 
 
@@ -194,11 +175,7 @@ _PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 
 
 def read_code(response: str) -> int | None:
-    """Read the business code of an answer whose JSON may be invalid or cut; None if it has none.
-
-    >>> read_code('{"code":99991663,"msg":"cut he')
-    99991663
-    """
+    """Read the business code of an answer whose JSON may be invalid or cut; None if it has none."""
     try:
         code = _ANSWER.decode(response).code
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
@@ -229,11 +206,7 @@ def _find_code(response: str) -> int | None:
 def read_address(text: str) -> str:
     """Normalise the first of one address or several, with or without port, zone or brackets.
 
-    It is written as :mod:`ipaddress` does, an IPv4-mapped one as IPv4; what holds no address, such
-    as the name of a service, stays as its first 64 characters.
-
-    >>> read_address("::ffff:203.0.113.9, 10.0.0.1"), read_address("[2001:DB8::1]:443")
-    ('203.0.113.9', '2001:db8::1')
+    As :mod:`ipaddress` writes it, IPv4-mapped as IPv4; without one, the first 64 characters stay.
     """
     if _IPV4.fullmatch(text):
         return text

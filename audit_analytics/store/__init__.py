@@ -10,7 +10,7 @@ from audit_analytics.store._folder import Store
 from audit_analytics.store._lock import StoreLocked, lock_store
 from audit_analytics.store._manifest import ALL, Manifest
 from audit_analytics.store._reader import read_calls, read_store, read_stored_rejects
-from audit_analytics.store._redaction import Redaction, say_changes
+from audit_analytics.store._redaction import read_redaction, say_changes
 from audit_analytics.store._rollups import Rollups
 from audit_analytics.store._spark import SparkEngine
 from audit_analytics.store._upkeep import compact_store, verify_store
@@ -19,7 +19,6 @@ from audit_analytics.store._window import WindowWriter
 __all__ = [
     "ALL",
     "Manifest",
-    "Redaction",
     "Rollups",
     "SparkEngine",
     "Store",
@@ -31,6 +30,7 @@ __all__ = [
     "explains_failure",
     "lock_store",
     "read_calls",
+    "read_redaction",
     "read_store",
     "read_stored_rejects",
     "say_changes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -23,7 +24,7 @@ from audit_analytics.catalogue import Catalogue
 from audit_analytics.dates.buckets import end_bucket, floor_hour, list_buckets
 from audit_analytics.rollup import COLUMNS, connect_duckdb, count_calls
 from audit_analytics.store._folder import Store
-from audit_analytics.store._manifest import SCHEMA, Manifest
+from audit_analytics.store._manifest import SCHEMA, Manifest, list_readings
 from audit_analytics.store._window import WindowUnreadable, read_window
 
 
@@ -35,13 +36,7 @@ class Hour(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name the hour as a file of counts does: by what it spans, whatever the zone is called.
-
-        >>> from datetime import UTC, datetime
-        >>> nine = datetime(2026, 3, 2, 9, tzinfo=UTC)
-        >>> Hour(nine, nine.replace(hour=10)).name, Hour(nine, nine.replace(minute=30)).name
-        ('2026-03-02T09', '2026-03-02T09:00/09:30')
-        """
+        """Name the hour as a file of counts does: by what it spans, whatever the zone is called."""
         whole = self.start.minute == 0 and (self.end - self.start).total_seconds() == 3600
         return (
             f"{self.start:%Y-%m-%dT%H}"
@@ -79,18 +74,14 @@ def sort_into_hours(manifests: Iterable[Manifest], zone: str) -> dict[date, Hour
 
 
 def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
-    """Return what tells whether an hour has to be counted again.
-
-    Another one when a window is read again, comes or goes, and the same when windows are joined,
-    which changes no row.
-    """
+    """Return what tells whether an hour has to be counted again: windows that are joined change nothing."""
     text = "\n".join(
         sorted(
             # what was redacted again has other words to count by
             f"{part.start}|{part.end}|{part.read_at}|{part.rows_count}|{sorted(kept.items())}"
             for window in windows
             for kept in [window.redaction]
-            for part in window.list_readings()
+            for part in list_readings(window)
             if part.start < hour.end and part.end > hour.start
         )
     )
@@ -98,18 +89,14 @@ def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
 
 
 def parse_day(stem: str) -> date | None:
-    """Read of which day a file of counts is; None for a file of another origin.
-
-    >>> parse_day("day=2026-03-02"), parse_day("notes")
-    (datetime.date(2026, 3, 2), None)
-    """
+    """Read of which day a file of counts is; None for a file of another origin."""
     with suppress(ValueError):
         return date.fromisoformat(stem.removeprefix("day="))
     return None
 
 
 BATCH_ROWS: Final = 1_000_000
-"""Rows counted at once; the densest hour the API can give has 600,000."""
+"""Rows counted at once, at least one hour; the densest hour the API can give has 600,000."""
 
 _local = threading.local()
 """The connection of each thread; it ends with the thread."""
@@ -130,13 +117,14 @@ class HourCounts:
     damaged: list[datetime]  # where the windows begin whose events cannot be read
 
 
-@dataclass(frozen=True)
-class DuckEngine:
-    """Counts with DuckDB in this process."""
+class Engine(ABC):
+    """What counts events."""
 
-    batch_rows: int = BATCH_ROWS  # rows counted at once, at least one hour
-    workers: int = 2  # batches counted at once
+    batch_rows: int = BATCH_ROWS
+    workers: int = 2
+    """Batches counted at once."""
 
+    @abstractmethod
     def count(
         self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
     ) -> HourCounts:
@@ -144,6 +132,14 @@ class DuckEngine:
 
         `windows` are all that overlap the hours, in order of time.
         """
+
+
+class DuckEngine(Engine):
+    """Counts with DuckDB in this process."""
+
+    def count(
+        self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
+    ) -> HourCounts:
         digest, start, end = catalogue.digest(), hours[0].start, hours[-1].end
         overlapping = any(later.start < earlier.end for earlier, later in pairwise(windows))
         columns = [*COLUMNS, *(["id"] if overlapping else [])]
@@ -189,10 +185,6 @@ def describe_apis(names: list[str], catalogue: Catalogue) -> dict[str, list[str]
     """Say ``api``, ``category`` and ``severity`` by today's catalogue of APIs matched with another.
 
     An API outside the catalogue keeps its name.
-
-    >>> from audit_analytics.catalogue import Catalogue
-    >>> describe_apis(["GET/open-apis/contact/v3/users/:id"], Catalogue.default())["api"]
-    ['GET/open-apis/contact/v3/users/:user_id']
     """
     matches = [catalogue.match(name) for name in names]
     return {

@@ -24,7 +24,7 @@ class StoreUnusable(InputError):  # noqa: N818 - reads as what happened
 
 @contextmanager
 def explains_failure(folder: Path) -> Iterator[None]:
-    """Turn errors of the file system into one that says what to do.
+    """Turn errors of the file system into a StoreUnusable that says what to do.
 
     Parameters
     ----------
@@ -35,11 +35,6 @@ def explains_failure(folder: Path) -> Iterator[None]:
     ------
     None
         Nothing.
-
-    Raises
-    ------
-    StoreUnusable
-        The block failed to read or write.
     """
     try:
         yield

@@ -15,7 +15,6 @@ into place, so that whatever happens there is the old window, the new one, or no
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from audit_analytics.errors import InputError
-from audit_analytics.files import make_private, move_into_place, write_private
+from audit_analytics.files import make_private, move_into_place
 from audit_analytics.store._failure import (
     Notes,
     StoreUnusable,
@@ -33,7 +32,6 @@ from audit_analytics.store._failure import (
     find_stale,
     is_noted,
     list_notes,
-    note_damage,
     read_once,
 )
 from audit_analytics.store._manifest import (
@@ -45,7 +43,6 @@ from audit_analytics.store._manifest import (
 )
 
 PARTIAL: Final = ".partial"
-KEY_FILE: Final = ".key"
 
 _DAY: Final = timedelta(days=1)
 
@@ -60,31 +57,18 @@ class Stored:
 
 @dataclass(frozen=True)
 class Store:
-    """A store of windows.
+    """A store of windows; what cannot be written or removed is StoreUnusable.
 
     Parameters
     ----------
     folder : pathlib.Path
         Its folder.
-
-    Examples
-    --------
-    >>> from datetime import UTC
-    >>> from pathlib import Path
-    >>> Store(Path("data/store")).path_of(datetime(2026, 3, 2, 9, tzinfo=UTC)).as_posix()
-    'data/store/day=2026-03-02/09-00-00.parquet'
     """
 
     folder: Path
 
     def create(self) -> None:
-        """Make the folder, for its owner only.
-
-        Raises
-        ------
-        StoreUnusable
-            It cannot be made.
-        """
+        """Make the folder, for its owner only."""
         with explains_failure(self.folder):
             # Parents made on the way would get the mode of the umask, so one at a time.
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -121,44 +105,6 @@ class Store:
         """
         return self.folder / f"day={start:%Y-%m-%d}" / f"{start:%H-%M-%S}.parquet"
 
-    def list_files(
-        self, since: datetime | None = None, until: datetime | None = None
-    ) -> list[tuple[datetime, Path]]:
-        """List the files of the windows.
-
-        Parameters
-        ----------
-        since, until : datetime.datetime, optional
-            Only windows that begin in ``[since, until)``; the folders of other days are not read.
-
-        Returns
-        -------
-        list of tuple of datetime.datetime and pathlib.Path
-            Where each window begins, UTC, and its file, in order of time.
-        """
-        first = f"day={since.date()}" if since else "day="
-        last = f"day={until.date()}" if until else "day=~"
-        days = [day for day in self.folder.glob("day=*") if first <= day.name <= last]
-        paths = (path for day in days for path in day.glob("*.parquet"))
-        names = ((f"{path.parent.name}/{path.name}", path) for path in paths)
-        return sorted(
-            (start, path)
-            for name, path in names
-            if (start := read_start(name))
-            and (not since or start >= since)
-            and (not until or start < until)
-        )
-
-    def list_starts(self) -> list[datetime]:
-        """List where the stored windows begin.
-
-        Returns
-        -------
-        list of datetime.datetime
-            In order, UTC.
-        """
-        return [start for start, _ in self.list_files()]
-
     def scan(self, start: datetime | None = None, end: datetime | None = None) -> Stored:
         """Read the manifests.
 
@@ -180,9 +126,9 @@ class Store:
         stored = Stored()
         notes = list_notes(self.folder)
         # as long as a window can be, one that begins before the span may reach into it
-        for at, path in self.list_files(start - LONGEST if start else None, end):
+        for at, path in list_files(self.folder, start - LONGEST if start else None, end):
             try:
-                manifest = self._read_sound(at, path, notes)
+                manifest = _read_sound(at, path, notes)
             except StoreTooNew:
                 raise
             except InputError as error:
@@ -206,116 +152,16 @@ class Store:
         int
             Files removed: unfinished windows, windows that another one stands for, and notes of
             damage that is mended.
-
-        Raises
-        ------
-        StoreUnusable
-            They cannot be removed.
         """
         self.create()
         with explains_failure(self.folder):
             removed = [*(self.folder / PARTIAL).iterdir()]
             removed += map(self.file_of, find_needless(self.scan(since).manifests))
             notes = list_notes(self.folder)
-            removed += find_stale(notes, [path for _, path in self.list_files()])
+            removed += find_stale(notes, [path for _, path in list_files(self.folder)])
             for path in removed:
                 path.unlink()
         return len(removed)
-
-    def put(
-        self,
-        file: BinaryIO,
-        beside: Path,
-        manifest: Manifest,
-        replaced: Sequence[Manifest] | None = None,
-    ) -> Manifest:
-        """Move a written window into place, and remove those it stands for. Hold the lock.
-
-        Parameters
-        ----------
-        file : file object
-            Open for writing; closed here.
-        beside : pathlib.Path
-            Where it is.
-        manifest : Manifest
-            The window.
-        replaced : sequence of Manifest, optional
-            The windows whose rows it holds; if not given it was read just now, and stands for all
-            of its span and scope, and for what cannot be read.
-
-        Returns
-        -------
-        Manifest
-            The window as it is stored.
-        """
-        if replaced is None:
-            gone = {*map(self.file_of, self._find_replaced(manifest))}
-            gone.update(self._find_damaged(manifest))
-        else:
-            gone = {*map(self.file_of, replaced)}
-        plain = self.path_of(manifest.start)
-        path, number = plain, 0
-        while path not in gone and path.exists():
-            number += 1
-            path = plain.with_name(f"{plain.stem}.{number}.parquet")
-        move_into_place(file, beside, path)
-        # until this is done rows are there twice, which every reader knows to deal with
-        for other in gone - {path}:
-            other.unlink(missing_ok=True)
-        return msgspec.structs.replace(manifest, file=path.name)
-
-    def note_damage(self, window: Manifest) -> None:
-        """Note that the rows of a window cannot be read, so that the next sync reads it again.
-
-        Parameters
-        ----------
-        window : Manifest
-            The window. Where the store cannot be written nothing is noted.
-        """
-        note_damage(self.folder, self.file_of(window))
-
-    def find_serial(self, draft: Manifest) -> int:
-        """Return the serial of a window that is about to be stored. Hold the lock.
-
-        Parameters
-        ----------
-        draft : Manifest
-            The window.
-
-        Returns
-        -------
-        int
-            One more than that of every window it overlaps.
-        """
-        stored = self.scan(draft.start, draft.end).manifests
-        return 1 + max((window.serial for window in stored), default=0)
-
-    def _find_replaced(self, manifest: Manifest) -> list[Manifest]:
-        overlapping = self.scan(manifest.start, manifest.end).manifests
-        if not overlapping:
-            return []
-        # what reaches beyond the window may be stood for by it and its neighbours together
-        start = min(window.start for window in overlapping)
-        end = max(window.end for window in overlapping)
-        return find_needless([*self.scan(start, end).manifests, manifest])
-
-    def _find_damaged(self, manifest: Manifest) -> Iterator[Path]:
-        notes = list_notes(self.folder)
-        for at, path in self.list_files(manifest.start, manifest.end):
-            try:
-                self._read_sound(at, path, notes)
-            except StoreTooNew:
-                continue
-            except InputError:
-                yield path
-
-    def _read_sound(self, at: datetime, path: Path, notes: Notes) -> Manifest:
-        manifest = read_once(path)
-        if manifest.start != at:
-            raise InputError(f"{path}: holds another window")
-        if is_noted(path, notes):
-            raise InputError(f"{path}: its rows cannot be read; the next sync fetches them again")
-        return manifest
 
     def remove_before(self, at: datetime) -> int:
         """Remove the windows that end before some time. Hold the lock.
@@ -329,11 +175,6 @@ class Store:
         -------
         int
             Windows removed.
-
-        Raises
-        ------
-        StoreUnusable
-            They cannot be removed.
         """
         old = [manifest for manifest in self.scan(end=at).manifests if manifest.end <= at]
         with explains_failure(self.folder):
@@ -343,25 +184,6 @@ class Store:
                 if not any(path.parent.iterdir()):
                     path.parent.rmdir()
         return len(old)
-
-    def read_key(self) -> str:
-        """Return the key of the store's hashes; made when it is first asked for.
-
-        Returns
-        -------
-        str
-            32 random hexadecimal digits.
-
-        Raises
-        ------
-        StoreUnusable
-            It can be neither read nor written.
-        """
-        path = self.folder / KEY_FILE
-        with explains_failure(self.folder):
-            if not path.exists():
-                write_private(path, secrets.token_hex(16).encode())
-            return path.read_text(encoding="ascii")
 
     def exists(self) -> bool:
         """Tell whether the folder is a store.
@@ -374,18 +196,92 @@ class Store:
         return (self.folder / PARTIAL).is_dir()
 
     def check(self) -> None:
-        """Check that the store can be read.
-
-        Raises
-        ------
-        StoreUnusable
-            There is no such folder, or it holds no window.
-        """
+        """Check that the store can be read; StoreUnusable if there is no such folder, or no window."""
         if not self.folder.is_dir():
             raise StoreUnusable(
                 f"{self.folder}: there is no store; fetch one with: sync --since 28d"
             )
-        if not self.list_files():
+        if not list_files(self.folder):
             raise StoreUnusable(
                 f"{self.folder}: holds no window yet; fetch some with: sync --since 28d"
             )
+
+
+def list_files(
+    folder: Path, since: datetime | None = None, until: datetime | None = None
+) -> list[tuple[datetime, Path]]:
+    """List where the windows of a store begin and their files, in order of time.
+
+    Those that begin in ``[since, until)``; the folders of other days are not read.
+    """
+    first = f"day={since.date()}" if since else "day="
+    last = f"day={until.date()}" if until else "day=~"
+    days = [day for day in folder.glob("day=*") if first <= day.name <= last]
+    paths = (path for day in days for path in day.glob("*.parquet"))
+    names = ((f"{path.parent.name}/{path.name}", path) for path in paths)
+    return sorted(
+        (start, path)
+        for name, path in names
+        if (start := read_start(name))
+        and (not since or start >= since)
+        and (not until or start < until)
+    )
+
+
+def put_window(
+    store: Store,
+    file: BinaryIO,
+    beside: Path,
+    manifest: Manifest,
+    replaced: Sequence[Manifest] | None = None,
+) -> Manifest:
+    """Move a written window into place, and remove those it stands for; `file` is closed. Hold the lock.
+
+    These are the windows `replaced`; if they are not given it was read just now, and stands for all of
+    its span and scope, and for what cannot be read.
+    """
+    if replaced is None:
+        gone = {*map(store.file_of, _find_replaced(store, manifest))}
+        gone.update(_find_damaged(store.folder, manifest))
+    else:
+        gone = {*map(store.file_of, replaced)}
+    plain = store.path_of(manifest.start)
+    path, number = plain, 0
+    while path not in gone and path.exists():
+        number += 1
+        path = plain.with_name(f"{plain.stem}.{number}.parquet")
+    move_into_place(file, beside, path)
+    # until this is done rows are there twice, which every reader knows to deal with
+    for other in gone - {path}:
+        other.unlink(missing_ok=True)
+    return msgspec.structs.replace(manifest, file=path.name)
+
+
+def _find_replaced(store: Store, manifest: Manifest) -> list[Manifest]:
+    overlapping = store.scan(manifest.start, manifest.end).manifests
+    if not overlapping:
+        return []
+    # what reaches beyond the window may be stood for by it and its neighbours together
+    start = min(window.start for window in overlapping)
+    end = max(window.end for window in overlapping)
+    return find_needless([*store.scan(start, end).manifests, manifest])
+
+
+def _find_damaged(folder: Path, manifest: Manifest) -> Iterator[Path]:
+    notes = list_notes(folder)
+    for at, path in list_files(folder, manifest.start, manifest.end):
+        try:
+            _read_sound(at, path, notes)
+        except StoreTooNew:
+            continue
+        except InputError:
+            yield path
+
+
+def _read_sound(at: datetime, path: Path, notes: Notes) -> Manifest:
+    manifest = read_once(path)
+    if manifest.start != at:
+        raise InputError(f"{path}: holds another window")
+    if is_noted(path, notes):
+        raise InputError(f"{path}: its rows cannot be read; the next sync fetches them again")
+    return manifest

@@ -42,12 +42,7 @@ def lock_store(
     Yields
     ------
     None
-        Nothing; the lock is held until the block ends.
-
-    Raises
-    ------
-    StoreLocked
-        Another process holds it; the message says which.
+        The lock is held until the block ends; StoreLocked says which process holds it otherwise.
     """
     import fcntl  # noqa: PLC0415 - not on every system, and only writers need it
 

@@ -72,14 +72,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         When the reading began, UTC.
     scope : str
         ``all``, or ``sensitive-`` and a hash of the APIs that were asked for.
-    rows_count : int
-        Events in the file.
-    duplicates_count : int
-        Rows left out because their id came before in the window.
-    rejects_count : int
-        Items that could not be read.
-    pages_count : int
-        Pages the window came in.
+    rows_count, duplicates_count, rejects_count, pages_count : int
+        Events in the file, rows left out because their id came before in the window, items that
+        could not be read, and pages the window came in.
     first_at, last_at : datetime.datetime or None
         Time of the first and of the last event.
     reject_reasons : dict of str to int
@@ -92,10 +87,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Fingerprint of the catalogue the events were matched with; empty if not noted.
     format : int
         Version of the stored form.
-    version : str
-        Version of this package.
-    file : str
-        Name of its file; not part of what is stored.
+    version, file : str
+        Version of this package, and name of the file; this is not part of what is stored.
     serial : int
         Higher than that of every window that was there when it was stored and that it overlaps.
     parts : list of Part
@@ -137,17 +130,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         """
         return self.scope in (ALL, scope)
 
-    def list_readings(self) -> list[Part]:
-        """List the readings the window holds.
 
-        Returns
-        -------
-        list of Part
-            Those it was joined from, or the one it is.
-        """
-        return self.parts or [
-            Part(self.start, self.end, self.read_at, self.rows_count, self.serial)
-        ]
+def list_readings(window: Manifest) -> list[Part]:
+    """List the readings a window holds: those it was joined from, or the one it is."""
+    return window.parts or [
+        Part(window.start, window.end, window.read_at, window.rows_count, window.serial)
+    ]
 
 
 class Reject(TypedDict):
@@ -160,10 +148,9 @@ class Reject(TypedDict):
 
 
 def _build_schema() -> pa.Schema:
-    """Return the Arrow form of the events.
+    """Return the Arrow form of the events: words are plain strings, for Parquet has its own dictionaries.
 
-    Words are plain strings: the dictionaries of row groups differ, and Parquet has its own. What
-    pandas notes about its dtypes stays, or nullable integers would come back as floats.
+    What pandas notes of its dtypes stays, or nullable integers would come back as floats.
     """
     inferred = pa.Schema.from_pandas(EVENTS.empty(), preserve_index=False)
     words = {column.name for column in EVENTS.columns if column.dtype == "category"}
@@ -176,11 +163,7 @@ SCHEMA: Final = _build_schema()
 
 
 def read_start(name: str) -> datetime | None:
-    """Read off a file's name where its window begins, UTC; None if it is no name of a window.
-
-    >>> read_start("day=2026-03-02/09-00-00.1.parquet")
-    datetime.datetime(2026, 3, 2, 9, 0, tzinfo=datetime.timezone.utc)
-    """
+    """Read off a file's name where its window begins, UTC; None if it is no name of a window."""
     found = _NAME.fullmatch(name)
     try:
         return (
@@ -271,7 +254,7 @@ def _list_readings(window: Manifest) -> list[_Reading]:
     last = (window.end - window.start, window.file)
     return [
         _Reading(window, part.start, part.end, (part.serial, part.read_at, *last))
-        for part in window.list_readings()
+        for part in list_readings(window)
     ]
 
 

@@ -52,18 +52,8 @@ def read_store(
 
     Raises
     ------
-    StoreUnusable
-        There is no store, or it is empty.
-    StoreTooNew
-        It was written by a later version.
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> read_store(Path("nowhere"))
-    Traceback (most recent call last):
-        ...
-    audit_analytics.store._failure.StoreUnusable: nowhere: there is no store; ...
+    StoreUnusable, StoreTooNew
+        There is no store, it is empty, or it was written by a later version.
     """
     store = Store(folder)
     store.check()

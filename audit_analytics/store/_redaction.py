@@ -7,16 +7,20 @@ at are the fields a caller writes freely: paths, API keys, names and addresses.
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 from urllib.parse import unquote
 
 import pandas as pd
 
 from audit_analytics import schema
+from audit_analytics.files import write_private
 from audit_analytics.redact import MASK, hash_objects, hash_personal, mask_text
 from audit_analytics.settings import RedactionSettings
+from audit_analytics.store._failure import explains_failure
 from audit_analytics.store._manifest import Manifest
 
 _HOOK: Final = re.compile(r"(/hook(?:/v\d+)?/)[^/?#\s]+", re.IGNORECASE)
@@ -24,87 +28,29 @@ _PERSONAL: Final = re.compile(
     r"[\w.+-]{1,64}@[\w.-]{1,255}"  # an e-mail address
     r"|(?<![\w+-])(?:\+\d{7,15}|(?:86)?1[3-9]\d{9})(?![\w-])"  # a phone number
 )
+KEY_FILE: Final = ".key"
 _STRICTNESS: Final = {"path": ("masked", "template"), "ip": ("full", "hashed")}
 
 
 @dataclass(frozen=True)
 class Redaction:
-    """What is kept of the events of a store.
-
-    Parameters
-    ----------
-    key : str
-        Key of the hashes; never shown.
-    path : {'masked', 'template'}, default 'masked'
-        ``masked`` keeps the ids in paths and hashes personal values; ``template`` keeps no id.
-    ip : {'full', 'hashed'}, default 'full'
-        Whether addresses and networks are kept as they are. Hashed ones can be compared, but no
-        rule that knows a network will match them.
-    rejects : {'counted', 'masked'}, default 'counted'
-        Whether the text of items that could not be read is kept, with its secrets masked.
-
-    Examples
-    --------
-    >>> Redaction("k").redact_path("/open-apis/mail/v1/user_mailboxes/ann@corp.cn/rules")
-    '/open-apis/mail/v1/user_mailboxes/~94be93de5563db9d/rules'
-    >>> Redaction("k")
-    Redaction(path='masked', ip='full', rejects='counted')
-    """
+    """What is kept of the events of a store; the `key` of its hashes is never shown."""
 
     key: str = field(repr=False)
-    path: str = "masked"
+    path: str = "masked"  # ids in paths stay, personal values are hashed; or template: no id stays
+    # or hashed: addresses can be compared, but no rule that knows a network will match them
     ip: str = "full"
-    rejects: str = "counted"
-
-    @classmethod
-    def from_settings(cls, settings: RedactionSettings, key: str) -> Redaction:
-        """Return what the settings say.
-
-        Parameters
-        ----------
-        settings : RedactionSettings
-            The settings.
-        key : str
-            Key of the hashes.
-
-        Returns
-        -------
-        Redaction
-            The redaction.
-        """
-        return cls(key, settings.path, settings.ip, settings.rejects)
+    rejects: str = "counted"  # or masked: the text of unreadable items is kept, without secrets
 
     def describe(self) -> dict[str, str]:
-        """Return what the manifest says about the redaction.
-
-        Returns
-        -------
-        dict of str to str
-            What is kept, and a fingerprint of the key.
-        """
+        """Return what the manifest says: what is kept, and a fingerprint of the key."""
         fingerprint = hash_personal("fingerprint", self.key)[:8]
         return {"path": self.path, "ip": self.ip, "rejects": self.rejects, "key": fingerprint}
 
     def tightens(self, kept: dict[str, str]) -> bool:
-        """Tell whether stored events can be redacted again, to keep no more than this says.
+        """Tell whether stored events, `kept` as their manifest says, can be redacted again to keep less.
 
-        Parameters
-        ----------
-        kept : dict of str to str
-            What the manifest of their window says.
-
-        Returns
-        -------
-        bool
-            True if this keeps less of paths or addresses, and all it would add to them was kept.
-
-        Examples
-        --------
-        >>> masked, template = Redaction("k"), Redaction("k", path="template")
-        >>> template.tightens(masked.describe()), masked.tightens(template.describe())
-        (True, False)
-        >>> Redaction("other", path="template").tightens(masked.describe())
-        False
+        True if this keeps less of paths or addresses, and all it would add to them was kept.
         """
         own = self.describe()
         if kept.get("key") != own["key"]:
@@ -117,18 +63,7 @@ class Redaction:
         return any(now > then for then, now in steps) and all(now >= then for then, now in steps)
 
     def apply(self, events: pd.DataFrame) -> pd.DataFrame:
-        """Redact events.
-
-        Parameters
-        ----------
-        events : pandas.DataFrame
-            Table ``schema.EVENTS``.
-
-        Returns
-        -------
-        pandas.DataFrame
-            The same rows, fit for the disk.
-        """
+        """Redact events, table ``schema.EVENTS``: the same rows, fit for the disk."""
         # An API outside the catalogue is named after its path; a catalogued one stays as it is.
         api = _map_words(events["api"], self.redact_path)
         columns: dict[str, pd.Series] = {"api": api, "object": self._hash_objects(events["object"])}
@@ -148,17 +83,9 @@ class Redaction:
         return events.assign(**columns)
 
     def redact_path(self, path: str) -> str:
-        """Take secrets and personal values out of a path or an API key.
+        """Take the query string, secrets and personal values out of a path or an API key.
 
-        Parameters
-        ----------
-        path : str
-            As logged.
-
-        Returns
-        -------
-        str
-            Without its query string; e-mail addresses and phone numbers as ``~`` and a hash.
+        E-mail addresses and phone numbers become ``~`` and a hash.
         """
         path = path.partition("?")[0].partition("#")[0]
         if "%" in path:
@@ -189,6 +116,34 @@ def _map_words(column: pd.Series, function: Callable[[str], str]) -> pd.Series:
     codes = pd.Series([position[word] for word in cleaned], dtype="int32").to_numpy()
     index = pd.Index(distinct, dtype="str")
     return pd.Series(pd.Categorical.from_codes(codes[places], categories=index), index=column.index)
+
+
+def read_redaction(settings: RedactionSettings, folder: Path) -> Redaction:
+    """Return what the settings say is kept of the events of a store.
+
+    Parameters
+    ----------
+    settings : RedactionSettings
+        The settings.
+    folder : pathlib.Path
+        The store; its own key of the hashes is made where the settings have none.
+
+    Returns
+    -------
+    Redaction
+        The redaction; a key that can be neither read nor written is StoreUnusable.
+    """
+    secret = settings.read_secret("hash_key")
+    key = secret.get_secret_value() if secret else _read_key(folder)
+    return Redaction(key, settings.path, settings.ip, settings.rejects)
+
+
+def _read_key(folder: Path) -> str:
+    path = folder / KEY_FILE
+    with explains_failure(folder):
+        if not path.exists():
+            write_private(path, secrets.token_hex(16).encode())
+        return path.read_text(encoding="ascii")
 
 
 def say_changes(windows: Sequence[Manifest], redaction: Redaction) -> str:

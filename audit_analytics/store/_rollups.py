@@ -33,6 +33,7 @@ from audit_analytics.files import make_private, move_into_place, open_private
 from audit_analytics.rollup import SQL
 from audit_analytics.store._counting import (
     DuckEngine,
+    Engine,
     Hour,
     HourCounts,
     Hours,
@@ -42,7 +43,7 @@ from audit_analytics.store._counting import (
     sort_into_hours,
 )
 from audit_analytics.store._failure import StoreUnusable, explains_failure
-from audit_analytics.store._folder import PARTIAL, Store
+from audit_analytics.store._folder import PARTIAL, Store, list_files
 from audit_analytics.store._lock import StoreLocked, lock_store
 
 if TYPE_CHECKING:
@@ -51,7 +52,6 @@ if TYPE_CHECKING:
 
     from audit_analytics.catalogue import Catalogue
     from audit_analytics.store._manifest import Manifest
-    from audit_analytics.store._spark import SparkEngine
 
     Saving = Literal["wait", "try", "held"]
 
@@ -103,13 +103,15 @@ class _BegunDay:
 class Rollups:
     """The hourly counts of a store.
 
+    StoreUnusable if they cannot be written, StoreLocked if another process keeps the lock for a minute.
+
     Parameters
     ----------
     store : Store
         The store.
     catalogue : Catalogue
         The APIs and their sensitivity, as they stand now.
-    engine : DuckEngine or SparkEngine, optional
+    engine : Engine, optional
         Counts events; DuckDB unless given.
     zone : str, default 'UTC'
         IANA name of the tenant's zone, on whose clocks hours are cut. Most begin when one of UTC
@@ -118,7 +120,7 @@ class Rollups:
 
     store: Store
     catalogue: Catalogue
-    engine: DuckEngine | SparkEngine = field(default_factory=DuckEngine)
+    engine: Engine = field(default_factory=DuckEngine)
     zone: str = "UTC"
 
     @cached_property
@@ -126,34 +128,6 @@ class Rollups:
         """Return the fingerprint of form, SQL and catalogue: 16 hexadecimal digits."""
         text = f"{FORMAT}\n{SQL.template}\n{self.catalogue.digest()}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def path_of(self, kind: str, day: date) -> Path:
-        """Return where the counts of a day are kept.
-
-        Parameters
-        ----------
-        kind : {'calls_by_api', 'calls_by_ip'}
-            Which table.
-        day : datetime.date
-            The day, UTC.
-
-        Returns
-        -------
-        pathlib.Path
-            The file.
-        """
-        return self.store.folder / _FOLDER / kind / f"day={day}.parquet"
-
-    def list_days(self) -> list[date]:
-        """List the days that have counts.
-
-        Returns
-        -------
-        list of datetime.date
-            Days, in order.
-        """
-        found = (self.store.folder / _FOLDER / "calls_by_api").glob("day=*.parquet")
-        return sorted(day for path in found if (day := parse_day(path.stem)))
 
     def refresh(
         self,
@@ -179,13 +153,6 @@ class Rollups:
         ------
         DayCounts
             Both tables of one day.
-
-        Raises
-        ------
-        StoreLocked
-            Another process kept the lock for a minute.
-        StoreUnusable
-            The counts cannot be written.
         """
         before: _BegunDay | None = None
         with ThreadPoolExecutor(self.engine.workers, thread_name_prefix="rollup") as pool:
@@ -209,11 +176,6 @@ class Rollups:
         ----------
         window : Manifest
             The window.
-
-        Raises
-        ------
-        StoreUnusable
-            The counts cannot be written.
         """
         days = sort_into_hours([window], self.zone)
         start = datetime.combine(min(days), time(), UTC)
@@ -223,27 +185,17 @@ class Rollups:
         for _ in self.refresh(stored.manifests, days=days, saving="held"):
             pass
 
-    def remove_days(self, kept: Iterable[datetime]) -> int:
+    def remove_days(self) -> int:
         """Remove the counts of days whose events are gone. Hold the lock.
-
-        Parameters
-        ----------
-        kept : iterable of datetime.datetime
-            When the windows begin that are there.
 
         Returns
         -------
         int
             Days removed.
-
-        Raises
-        ------
-        StoreUnusable
-            They cannot be removed.
         """
         names = {
             f"day={day}.parquet"
-            for start in kept
+            for start, _ in list_files(self.store.folder)
             for day in {start.date(), floor_hour(pd.Timestamp(start), self.zone).date()}
         }
         found = (self.store.folder / _FOLDER).glob("*/day=*.parquet")
@@ -253,59 +205,10 @@ class Rollups:
                 path.unlink()
         return len({path.name for path in gone})
 
-    def read_day(self, kind: str, day: date) -> tuple[RollupManifest, pa.Table | None]:
-        """Read the counts of a day as they are stored.
-
-        Parameters
-        ----------
-        kind : {'calls_by_api', 'calls_by_ip'}
-            Which table.
-        day : datetime.date
-            The day, UTC.
-
-        Returns
-        -------
-        RollupManifest and pyarrow.Table or None
-            What was counted; without hours and None if there is no such file or it is damaged.
-        """
-        words = [name for name in _WORDS if name in KINDS[kind].names]
-        try:
-            with self.path_of(kind, day).open("rb") as file:
-                parquet = pq.ParquetFile(
-                    file, read_dictionary=words, page_checksum_verification=True
-                )
-                note = (parquet.metadata.metadata or {})[ROLLUP_KEY]
-                manifest = msgspec.json.decode(note, type=RollupManifest)
-                return manifest, parquet.read().replace_schema_metadata(None)
-        except (OSError, KeyError, pa.ArrowException, msgspec.MsgspecError):
-            return RollupManifest(), None
-
-    def find_fresh(self, hours: Hours, manifests: list[RollupManifest]) -> list[Hour]:
-        """List the hours whose counts are up to date.
-
-        Parameters
-        ----------
-        hours : dict of Hour to list of Manifest
-            The windows of each hour.
-        manifests : list of RollupManifest
-            Of the files of counts; an hour must be up to date in all of them.
-
-        Returns
-        -------
-        list of Hour
-            Hours.
-        """
-        known = [m.hours if m.version == self.version else {} for m in manifests]
-        return [
-            hour
-            for hour, windows in hours.items()
-            if all(noted.get(hour.name) == fingerprint_windows(hour, windows) for noted in known)
-        ]
-
     def _begin_day(self, day: date, hours: Hours, pool: ThreadPoolExecutor) -> _BegunDay:
-        stored = {kind: self.read_day(kind, day) for kind in KINDS}
+        stored = {kind: read_day(self.store.folder, kind, day) for kind in KINDS}
         manifests = [manifest for manifest, _ in stored.values()]
-        fresh = self.find_fresh(hours, manifests)
+        fresh = find_fresh(hours, manifests, self.version)
         stale = sorted(hours.keys() - set(fresh))
         parts: dict[str, list[pa.Table]] = {kind: [] for kind in KINDS}
         for kind, (_, table) in stored.items():
@@ -358,7 +261,7 @@ class Rollups:
         try:
             with nullcontext() if saving == "held" else lock_store(folder, wait_seconds=wait):
                 for kind, table in counts.tables.items():
-                    self._write(self.path_of(kind, counts.day), table, manifest)
+                    self._write(path_of(folder, kind, counts.day), table, manifest)
         except (StoreLocked, StoreUnusable) as error:
             if saving != "try":
                 raise
@@ -377,3 +280,37 @@ class Rollups:
                     move_into_place(file, beside, path)
             finally:
                 beside.unlink(missing_ok=True)
+
+
+def path_of(folder: Path, kind: str, day: date) -> Path:
+    """Return where the counts of a day of UTC are kept; `kind` is one of :data:`KINDS`."""
+    return folder / _FOLDER / kind / f"day={day}.parquet"
+
+
+def list_days(folder: Path) -> list[date]:
+    """List the days that have counts, in order."""
+    found = (folder / _FOLDER / "calls_by_api").glob("day=*.parquet")
+    return sorted(day for path in found if (day := parse_day(path.stem)))
+
+
+def read_day(folder: Path, kind: str, day: date) -> tuple[RollupManifest, pa.Table | None]:
+    """Read the counts of a day; no hours and None if there is no such file or it is damaged."""
+    words = [name for name in _WORDS if name in KINDS[kind].names]
+    try:
+        with path_of(folder, kind, day).open("rb") as file:
+            parquet = pq.ParquetFile(file, read_dictionary=words, page_checksum_verification=True)
+            note = (parquet.metadata.metadata or {})[ROLLUP_KEY]
+            manifest = msgspec.json.decode(note, type=RollupManifest)
+            return manifest, parquet.read().replace_schema_metadata(None)
+    except (OSError, KeyError, pa.ArrowException, msgspec.MsgspecError):
+        return RollupManifest(), None
+
+
+def find_fresh(hours: Hours, manifests: list[RollupManifest], version: str) -> list[Hour]:
+    """List the hours whose counts are up to date in all of the files of counts."""
+    known = [m.hours if m.version == version else {} for m in manifests]
+    return [
+        hour
+        for hour, windows in hours.items()
+        if all(noted.get(hour.name) == fingerprint_windows(hour, windows) for noted in known)
+    ]

@@ -15,7 +15,7 @@ from audit_analytics import schema
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import ConfigError, DataIncompleteError
 from audit_analytics.rollup import COLUMNS, keys_of, write_sql
-from audit_analytics.store._counting import Hour, HourCounts, describe_apis
+from audit_analytics.store._counting import Engine, Hour, HourCounts, describe_apis
 from audit_analytics.store._folder import Store
 from audit_analytics.store._manifest import Manifest
 
@@ -32,22 +32,18 @@ _LOCAL: Final = {
 
 
 @dataclass(frozen=True)
-class SparkEngine:
+class SparkEngine(Engine):
     """Counts with Spark; driver and executors must see the store under the same path.
 
     Parameters
     ----------
     master : str, optional
         Such as ``local[2]`` or ``spark://host:7077``; what spark-submit says unless given.
-    batch_rows : int, default DAY_ROWS
-        Rows counted in one job, at most a day.
-    workers : int, default 1
-        Jobs at once.
     """
 
     master: str | None = None
-    batch_rows: int = DAY_ROWS
-    workers: int = 1
+    batch_rows = DAY_ROWS
+    workers = 1
 
     @cached_property
     def _session(self) -> Any:  # noqa: ANN401 - pyspark is not always there
@@ -71,31 +67,6 @@ class SparkEngine:
     def count(
         self, store: Store, windows: Sequence[Manifest], hours: Sequence[Hour], catalogue: Catalogue
     ) -> HourCounts:
-        """Count the events of some hours.
-
-        Parameters
-        ----------
-        store : Store
-            The store.
-        windows : sequence of Manifest
-            The windows that overlap the hours, in order of time.
-        hours : sequence of Hour
-            Hours that follow each other.
-        catalogue : Catalogue
-            The APIs and their sensitivity, as they stand now.
-
-        Returns
-        -------
-        HourCounts
-            The counts.
-
-        Raises
-        ------
-        ConfigError
-            PySpark is not installed.
-        DataIncompleteError
-            Spark could not read a window.
-        """
         session, start, end = self._session, hours[0].start, hours[-1].end
         from pyspark.sql import functions as f  # noqa: PLC0415 - an extra
 

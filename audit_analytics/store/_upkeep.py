@@ -19,19 +19,20 @@ from audit_analytics.errors import InputError
 from audit_analytics.files import open_private
 from audit_analytics.schema import EVENTS
 from audit_analytics.store._counting import Hours, sort_into_hours
-from audit_analytics.store._failure import explains_failure
-from audit_analytics.store._folder import PARTIAL, Store
+from audit_analytics.store._failure import explains_failure, note_damage
+from audit_analytics.store._folder import PARTIAL, Store, list_files, put_window
 from audit_analytics.store._manifest import (
     MANIFEST_KEY,
     REJECTS_KEY,
     SCHEMA,
     Manifest,
     find_needless,
+    list_readings,
     read_manifest,
     read_rejects,
 )
 from audit_analytics.store._redaction import Redaction
-from audit_analytics.store._rollups import KINDS, Rollups
+from audit_analytics.store._rollups import KINDS, Rollups, find_fresh, list_days, read_day
 from audit_analytics.store._window import WindowUnreadable, read_window
 
 FILE_ROWS: Final = 1_000_000
@@ -77,12 +78,7 @@ def compact_store(
     Returns
     -------
     Compaction
-        What was done.
-
-    Raises
-    ------
-    StoreUnusable
-        The store cannot be written; what is stored stays readable.
+        What was done; StoreUnusable if the store cannot be written, which stays readable.
     """
     done = Compaction()
     windows = store.scan(end=now - SETTLED_AFTER).manifests
@@ -162,7 +158,7 @@ def _join(store: Store, group: list[Manifest], redaction: Redaction | None) -> i
                     row_group_size=GROUP_ROWS,
                     write_page_checksum=True,
                 )
-                store.put(file, beside, manifest, group)
+                put_window(store, file, beside, manifest, group)
         finally:
             beside.unlink(missing_ok=True)
     return len(table)
@@ -189,7 +185,7 @@ def _describe(group: list[Manifest], table: pa.Table) -> Manifest:
         last_at=span["max"],
         windows=group[-1].windows,
         catalogue=catalogues.pop() if len(catalogues) == 1 else "",
-        parts=[part for window in group for part in window.list_readings()],
+        parts=[part for window in group for part in list_readings(window)],
     )
 
 
@@ -207,7 +203,7 @@ class Verification:
 
 
 def verify_store(rollups: Rollups) -> Verification:
-    """Read every row of a store and compare it with what its manifests say.
+    """Read every row of a store and compare it with what its manifests say; fails as read_store does.
 
     Parameters
     ----------
@@ -218,13 +214,6 @@ def verify_store(rollups: Rollups) -> Verification:
     -------
     Verification
         What was checked and what is wrong.
-
-    Raises
-    ------
-    StoreUnusable
-        There is no store, or it is empty.
-    StoreTooNew
-        It was written by a later version.
     """
     store = rollups.store
     store.check()
@@ -233,7 +222,7 @@ def verify_store(rollups: Rollups) -> Verification:
     rows_per_hour: dict[datetime, int] = {}
     before: pa.Array | None = None
     open_ids: list[tuple[datetime, pa.Array]] = []
-    for start, path in store.list_files():
+    for start, path in list_files(store.folder):
         name = path.relative_to(store.folder).as_posix()
         try:
             window = msgspec.structs.replace(read_manifest(path), file=path.name)
@@ -244,7 +233,7 @@ def verify_store(rollups: Rollups) -> Verification:
             found.problems.append(str(error))
             continue
         except (OSError, pa.ArrowException):
-            store.note_damage(window)
+            note_damage(store.folder, path)
             found.problems.append(
                 f"{name}: its rows cannot be read; the next sync fetches them again"
             )
@@ -308,12 +297,12 @@ def _check_counts(
     rows_per_hour: dict[datetime, int],
     found: Verification,
 ) -> Iterator[str]:
-    stored = sort_into_hours(windows, rollups.zone)
+    stored, store_folder = sort_into_hours(windows, rollups.zone), rollups.store.folder
     yield from _check_lost(rollups, stored)
     for day, hours in stored.items():
         for kind in KINDS:
-            manifest, table = rollups.read_day(kind, day)
-            fresh = rollups.find_fresh(hours, [manifest])
+            manifest, table = read_day(store_folder, kind, day)
+            fresh = find_fresh(hours, [manifest], rollups.version)
             if table is None or not fresh:
                 continue
             found.hours_count += len(fresh) if kind == "calls_by_api" else 0
@@ -329,8 +318,9 @@ def _check_counts(
 
 def _check_lost(rollups: Rollups, stored: dict[date, Hours]) -> Iterator[str]:
     """Find hours that were counted and are no longer there: a window must have been deleted."""
-    for day in rollups.list_days():
-        manifest, _ = rollups.read_day("calls_by_api", day)
+    folder = rollups.store.folder
+    for day in list_days(folder):
+        manifest, _ = read_day(folder, "calls_by_api", day)
         kept = {hour.name for hour in stored.get(day, {})}
         lost = sorted(set(manifest.hours) - kept)
         if lost:

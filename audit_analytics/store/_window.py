@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from audit_analytics.errors import InputError
 from audit_analytics.files import open_private
 from audit_analytics.redact import hash_objects
-from audit_analytics.store._failure import explains_failure
-from audit_analytics.store._folder import PARTIAL, Store
+from audit_analytics.store._failure import explains_failure, note_damage
+from audit_analytics.store._folder import PARTIAL, Store, put_window
 from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, SCHEMA, Manifest
 from audit_analytics.store._redaction import Redaction
 
@@ -40,8 +40,7 @@ def read_window(
 ) -> pa.Table:
     """Read the rows of a window, some columns of it as dictionaries (`words`).
 
-    WindowGone if the file is not that of this window any more; WindowUnreadable if it is damaged,
-    which is noted for the next sync, or cannot be read now.
+    WindowGone if the file is another one by now, WindowUnreadable if it cannot be read; damage is noted.
     """
     with _open(store, window, words) as parquet:
         # handing the columns of a small window to threads takes longer than to read them
@@ -80,7 +79,7 @@ def _open(store: Store, window: Manifest, words: Sequence[str]) -> Iterator[pq.P
             # the mode, or too many open files: nothing that reading it anew would mend
             reason = error.strerror
             raise WindowUnreadable(f"{path}: cannot be read ({reason})") from None
-        store.note_damage(window)
+        note_damage(store.folder, path)
         raise WindowUnreadable(
             f"{path}: its rows cannot be read; the next sync fetches them again"
         ) from None
@@ -99,7 +98,7 @@ REJECTS_MAX: Final = 100
 
 
 class WindowWriter:
-    """Writes a window; without :meth:`commit` nothing of it stays.
+    """Writes a window; without :meth:`commit` nothing of it stays. StoreUnusable if the disk is full.
 
     Parameters
     ----------
@@ -109,11 +108,6 @@ class WindowWriter:
         Range, time of reading, scope and version; the rest is filled in by :meth:`commit`.
     redaction : Redaction
         What is kept; applied before anything is written.
-
-    Raises
-    ------
-    StoreUnusable
-        The store cannot be written.
     """
 
     def __init__(self, store: Store, draft: Manifest, redaction: Redaction) -> None:
@@ -166,11 +160,6 @@ class WindowWriter:
         -------
         int
             Rows written.
-
-        Raises
-        ------
-        StoreUnusable
-            The disk is full, or something else is wrong with it.
         """
         new = events[self._find_new(events["id"])]
         if len(new):
@@ -194,12 +183,9 @@ class WindowWriter:
         -------
         Manifest
             Its manifest.
-
-        Raises
-        ------
-        StoreUnusable
-            The disk is full, or something else is wrong with it.
         """
+        store = self._store
+        overlapping = store.scan(self._draft.start, self._draft.end).manifests
         manifest = msgspec.structs.replace(
             self._draft,
             rows_count=self._counts["rows"],
@@ -210,17 +196,17 @@ class WindowWriter:
             first_at=min(self._times).to_pydatetime() if self._times else None,
             last_at=max(self._times).to_pydatetime() if self._times else None,
             redaction=self._redaction.describe(),
-            serial=self._store.find_serial(self._draft),
+            # higher than that of every window it overlaps: the lock is held
+            serial=1 + max((window.serial for window in overlapping), default=0),
         )
         footer = {
             MANIFEST_KEY: msgspec.json.encode(manifest),
             REJECTS_KEY: msgspec.json.encode(self._rejects),
         }
-        store = self._store
         with explains_failure(store.folder):
             self._parquet.add_key_value_metadata(footer)
             self._parquet.close()
-            return store.put(self._file, self._beside, manifest)
+            return put_window(store, self._file, self._beside, manifest)
 
     def _find_new(self, ids: pd.Series) -> NDArray[np.bool_]:
         """Tell which ids the window does not hold yet: 8 bytes an id, however dense the hour.

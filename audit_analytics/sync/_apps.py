@@ -12,19 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from audit_analytics.errors import RemoteError
-from audit_analytics.feishu import (
-    APPS_SCOPE,
-    NAMES_SCOPE,
-    PEOPLE_SCOPE,
-    VERSIONS_SCOPE,
-    AppNotShown,
-    AuditLogClient,
-    ScopeMissing,
-    list_apps,
-    list_people,
-    list_versions,
-    open_client,
-)
+from audit_analytics.feishu import AppNotShown, AuditLogClient, ScopeMissing, open_client
 from audit_analytics.inventory import (
     Inventory,
     keep_versions,
@@ -39,6 +27,15 @@ from audit_analytics.inventory import (
 from audit_analytics.language import _
 from audit_analytics.settings import Settings
 from audit_analytics.store import Store, explains_failure, lock_store
+from audit_analytics.sync._asking import (
+    APPS_SCOPE,
+    NAMES_SCOPE,
+    PEOPLE_SCOPE,
+    VERSIONS_SCOPE,
+    list_apps,
+    list_people,
+    list_versions,
+)
 
 DAILY: Final = timedelta(days=1)
 
@@ -91,14 +88,10 @@ def sync_apps(
 
     Raises
     ------
-    ConfigError
-        The credentials are missing.
-    ScopeMissing
-        The app may not list the apps; what was known stays.
-    RemoteError
-        The platform refuses or cannot be reached; what was known stays.
-    StoreLocked, StoreUnusable
-        The store is in use or cannot be written.
+    ConfigError, StoreLocked, StoreUnusable
+        The credentials are missing, or the store is in use or cannot be written.
+    ScopeMissing, RemoteError
+        The apps may not be listed, or the platform refuses; what was known stays.
     """
     store = Store(folder)
     context = nullcontext(client) if client else open_client(settings)

@@ -23,17 +23,14 @@ from audit_analytics.feishu import (
     TokenRefused,
     WaitTooLong,
     WrongAddress,
-    describe_items,
-    find_earliest,
-    measure_ends,
     measure_reach,
     open_client,
-    take_sample,
 )
 from audit_analytics.language import _, mark, ngettext, say_number
 from audit_analytics.report import pad
 from audit_analytics.settings import Settings
 from audit_analytics.sync._apps import check_scopes
+from audit_analytics.sync._probe import describe_items, find_earliest, measure_ends, take_sample
 from audit_analytics.sync._progress import flatten_items
 from audit_analytics.sync._status import describe_store, name_remedy, say_gaps, summarise
 
@@ -182,25 +179,20 @@ class _Checks:
 
 def _check_reach(checks: _Checks, settings: Settings, clock: Callable[[], float]) -> bool:
     try:
-        reach = measure_reach(settings.base_url, clock=clock)
+        round_trip_seconds, ahead = measure_reach(settings.base_url, clock=clock)
     except AuditAnalyticsError as error:
         checks.add("reach", "fail", str(error))
         return False
-    checks.add(
-        "reach", "ok", _("answers in {seconds} s", seconds=f"{reach.round_trip_seconds:.2f}")
-    )
-    if reach.skew is None:
+    checks.add("reach", "ok", _("answers in {seconds} s", seconds=f"{round_trip_seconds:.2f}"))
+    if ahead is None:
         checks.add("clock", "warn", _("the platform's answer has no date to compare with"))
         return True
-    ahead = reach.skew.certain_seconds
-    skew = abs(ahead)
-    if skew < 1:
+    off = abs(ahead)
+    if off < 1:
         checks.add("clock", "ok", _("agrees with the platform's to the second"))
     else:
-        state = (
-            "fail" if skew > _SKEW_FAIL_SECONDS else "warn" if skew > _SKEW_WARN_SECONDS else "ok"
-        )
-        seconds = say_number(round(skew))
+        state = "fail" if off > _SKEW_FAIL_SECONDS else "warn" if off > _SKEW_WARN_SECONDS else "ok"
+        seconds = say_number(round(off))
         text = (
             _("{seconds} s ahead of the platform's", seconds=seconds)
             if ahead > 0
@@ -242,7 +234,9 @@ def _measure(
             }
             checks.add("log", *_judge(measured))
     except RemoteError as error:
-        checks.fail(_CAUSES.get(type(error), "log"), _last_part(error))
+        # which window it was does not matter here
+        detail = str(error).partition("page 1: ")[2] or str(error)
+        checks.fail(_CAUSES.get(type(error), "log"), detail)
         return None
     checks.add("apps", *check_scopes(client))
     refused, sent = client.counts["rate_limited"], client.counts["requests"]
@@ -325,8 +319,3 @@ def _list_shares(title: str, shares: dict[str, float]) -> list[tuple[str, str]]:
 
 def _say(answer: bool | None) -> str:  # noqa: FBT001 - the value to be shown
     return {True: _("yes"), False: _("no"), None: _("unknown")}[answer]
-
-
-def _last_part(error: Exception) -> str:
-    """Leave out which window it was: here it does not matter."""
-    return str(error).partition("page 1: ")[2] or str(error)

@@ -23,7 +23,6 @@ from audit_analytics.feishu import (
     AuditLogClient,
     Budget,
     CredentialsRefused,
-    Page,
     PaginationBroken,
     Query,
     QuotaExhausted,
@@ -35,13 +34,13 @@ from audit_analytics.feishu import (
 from audit_analytics.store import (
     ALL,
     Manifest,
-    Redaction,
     Rollups,
     Store,
     WindowWriter,
+    read_redaction,
     say_changes,
 )
-from audit_analytics.sync._progress import Progress, SyncResult, flatten_items, read_batches
+from audit_analytics.sync._progress import Progress, SyncResult, flatten_items
 from audit_analytics.sync._windows import (
     Reading,
     Window,
@@ -63,6 +62,12 @@ READINGS_MAX: Final = 3
 
 STOP_SECONDS: Final = 3.0
 """How long an interrupted sync waits for its threads; they may hang in the operating system."""
+
+BATCH_ROWS: Final = 10_000
+"""Rows held in memory a window; they become one row group of its file."""
+
+BATCH_BYTES: Final = 16 * 2**20
+"""Bytes of answers held in memory a window."""
 
 THREADS: Final = "window"
 """How the names of the threads begin that read windows."""
@@ -111,10 +116,7 @@ class Fetching:
             apis = self._rollups.catalogue.sensitive_apis()
             self._filters = split_filters(apis)
             self._scope = f"sensitive-{hashlib.sha256(' '.join(apis).encode()).hexdigest()[:8]}"
-        key = settings.redaction.read_secret("hash_key")
-        self._redaction = Redaction.from_settings(
-            settings.redaction, key.get_secret_value() if key else store.read_key()
-        )
+        self._redaction = read_redaction(settings.redaction, store.folder)
         self._noted = settings.sync.model_dump(include={"window_minutes", "settle_minutes"})
         self._done = self._rows = self._pages = self._pages_done = 0
         self._counts_before = dict(client.counts)
@@ -211,7 +213,7 @@ class Fetching:
 
     def remove_counts(self) -> None:
         """Remove the counts of what was removed."""
-        self._rollups.remove_days(self._store.list_starts())
+        self._rollups.remove_days()
 
     def _note(self, window: Window, future: Future[None]) -> bool:
         """Take in how a window ended; return whether it is stored."""
@@ -302,18 +304,27 @@ class Fetching:
         *,
         page_size: int = PAGE_SIZE_MAX,
     ) -> Iterator[tuple[list[Any], int]]:
-        def note(page: Page) -> None:
-            if self._stop.is_set():
-                raise Stopped
-            if served is not None and page.served_at is not None:
-                served.append(page.served_at)
-            self._report(new_pages=1)
+        """Read the pages of a window, once for each filter: batches of items, each with its pages.
 
-        queries = (
-            Query(window.start, window.end, api_keys=api_keys, page_size=page_size)
-            for api_keys in self._filters
-        )
-        return read_batches(self._client, queries, budget, note)
+        At least one batch is yielded; `served` takes the platform's times.
+        """
+        items: list[Any] = []
+        size = pages = 0
+        for api_keys in self._filters:
+            query = Query(window.start, window.end, api_keys=api_keys, page_size=page_size)
+            for page in self._client.iter_pages(query, budget):
+                if self._stop.is_set():
+                    raise Stopped
+                if served is not None and page.served_at is not None:
+                    served.append(page.served_at)
+                self._report(new_pages=1)
+                items += page.items
+                size += len(page.body)
+                pages += 1
+                if len(items) >= BATCH_ROWS or size >= BATCH_BYTES:
+                    yield items, pages
+                    items, size, pages = [], 0, 0
+        yield items, pages
 
     def _report(self, window: str = "", *, new_pages: int = 0) -> None:
         with self._lock:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
@@ -18,16 +18,16 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.errors import AuditAnalyticsError, DataIncompleteError, InputError, RemoteError
-from audit_analytics.feishu import AuditLogClient, Budget, Page, Query
 from audit_analytics.source import Log, read_log
 from audit_analytics.store import Manifest
 from audit_analytics.sync._windows import Window
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Progress:
     """How far a sync is."""
 
+    window: str = ""  # the window this is about, as an ISO interval; '' if it is about none
     windows_count: int
     done_count: int = 0  # windows read, and windows that failed
     failed_count: int = 0
@@ -35,7 +35,6 @@ class Progress:
     requests_count: int = 0  # requests sent so far
     # at the full quota, judged by the windows read so far; None before the first one
     minutes_left: float | None = None
-    window: str = ""  # the window this is about, as an ISO interval; '' if it is about none
 
 
 @dataclass
@@ -95,11 +94,7 @@ class SyncResult:
         )
 
     def find_error(self) -> AuditAnalyticsError | None:
-        """Return what is to be reported where the sync is not complete; None if nothing is amiss.
-
-        It says which windows are missing and how to go on, or that nobody knows where the log ends
-        because the clocks disagree.
-        """
+        """Return what is missing and how to go on, as an error; None if nothing is amiss."""
         clock = f". Also, {self.clock}" if self.clock else ""
         if self.stopped is None and not self.missing:
             return DataIncompleteError(self.clock) if self.clock and self.is_open else None
@@ -210,17 +205,9 @@ def write_event(event: str, stream: TextIO | None = None, **values: Any) -> None
 
 def _write_line(stream: TextIO, progress: Progress) -> None:
     if progress.window:
-        write_event(
-            "window",
-            stream,
-            window=progress.window,
-            windows_count=progress.windows_count,
-            done_count=progress.done_count,
-            failed_count=progress.failed_count,
-            rows_count=progress.rows_count,
-            requests_count=progress.requests_count,
-            minutes_left=None if progress.minutes_left is None else round(progress.minutes_left, 1),
-        )
+        left = progress.minutes_left
+        shown = asdict(progress) | {"minutes_left": None if left is None else round(left, 1)}
+        write_event("window", stream, **shown)
 
 
 @contextmanager
@@ -263,34 +250,6 @@ class _JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         return json.dumps(line)
-
-
-BATCH_ROWS: Final = 10_000
-"""Rows held in memory a window; they become one row group of its file."""
-
-BATCH_BYTES: Final = 16 * 2**20
-"""Bytes of answers held in memory a window."""
-
-
-def read_batches(
-    client: AuditLogClient, queries: Iterable[Query], budget: Budget, note: Callable[[Page], object]
-) -> Iterator[tuple[list[Any], int]]:
-    """Read the pages of a window, once for each filter: batches of items, each with its pages.
-
-    At least one batch is yielded; `note` is called with each page.
-    """
-    items: list[Any] = []
-    size = pages = 0
-    for query in queries:
-        for page in client.iter_pages(query, budget):
-            note(page)
-            items += page.items
-            size += len(page.body)
-            pages += 1
-            if len(items) >= BATCH_ROWS or size >= BATCH_BYTES:
-                yield items, pages
-                items, size, pages = [], 0, 0
-    yield items, pages
 
 
 def flatten_items(

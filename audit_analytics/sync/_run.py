@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from audit_analytics.errors import ConfigError, RemoteError
-from audit_analytics.feishu import AuditLogClient, Skew, open_client
+from audit_analytics.feishu import AuditLogClient, open_client
 from audit_analytics.settings import Settings
 from audit_analytics.store import Store, lock_store
 from audit_analytics.sync._fetching import Fetching
@@ -76,10 +76,8 @@ def sync(
     ------
     ConfigError
         The credentials are missing, or what is fetched would be removed again at once.
-    StoreLocked
-        Another sync holds the store.
-    StoreUnusable
-        The store cannot be written.
+    StoreLocked, StoreUnusable
+        Another sync holds the store, or it cannot be written.
     """
     _check_keeping(settings, since, datetime.fromtimestamp(clock(), UTC))
     stop = threading.Event()
@@ -141,33 +139,16 @@ def compare_clocks(client: AuditLogClient, clock: Callable[[], float]) -> tuple[
     The sentence has no full stop, and is empty if they agree.
     """
     try:
-        skew = client.measure_skew()
+        ahead = client.measure_skew() or 0.0
     except RemoteError as error:
         # the windows fail for the same reason, and say so
         _log.info("the clocks were not compared: %s", error)
-        skew = None
-    return _find_earlier(clock(), skew), _describe_skew(skew)
+        ahead = 0.0
+    return datetime.fromtimestamp(clock() - max(ahead, 0.0), UTC), _describe_skew(ahead)
 
 
-def _find_earlier(at: float, skew: Skew | None) -> datetime:
-    """Return the time by the clock that is behind; `at` is this machine's, in seconds since the epoch.
-
-    >>> from audit_analytics.feishu import Skew
-    >>> str(_find_earlier(1772445600, Skew(3600, 3601)))
-    '2026-03-02 09:00:00+00:00'
-    """
-    ahead = max(skew.certain_seconds, 0.0) if skew else 0.0
-    return datetime.fromtimestamp(at - ahead, UTC)
-
-
-def _describe_skew(skew: Skew | None) -> str:
-    """Say that the clocks disagree, in a sentence without its full stop; empty if they agree.
-
-    >>> from audit_analytics.feishu import Skew
-    >>> _describe_skew(Skew(-86400, -86399)).partition(";")[0]
-    "this machine's clock is 24 h behind the platform's"
-    """
-    seconds = skew.certain_seconds if skew else 0.0
+def _describe_skew(seconds: float) -> str:
+    """Say that the clocks disagree, in a sentence without its full stop; empty if they agree."""
     if abs(seconds) <= TOLERANCE_SECONDS:
         return ""
     way = "ahead of" if seconds > 0 else "behind"

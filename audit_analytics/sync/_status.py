@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audit_analytics.inventory import read_asked
 from audit_analytics.language import _, mark, ngettext, say_number
@@ -45,9 +44,8 @@ def describe_store(
     -------
     dict
         JSON values: totals (``covered_share`` of a day leaves out what lies before the first window and
-        after now), ``gaps`` (spans between the first and the last window that no window
-        covers), ``damaged`` files, when the apps were asked for, and ``days``, each with ``hours``, a mark an hour (see
-        :data:`LEGEND`). Days and hours are UTC.
+        after now), ``gaps`` between the first and the last window, ``damaged`` files, when the apps
+        were asked for, and ``days``, each with ``hours``, a mark an hour (see :data:`LEGEND`), in UTC.
 
     Raises
     ------
@@ -57,7 +55,10 @@ def describe_store(
     store = Store(folder)
     store.check()
     stored = store.scan(since)
-    windows = [_Read(manifest, settle, now) for manifest in stored.manifests]
+    windows = [
+        _Read(m, Reading(Window(m.start, m.end), m.read_at).is_settled(now, settle))
+        for m in stored.manifests
+    ]
     gaps = _find_gaps(windows, until=now)
     counts: Counter[str] = Counter()
     for window in windows:
@@ -134,16 +135,9 @@ def name_remedy(status: dict[str, Any]) -> str:
     return f"sync --since {(status['covered_from'] or '28d')[:10]}"
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(NamedTuple):
     manifest: Manifest
-    settle: timedelta
-    now: datetime
-
-    @property
-    def is_settled(self) -> bool:
-        window = Window(self.manifest.start, self.manifest.end)
-        return Reading(window, self.manifest.read_at).is_settled(self.now, self.settle)
+    is_settled: bool
 
 
 def _find_gaps(windows: list[_Read], until: datetime) -> list[Window]:

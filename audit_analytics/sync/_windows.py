@@ -46,11 +46,7 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """A span of time, without its end.
-
-    >>> str(Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)))
-    '2026-03-02T09:00:00Z/2026-03-02T10:00:00Z'
-    """
+    """A span of time, without its end."""
 
     start: datetime  # the span ``[start, end)`` in UTC, whole seconds
     end: datetime
@@ -110,14 +106,9 @@ def plan_windows(
     """List the windows a sync has to read, in order of time, from `since` (moved back to the grid).
 
     A window read sooner than `settle` after its end is read again, at most once every so long; one
-    read sooner than `reread` is read once more when that has passed. The windows do not overlap,
-    and together with the readings that are not due they leave no gap; only the rest of an hour that
-    was begun waits until its reading is due. The window of a reading that is due begins where it
-    began and is as long at least, so that it replaces what is stored.
-
-    >>> at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
-    >>> [str(window) for window in plan_windows(at - HOUR, at)]
-    ['2026-03-02T08:00:00Z/2026-03-02T09:00:00Z', '2026-03-02T09:00:00Z/2026-03-02T09:30:00Z']
+    read sooner than `reread` is read once more when that has passed. They do not overlap, and with the
+    readings that are not due they leave no gap but the rest of an hour that was begun. One that is due
+    begins where it began and is as long at least, so that it replaces what is stored.
     """
     end = floor_to(min(until or now, now), _SECOND)
     begin = floor_to(since, length)
@@ -142,13 +133,7 @@ def plan_windows(
 
 
 def is_covered(window: Window, parts: Iterable[Window]) -> bool:
-    """Tell whether parts, in any order, leave nothing of a window out.
-
-    >>> hour = Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC))
-    >>> first, second = hour.halve()
-    >>> is_covered(hour, [second, first]), is_covered(hour, [second])
-    (True, False)
-    """
+    """Tell whether parts, in any order, leave nothing of a window out."""
     at = window.start
     for part in sorted(parts):
         if part.start <= at:
@@ -157,11 +142,7 @@ def is_covered(window: Window, parts: Iterable[Window]) -> bool:
 
 
 def floor_to(at: datetime, length: timedelta) -> datetime:
-    """Move a time back to the grid of windows of some length.
-
-    >>> str(floor_to(datetime(2026, 3, 2, 9, 30, tzinfo=UTC), HOUR))
-    '2026-03-02 09:00:00+00:00'
-    """
+    """Move a time back to the grid of windows of some length."""
     return at - (at - _EPOCH) % length
 
 
@@ -226,19 +207,12 @@ def _is_count_due(folder: Path, now: datetime) -> bool:
         return True
 
 
-def _note_count(folder: Path, now: datetime) -> None:
-    """Remember that rows were counted."""
-    with explains_failure(folder):
-        write_private(folder / STATE_FILE, json.dumps({"counted_at": now.isoformat()}).encode())
-
-
 def _choose_spans(
     manifests: Iterable[Manifest], now: datetime, *, settled_after: timedelta
 ) -> tuple[list[list[Manifest]], int]:
     """Choose which windows are counted again; return them, and how many would cost too much.
 
-    They come in spans of windows that follow one another within a day of UTC, the newest first,
-    which together cost at most :data:`REQUESTS_MAX` requests.
+    They come in spans of windows that follow one another within a day of UTC, the newest first.
     """
     spans: list[list[Manifest]] = []
     for manifest in manifests:
@@ -273,9 +247,8 @@ def look_for_late(
 ) -> dict[Window, int]:
     """Count the rows of recent windows again, once a day: how many came late into each.
 
-    ``read(window)`` gives the events of a span, batch by batch; `windows` are read anyway. A window
-    is read for the last time `settled_after` its end. After an error that is `hopeless` no span is
-    asked for.
+    ``read(window)`` gives the events of a span in batches; `windows` are read anyway, and any for the
+    last time `settled_after` its end. After an error that is `hopeless` no span is asked for.
     """
     if not _is_count_due(store.folder, now):
         return {}
@@ -290,7 +263,9 @@ def look_for_late(
     if left_out:
         _log.info("late rows are not looked for in %d windows: too many pages", left_out)
     late = _find_late(spans, read, hopeless=hopeless)
-    _note_count(store.folder, now)
+    with explains_failure(store.folder):
+        state = json.dumps({"counted_at": now.isoformat()})
+        write_private(store.folder / STATE_FILE, state.encode())
     return late
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import random
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -19,6 +20,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from stand_ins import ScaledClock
 
 from audit_analytics.feishu._auth import Credentials
 from audit_analytics.feishu._client import AuditLogClient
@@ -93,7 +97,11 @@ def run_round(number, kills, chance):
     with (
         tempfile.TemporaryDirectory() as name,
         StandIn(
-            items, limit=UNLIMITED, faults=faults, speed=100, latency_seconds=chance.uniform(0, 4)
+            items,
+            limit=UNLIMITED,
+            faults=faults,
+            clock=ScaledClock(100),
+            latency_seconds=chance.uniform(0, 4),
         ) as server,
     ):
         folder = Path(name)

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from stand_ins import FixedQuota, ScaledClock
 
 from audit_analytics.feishu._auth import Credentials
 from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._pages import Query
 from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, StandIn
-
-if TYPE_CHECKING:
-    from audit_analytics.simulate._loopback import ScaledClock
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 WINDOWS = 24
@@ -68,8 +68,10 @@ def measure(*, latency: float, processes: int, quota: str, minutes: int, speed: 
     spawn = multiprocessing.get_context("spawn")
     with (
         tempfile.TemporaryDirectory() as folder,
-        StandIn(items, latency_seconds=latency, speed=speed, quota=quota) as server,
+        StandIn(items, latency_seconds=latency, clock=ScaledClock(speed)) as server,
     ):
+        if quota == "fixed":
+            server._quota = FixedQuota(limit=LIMIT, period_seconds=60.0)
         record = Path(folder) / "quota.sqlite"
         workers = [
             spawn.Process(

@@ -41,7 +41,7 @@ from audit_analytics.rollup import COLUMNS, keys_of
 from audit_analytics.schema import CALLS_BY_API, CALLS_BY_IP, OUTCOMES
 from audit_analytics.settings import Settings
 from audit_analytics.store import Rollups, Store, read_calls
-from audit_analytics.store._rollups import KINDS
+from audit_analytics.store._rollups import KINDS, path_of, read_day
 
 SIZES = (1_000_000, 10_000_000, 100_800_000)
 PANDAS_MAX = 10_000_000
@@ -316,11 +316,10 @@ def time_weekly(options: argparse.Namespace, folder: Path, base: Path) -> None:
 
 
 def multiply_counts(folder: Path, factor: float) -> None:
-    rollups = Rollups(Store(folder), Catalogue.default())
     for day in {window.start.date() for window in Store(folder).scan().manifests}:
         for kind in KINDS:
-            path = rollups.path_of(kind, day)
-            _, table = rollups.read_day(kind, day)
+            path = path_of(folder, kind, day)
+            _, table = read_day(folder, kind, day)
             for place, name in enumerate(table.column_names):
                 if name.endswith("_count"):
                     counts = pc.cast(pc.round(pc.multiply(table[name], factor)), pa.int64())

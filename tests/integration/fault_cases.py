@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
+from stand_ins import Dropped, OddServer, Trickled
 
 from audit_analytics.feishu._auth import Credentials
 from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply
+from audit_analytics.simulate._loopback import Reply, json_reply
 from audit_analytics.simulate._server import TOKEN_PATH
 from audit_analytics.sync import sync
 
@@ -189,8 +190,8 @@ DAY = 86400.0
 
 CASES = [
     Case("nothing", first(text(b""), 0)),
-    Case("trickled head", always(text(b"a" * 10_000)._replace(trickle_seconds=0.05)), True, "no whole answer within"),
-    Case("trickled once", first(text(b"a" * 10_000)._replace(trickle_seconds=0.05))),
+    Case("trickled head", always(Trickled(text(b"a" * 10_000), 0.05)), True, "no whole answer within"),
+    Case("trickled once", first(Trickled(text(b"a" * 10_000), 0.05))),
     Case("gzip bomb", packed(strings), True, "32 MiB", peak_mb_max=80),
     Case("gzip bomb of values", packed(values), True, "values", peak_mb_max=200),
     Case("gzip of gzip", packed(lambda: gzip.compress(strings()), "gzip, gzip"), True, "usable answer"),
@@ -211,8 +212,8 @@ CASES = [
     Case("reordered rows", lambda items, *_: page(items[::-1])),
     Case("rows of other hours", lambda *_: page(ITEMS)),
     Case("second page twice", lambda items, n, _t: page(items[:5], "b") if n < 2 else page(items[5:])),
-    Case("connection dropped", first(Reply(200, b"", -1, {}, is_dropped=True), 2)),
-    Case("connection always dropped", always(Reply(200, b"", -1, {}, is_dropped=True)), True, "usable answer"),
+    Case("connection dropped", first(Dropped(), 2)),
+    Case("connection always dropped", always(Dropped()), True, "usable answer"),
     Case("half an answer", first(page(ITEMS)._replace(is_cut=True), 2)),
     Case("HTML with 200", first(text(b"<html>portal</html>"), 2)),
     Case("HTML always", always(text(b"<html>portal</html>")), True, "not an answer"),
@@ -290,7 +291,7 @@ def serving(case: Case, clock: FakeClock, date_ahead: list[float]) -> Any:
     def show_date() -> float:
         return clock.time() - clock.ahead + date_ahead[0]
 
-    with LoopbackServer(("127.0.0.1", 0), answer, show_date) as server:
+    with OddServer(("127.0.0.1", 0), answer, show_date) as server:
         yield server, requests
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from stand_ins import ScaledClock
 
 from audit_analytics.cli.main import main
 from audit_analytics.errors import RemoteError
@@ -105,7 +106,7 @@ def test_apps_are_read_with_names_owners_grants_and_versions(tmp_path):
 
 def test_two_hundred_apps_cost_few_calls_and_no_limit_is_hit(tmp_path):
     directory = make_directory(200)
-    with StandIn([], directory=directory, speed=2000.0) as server:
+    with StandIn([], directory=directory, clock=ScaledClock(2000.0)) as server:
         fetch(server, tmp_path, limit=100)
         first = paths(server)
         assert first.count(APPS_PATH) == 4
@@ -200,7 +201,9 @@ def test_a_missing_scope_is_one_sentence(tmp_path):
 )
 def test_faults_are_outlasted(tmp_path, script):
     faults = Faults(script=script)
-    with StandIn([], directory=make_directory(), faults=faults, speed=2000.0) as server:
+    with StandIn(
+        [], directory=make_directory(), faults=faults, clock=ScaledClock(2000.0)
+    ) as server:
         result = fetch(server, tmp_path)
     assert len(result.inventory.apps) == 3
     assert all(app.versions for app in result.inventory.apps.values())
@@ -211,7 +214,9 @@ def test_a_platform_that_fails_leaves_what_was_known(tmp_path):
         fetch(server, tmp_path)
     faults = Faults(server_error=1.0)
     with (
-        StandIn([], directory=make_directory(5), faults=faults, speed=2000.0) as server,
+        StandIn(
+            [], directory=make_directory(5), faults=faults, clock=ScaledClock(2000.0)
+        ) as server,
         pytest.raises(RemoteError),
     ):
         fetch(server, tmp_path, at=NOON + 60, attempts=3)

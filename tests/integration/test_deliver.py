@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from report_fixture import make_gaps_report, make_hostile_report, make_report
+from stand_ins import ScaledClock
 
 from audit_analytics.cli.main import main
 from audit_analytics.deliver import STATE_NAME, deliver_report
@@ -26,12 +27,38 @@ from audit_analytics.errors import ConfigError, InputError
 from audit_analytics.feishu._transport import Answer
 from audit_analytics.report._tables import render_json
 from audit_analytics.settings import load_settings
-from audit_analytics.simulate._ledger import Faults
+from audit_analytics.simulate._loopback import Reply, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, HOOK_SECRET, StandIn
 
 RAW_ID, RAW_IP = "cli_a2f7c91e0b44d01c", "203.0.113.77"
 CHAT = "oc_0a1b2c3d"
 SMTP_PASSWORD = "mail-hunter2"  # noqa: S105 - planted
+
+
+class FailingStandIn(StandIn):
+    """One whose first deliveries meet faults, '' for none; those slow or cut are carried out."""
+
+    def __init__(self, faults):
+        super().__init__([])
+        self._left = list(faults)
+
+    def _deliver(self, accept):  # noqa: PLR0911 - one a fault
+        match self._left.pop(0) if self._left else "":
+            case "rate_limited":
+                return self._rate_limited(1.0)
+            case "server_error":
+                return json_reply(500, {"code": 2200, "msg": "internal error"})
+            case "html":
+                return Reply(200, b"<html><title>Portal</title></html>", -1, {}, "text/html")
+            case "redirect":
+                return Reply(307, b"", -1, {"Location": self.hook_url})
+            case "cut_body":
+                return super()._deliver(accept)._replace(is_cut=True)
+            case "slow":
+                reply = super()._deliver(accept)
+                self.clock.sleep(2)
+                return reply
+        return super()._deliver(accept)
 
 
 @pytest.fixture
@@ -112,7 +139,7 @@ def test_an_unsigned_bot_works_too(folder):
     ("options", "secret", "suffix", "says"),
     [
         ({}, "wrong", "", "code 19021"),
-        ({"faults": Faults(clock_skew_seconds=7200)}, HOOK_SECRET, "", "this machine's clock"),
+        ({"clock": ScaledClock(skew_seconds=7200)}, HOOK_SECRET, "", "this machine's clock"),
         ({"keyword": "nobody says this"}, HOOK_SECRET, "", "code 19024"),
         ({}, HOOK_SECRET, "x", "code 19001"),
     ],
@@ -131,7 +158,7 @@ def test_a_refusal_says_what_to_do_and_is_not_repeated(folder, options, secret, 
 
 @pytest.mark.parametrize("fault", ["server_error", "rate_limited"])
 def test_a_server_that_fails_or_asks_for_a_pause_is_asked_again(folder, fault):
-    with StandIn([], faults=Faults(delivery=(fault, fault))) as server:
+    with FailingStandIn((fault, fault)) as server:
         outcome, waits = send(folder, hook_settings(server))
         assert len(server.inbox.delivered) == 1
     assert outcome.status == "sent"
@@ -139,7 +166,7 @@ def test_a_server_that_fails_or_asks_for_a_pause_is_asked_again(folder, fault):
 
 
 def test_a_server_that_keeps_failing_is_given_up(folder):
-    with StandIn([], faults=Faults(delivery=("server_error",) * 9)) as server:
+    with FailingStandIn(("server_error",) * 9) as server:
         outcome, waits = send(folder, hook_settings(server))
         assert len(server.requests) == 4
     assert outcome.status == "failed"
@@ -149,7 +176,7 @@ def test_a_server_that_keeps_failing_is_given_up(folder):
 
 @pytest.mark.parametrize("fault", ["slow", "cut_body", "html"])
 def test_a_card_that_may_have_arrived_is_not_sent_twice(folder, fault):
-    with StandIn([], faults=Faults(delivery=(fault,), slow_seconds=2)) as server:
+    with FailingStandIn((fault,)) as server:
         (outcome,) = deliver_report(
             folder, hook_settings(server), sleep=[].append, timeout_seconds=0.5
         )
@@ -159,7 +186,7 @@ def test_a_card_that_may_have_arrived_is_not_sent_twice(folder, fault):
 
 
 def test_a_redirect_is_not_followed(folder):
-    with StandIn([], faults=Faults(delivery=("redirect",))) as server:
+    with FailingStandIn(("redirect",)) as server:
         outcome, _ = send(folder, hook_settings(server))
         assert server.inbox.delivered == []
         assert len(server.requests) == 1
@@ -259,7 +286,7 @@ def test_two_deliveries_at_once_send_it_once(folder):
     def deliver_meanwhile(_seconds):
         second.extend(deliver_report(folder, settings, sleep=[].append, timeout_seconds=10))
 
-    with StandIn([], faults=Faults(delivery=("server_error",))) as server:
+    with FailingStandIn(("server_error",)) as server:
         settings = hook_settings(server)
         (first,) = deliver_report(folder, settings, sleep=deliver_meanwhile, timeout_seconds=10)
         assert len(server.inbox.delivered) == 1
@@ -331,7 +358,7 @@ def test_the_app_sends_the_report_as_it_is_if_raw_ids_are_asked_for(folder):
     ids=str,
 )
 def test_an_unanswered_message_is_repeated_and_arrives_once(folder, faults):
-    with StandIn([], faults=Faults(delivery=faults, slow_seconds=2)) as server:
+    with FailingStandIn(faults) as server:
         (outcome,) = deliver_report(
             folder, app_settings(server, raw_ids=True), sleep=[].append, timeout_seconds=0.5
         )
@@ -605,7 +632,7 @@ def test_a_dry_run_shows_everything_but_the_secrets_and_sends_nothing(folder):
 
 def test_a_failed_delivery_shows_no_secret_even_with_its_traceback_and_its_log(folder, caplog):
     caplog.set_level(logging.DEBUG)
-    with StandIn([], faults=Faults(delivery=("server_error", "redirect"))) as server:
+    with FailingStandIn(("server_error", "redirect")) as server:
         environment = secret_environment(server)
         result = run("deliver", folder, "--to", "bot", "-v", cwd=folder, **environment)
         settings = hook_settings(server)

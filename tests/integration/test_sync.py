@@ -15,6 +15,7 @@ from io import StringIO
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from stand_ins import OddLedger, OddServer, ScaledClock, Trickled
 
 from audit_analytics.catalogue import Catalogue
 from audit_analytics.cli import _fetch as cli_fetch
@@ -24,11 +25,12 @@ from audit_analytics.feishu._client import AuditLogClient
 from audit_analytics.feishu._pages import split_filters
 from audit_analytics.feishu._ratelimit import SharedLimiter
 from audit_analytics.settings import Settings
-from audit_analytics.simulate._ledger import KINDS, Faults, Ledger
-from audit_analytics.simulate._loopback import LoopbackServer, json_reply
+from audit_analytics.simulate._ledger import KINDS, Faults
+from audit_analytics.simulate._loopback import json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, TOKEN_PATH, StandIn
 from audit_analytics.source import read_log
 from audit_analytics.store import Store, StoreLocked, StoreUnusable, lock_store, read_store
+from audit_analytics.store._folder import list_files
 from audit_analytics.sync import sync
 from audit_analytics.sync._doctor import diagnose, render_diagnosis
 from audit_analytics.sync._progress import Progress, show_progress
@@ -135,7 +137,7 @@ def test_a_sync_stores_the_log_once_and_the_next_has_nothing_to_do(tmp_path):
 def test_everything_is_stored_once_whatever_goes_wrong(tmp_path):
     items = make_items(3000)
     faults = Faults(seed=3, slow_seconds=1, **dict.fromkeys(KINDS, 0.02))
-    with StandIn(items, limit=UNLIMITED, faults=faults, speed=FAST) as server:
+    with StandIn(items, limit=UNLIMITED, faults=faults, clock=ScaledClock(FAST)) as server:
         with client_of(server.url, server.clock, tmp_path, attempts=20) as client:
             result = fetch(client, tmp_path / "store")
             assert result.find_error() is None
@@ -149,7 +151,7 @@ def test_a_window_with_too_many_pages_is_halved(tmp_path):
     with StandIn(items, limit=UNLIMITED) as server:
         with client_of(server.url, server.clock, tmp_path, max_pages=6) as client:
             result = fetch(client, folder, since=NOON - HOUR)
-            halves = Store(folder).list_starts()
+            halves = [start for start, _ in list_files(folder)]
             assert fetch(client, folder, since=NOON - HOUR).planned == []
     assert (len(result.planned), len(result.stored), len(halves)) == (1, 4, 4)
     assert stored_ids(folder) == once(items)
@@ -181,7 +183,7 @@ def scripted(answer_log):
         data = {"items": [], "has_more": False}
         return answer_log(start) or json_reply(200, {"code": 0, "data": data})
 
-    with LoopbackServer(("127.0.0.1", 0), answer) as server:
+    with OddServer(("127.0.0.1", 0), answer) as server:
         yield server
 
 
@@ -227,7 +229,7 @@ def test_what_would_fail_every_window_stops_the_sync(tmp_path, code, word):
         assert len(asked) < 20
         with pytest.raises(RemoteError, match=f"{word}.*3 of 240 windows are stored.*same command"):
             raise result.find_error()
-        stored = Store(tmp_path / "store").list_starts()
+        stored = [start for start, _ in list_files(tmp_path / "store")]
     assert stored == [NOON - 3 * HOUR, NOON - 2 * HOUR, NOON - HOUR], "the newest come first"
 
 
@@ -276,7 +278,7 @@ def test_a_range_the_platform_refuses_ends_in_a_few_requests(tmp_path):
 def test_late_rows_are_found_when_the_hour_is_read_again(tmp_path):
     start = NOON - HOUR
     items = make_items(400, start=start)
-    ledger = Ledger(items, late_share=0.3, late_seconds=1500)
+    ledger = OddLedger(items, late_share=0.3, late_seconds=1500)
     clock = SetClock(start)
     folder = tmp_path / "store"
     found = []
@@ -309,7 +311,7 @@ def test_old_windows_are_removed_when_asked(tmp_path):
         with pytest.raises(ConfigError, match="begin later, or keep more"):
             fetch(client, folder, since=NOON - 5 * DAY, settings=one_day)
     assert result.removed_count == 9
-    assert Store(folder).list_starts()[0] == LATER - DAY
+    assert list_files(folder)[0][0] == LATER - DAY
 
 
 # Scope
@@ -397,7 +399,7 @@ def sync_in_child(url, clock, folder, now):
 def test_two_processes_at_once_store_everything_once(tmp_path):
     items = make_items(3000)
     spawn = multiprocessing.get_context("spawn")
-    with StandIn(items, limit=UNLIMITED, latency_seconds=0.02) as server:
+    with StandIn(items, limit=UNLIMITED, latency_seconds=0.02, clock=ScaledClock()) as server:
         args = (server.url, server.clock, tmp_path, LATER)
         children = [spawn.Process(target=sync_in_child, args=args) for _ in range(2)]
         for child in children:
@@ -416,7 +418,9 @@ def test_a_sync_that_is_killed_loses_and_doubles_nothing(tmp_path):
     chance = random.Random(5)  # noqa: S311 - repeatable
     spawn = multiprocessing.get_context("spawn")
     folder = tmp_path / "store"
-    with StandIn(items, limit=UNLIMITED, faults=faults, speed=200, latency_seconds=6) as server:
+    with StandIn(
+        items, limit=UNLIMITED, faults=faults, clock=ScaledClock(200), latency_seconds=6
+    ) as server:
         for number in range(3):
             args = (server.url, server.clock, tmp_path, LATER + number * HOUR)
             child = spawn.Process(target=sync_in_child, args=args)
@@ -455,7 +459,7 @@ def test_the_doctor_measures_what_the_documents_leave_open(
     since = NOON - 40 * DAY
     items = make_items(2000, start=since)
     clock = SetClock(NOON)
-    with StandIn(Ledger(items, **ledger_options), limit=UNLIMITED) as server:
+    with StandIn(OddLedger(items, **ledger_options), limit=UNLIMITED) as server:
         server.clock, server._server.clock = clock, clock.time
         with client_of(server.url, clock, tmp_path) as client:
             settings = Settings(base_url=server.url, app_id=APP_ID)
@@ -539,7 +543,12 @@ def test_people_get_a_bar():
     with show_progress("text", stream) as progress:
         progress(
             Progress(
-                10, done_count=3, rows_count=1200, requests_count=12, minutes_left=95, window="w"
+                windows_count=10,
+                done_count=3,
+                rows_count=1200,
+                requests_count=12,
+                minutes_left=95,
+                window="w",
             )
         )
         logging.getLogger("audit_analytics.sync").warning("window w is read again")
@@ -652,7 +661,7 @@ def test_no_planted_secret_is_found_anywhere(tmp_path, caplog, kind):
 
 def test_what_came_hours_late_is_found_within_a_day_and_said(tmp_path):
     items = make_items(600)
-    ledger = Ledger(items, late_share=0.05, late_seconds=5 * 3600)
+    ledger = OddLedger(items, late_share=0.05, late_seconds=5 * 3600)
     clock = SetClock(NOON + 2 * HOUR)
     folder = tmp_path / "store"
     with (
@@ -685,13 +694,13 @@ def test_a_window_that_is_stored_counts_whatever_fails_after_it(tmp_path, monkey
     with StandIn(make_items(60), limit=UNLIMITED) as server:
         with client_of(server.url, server.clock, tmp_path) as client:
             result = fetch(client, tmp_path / "store", workers=1)
-    stored = len(Store(tmp_path / "store").list_starts())
+    stored = len([start for start, _ in list_files(tmp_path / "store")])
     assert stored >= 1
     assert f"{stored} of 6 windows are stored" in str(result.find_error())
 
 
 def test_the_first_interrupt_ends_a_sync_whose_answers_trickle(tmp_path):
-    trickling = json_reply(200, {"code": 0})._replace(trickle_seconds=0.05, body=b"a" * 10**6)
+    trickling = Trickled(json_reply(200, {"code": 0})._replace(body=b"a" * 10**6), 0.05)
 
     with scripted(lambda start: trickling if start < NOON - HOUR else None) as server:
         with client_of(server.url, SetClock(NOON), tmp_path) as client:
@@ -788,7 +797,7 @@ def test_rows_too_long_for_a_page_of_a_hundred_come_in_smaller_pages(tmp_path):
         return json_reply(200, {"code": 0, "data": {"items": shown, "has_more": more, **token}})
 
     with (
-        LoopbackServer(("127.0.0.1", 0), answer) as server,
+        OddServer(("127.0.0.1", 0), answer) as server,
         client_of(server.url, SetClock(LATER), tmp_path) as client,
     ):
         settings = Settings(sync={"window_minutes": 360})
@@ -802,7 +811,7 @@ def test_other_windows_under_a_store_are_said_once_and_what_is_not_settled_is_re
     tmp_path, caplog
 ):
     items = make_items(240)
-    with StandIn(items, limit=UNLIMITED, speed=FAST) as server:
+    with StandIn(items, limit=UNLIMITED, clock=ScaledClock(FAST)) as server:
         with client_of(server.url, SetClock(LATER), tmp_path) as client:
             now = NOON + HOUR + timedelta(minutes=1)
             fetch(client, tmp_path / "store", now=now)

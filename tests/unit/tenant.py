@@ -21,7 +21,8 @@ from audit_analytics.report import Report
 from audit_analytics.report._tables import render_json
 from audit_analytics.rollup import Rollup
 from audit_analytics.settings import RuleSettings
-from audit_analytics.store import Manifest, Redaction, Store, WindowWriter
+from audit_analytics.store import Manifest, Store, WindowWriter
+from audit_analytics.store._redaction import Redaction
 
 ZONE = "Asia/Shanghai"
 WEEK = parse_week("2026-W46", zone=ZONE)

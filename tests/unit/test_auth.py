@@ -8,7 +8,7 @@ import pytest
 
 from audit_analytics.errors import ConfigError, RemoteError
 from audit_analytics.feishu._auth import TOKEN_CODES, Credentials, CredentialsRefused, TenantToken
-from audit_analytics.feishu._transport import check_base_url, open_session, post
+from audit_analytics.feishu._transport import check_base_url, open_session, request
 from audit_analytics.simulate._loopback import LoopbackServer, Reply, json_reply
 from audit_analytics.simulate._server import APP_ID, APP_SECRET, LOG_PATH, TOKEN_PATH, StandIn
 
@@ -32,6 +32,10 @@ def scripted(answer):
     """Serve answer(path, headers, body) -> Reply on loopback; yields the base URL."""
     with LoopbackServer(("127.0.0.1", 0), answer) as server:
         yield server.url
+
+
+def post(session, url, body, **how):
+    return request(session, "POST", url, json=body, **how)
 
 
 def token_at(url, session, credentials=CREDENTIALS, clock=None):

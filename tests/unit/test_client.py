@@ -6,7 +6,7 @@ import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
 
 import pytest
@@ -27,8 +27,9 @@ from audit_analytics.feishu._pages import (
     Query,
     Walk,
     split_filters,
+    write_body,
 )
-from audit_analytics.feishu._ratelimit import SharedLimiter
+from audit_analytics.feishu._ratelimit import SharedLimiter, open_limiter
 from audit_analytics.settings import Settings
 
 NINE, TEN = datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)
@@ -55,17 +56,9 @@ class FakeClock:
     ("change", "word"),
     [
         ({"start": NINE.replace(tzinfo=None)}, "time zone"),
-        ({"end": date(2026, 3, 3)}, "time zone"),
-        ({"start": "2026-03-02T09:00Z"}, "time zone"),
+        ({"end": TEN.replace(tzinfo=None)}, "time zone"),
         ({"start": TEN}, "before"),
         ({"start": datetime(1970, 1, 1, tzinfo=UTC)}, "1970"),
-        ({"page_size": 0}, "page_size"),
-        ({"page_size": 101}, "page_size"),
-        ({"page_size": True}, "page_size"),
-        ({"page_size": "50"}, "page_size"),
-        ({"api_keys": ["GET/x"]}, "api_keys"),
-        ({"api_keys": ("",)}, "api_keys"),
-        ({"api_keys": tuple(f"GET/{i}" for i in range(101))}, "split_filters"),
     ],
 )
 def test_a_query_is_checked_before_it_leaves(change, word):
@@ -76,14 +69,14 @@ def test_a_query_is_checked_before_it_leaves(change, word):
 def test_a_query_is_sent_in_whole_epoch_seconds_and_one_second_wide_at_each_side():
     beijing = timezone(timedelta(hours=8))
     query = Query(NINE.astimezone(beijing), TEN, api_keys=("GET/x",), page_size=7)
-    assert query.body("next") == {
+    assert write_body(query, "next") == {
         "start_time": 1772442000 - 1,
         "end_time": 1772445600,
         "page_size": 7,
         "api_keys": ["GET/x"],
         "page_token": "next",
     }
-    assert set(HOUR.body()) == {"start_time", "end_time", "page_size"}
+    assert set(write_body(HOUR)) == {"start_time", "end_time", "page_size"}
 
 
 def test_fractions_of_a_second_leave_no_gap_between_windows():
@@ -170,7 +163,7 @@ def test_the_record_stays_small(tmp_path):
 
 def test_only_the_owner_reads_the_record(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    with SharedLimiter.for_app("https://open.feishu.cn", "cli_a1"):
+    with open_limiter("https://open.feishu.cn", "cli_a1"):
         (file,) = (tmp_path / "state" / "audit-analytics").iterdir()
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700

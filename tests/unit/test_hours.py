@@ -154,7 +154,7 @@ def test_a_window_counts_the_hours_it_reaches_into_and_no_other(store, zone):
     [new] = [m for m in store.scan().manifests if m.start == start]
     rollups.refresh_window(new)
     assert_exact(store, zone)
-    assert rollups.remove_days(store.list_starts()) == 0
+    assert rollups.remove_days() == 0
 
 
 def test_a_day_without_a_midnight_is_a_day():

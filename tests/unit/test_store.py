@@ -22,16 +22,18 @@ from audit_analytics.settings import RedactionSettings, Settings, load_settings
 from audit_analytics.source import read_log
 from audit_analytics.store import (
     Manifest,
-    Redaction,
     Store,
     StoreLocked,
     StoreUnusable,
     WindowWriter,
     lock_store,
+    read_redaction,
     read_store,
     read_stored_rejects,
 )
+from audit_analytics.store._folder import list_files
 from audit_analytics.store._manifest import MANIFEST_KEY, REJECTS_KEY, StoreTooNew
+from audit_analytics.store._redaction import Redaction
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -102,7 +104,7 @@ def test_read_log_recognises_a_store(store):
 
 def test_only_the_owner_can_read_it(store):
     write(store, ["a"])
-    store.read_key()
+    read_redaction(Settings().redaction, store.folder)
     with lock_store(store.folder):
         pass
     modes = {p: stat.S_IMODE(p.stat().st_mode) for p in [store.folder, *store.folder.rglob("*")]}
@@ -114,7 +116,7 @@ def test_reading_again_replaces(store):
     write(store, ["a", "b"], end=NINE + HOUR / 2)
     write(store, ["b", "c", "d"])
     assert ids_of(store.folder) == ["b", "c", "d"]
-    assert len(store.list_files()) == 1
+    assert len(list_files(store.folder)) == 1
 
 
 def test_a_whole_window_replaces_its_parts(store):
@@ -124,7 +126,7 @@ def test_a_whole_window_replaces_its_parts(store):
     write(store, ["next"], NINE + HOUR)
     write(store, ["whole"])
     assert ids_of(store.folder) == ["whole", "next"]
-    assert len(store.list_starts()) == 2
+    assert len([start for start, _ in list_files(store.folder)]) == 2
 
 
 def test_an_id_is_stored_once_a_window_and_read_once_over_all(store):
@@ -166,7 +168,7 @@ def test_any_ids_in_any_windows_are_read_once(tmp_path_factory, batches, steps):
     assert len(found) == len(set(found))
     stored = store.scan()
     assert stored.damaged == []
-    assert [m.start for m in stored.manifests] == store.list_starts()
+    assert [m.start for m in stored.manifests] == [start for start, _ in list_files(store.folder)]
 
 
 def test_a_span_and_some_columns(store):
@@ -242,7 +244,7 @@ def test_a_store_of_a_later_version_is_left_alone(store):
     write(store, ["a"], format=2, version="9.0")
     with pytest.raises(StoreTooNew, match=r"9\.0.*upgrade"):
         store.repair()
-    assert len(store.list_starts()) == 1
+    assert len([start for start, _ in list_files(store.folder)]) == 1
 
 
 def test_foreign_files_are_neither_read_nor_removed(store):
@@ -253,7 +255,7 @@ def test_foreign_files_are_neither_read_nor_removed(store):
     store.repair()
     store.remove_before(NINE + 100 * HOUR)
     assert all(path.read_text() == "mine" for path in foreign)
-    assert store.list_starts() == []
+    assert [start for start, _ in list_files(store.folder)] == []
 
 
 def test_old_windows_go_with_their_empty_days(store):
@@ -425,7 +427,7 @@ def test_a_file_named_after_a_day_that_never_was_is_none_of_the_store(store):
     write(store, ["a"])
     (store.folder / "day=2026-02-31").mkdir()
     (store.folder / "day=2026-02-31" / "09-00-00.parquet").write_bytes(b"")
-    assert store.list_starts() == [NINE]
+    assert [start for start, _ in list_files(store.folder)] == [NINE]
 
 
 def test_every_column_is_clean(store):
@@ -480,7 +482,10 @@ def test_a_store_has_a_key_of_its_own(store, tmp_path):
     store.create()
     other = Store(tmp_path / "other")
     other.create()
-    assert store.read_key() == store.read_key() != other.read_key()
+    own, again, others = (
+        read_redaction(Settings().redaction, one.folder) for one in (store, store, other)
+    )
+    assert own == again != others
 
 
 # Settings

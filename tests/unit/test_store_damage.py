@@ -19,13 +19,13 @@ from audit_analytics.intake import count_log, load
 from audit_analytics.settings import Settings
 from audit_analytics.store import (
     Manifest,
-    Redaction,
     Store,
     StoreEvidence,
     WindowWriter,
     read_calls,
     read_store,
 )
+from audit_analytics.store._redaction import Redaction
 from audit_analytics.store._upkeep import compact_store
 from audit_analytics.sync._status import describe_store
 from audit_analytics.sync._windows import Reading, Window, plan_windows
@@ -179,7 +179,7 @@ def test_a_store_that_cannot_be_written_still_says_what_is_damaged(store, monkey
     shutil.rmtree(store.folder / ".rollup")
     window = window_at(store, NIGHT)
     break_page(store.file_of(window))
-    monkeypatch.setattr(Store, "note_damage", lambda *_: None)
+    monkeypatch.setattr("audit_analytics.store._window.note_damage", lambda *_: None)
     log = count_log(store.folder, Settings())
     assert log.damaged == [f"{store.file_of(window)}: cannot be read"]
 

@@ -14,14 +14,13 @@ from audit_analytics.intake import count_log
 from audit_analytics.settings import Settings
 from audit_analytics.store import (
     Manifest,
-    Redaction,
     Rollups,
     Store,
     WindowWriter,
     read_calls,
     read_store,
 )
-from audit_analytics.store._redaction import say_changes
+from audit_analytics.store._redaction import Redaction, say_changes
 from audit_analytics.store._upkeep import compact_store
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)

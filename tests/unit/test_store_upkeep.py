@@ -70,7 +70,7 @@ def test_joined_windows_hold_the_same_rows_and_counts(store):
     events, counts = read_store(store.folder), read_calls(store, store.scan().manifests, SHIPPED)
     done = compact_store(store, LATER)
     assert (done.before_count, done.after_count, done.rows_count) == (20, 2, len(events))
-    assert store.list_starts() == [NINE, NINE + 15 * HOUR], "one file a day"
+    assert [m.start for m in store.scan().manifests] == [NINE, NINE + 15 * HOUR], "one file a day"
     pd.testing.assert_frame_equal(read_store(store.folder), events)
     days = list(Rollups(store, SHIPPED).refresh(store.scan().manifests))
     assert [day.counted for day in days] == [[], []], "what was counted stays counted"
@@ -95,7 +95,7 @@ def test_young_unsettled_and_differing_windows_stay_apart(store):
     write(store, NINE + 9 * HOUR, FILE_ROWS // 250_000)
     edit(store.path_of(NINE + 9 * HOUR), rows_count=FILE_ROWS)
     compact_store(store, NINE + 20 * HOUR + timedelta(days=2) - HOUR)
-    places = [(start - NINE) // HOUR for start in store.list_starts()]
+    places = [(start - NINE) // HOUR for start in [m.start for m in store.scan().manifests]]
     assert places == [0, 2, 3, 5, 9, 10, 15, 19]
 
 
@@ -117,7 +117,7 @@ def test_a_compaction_that_stops_half_way_loses_nothing(store, monkeypatch):
         patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             compact_store(store, LATER)
-    assert len(store.list_starts()) == 20
+    assert len([m.start for m in store.scan().manifests]) == 20
     pd.testing.assert_frame_equal(read_store(store.folder), events)
     counts = read_calls(store, store.scan().manifests, SHIPPED)
     assert counts.by_api["calls_count"].sum() == len(events)

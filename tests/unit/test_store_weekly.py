@@ -17,13 +17,13 @@ from audit_analytics.pipeline import judge_week
 from audit_analytics.report import build_report
 from audit_analytics.store import (
     Manifest,
-    Redaction,
     Store,
     StoreEvidence,
     WindowWriter,
     lock_store,
     read_store,
 )
+from audit_analytics.store._redaction import Redaction
 
 NIGHT = local("2026-11-11 02:00")
 DAY = timedelta(days=1)

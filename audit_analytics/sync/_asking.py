@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from audit_analytics.feishu._client import AuditLogClient
-from audit_analytics.feishu._pages import PaginationBroken
+from audit_analytics.feishu import AuditLogClient, PaginationBroken
 
 APPS_PATH: Final = "/open-apis/application/v6/applications"
 PEOPLE_PATH: Final = "/open-apis/contact/v3/users/batch"
@@ -23,81 +22,19 @@ _LANGUAGES: Final = {"en": "en_us", "zh": "zh_cn"}
 
 
 def list_apps(client: AuditLogClient, lang: str = "en") -> Iterator[Any]:
-    """List every installed app.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client; one request for 50 apps.
-    lang : {'en', 'zh'}, default 'en'
-        Language of the names.
-
-    Returns
-    -------
-    iterator
-        The entries as they came; each page is asked for when its first is.
-
-    Raises
-    ------
-    ScopeMissing
-        The app lacks :data:`APPS_SCOPE`.
-    RemoteError
-        The platform refuses or cannot be reached.
-    """
+    """List every installed app, as it came; each page of 50 is asked for when its first is."""
     return _list(client, APPS_PATH, "app_list", lang, scope=APPS_SCOPE, place="apps")
 
 
 def list_versions(client: AuditLogClient, app_id: str, lang: str = "en") -> Iterator[Any]:
-    """List the versions of an app, newest first.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client.
-    app_id : str
-        The app.
-    lang : {'en', 'zh'}, default 'en'
-        Language of the texts.
-
-    Returns
-    -------
-    iterator
-        The entries as they came; each page is asked for when its first is.
-
-    Raises
-    ------
-    ScopeMissing
-        The app lacks :data:`VERSIONS_SCOPE`.
-    RemoteError
-        The platform refuses or cannot be reached.
-    """
+    """List the versions of an app as they came, newest first."""
     path = f"{APPS_PATH}/{app_id}/app_versions"
     place = f"versions of {app_id}"
     return _list(client, path, "items", lang, scope=VERSIONS_SCOPE, place=place)
 
 
 def list_people(client: AuditLogClient, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    """Ask who people are.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client; one request for 50 people.
-    ids : sequence of str
-        Their open ids.
-
-    Returns
-    -------
-    dict of str to mapping
-        By open id, as they came; who is unknown is left out.
-
-    Raises
-    ------
-    ScopeMissing
-        The app lacks :data:`PEOPLE_SCOPE`.
-    RemoteError
-        The platform refuses or cannot be reached.
-    """
+    """Ask who people are: by open id, as they came; who is unknown is left out."""
     people: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(ids), PAGE_SIZE):
         params = {"user_ids": list(ids[start : start + PAGE_SIZE]), "user_id_type": "open_id"}

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from audit_analytics.catalogue import Catalogue, is_http_status
-from audit_analytics.feishu._answers import RateLimited
-from audit_analytics.feishu._auth import TOKEN_PATH
-from audit_analytics.feishu._calls import Calls, Skew
-from audit_analytics.feishu._client import AuditLogClient
-from audit_analytics.feishu._pages import Query, WindowTooLong
-from audit_analytics.feishu._transport import check_base_url, open_session, post
+from audit_analytics.feishu import AuditLogClient, Query, WindowTooLong
 
 FIELDS: Final = ("id", "api_key", "event_time", "app_id", "ip")
 DETAILS: Final = ("path", "method", "query_param", "payload", "status_code", "response")
@@ -29,74 +21,13 @@ BLOCK: Final = timedelta(days=28)
 BLOCKS_MAX: Final = 14
 SAMPLE_ROWS: Final = 1000
 _PAGES_LOOKED_AT: Final = 3
-_log = logging.getLogger(__name__)
 _LITERAL_ID: Final = re.compile(r"(?:^|/)(?=[^/:{]*\d)[\w-]{12,}(?:/|$)")
 
 
-@dataclass(frozen=True)
-class Reach:
-    """How the platform answers a request without credentials.
-
-    `skew` is how far this machine's clock is ahead; None if the answer has no date.
-    """
-
-    round_trip_seconds: float
-    skew: Skew | None
-
-
-def measure_reach(base_url: str, *, clock: Callable[[], float] = time.time) -> Reach:
-    """Ask the token endpoint for nothing.
-
-    Parameters
-    ----------
-    base_url : str
-        The platform.
-    clock : callable, default time.time
-        Returns seconds since the epoch.
-
-    Returns
-    -------
-    Reach
-        How it answered.
-
-    Raises
-    ------
-    ConfigError
-        The base URL is unsafe.
-    Unavailable
-        Nobody answered, or not the platform.
-    WrongAddress
-        The platform is elsewhere.
-    """
-    calls = Calls(clock)
-    with open_session(base_url, calls) as session:
-        asked_at = clock()
-        try:
-            post(session, check_base_url(base_url) + TOKEN_PATH, {}, timeout_seconds=10)
-        except RateLimited:
-            _log.info("%s is there, and asks for a pause", base_url)
-        answered_at = clock()
-    return Reach(answered_at - asked_at, calls.skew)
-
-
 def take_sample(client: AuditLogClient, end: datetime) -> tuple[list[Any], Query | None]:
-    """Read up to :data:`SAMPLE_ROWS` rows of the newest window that has any.
+    """Read up to :data:`SAMPLE_ROWS` rows of the newest window before `end` that has any, and return it.
 
-    The first one looked at is an hour long, each further one four times as long, up to 28 days.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client.
-    end : datetime.datetime
-        Where to look back from, in UTC.
-
-    Returns
-    -------
-    items : list
-        The rows as they came, whatever they are.
-    query : Query or None
-        The window they are of; None if 28 days are empty.
+    The first window is an hour long, each further one four times as long, up to 28 days.
     """
     span = timedelta(hours=1)
     while span <= BLOCK:
@@ -113,25 +44,10 @@ def take_sample(client: AuditLogClient, end: datetime) -> tuple[list[Any], Query
 
 
 def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | None, bool]:
-    """Find the hour in which the log begins.
+    """Find the hour in which the log begins, and whether that is exact, with some 20 requests.
 
     Blocks of 28 days are looked at, the newest first, until one is empty or refused; the last one
-    with rows is then cut in halves. A tenant that was silent for 28 days looks as if its log began
-    after that.
-
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client; some 20 requests.
-    end : datetime.datetime
-        Where to look back from, in UTC.
-
-    Returns
-    -------
-    start : datetime.datetime or None
-        Beginning of the first hour with a row; None without any.
-    is_exact : bool
-        False if every block that was looked at has rows: the log may go back further.
+    with rows is cut in halves. A tenant silent for 28 days looks as if its log began after that.
     """
     block = 0
     while block < BLOCKS_MAX and _has_rows(client, end - (block + 1) * BLOCK, end - block * BLOCK):
@@ -150,19 +66,9 @@ def find_earliest(client: AuditLogClient, end: datetime) -> tuple[datetime | Non
 
 
 def measure_ends(client: AuditLogClient, second: int) -> dict[str, bool]:
-    """Find out whether a row at the very start or end of what is asked for is answered.
+    """Find out whether a row at the very 'start' or 'end' of what is asked for is answered.
 
-    Parameters
-    ----------
-    client : AuditLogClient
-        The client; two requests.
-    second : int
-        A second that has rows, epoch.
-
-    Returns
-    -------
-    dict of str to bool
-        'start' and 'end'.
+    `second`, since the epoch, is one that has rows.
     """
     at, step = datetime.fromtimestamp(second, UTC), timedelta(seconds=1)
     # A query asks for one second more on each side, so the row's second is the outermost one.
@@ -173,28 +79,7 @@ def measure_ends(client: AuditLogClient, second: int) -> dict[str, bool]:
 
 
 def describe_items(items: Sequence[Any], catalogue: Catalogue) -> dict[str, Any]:
-    """Describe how rows look.
-
-    Parameters
-    ----------
-    items : sequence
-        Rows as they came, in order; what is no object has no field.
-    catalogue : Catalogue
-        The APIs.
-
-    Returns
-    -------
-    dict
-        JSON values: ``order``, ``fill`` (share of rows that have the field), ``api_key`` and
-        ``status_code`` (share of rows of each shape), ``catalogued_share``.
-
-    Examples
-    --------
-    >>> rows = [{"id": "1", "api_key": "GET/open-apis/im/v1/chats", "event_time": 5}]
-    >>> about = describe_items(rows, Catalogue.default())
-    >>> about["fill"]["id"], about["fill"]["ip"], about["api_key"]
-    (1.0, 0.0, {'method and path': 1.0})
-    """
+    """Describe how rows look, in JSON values: their order, and the share of them by field and shape."""
     count = len(items)
     fill, keys, statuses = Counter[str](), Counter[str](), Counter[str]()
     catalogued = 0
