@@ -234,3 +234,15 @@ def test_proxies_and_netrc_stay_out_of_loopback(monkeypatch, tmp_path):
 def test_proxies_and_certificates_of_the_environment_count_on_https():
     with open_session("https://open.feishu.cn") as session:
         assert session.trust_env
+
+
+def test_a_body_is_sent_as_the_platform_asks_for_it():
+    asked = []
+
+    def answer(_path, headers, _body):
+        asked.append(headers)
+        return json_reply(GOOD_TOKEN)
+
+    with scripted(answer) as url, open_session(url) as session:
+        post(session, url, {}, timeout_seconds=5)
+    assert asked[0]["Content-Type"] == "application/json; charset=utf-8"
