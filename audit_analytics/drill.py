@@ -120,6 +120,15 @@ def drill(
         A scenario or a setting is unknown or out of range, or the frame is no table of events.
     DataIncompleteError
         The log holds no calls before the week, or none in it.
+
+    Examples
+    --------
+    >>> from audit_analytics import schema
+    >>> from audit_analytics.settings import Settings
+    >>> drill(schema.EVENTS.empty(), settings=Settings())
+    Traceback (most recent call last):
+        ...
+    audit_analytics.errors.DataIncompleteError: the log holds no event; a drill needs a log to attack
     """
     settings = settle(settings, options, where="drill()", known=drill.__kwdefaults__ or ())
     names = list(SCENARIOS) if scenarios is None else list(dict.fromkeys(scenarios))

@@ -31,6 +31,21 @@ def write_private(path: Path, content: bytes) -> None:
         The file; its folder must exist.
     content : bytes
         What it shall hold.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; an older file stays as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "secret.json"
+    ...     write_private(path, b"{}")
+    ...     oct(path.stat().st_mode & 0o777), [file.name for file in path.parent.iterdir()]
+    ('0o600', ['secret.json'])
     """
     write_together(path.parent, {path.name: content})
 
@@ -44,6 +59,11 @@ def write_together(folder: Path, contents: Mapping[str, bytes]) -> None:
         Their folder; it must exist.
     contents : mapping of str to bytes
         What each file shall hold, by its name; if one cannot be written, all stay as they were.
+
+    Raises
+    ------
+    OSError
+        One of them cannot be written; older files stay as they were.
     """
     beside = {name: folder / f".{name}.{secrets.token_hex(4)}.tmp" for name in contents}
     with ExitStack() as stack:

@@ -116,6 +116,13 @@ def count_log(
     -------
     CountedLog
         What :func:`judge_week` takes; errors are those of :func:`load`.
+
+    Raises
+    ------
+    InputError
+        The source is no audit log, or what lies beside it no inventory.
+    ConfigError
+        What people wrote of the apps cannot be understood, or the file of origins be read.
     """
     folder = Path(source) if isinstance(source, str | Path) else None
     inventory, origins = find_inventory(folder, settings.apps), Origins(settings.origin_file)
@@ -211,6 +218,13 @@ def choose_week(log: CountedLog, week: str | None, since: str | None, settings: 
     -------
     Week
         The week asked for, the one in progress with `since`, or the log's last complete one.
+
+    Raises
+    ------
+    DataIncompleteError
+        The log holds no event at all, or none after `since`.
+    ConfigError
+        The week or the instant cannot be understood, or both are given.
     """
     by_api = log.calls.by_api
     if by_api.empty:
@@ -240,6 +254,11 @@ def check_span(week: str | None, since: str | None, *, zone: str) -> None:
         As for :func:`audit_analytics.pipeline.run_week`.
     zone : str
         IANA name of the tenant's zone.
+
+    Raises
+    ------
+    ConfigError
+        The week or the instant cannot be understood, or both are given.
     """
     if week and since:
         raise ConfigError("a week and since exclude each other: since judges the week in progress")

@@ -157,6 +157,15 @@ def judge_week(
     -------
     ReportInput
         What :func:`audit_analytics.report.build_report` takes.
+
+    Raises
+    ------
+    DataIncompleteError
+        The log holds no event at all, or none after `since`.
+    ConfigError
+        The week, `since`, a suppression or a verdict cannot be understood.
+    InputError
+        `previous` is no report.
     """
     report_week = choose_week(log, week, since, settings)
     review = read_review(settings, previous, report_week)
@@ -374,6 +383,11 @@ def list_rules() -> list[Rule]:
     -------
     list of Rule
         Those of this package and of installed ones.
+
+    Examples
+    --------
+    >>> list_rules()[0].name
+    'rule:own_app'
     """
     return [found for found in list_known() if isinstance(found, Rule)]
 

@@ -197,6 +197,13 @@ def hash_personal(value: str, key: str) -> str:
     -------
     str
         32 hexadecimal digits: keyed BLAKE2b (RFC 7693).
+
+    Examples
+    --------
+    >>> hash_personal("a@b.cn", "k") == hash_personal("a@b.cn", "k")
+    True
+    >>> len(hash_personal("a@b.cn", "k"))
+    32
     """
     secret = key.encode("utf-8", "replace")
     data = value.encode("utf-8", "replace")
@@ -217,6 +224,17 @@ def hash_objects(values: Sequence[str], key: str = "audit-analytics!") -> NDArra
     -------
     numpy.ndarray of int64
         One hash a value: SipHash as pandas computes it.
+
+    Raises
+    ------
+    ValueError
+        The key is not 16 characters long.
+
+    Examples
+    --------
+    >>> first, second, third = hash_objects(["/a/1", "/a/2", "/a/1"])
+    >>> bool(first == third), bool(first == second)
+    (True, False)
     """
     texts = np.empty(len(values), dtype=object)
     texts[:] = values

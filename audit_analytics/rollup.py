@@ -126,6 +126,11 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
     Rollup
         Both tables, ordered by their keys; distinct objects are exact.
 
+    Raises
+    ------
+    InputError
+        The frame lacks a column of the event table.
+
     Examples
     --------
     >>> rollup(schema.EVENTS.empty()).by_api.shape
@@ -288,6 +293,11 @@ def keys_of(table: schema.Table) -> list[str]:
     -------
     list of str
         Names in order.
+
+    Examples
+    --------
+    >>> keys_of(schema.CALLS_BY_IP)
+    ['bucket_at', 'app_id', 'ip', 'network']
     """
     return table.names[: table.names.index("calls_count")]
 

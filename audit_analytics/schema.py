@@ -69,6 +69,11 @@ def rank_severity(severities: pd.Series) -> pd.Series:
     -------
     pandas.Series of int64
         What has no severity counts as medium.
+
+    Examples
+    --------
+    >>> rank_severity(pd.Series(["critical", "unknown"])).tolist()
+    [4, 2]
     """
     places = {name: place for place, name in enumerate(SEVERITIES)}
     kinds = severities.astype("category").cat
@@ -107,6 +112,11 @@ class Table:
         Name of the table.
     columns : tuple of Column
         The columns, in order.
+
+    Examples
+    --------
+    >>> EVENTS.empty().shape
+    (0, 18)
     """
 
     name: str
@@ -139,6 +149,11 @@ class Table:
         -------
         pandas.DataFrame
             A new frame; columns that already have their dtype are not copied.
+
+        Raises
+        ------
+        KeyError
+            A column is missing.
         """
         missing = self.missing(frame.columns)
         if missing:

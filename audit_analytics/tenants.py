@@ -76,6 +76,11 @@ def list_tenants(folder: Path, out: Path) -> Tenants:
     -------
     Tenants
         The folders that hold a store or a log, and what was left out.
+
+    Raises
+    ------
+    InputError
+        The folder is missing, a store itself, holds no tenant, or the reports would lie in it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder. Give one that holds a folder a tenant.")
@@ -170,6 +175,11 @@ def choose_exit_code(runs: Iterable[TenantRun]) -> int:
     -------
     int
         One of :data:`EXIT_CODES`; 0 if there is no run.
+
+    Examples
+    --------
+    >>> choose_exit_code(TenantRun(str(code), code, [], []) for code in (1, 3, 0))
+    3
     """
     return max((run.exit_code for run in runs), key=EXIT_CODES.index, default=0)
 

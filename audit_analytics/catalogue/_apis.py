@@ -95,6 +95,11 @@ class Catalogue:
         Severity of single APIs, or their 'category' and 'severity', keyed METHOD/path in any
         spelling; overrides every pattern.
 
+    Raises
+    ------
+    ConfigError
+        A pattern or a severity is not usable.
+
     Examples
     --------
     >>> match = Catalogue.default().match("get https://open.feishu.cn/open-apis/contact/v3/users/ou_1")
@@ -156,6 +161,13 @@ class Catalogue:
         -------
         Match
             The API; ``known`` is False outside the catalogue.
+
+        Examples
+        --------
+        >>> Catalogue.default().match("POST/open-apis/new/v1/things/7391").api
+        'POST/open-apis/new/v1/things/:id'
+        >>> Catalogue.default().match("GET/Open-APIs/im%2Fv1/chats;a=1/").api
+        'GET/open-apis/im/v1/chats'
         """
         verb, segments = split_key(api_raw, method)
         found = self._find(api_raw, method)
@@ -172,6 +184,11 @@ class Catalogue:
         -------
         list of str
             Canonical METHOD/path, sorted.
+
+        Examples
+        --------
+        >>> "POST/open-apis/admin/v1/password/reset" in Catalogue.default().sensitive_apis()
+        True
         """
         return sorted(match.api for match in self if match.severity in SENSITIVE)
 
@@ -182,6 +199,11 @@ class Catalogue:
         -------
         str
             16 hexadecimal digits; the same for the same APIs, patterns and severities.
+
+        Examples
+        --------
+        >>> Catalogue.default().digest() == Catalogue().digest()
+        True
         """
         return self._digest
 
@@ -271,6 +293,16 @@ def load_catalogue(overrides: Path | None = None) -> Catalogue:
     -------
     Catalogue
         The shipped catalogue where `overrides` is None.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, or holds something else.
+
+    Examples
+    --------
+    >>> len(load_catalogue().sensitive_apis()) > 300
+    True
     """
     if overrides is None:
         return Catalogue.default()

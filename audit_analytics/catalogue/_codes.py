@@ -33,6 +33,11 @@ def is_http_status(number: int) -> bool:
     -------
     bool
         True from 100 to 599.
+
+    Examples
+    --------
+    >>> is_http_status(404), is_http_status(99991400)
+    (True, False)
     """
     return 100 <= number <= 599
 
@@ -49,6 +54,11 @@ def contradicts(code: int | None, http_status: int | None) -> bool:
     -------
     bool
         True for a code that means success together with a status from 400; that is no success.
+
+    Examples
+    --------
+    >>> contradicts(0, 500), contradicts(0, 200), contradicts(99991400, 429), contradicts(0, None)
+    (True, False, False, False)
     """
     failed = http_status is not None and is_http_status(http_status) and http_status >= 400
     return failed and code is not None and _classify_code(code) == "ok"

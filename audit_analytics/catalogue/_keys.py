@@ -77,6 +77,11 @@ def split_key(key: str, method: str = "") -> tuple[str, list[str]]:
     -------
     tuple of str and list of str
         Method in upper case, and the segments of the path.
+
+    Examples
+    --------
+    >>> split_key("get /open-apis//contact/v3/users/?page_size=10")
+    ('GET', ['open-apis', 'contact', 'v3', 'users'])
     """
     text = key[:MAX_KEY].strip()
     named = _METHOD.match(text)
@@ -102,6 +107,11 @@ def is_placeholder(segment: str) -> bool:
     -------
     bool
         True for ``:x``, ``{x}`` and ``<x>``.
+
+    Examples
+    --------
+    >>> is_placeholder("{user_id}"), is_placeholder("ou_1")
+    (True, False)
     """
     return _PLACEHOLDER.match(segment) is not None
 

@@ -60,6 +60,11 @@ def write_starter(used: Iterable[Usage]) -> str:
     -------
     str
         TOML that :func:`load_catalogue` reads: a line an API, the most called group first.
+
+    Examples
+    --------
+    >>> print(write_starter([Usage("GET/open-apis/x/v1/audits", 7, 2)]).splitlines()[-1])
+    "GET/open-apis/x/v1/audits" = { category = "audit_access", severity = "high" }  # 7 calls, 2 apps
     """
     groups: dict[str, list[Usage]] = defaultdict(list)
     for row in used:

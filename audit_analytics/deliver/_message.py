@@ -165,6 +165,15 @@ def find_overdue(week: str, now: datetime, zone: str) -> str:
     -------
     str
         ISO week; empty if the report is the newest there can be.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> monday = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    >>> find_overdue("2026-W47", monday, "Asia/Shanghai")
+    ''
+    >>> find_overdue("2026-W45", monday, "Asia/Shanghai")
+    '2026-W47'
     """
     year, number, _day = (now.astimezone(load_zone(zone)) - timedelta(days=7)).isocalendar()
     last = f"{year}-W{number:02}"

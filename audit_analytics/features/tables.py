@@ -103,6 +103,16 @@ def per_ip(
     pandas.DataFrame
         One row per (bucket_at, ip): ``calls_count``, a count per outcome, ``errors_count``,
         ``error_share``, ``objects_count``, ``apps_count``, ``auth_failing_apps_count``.
+
+    Raises
+    ------
+    InputError
+        The rollup cannot be cut into these buckets, or zero-filling would exceed 20 million rows.
+
+    Examples
+    --------
+    >>> per_ip(schema.EVENTS.empty()).columns[-1]
+    'auth_failing_apps_count'
     """
     by_ip = _counted(calls, bucket, zone).by_ip
     marked = by_ip.assign(failing_app=by_ip["app_id"].where(by_ip["auth_count"] > 0))
@@ -134,6 +144,16 @@ def per_api(
     pandas.DataFrame
         One row per (bucket_at, api): ``calls_count``, a count per outcome, ``errors_count``,
         ``error_share``, ``objects_count``, ``apps_count``, ``failing_apps_count``.
+
+    Raises
+    ------
+    InputError
+        The rollup cannot be cut into these buckets, or zero-filling would exceed 20 million rows.
+
+    Examples
+    --------
+    >>> per_api(schema.EVENTS.empty()).columns[-1]
+    'failing_apps_count'
     """
     by_api = _counted(calls, bucket, zone).by_api
     marked = by_api.assign(failing_app=by_api["app_id"].where(by_api[_ERRORS].sum(axis=1) > 0))

@@ -122,6 +122,11 @@ class IpFeatures(_Features):
         As for :class:`AppFeatures`.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call from the first one to the end of the log.
+
+    Examples
+    --------
+    >>> IpFeatures().fit_transform(schema.EVENTS.empty()).index.names
+    FrozenList(['ip', 'bucket_at'])
     """
 
     _count = staticmethod(per_ip)
@@ -137,6 +142,11 @@ class ApiFeatures(_Features):
         As for :class:`AppFeatures`.
     zero_fill : bool, default=True
         Add a row of zeros for each bucket without a call from the first one to the end of the log.
+
+    Examples
+    --------
+    >>> ApiFeatures().fit_transform(schema.EVENTS.empty()).index.names
+    FrozenList(['api', 'bucket_at'])
     """
 
     _count = staticmethod(per_api)

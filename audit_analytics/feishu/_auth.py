@@ -104,6 +104,16 @@ class TenantToken(AuthBase):
         Returns seconds since the epoch.
     timeout_seconds : float, default 30
         Longest wait for each part of an answer, in seconds.
+
+    Examples
+    --------
+    >>> import requests
+    >>> with requests.Session() as session:
+    ...     token = TenantToken(
+    ...         Credentials("cli_a1", "hunter2"), base_url="https://open.feishu.cn", session=session
+    ...     )
+    >>> "hunter2" in repr(token)
+    False
     """
 
     def __init__(
@@ -135,7 +145,15 @@ class TenantToken(AuthBase):
         return request
 
     def renew(self) -> None:
-        """Exchange the credentials for a new token; fails as signing does."""
+        """Exchange the credentials for a new token; fails as signing does.
+
+        Raises
+        ------
+        CredentialsRefused
+            There is no token for the credentials.
+        Unavailable
+            The token endpoint could not be reached.
+        """
         with self._lock:
             self._fetch()
 

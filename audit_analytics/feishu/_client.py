@@ -73,6 +73,16 @@ class AuditLogClient:
     ------
     ConfigError
         The base URL is unsafe, or the rate limit cannot be kept.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     limiter = SharedLimiter(Path(folder) / "quota.sqlite")
+    ...     with AuditLogClient(Credentials("cli_a1", "hunter2"), limiter=limiter) as client:
+    ...         client
+    AuditLogClient('https://open.feishu.cn', Credentials(app_id='cli_a1'))
     """
 
     def __init__(
@@ -141,6 +151,11 @@ class AuditLogClient:
             Seconds it certainly is ahead, negative if behind, as the last answer tells, or, if that was
             long ago, the answer to the exchange of the credentials for a token (CredentialsRefused if
             there is none); None if the platform names no date.
+
+        Raises
+        ------
+        CredentialsRefused, RemoteError
+            There is no token.
         """
         if not self._calls.tells_skew():
             self._token.renew()
@@ -216,6 +231,13 @@ class AuditLogClient:
         -------
         Answer
             With code 0; it fails as :meth:`iter_pages` does at a refusal.
+
+        Raises
+        ------
+        Unavailable
+            All attempts failed.
+        ScopeMissing, RemoteError
+            The platform refuses the app or the request.
         """
         send = partial(self._send, "GET", path, params=params)
         try:

@@ -53,6 +53,11 @@ def open_client(
     -------
     AuditLogClient
         The client; close it. ConfigError without credentials or with an unsafe base URL.
+
+    Raises
+    ------
+    ConfigError
+        The credentials are missing, or the base URL is unsafe.
     """
     if not settings.app_id:
         raise ConfigError(NO_APP_ID)

@@ -39,6 +39,14 @@ class Query:
     ------
     ConfigError
         There is no time zone, or no such span.
+
+    Examples
+    --------
+    >>> hour = Query(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC))
+    >>> str(hour)
+    '2026-03-02T09:00:00Z/2026-03-02T10:00:00Z'
+    >>> hour.end_second - hour.start_second
+    3600
     """
 
     start: datetime
@@ -95,6 +103,11 @@ def split_filters(api_keys: Iterable[str]) -> list[tuple[str, ...]]:
     -------
     list of tuple of str
         Each fits :class:`Query`; no API is in two of them. Empty without APIs.
+
+    Examples
+    --------
+    >>> [len(part) for part in split_filters(f"GET/open-apis/x/{i}" for i in range(391))]
+    [100, 100, 100, 91]
     """
     keys = sorted(set(api_keys))
     return [tuple(keys[i : i + API_KEYS_MAX]) for i in range(0, len(keys), API_KEYS_MAX)]
@@ -145,6 +158,17 @@ class Budget:
     ----------
     idle_max : int, default 600
         Requests beyond those that brought rows.
+
+    Examples
+    --------
+    >>> budget = Budget(idle_max=1)
+    >>> budget.spend()
+    >>> budget.earn()
+    >>> budget.spend()
+    >>> budget.spend()
+    Traceback (most recent call last):
+        ...
+    audit_analytics.feishu._pages.BudgetSpent: 3 requests brought only 1 page of new rows; ...
     """
 
     def __init__(self, *, idle_max: int = IDLE_REQUESTS_MAX) -> None:

@@ -65,6 +65,20 @@ class SharedLimiter:
     ------
     ConfigError
         The file cannot be created or is damaged.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> waits = []
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     now = 1.7e9
+    ...     with SharedLimiter(
+    ...         Path(folder) / "quota.sqlite", limit=2, clock=lambda: now + sum(waits), sleep=waits.append
+    ...     ) as limiter:
+    ...         for _ in range(3):
+    ...             limiter.acquire()
+    >>> [round(seconds) for seconds in waits]
+    [61]
     """
 
     def __init__(

@@ -56,6 +56,15 @@ def check_base_url(url: str) -> str:
     ConfigError
         The URL is neither https nor http on a loopback address, or carries a user, a query or a
         fragment.
+
+    Examples
+    --------
+    >>> check_base_url("https://open.larksuite.com/")
+    'https://open.larksuite.com'
+    >>> check_base_url("http://open.larksuite.com")
+    Traceback (most recent call last):
+        ...
+    audit_analytics.errors.ConfigError: base URL: use https, or http on a loopback address; ...
     """
     try:
         parts = urlsplit(url)
@@ -84,6 +93,11 @@ def is_loopback(host: str) -> bool:
     -------
     bool
         True for a loopback address and for ``localhost``.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost.example.com")
+    (True, True, False)
     """
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -146,6 +160,19 @@ def request(
     -------
     Answer
         An answer with any code, which the caller judges; else an error of ``_answers`` by what went wrong.
+
+    Raises
+    ------
+    Unavailable
+        No connection, HTTP 5xx or code 1780001.
+    Unanswered
+        A timeout after the request left, an answer that is not whole in time, a cut or non-JSON body.
+    RateLimited
+        HTTP 429 or code 99991400.
+    WrongAddress
+        A redirect, HTTP 404 without JSON, or a certificate that is not the platform's.
+    AnswerTooLong
+        More than :data:`~audit_analytics.feishu._calls.ANSWER_BYTES_MAX` bytes.
     """
     if "json" in content:
         # what the platform asks for names the charset, which requests leaves out

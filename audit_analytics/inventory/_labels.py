@@ -29,6 +29,16 @@ class Labels(Said):
         Names of the company's networks; they win over where an address is from.
     origins : Origins, optional
         Where addresses are from.
+
+    Examples
+    --------
+    >>> from audit_analytics.inventory import App, Inventory
+    >>> bot = App(app_id="cli_ab6a7673f1baad15", name="HR export bot", owner="Li Na")
+    >>> labels = Labels(Inventory.of([bot]), {"203.0.113.0/24": "office Shanghai"})
+    >>> labels.of("app", "cli_ab6a7673f1baad15"), labels.of("ip", "203.0.113.9")
+    ('HR export bot (cli_ab6a…ad15)', '203.0.113.9 (office Shanghai)')
+    >>> labels.of("app", "cli_0000000000000000"), labels.owner_of("cli_ab6a7673f1baad15")
+    ('cli_0000000000000000', 'Li Na')
     """
 
     def __init__(
@@ -141,6 +151,11 @@ def shorten_id(app_id: str) -> str:
     -------
     str
         Its ends; another text as it is.
+
+    Examples
+    --------
+    >>> shorten_id("cli_a6cfee2e522c10f9"), shorten_id("backup bot")
+    ('cli_a6cf…10f9', 'backup bot')
     """
     return f"{app_id[:8]}…{app_id[-4:]}" if _ID.fullmatch(app_id) else app_id
 

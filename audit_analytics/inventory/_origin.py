@@ -66,6 +66,11 @@ class Origins:
     path : pathlib.Path, optional
         File in MaxMind's format; without it nothing is known of any address. A ConfigError if it
         cannot be read, or the package ``maxminddb`` is missing.
+
+    Raises
+    ------
+    ConfigError
+        The package ``maxminddb`` is missing, or the file cannot be read.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -88,6 +93,11 @@ class Origins:
         -------
         Origin or None
             None if the file does not tell, or not of the whole network.
+
+        Raises
+        ------
+        ConfigError
+            The file is damaged.
         """
         if self._reader is None:
             return None

@@ -58,6 +58,11 @@ def read_latest(folder: Path) -> Inventory:
     -------
     Inventory
         As fetched last; empty if it never was.
+
+    Raises
+    ------
+    InputError
+        The newest snapshot cannot be read.
     """
     return _read(folder, _list_files(folder)[-1:])
 
@@ -74,6 +79,11 @@ def read_history(folder: Path) -> Inventory:
     -------
     Inventory
         As :func:`read_latest`, with what was known before, :data:`MOST_SNAPSHOTS` at most.
+
+    Raises
+    ------
+    InputError
+        A snapshot cannot be read.
     """
     return _read(folder, _list_files(folder)[-MOST_SNAPSHOTS:])
 
@@ -133,6 +143,11 @@ def write_snapshot(folder: Path, inventory: Inventory) -> bool:
     -------
     bool
         Whether a snapshot was written.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
     """
     at = inventory.fetched_at or datetime.now(UTC)
     place = folder / FOLDER
@@ -165,6 +180,11 @@ def keep_versions(folder: Path, app: App) -> None:
         The store; its lock is held.
     app : App
         The app with its versions.
+
+    Raises
+    ------
+    OSError
+        They cannot be written.
     """
     make_private(folder / FOLDER)
     rows = [[v.version, v.published_at.isoformat(), v.scopes] for v in app.versions]

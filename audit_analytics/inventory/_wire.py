@@ -37,6 +37,11 @@ def read_app(content: object) -> App | None:
     -------
     App or None
         The app without versions; None if it has no id.
+
+    Examples
+    --------
+    >>> read_app({"app_id": "cli_1", "app_name": "Payroll", "status": 1, "owner": {"name": 7}})
+    App(app_id='cli_1', name='Payroll', ... status='on', ...)
     """
     row = content if isinstance(content, dict) else {}
     app_id = _text(row, "app_id")
@@ -235,6 +240,13 @@ def find_inventory(folder: Path | None, by_hand: Path | None = None) -> Inventor
     -------
     Inventory
         The apps; empty if nothing says who they are.
+
+    Raises
+    ------
+    InputError
+        A snapshot or page cannot be read.
+    ConfigError
+        What people wrote cannot be understood.
     """
     inventory = Inventory()
     if folder is not None and folder.is_dir():

@@ -87,6 +87,12 @@ def label_entity(entity: str, entity_type: str = "") -> str:
     -------
     str
         Text of strangers, to be escaped like the log's; the entity itself without a name.
+
+    Examples
+    --------
+    >>> with use_labels(Said({"cli_1": "Payroll (cli_1)"})):
+    ...     label_entity("cli_1"), label_entity("cli_2")
+    ('Payroll (cli_1)', 'cli_2')
     """
     return _labels.get().of(entity_type, entity)
 

@@ -45,6 +45,17 @@ def use_language(language: str) -> Iterator[None]:
     ------
     None
         The former language is back after the block.
+
+    Raises
+    ------
+    ConfigError
+        There is no catalogue of that language.
+
+    Examples
+    --------
+    >>> with use_language("zh"):
+    ...     current_language()
+    'zh'
     """
     if language not in LANGUAGES:
         known = ", ".join(f"{code} ({name})" for code, name in LANGUAGES.items())
@@ -105,6 +116,11 @@ def ngettext(singular: str, plural: str, count: float, /, **values: object) -> s
     -------
     str
         The text in the current language.
+
+    Examples
+    --------
+    >>> ngettext("{n} call", "{n} calls", 4312)
+    '4,312 calls'
     """
     whole = round(count)
     translated: str = translations().ngettext(singular, plural, whole)
@@ -123,6 +139,11 @@ def join_sentences(sentences: Iterable[str]) -> str:
     -------
     str
         A paragraph.
+
+    Examples
+    --------
+    >>> join_sentences(["Nothing stood out.", "All is told."])
+    'Nothing stood out. All is told.'
     """
     return _SENTENCE_SPACES[current_language()].join(sentences)
 
@@ -141,6 +162,11 @@ def say_number(value: float, *, digits: int = 0) -> str:
     -------
     str
         The number.
+
+    Examples
+    --------
+    >>> say_number(1234567), say_number(0.5, digits=2)
+    ('1,234,567', '0.50')
     """
     pattern = "#,##0" + ("." + "0" * digits if digits else "")
     return str(format_decimal(value, format=pattern, locale=current_language()))
@@ -158,6 +184,13 @@ def say_day(day: date) -> str:
     -------
     str
         For example ``Tue 10 Nov``.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> with use_language("zh"):
+    ...     say_day(date(2026, 11, 10))
+    '11月10日周二'
     """
     # translators: a date pattern of Unicode CLDR, with the weekday in short
     return str(format_date(day, _("EEE d MMM"), locale=current_language()))
@@ -177,6 +210,12 @@ def say_date(day: date, pattern: str) -> str:
     -------
     str
         For example ``10 Nov`` of ``d MMM``.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> say_date(date(2026, 11, 10), mark("d MMM"))
+    '10 Nov'
     """
     return str(format_date(day, _(pattern), locale=current_language()))
 
@@ -193,6 +232,12 @@ def say_moment(at: datetime) -> str:
     -------
     str
         For example ``Mon 16 Nov 2026, 10:00``.
+
+    Examples
+    --------
+    >>> from datetime import datetime
+    >>> say_moment(datetime(2026, 11, 16, 10))
+    'Mon 16 Nov 2026, 10:00'
     """
     # translators: a date pattern of Unicode CLDR
     pattern = _("EEE d MMM y, HH:mm")
@@ -206,6 +251,12 @@ def list_weekdays() -> list[str]:
     -------
     list of str
         Their short names.
+
+    Examples
+    --------
+    >>> with use_language("zh"):
+    ...     list_weekdays()[:2]
+    ['周一', '周二']
     """
     names = get_day_names("abbreviated", locale=current_language())
     return [str(names[day]) for day in range(7)]

@@ -48,6 +48,13 @@ def new_networks(
     -------
     matplotlib.axes.Axes
         The axes, one bar a day.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> days = {"days": ["2026-11-16", "2026-11-17"], "tenant": [0, 1], "app": [2, 0]}
+    >>> new_networks(days, zone="Asia/Shanghai", ax=new_axes(400, 160)).get_title(loc="left")
+    'First contacts with a network, a day (Asia/Shanghai)'
     """
     if isinstance(networks, pd.DataFrame):
         networks = _count_contacts(networks, zone)
@@ -121,6 +128,15 @@ def first_seen_timeline(
     -------
     matplotlib.axes.Axes
         The axes, x in days since the start, one row a value of `by` with its count.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from audit_analytics.plots import new_axes
+    >>> at = pd.to_datetime(["2026-11-16T02:00Z", "2026-11-18T02:00Z"])
+    >>> pairs = pd.DataFrame({"app_id": ["cli_a", "cli_a"], "first_at": at})
+    >>> first_seen_timeline(pairs, ax=new_axes(400, 120)).get_title(loc="left")
+    'Seen for the first time (UTC)'
     """
     at = first_seen["first_at"].dt.tz_convert(zone)
     end = at.max() if until is None else until.tz_convert(zone)

@@ -48,6 +48,13 @@ def top_bars(
     -------
     matplotlib.axes.Axes
         The axes, one bar a row.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> top_bars([{"name": "cli_a", "calls_count": 10, "errors_count": 2}],
+    ...          title="Apps", ax=new_axes(320, 80)).get_title(loc="left")
+    'Apps: calls in the week'
     """
     bars = _as_rows(rows)
     ax = get_axes(ax, 340, 60 + 36 * max(len(bars), 1))
@@ -104,6 +111,15 @@ def error_classes(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start; classes without an error are left out.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> found = {"bucket": "1h", "start_at": "2026-11-15T16:00:00Z",
+    ...          "classes": {"auth": [0, 9, 3], "server": [1, 0, 0]}}
+    >>> ax = error_classes(found, zone="Asia/Shanghai", ax=new_axes(400, 160))
+    >>> ax.get_title(loc="left")
+    'Errors an hour, by class (Asia/Shanghai)'
     """
     start, width, classes = _read(errors)
     ax = get_axes(ax, 520, 230)
@@ -190,6 +206,14 @@ def finding_series(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start of the week.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> data = {"start_at": "2026-11-15T16:00:00Z", "observed": [1, 9], "expected": [1, 1],
+    ...         "high": [3, 3], "what": "calls an hour"}
+    >>> finding_series(data, zone="Asia/Shanghai", ax=new_axes(360, 120)).get_title(loc="left")
+    'Calls an hour (Asia/Shanghai)'
     """
     ax = get_axes(ax, 420, 150)
     start = read_instant(series["start_at"])

@@ -46,6 +46,14 @@ def app_api_matrix(
     -------
     matplotlib.axes.Axes
         The axes, one column an app, one row an API; a cell says calls / expected calls.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> rows = [{"app_id": "cli_a", "api": "GET/open-apis/x", "calls_count": 9, "expected": 0.0}]
+    >>> ax = app_api_matrix(rows, ax=new_axes(400, 120))
+    >>> ax.get_title(loc="left")
+    'Calls / expected calls, by API and app'
     """
     rows = calls.to_dict("records") if isinstance(calls, pd.DataFrame) else calls
     known = any("expected" in row for row in rows)
@@ -107,6 +115,13 @@ def ip_app_matrix(
     matplotlib.axes.Axes
         The axes, one column an app, one row an address with the number of its apps, darker with
         more calls.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> shared = [{"ip": "198.51.100.7", "app_id": a, "calls_count": 5} for a in ("c1", "c2")]
+    >>> ip_app_matrix(shared, ax=new_axes(400, 120)).get_title(loc="left")
+    'Calls from shared addresses, by address and app'
     """
     rows = calls.to_dict("records") if isinstance(calls, pd.DataFrame) else calls
     of_ip: dict[str, dict[str, int]] = {}

@@ -150,6 +150,11 @@ def new_axes(
     -------
     matplotlib.axes.Axes
         Empty axes.
+
+    Examples
+    --------
+    >>> new_axes(360, 144).figure.get_size_inches().tolist()
+    [5.0, 2.0]
     """
     left, right, top, bottom = margins
     with rc_context(STYLE):

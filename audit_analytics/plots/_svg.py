@@ -46,6 +46,13 @@ def to_svg(figure: Figure | SubFigure, *, name: str = "plot", label: str = "") -
     str
         An ``<svg>`` element with colours as CSS variables, text as text and no inline style; the
         same bytes for the same figure.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> svg = to_svg(new_axes(180, 90).figure, label="An empty plot")
+    >>> svg[:41]
+    '<svg role="img" aria-label="An empty plot'
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))

@@ -53,6 +53,15 @@ def timeline(
     -------
     matplotlib.axes.Axes
         The axes, x in hours since the start.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> week = {"start_at": "2026-11-15T16:00:00Z", "calls": [5, 7, 0], "errors": [0, 1, 0],
+    ...         "expected": [5.5, None, None], "missing": [2]}
+    >>> ax = timeline(week, zone="Asia/Shanghai", ax=new_axes(400, 200))
+    >>> ax.get_title(loc="left")
+    'Calls and errors an hour (Asia/Shanghai)'
     """
     data = _as_series(series)
     marks = findings.to_dict("records") if hasattr(findings, "to_dict") else findings
@@ -196,6 +205,13 @@ def week_heatmap(
     -------
     matplotlib.axes.Axes
         The axes, x the hour of the day, y the day from above.
+
+    Examples
+    --------
+    >>> from audit_analytics.plots import new_axes
+    >>> grid = {"rows": ["Mon", "Tue"], "calls": [[0] * 23 + [9], [1] * 24]}
+    >>> week_heatmap(grid, ax=new_axes(480, 200)).get_title(loc="left")
+    'Calls by day and hour (UTC)'
     """
     days, counts = _as_grid(heatmap, value, zone)
     missing = heatmap.get("missing", ())

@@ -85,6 +85,16 @@ def suppress_finding(
     -------
     Decision
         What was written; errors are those of :meth:`Report.suppress`.
+
+    Raises
+    ------
+    ConfigError
+        The reason is empty, the day is over or none, a part is unknown, the account has no login
+        name, or the file cannot be understood or holds the entry already; it stays as it is.
+    InputError
+        The finding does not say which APIs or networks it is about.
+    OSError
+        The file cannot be written.
     """
     today, last = today_in(zone), _read_day(until)
     if last < today:
@@ -154,6 +164,13 @@ def decide_finding(
     -------
     Decision
         What was written; errors are those of :meth:`Report.verdict`.
+
+    Raises
+    ------
+    ConfigError
+        The account has no login name, or the file cannot be understood; it stays as it is.
+    OSError
+        The file cannot be written.
     """
     entry = judge_finding(
         finding,

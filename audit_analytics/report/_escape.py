@@ -67,7 +67,7 @@ def clean(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
-    """Make a text safe to print: one line, no control character acts.
+    r"""Make a text safe to print: one line, no control character acts.
 
     Parameters
     ----------
@@ -80,6 +80,11 @@ def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
     -------
     str
         An ANSI escape shows as text.
+
+    Examples
+    --------
+    >>> print(terminal("\\x1b[31mred"))
+    \\x1b[31mred
     """
     return clean(text, limit)
 
@@ -118,6 +123,11 @@ def csv_cell(text: str) -> str:
     -------
     str
         The text; what a spreadsheet would run as a formula begins with an apostrophe.
+
+    Examples
+    --------
+    >>> csv_cell("=cmd()")
+    "'=cmd()"
     """
     cell = clean(text, TEXT_LIMIT)
     return f"'{cell}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else cell
@@ -139,6 +149,11 @@ def inert(text: str, limit: int = TEXT_LIMIT) -> str:
     -------
     str
         One line of printable characters that nothing is made of.
+
+    Examples
+    --------
+    >>> print(inert("<at id=all></at> see https://www.evil.example or mailto:a@evil.example"))
+    (at id=all)(/at) see https[:]//www[.]evil[.]example or mailto[:]a(at)evil[.]example
     """
     text = clean(text, limit).translate(_DEFANGED)
     text = re.sub(r"(?<=\w):(?=[^\s\d])|:(?=//)", "[:]", text)
@@ -148,7 +163,7 @@ def inert(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def json_text(text: str) -> str:
-    """Escape what cannot be seen in a finished JSON document, without loss.
+    r"""Escape what cannot be seen in a finished JSON document, without loss.
 
     Parameters
     ----------
@@ -159,6 +174,11 @@ def json_text(text: str) -> str:
     -------
     str
         The same document; a parser reads the same values from it.
+
+    Examples
+    --------
+    >>> print(json_text('{"name": "a\\u202eb"}'))
+    {"name": "a\\u202eb"}
     """
     odd = {ord(c): _json_escape(c) for c in set(text) if c != "\n" and not _is_plain(c)}
     return text.translate(odd) if odd else text
@@ -181,6 +201,11 @@ def measure(text: str) -> int:
     -------
     int
         Columns.
+
+    Examples
+    --------
+    >>> measure("app"), measure("应用")
+    (3, 4)
     """
     return len(text) + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
 
@@ -199,6 +224,11 @@ def pad(text: str, width: int) -> str:
     -------
     str
         At least `width` columns.
+
+    Examples
+    --------
+    >>> pad("高", 4)
+    '高  '
     """
     return text + " " * (width - measure(text))
 

@@ -239,6 +239,11 @@ def write_overview(
     -------
     pathlib.Path
         ``index.html`` in `folder`; the old one is whole until the new one is.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be read, or the file not written.
     """
     known = verdicts or {}
     tenants = [

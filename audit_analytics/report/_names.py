@@ -111,6 +111,11 @@ def say_code(code: str) -> str:
     -------
     str
         Its name.
+
+    Examples
+    --------
+    >>> say_code("high")
+    'high'
     """
     return _(WORDS[code]) if code in WORDS else code
 
@@ -133,6 +138,11 @@ def count_severities(severities: Sequence[str]) -> str:
     -------
     str
         A list.
+
+    Examples
+    --------
+    >>> count_severities(["low", "high", "low"])
+    '1 high, 2 low'
     """
     order = ("unknown", *reversed(schema.SEVERITIES))
     return _(", ").join(

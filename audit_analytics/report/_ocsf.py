@@ -39,6 +39,16 @@ def check_ocsf(*, required: bool | None) -> bool:
     -------
     bool
         Whether it is written.
+
+    Raises
+    ------
+    ConfigError
+        It is asked for, and the extra is not installed.
+
+    Examples
+    --------
+    >>> check_ocsf(required=False)
+    False
     """
     is_there = find_spec("py_ocsf_models") is not None
     if required and not is_there:

@@ -129,6 +129,11 @@ class Report:
         -------
         str
             Lines to print, safe for a terminal, in the report's language.
+
+        Raises
+        ------
+        InputError
+            The report has no such finding.
         """
         return self.finding(which).explain()
 

@@ -197,6 +197,13 @@ def read_review(
     -------
     Review
         All of it; a ConfigError or an InputError if one cannot be understood.
+
+    Raises
+    ------
+    ConfigError
+        A file cannot be read or understood.
+    InputError
+        An earlier report cannot be read.
     """
     past = read_past(previous, week, weeks=settings.history_weeks)
     verdicts = read_verdicts(settings.verdicts) if settings.verdicts else {}

@@ -116,6 +116,11 @@ def read_report(path: Path) -> dict[str, Any]:
     -------
     dict of str to Any
         The report dict.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is no report of this version.
     """
     try:
         report: dict[str, Any] = json.loads(path.read_bytes())
@@ -147,6 +152,11 @@ def list_reports(folder: Path) -> list[Path]:
     list of pathlib.Path
         Each report's findings.json, the latest first: a week in progress after the whole weeks
         before it, and before its own whole week.
+
+    Raises
+    ------
+    InputError
+        There is no such folder.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: there is no such folder; name the folder of the reports")
@@ -174,6 +184,11 @@ def find_finding(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any
     -------
     report, finding : dict
         The latest report that holds it, and the finding; suppressed ones are found, too.
+
+    Raises
+    ------
+    InputError
+        There is no such finding, or several.
     """
     paths = list_reports(folder)
     if not paths:
@@ -213,6 +228,11 @@ def find_story(folder: Path, text: str) -> tuple[dict[str, Any], dict[str, Any]]
     -------
     report, story : dict
         The latest report that holds it, and the story.
+
+    Raises
+    ------
+    InputError
+        There is no such story.
     """
     for path in list_reports(folder):
         report = read_report(path)
@@ -234,6 +254,13 @@ def name_stories(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     -------
     list of dict
         As they stand in findings.json, with a ``story_id``, empty where there is no story.
+
+    Examples
+    --------
+    >>> story = {"story_id": "s-1", "finding_ids": ["f-2"]}
+    >>> rows = [{"finding_id": "f-1"}, {"finding_id": "f-2"}]
+    >>> [row["story_id"] for row in name_stories({"findings": rows, "stories": [story]})]
+    ['', 's-1']
     """
     known = {
         name: story["story_id"]
@@ -261,6 +288,11 @@ def list_open(
     -------
     list of dict
         As in findings.json, with the last verdict, the ``week`` of their report and the ``story_id``.
+
+    Raises
+    ------
+    InputError
+        There is no such folder, or the latest report cannot be read.
     """
     paths = list_reports(folder)
     found: dict[str, dict[str, Any]] = {}

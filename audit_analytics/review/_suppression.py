@@ -186,6 +186,11 @@ def read_suppressions(path: Path) -> list[Suppression]:
     -------
     list of Suppression
         In the order of the file, expired ones included.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
     entries = read_entries(path, TABLE, Suppression)
     counts = Counter(entry.suppression_id for entry in entries)
@@ -204,6 +209,13 @@ def append_suppression(path: Path, entry: Suppression) -> None:
         TOML file; made if it does not exist.
     entry : Suppression
         What is expected.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be understood, or holds the entry already; it stays as it is.
+    OSError
+        The file cannot be written.
     """
     known = read_suppressions(path) if path.exists() else []
     if entry.suppression_id in {other.suppression_id for other in known}:
@@ -284,6 +296,11 @@ def draft_suppression(
     -------
     Suppression
         The entry.
+
+    Raises
+    ------
+    InputError
+        The finding does not say which entity, APIs or networks it is about.
     """
     scopes = [row["scope"] for row in finding["reasons"]]
 

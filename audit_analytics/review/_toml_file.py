@@ -38,6 +38,11 @@ def read_entries(path: Path, table: str, model: type[Entry]) -> list[Entry]:
     -------
     list of BaseModel
         The entries, in order.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
     try:
         text = path.read_text(encoding="utf-8")

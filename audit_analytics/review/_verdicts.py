@@ -137,6 +137,11 @@ def read_verdicts(path: Path) -> dict[str, Verdict]:
     -------
     dict of str to Verdict
         The last verdict on each finding, by its id.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read, a name in it is unknown, or a value cannot be understood.
     """
     return {entry.finding: entry for entry in read_entries(path, TABLE, Verdict)}
 
@@ -150,6 +155,13 @@ def append_verdict(path: Path, verdict: Verdict) -> None:
         TOML file; made if it does not exist.
     verdict : Verdict
         What was decided.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be understood; it stays as it is.
+    OSError
+        The file cannot be written.
     """
     append_entry(path, _write_entry(verdict), TABLE, Verdict)
 

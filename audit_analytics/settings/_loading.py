@@ -110,6 +110,11 @@ def find_beside(config: Path | None, name: str) -> Path:
     -------
     pathlib.Path
         Beside the config file, or in the current folder.
+
+    Examples
+    --------
+    >>> find_beside(Path("etc/audit-analytics.toml"), "verdicts").as_posix()
+    'etc/verdicts.toml'
     """
     return (config.parent if config else Path()) / f"{name}.toml"
 
@@ -160,6 +165,11 @@ def parse_toml(text: str) -> dict[str, Any]:
     -------
     dict of str to Any
         Its content.
+
+    Raises
+    ------
+    ConfigError
+        It is not valid, or nested or numbered beyond all reason.
     """
     try:
         return tomllib.loads(text)
@@ -218,6 +228,11 @@ def settle(
     ------
     ConfigError
         A name is unknown, or a value is out of range.
+
+    Examples
+    --------
+    >>> settle(Settings(seed=3), {"budget": 5, "rules": {"probing_apis": 20}}, where="analyze").seed
+    3
     """
     if settings is not None and not isinstance(settings, Settings):
         raise ConfigError(

@@ -181,6 +181,11 @@ class Settings(BaseSettings):
         -------
         DaysOff
             The days. A country the calendar's package does not know is a ConfigError.
+
+        Raises
+        ------
+        ConfigError
+            The calendar's package is not installed, or does not know the country.
         """
         return find_days_off(
             self.calendar, years, holidays=self.holidays, working_days=self.working_days
@@ -237,6 +242,11 @@ class Settings(BaseSettings):
         -------
         pydantic.SecretStr
             The secret; its repr does not show it. None, two or an unreadable one is a ConfigError.
+
+        Raises
+        ------
+        ConfigError
+            None is set, both are set, or the file cannot be read.
         """
         found = read_secret("app_secret", self.app_secret, self.app_secret_file)
         if found is None:

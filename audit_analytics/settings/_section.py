@@ -80,6 +80,10 @@ def check_network(network: str) -> None:
     ------
     ValueError
         It is none.
+
+    Examples
+    --------
+    >>> check_network("203.0.113.0/24")
     """
     try:
         ipaddress.ip_network(network, strict=False)
@@ -176,6 +180,16 @@ def refuse(error: ValidationError, model: type[BaseModel], *, section: str = "")
     -------
     str
         Name of the value, what was given (unless it may be a secret) and what is allowed.
+
+    Examples
+    --------
+    >>> class Model(BaseModel):
+    ...     weeks: int
+    >>> try:
+    ...     Model(weeks="many")
+    ... except ValidationError as error:
+    ...     refuse(error, Model)
+    "weeks: cannot be 'many'; give a whole number"
     """
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
@@ -211,6 +225,11 @@ def name_nearest(name: str, known: Iterable[str]) -> str:
     -------
     str
         A clause for an error.
+
+    Examples
+    --------
+    >>> name_nearest("expire", ["reason", "expires"])
+    "did you mean 'expires'?"
     """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)

@@ -76,6 +76,16 @@ def find_scenario(name: str) -> Scenario:
     -------
     Scenario
         The scenario; ConfigError if there is no such one.
+
+    Raises
+    ------
+    ConfigError
+        There is no such scenario.
+
+    Examples
+    --------
+    >>> find_scenario("beacon").entity_type
+    'app'
     """
     if name not in SCENARIOS:
         raise ConfigError(f"attacks: there is no {name!r}; choose among {', '.join(SCENARIOS)}")

@@ -255,6 +255,11 @@ def find_narrowest(api: str) -> str:
     -------
     str
         Its name; empty if none is known to open it.
+
+    Examples
+    --------
+    >>> find_narrowest("GET/open-apis/hire/v1/talents"), find_narrowest("GET/x")
+    ('hire:talent:readonly', '')
     """
     openers = sorted((len(s.apis), name) for name, s in load_scopes().items() if api in s.apis)
     return openers[0][1] if openers else ""

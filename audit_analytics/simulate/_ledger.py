@@ -230,6 +230,12 @@ class Faults:
         How long a slow page takes, in seconds of the server's clock.
     **shares : float
         Probability 0 to 1 that a request meets a fault, by its name in :data:`KINDS`.
+
+    Examples
+    --------
+    >>> plan = FaultPlan(Faults(script=("html", "")))
+    >>> [plan.next_fault() for _ in range(3)]
+    ['html', '', '']
     """
 
     def __init__(

@@ -36,6 +36,11 @@ def write_pages(company: Company, out_dir: Path) -> list[Path]:
     -------
     list of pathlib.Path
         The files written; the same tenant gives the same bytes.
+
+    Raises
+    ------
+    ConfigError
+        `out_dir` is a file.
     """
     if out_dir.exists() and not out_dir.is_dir():
         raise ConfigError(f"out: {out_dir} is a file; name a folder")

@@ -77,6 +77,17 @@ class StandIn:
         Every answered request.
     served_ids : set of str
         Ids of the items served at least once in a whole answer.
+
+    Raises
+    ------
+    ConfigError
+        `host` is no loopback address.
+
+    Examples
+    --------
+    >>> with StandIn([{"id": "1", "api_key": "GET/x", "event_time": 100}]) as server:
+    ...     server.url.startswith("http://127.0.0.1:")
+    True
     """
 
     def __init__(

@@ -57,6 +57,11 @@ def concat_events(frames: list[pd.DataFrame]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One table, rows in the order of the frames.
+
+    Examples
+    --------
+    >>> concat_events([EVENTS.empty(), EVENTS.empty()]).shape
+    (0, 18)
     """
     filled = [frame for frame in frames if len(frame)] or frames[:1]
     if len(filled) == 1:

@@ -229,6 +229,13 @@ def decode_anyhow(text: bytes | str) -> Any:  # noqa: ANN401 - any JSON value
     -------
     object
         The value; :data:`BROKEN` if it is no JSON.
+
+    Examples
+    --------
+    >>> decode_anyhow(b'{"id": 7}'), decode_anyhow("[" * 3000 + "]" * 3000) is BROKEN
+    ({'id': 7}, False)
+    >>> decode_anyhow(b'{"id": ') is BROKEN
+    True
     """
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")

@@ -35,6 +35,11 @@ def explains_failure(folder: Path) -> Iterator[None]:
     ------
     None
         Nothing.
+
+    Raises
+    ------
+    StoreUnusable
+        The block failed to read or write.
     """
     try:
         yield

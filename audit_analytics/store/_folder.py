@@ -63,12 +63,25 @@ class Store:
     ----------
     folder : pathlib.Path
         Its folder.
+
+    Examples
+    --------
+    >>> from datetime import UTC
+    >>> from pathlib import Path
+    >>> Store(Path("data/store")).path_of(datetime(2026, 3, 2, 9, tzinfo=UTC)).as_posix()
+    'data/store/day=2026-03-02/09-00-00.parquet'
     """
 
     folder: Path
 
     def create(self) -> None:
-        """Make the folder, for its owner only."""
+        """Make the folder, for its owner only.
+
+        Raises
+        ------
+        StoreUnusable
+            It cannot be made.
+        """
         with explains_failure(self.folder):
             # Parents made on the way would get the mode of the umask, so one at a time.
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +165,11 @@ class Store:
         int
             Files removed: unfinished windows, windows that another one stands for, and notes of
             damage that is mended.
+
+        Raises
+        ------
+        StoreUnusable
+            They cannot be removed.
         """
         self.create()
         with explains_failure(self.folder):
@@ -175,6 +193,11 @@ class Store:
         -------
         int
             Windows removed.
+
+        Raises
+        ------
+        StoreUnusable
+            They cannot be removed.
         """
         old = [manifest for manifest in self.scan(end=at).manifests if manifest.end <= at]
         with explains_failure(self.folder):
@@ -196,7 +219,13 @@ class Store:
         return (self.folder / PARTIAL).is_dir()
 
     def check(self) -> None:
-        """Check that the store can be read; StoreUnusable if there is no such folder, or no window."""
+        """Check that the store can be read; StoreUnusable if there is no such folder, or no window.
+
+        Raises
+        ------
+        StoreUnusable
+            There is no such folder, or it holds no window.
+        """
         if not self.folder.is_dir():
             raise StoreUnusable(
                 f"{self.folder}: there is no store; fetch one with: sync --since 28d"

@@ -43,6 +43,11 @@ def lock_store(
     ------
     None
         The lock is held until the block ends; StoreLocked says which process holds it otherwise.
+
+    Raises
+    ------
+    StoreLocked
+        Another process holds it; the message says which.
     """
     import fcntl  # noqa: PLC0415 - not on every system, and only writers need it
 

@@ -54,6 +54,14 @@ def read_store(
     ------
     StoreUnusable, StoreTooNew
         There is no store, it is empty, or it was written by a later version.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> read_store(Path("nowhere"))
+    Traceback (most recent call last):
+        ...
+    audit_analytics.store._failure.StoreUnusable: nowhere: there is no store; ...
     """
     store = Store(folder)
     store.check()

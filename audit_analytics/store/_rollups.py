@@ -153,6 +153,13 @@ class Rollups:
         ------
         DayCounts
             Both tables of one day.
+
+        Raises
+        ------
+        StoreLocked
+            Another process kept the lock for a minute.
+        StoreUnusable
+            The counts cannot be written.
         """
         before: _BegunDay | None = None
         with ThreadPoolExecutor(self.engine.workers, thread_name_prefix="rollup") as pool:
@@ -176,6 +183,11 @@ class Rollups:
         ----------
         window : Manifest
             The window.
+
+        Raises
+        ------
+        StoreUnusable
+            The counts cannot be written.
         """
         days = sort_into_hours([window], self.zone)
         start = datetime.combine(min(days), time(), UTC)
@@ -192,6 +204,11 @@ class Rollups:
         -------
         int
             Days removed.
+
+        Raises
+        ------
+        StoreUnusable
+            They cannot be removed.
         """
         names = {
             f"day={day}.parquet"

@@ -79,6 +79,11 @@ def compact_store(
     -------
     Compaction
         What was done; StoreUnusable if the store cannot be written, which stays readable.
+
+    Raises
+    ------
+    StoreUnusable
+        The store cannot be written; what is stored stays readable.
     """
     done = Compaction()
     windows = store.scan(end=now - SETTLED_AFTER).manifests
@@ -214,6 +219,13 @@ def verify_store(rollups: Rollups) -> Verification:
     -------
     Verification
         What was checked and what is wrong.
+
+    Raises
+    ------
+    StoreUnusable
+        There is no store, or it is empty.
+    StoreTooNew
+        It was written by a later version.
     """
     store = rollups.store
     store.check()

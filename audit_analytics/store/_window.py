@@ -108,6 +108,11 @@ class WindowWriter:
         Range, time of reading, scope and version; the rest is filled in by :meth:`commit`.
     redaction : Redaction
         What is kept; applied before anything is written.
+
+    Raises
+    ------
+    StoreUnusable
+        The store cannot be written.
     """
 
     def __init__(self, store: Store, draft: Manifest, redaction: Redaction) -> None:
@@ -160,6 +165,11 @@ class WindowWriter:
         -------
         int
             Rows written.
+
+        Raises
+        ------
+        StoreUnusable
+            The disk is full, or something else is wrong with it.
         """
         new = events[self._find_new(events["id"])]
         if len(new):
@@ -183,6 +193,11 @@ class WindowWriter:
         -------
         Manifest
             Its manifest.
+
+        Raises
+        ------
+        StoreUnusable
+            The disk is full, or something else is wrong with it.
         """
         store = self._store
         overlapping = store.scan(self._draft.start, self._draft.end).manifests
