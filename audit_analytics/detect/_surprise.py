@@ -51,7 +51,7 @@ class Surprise:
         return Surprise.join([self, other], lambda own, others: np.where(pick, others, own))
 
     @staticmethod
-    def join(surprises: Sequence[Surprise], how: Callable[..., NDArray[Any]]) -> Surprise:
+    def join(surprises: Sequence[Surprise], how: Callable[..., Any]) -> Surprise:
         """Make one of several, array by array: ``how`` takes those of one field."""
         return Surprise(
             **{

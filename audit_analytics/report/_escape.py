@@ -83,8 +83,8 @@ def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
 
     Examples
     --------
-    >>> print(terminal("\\x1b[31mred"))
-    \\x1b[31mred
+    >>> print(terminal("\x1b[31mred"))
+    \x1b[31mred
     """
     return clean(text, limit)
 
@@ -177,8 +177,8 @@ def json_text(text: str) -> str:
 
     Examples
     --------
-    >>> print(json_text('{"name": "a\\u202eb"}'))
-    {"name": "a\\u202eb"}
+    >>> print(json_text('{"name": "a\u202eb"}'))
+    {"name": "a\u202eb"}
     """
     odd = {ord(c): _json_escape(c) for c in set(text) if c != "\n" and not _is_plain(c)}
     return text.translate(odd) if odd else text
