@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from stand_ins import Flat
 from tenant import DAY, EXPORT, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
@@ -65,7 +66,8 @@ def report():
     made = {}
     exec(OWN, made)  # noqa: S102 - our own
     rules, metrics = [*aa.rules(), made["noon_exports"]], [made["exports"], READS]
-    return aa.analyze(EVENTS, week=WEEK.iso, rules=rules, metrics=metrics).data
+    options = {"rules": rules, "metrics": metrics, "detector": Flat()}
+    return aa.analyze(EVENTS, week=WEEK.iso, **options).data
 
 
 def test_an_own_rule_reaches_the_report_in_fifteen_lines(report):
@@ -79,7 +81,7 @@ def test_an_own_rule_reaches_the_report_in_fifteen_lines(report):
 
 
 def test_rules_left_out_find_nothing():
-    report = aa.analyze(EVENTS, week=WEEK.iso, rules=[])
+    report = aa.analyze(EVENTS, week=WEEK.iso, rules=[], detector=Flat())
     found = {name for f in report.data["findings"] for name in f["detectors"]}
     assert not [name for name in found if name.startswith("rule:")]
 
