@@ -280,9 +280,10 @@ def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
 
 def _keep_connection() -> duckdb.DuckDBPyConnection:
     """Return the connection of this thread; what was open before a fork does not survive it."""
-    kept: dict[int, duckdb.DuckDBPyConnection] = _local.__dict__
+    kept: dict[int, duckdb.DuckDBPyConnection] = getattr(_local, "kept", {})
     if os.getpid() not in kept:
         kept[os.getpid()] = connect_duckdb(threads=2)
+        _local.kept = kept
     return kept[os.getpid()]
 
 
