@@ -27,7 +27,8 @@ LOUD = ["id_enumeration", "permission_probing", "credential_stuffing"]
 
 @pytest.fixture(scope="module")
 def log():
-    company = simulate_company(seed=5, apps=14, weeks=3, attacks=[])
+    # so many that the five attacks on it fit into one run
+    company = simulate_company(seed=5, apps=15, weeks=3, attacks=[])
     return read_log(list(company.items())).events
 
 

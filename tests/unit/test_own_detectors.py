@@ -137,7 +137,7 @@ def test_two_detectors_of_one_name_are_refused(own):
 def test_the_command_line_takes_detectors_by_name(tmp_path):
     EVENTS.to_parquet(tmp_path / "log.parquet")
     package = Path(aa.__file__).parent.parent
-    words = ["-m", "audit_analytics", "weekly", "log.parquet", "--week", WEEK.iso]
+    words = ["-m", "audit_analytics", "weekly", "log.parquet", "--no-ocsf", "--week", WEEK.iso]
     done = run(tmp_path, *words, "--detectors", "my_module:noon_exports", path=package)
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / "reports" / WEEK.iso / "findings.json").read_text())
@@ -177,7 +177,8 @@ def test_without_its_file_and_its_line_a_detector_is_gone_everywhere(tmp_path):
         "import audit_analytics as aa; print([r.name for r in aa.rules() if 'dormant' in r.name])\n"
         "from audit_analytics.cli.main import main; main()"
     )
-    done = run(tmp_path, "-c", code, "weekly", "log.parquet", "--week", WEEK.iso, path=tmp_path)
+    words = ["weekly", "log.parquet", "--no-ocsf", "--week", WEEK.iso]
+    done = run(tmp_path, "-c", code, *words, path=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("[]\n")
     data = json.loads((tmp_path / "reports" / WEEK.iso / "findings.json").read_text())
