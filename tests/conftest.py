@@ -2,6 +2,7 @@ import gc
 import json
 import os
 import pickle
+import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,6 +11,13 @@ from hypothesis import settings
 
 import audit_analytics as aa
 from audit_analytics.files import lock_folder
+
+# jsonschema, where Jupyter is installed too, builds forty grammars of the names of the internet
+# when it is imported: seconds, for formats that no schema of ours has
+sys.modules["rfc3987_syntax"] = None
+import jsonschema  # noqa: E402, F401 - without them
+
+del sys.modules["rfc3987_syntax"]
 
 # a machine may be busy: no test is about the milliseconds of one example
 settings.register_profile("audit_analytics", deadline=None)

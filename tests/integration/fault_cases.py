@@ -204,7 +204,6 @@ CASES = [
     Case("invalid UTF-8", lambda items, *_: text(body_of(items).replace(b"chats", b"ch\xffts"))),
     Case("control bytes", lambda items, *_: text(body_of(items).replace(b"chats", b"ch\x01\nts"))),
     Case("null items", lambda items, *_: page([None, 7, "x", *items])),
-    Case("endless empty pages", lambda _i, _n, _t: page([], f"t{next(_numbers)}"), True, "left for now", requests_max=620),
     Case("endless same page", lambda items, _n, _t: page(items, "same"), True, "nothing new", requests_max=620),
     Case("endless duplicates", lambda items, _n, _t: page(items, f"t{next(_numbers)}"), True, "left for now", requests_max=640),
     Case("page without token", first(page([], ""))),
@@ -234,7 +233,7 @@ CASES = [
     Case("array instead of object", first(text(b"[]"), 2)),
     Case("items is an object", always(json_reply(200, {"code": 0, "data": {"items": {}}})), True, "another shape"),
     Case("has_more as text", always(json_reply(200, {"code": 0, "data": {"has_more": "no"}})), True, "another shape"),
-    *clocks({"1 h": 3600.0, "1 year": 365 * DAY}, {"2 h": 7200.0, "1 year": 365 * DAY}),
+    *clocks({"1 h": 3600.0, "1 year": 365 * DAY}, {"2 h": 7200.0}),
 ]  # fmt: skip
 
 MORE = [
@@ -261,7 +260,8 @@ MORE = [
     Case("times as text and in ms", lambda items, *_: page([{**i, "event_time": [str(i["event_time"]), i["event_time"] * 1000][n % 2]} for n, i in enumerate(items)])),
     Case("one id with two contents", lambda items, *_: page([*items, {**items[0], "app_id": "cli_2"}])),
     Case("half a character in an id", lambda items, *_: page([*items, {**items[0], "id": "\ud800"}]), extra=1),
-    *clocks({"2 h": 7200.0, "1 day": DAY}, {"1 day": DAY}),
+    Case("endless empty pages", lambda _i, _n, _t: page([], f"t{next(_numbers)}"), True, "left for now", requests_max=620),
+    *clocks({"2 h": 7200.0, "1 day": DAY}, {"1 day": DAY, "1 year": 365 * DAY}),
 ]  # fmt: skip
 """Run by ``tests/benchmarks/faults.py`` and ``pytest -m benchmark``."""
 

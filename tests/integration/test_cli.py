@@ -33,10 +33,22 @@ def invoke(*arguments, cwd):
         return CliRunner().invoke(main, list(map(str, arguments)))
 
 
+SMALL = ("simulate", "--seed", 5, "--apps", 12, "--weeks", 3, "--out")
+
+
 @pytest.fixture(scope="module")
-def weekly(tmp_path_factory):
+def small_log(tmp_path_factory):
+    """Simulate a small company in a process of its own, and damage a row of its log."""
+    folder = tmp_path_factory.mktemp("log")
+    assert run(*SMALL, folder).returncode == 0
+    _write(folder / "damaged.jsonl", '{"id": "x"}\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weekly(small_log, tmp_path_factory):
     out = tmp_path_factory.mktemp("reports")
-    return run("weekly", SAMPLE, "--out", out, cwd=out), out
+    return run("weekly", small_log, "--out", out, cwd=out), out
 
 
 def test_weekly_prints_the_path_and_one_line_a_finding(weekly):
@@ -60,42 +72,25 @@ def test_weekly_accounts_for_every_row(weekly):
     parts = ("events_count", "duplicates_count", "rejects_count")
     assert coverage["rows_read_count"] == sum(coverage[part] for part in parts)
     rejects = (out / "2026-W46" / "rejects.jsonl").read_text().splitlines()
-    assert len(rejects) == coverage["rejects_count"]
+    assert len(rejects) == coverage["rejects_count"] > 0
 
 
 SAME = ("report.html", "report.md", "findings.json", "findings.csv")
 
 
-def test_another_process_makes_the_same_bytes_of_the_same_log(weekly, sample_reports):
+def test_another_process_makes_the_same_bytes_whatever_else_is_asked_for(
+    small_log, weekly, tmp_path
+):
     _, out = weekly
+    options = ("--out", tmp_path, "--fail-on", "high", "--json")
+    asked = invoke("weekly", small_log, *options, cwd=tmp_path)
     for name in SAME:
-        first, second = (folder / "2026-W46" / name for folder in (out, sample_reports))
+        first, second = (folder / "2026-W46" / name for folder in (out, tmp_path))
         assert first.read_bytes() == second.read_bytes()
-
-
-def test_same_log_gives_the_same_bytes_whatever_else_is_asked_for(tmp_path):
-    end = 1_794_758_400  # of Sunday 15 November 2026 in Shanghai
-    noon = end - 108 * 3600
-    call = {"app_id": "cli_a", "api_key": "GET/x", "ip": "10.0.0.1"}
-    items = [call | {"id": f"h{n}", "event_time": end - n * 3600} for n in range(1, 505)]
-    items += [
-        call
-        | {"id": f"p{n}", "event_time": noon + n, "api_key": f"GET/open-apis/x/v1/{name}"}
-        | {"log_detail": {"response": '{"code": 99991672}'}}
-        for n, name in enumerate("abcdefghijklmnop")
-    ]
-    source = _write(tmp_path / "log.jsonl", "\n".join(map(json.dumps, items)))
-    plain, asked = (
-        invoke("weekly", source, "--out", tmp_path / name, *more, cwd=tmp_path)
-        for name, more in (("plain", ()), ("asked", ("--fail-on", "high", "--json")))
-    )
-    for name in SAME:
-        first, second = (tmp_path / folder / "2026-W46" / name for folder in ("plain", "asked"))
-        assert first.read_bytes() == second.read_bytes()
-    assert (plain.exit_code, asked.exit_code) == (0, 1)
+    assert asked.exit_code == 1
     data = json.loads(asked.stdout)
     assert data.keys() == {"report", "week", "coverage", "stories", "findings"}
-    assert Path(data["report"]) == tmp_path / "asked" / "2026-W46" / "report.html"
+    assert Path(data["report"]) == tmp_path / "2026-W46" / "report.html"
 
 
 def test_version_and_help_load_nothing_heavy():
@@ -169,14 +164,12 @@ def test_log_that_does_not_cover_the_week_exits_with_three(tmp_path):
     assert list((tmp_path / "out").glob("*/report.html"))
 
 
-def test_simulate_writes_the_same_bytes_for_the_same_seed(tmp_path):
-    options = ("simulate", "--seed", 5, "--apps", 12, "--weeks", 3, "--out")
-    assert run(*options, tmp_path / "a").returncode == 0
-    assert invoke(*options, tmp_path / "b", cwd=tmp_path).exit_code == 0
-    files = sorted(path.name for path in (tmp_path / "a").iterdir())
+def test_simulate_writes_the_same_bytes_for_the_same_seed(small_log, tmp_path):
+    assert invoke(*SMALL, tmp_path, cwd=tmp_path).exit_code == 0
+    files = sorted(path.name for path in tmp_path.iterdir())
     assert "labels.csv" in files
     for name in files:
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (small_log / name).read_bytes()
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real logs are not beside this checkout")

@@ -620,9 +620,9 @@ def secret_environment(server):
 def test_a_dry_run_shows_everything_but_the_secrets_and_sends_nothing(folder):
     write(folder, make_hostile_report())
     with StandIn([]) as server:
-        result = run("deliver", folder, "--dry-run", cwd=folder, **secret_environment(server))
+        result = invoke("deliver", folder, "--dry-run", cwd=folder, **secret_environment(server))
         assert server.requests == []
-    assert result.returncode == 0, result.stderr
+    assert result.exit_code == 0, result.stderr
     for word in ("bot would send", "app would send", "mail would send", "****", "report-2026-W47"):
         assert word in result.stdout
     assert not any(secret in result.stdout + result.stderr for secret in SECRETS)

@@ -27,7 +27,8 @@ LOUD = ["id_enumeration", "permission_probing", "credential_stuffing"]
 
 @pytest.fixture(scope="module")
 def log():
-    company = simulate_company(seed=5, apps=14, weeks=3, attacks=[])
+    # so many that the five attacks on it fit into one run
+    company = simulate_company(seed=5, apps=15, weeks=3, attacks=[])
     return read_log(list(company.items())).events
 
 
@@ -77,11 +78,27 @@ def test_same_seed_gives_the_same_attacks(log):
     pd.testing.assert_frame_equal(first, again)
 
 
-def test_says_what_budget_a_miss_would_have_needed(log, result):
+def test_command_prints_the_table_and_says_what_budget_a_miss_would_have_needed(
+    log, result, tmp_path
+):
     least = result["expected_per_week"].min() / 2
-    strict = Settings(budget_per_week=least)
-    table = drill(log, settings=strict, scenarios=["token_spike"], sizes=[1.0])
-    [missed] = table.to_dict("records")
+    config = tmp_path / "strict.toml"
+    config.write_text(f"budget_per_week = {float(least)}\n")
+    store = tmp_path / "store.parquet"
+    log.to_parquet(store)
+    before = store.read_bytes()
+    options = ["--scenario", "token_spike", "--size", "1", "--csv", str(tmp_path / "t.csv")]
+    done = CliRunner().invoke(command, [str(store), *options, "--config", str(config)])
+    assert done.exit_code == 0, done.output
+    assert "size 1: 0 of 1 found" in done.stdout
+    assert store.read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "store.parquet",
+        "strict.toml",
+        "t.csv",
+    ]
+    [missed] = pd.read_csv(tmp_path / "t.csv").to_dict("records")
+    assert missed["scenario"] == "token_spike"
     assert not missed["found"]
     assert pd.isna(missed["rank"])
     assert pd.isna(missed["hours_to_detect"])
@@ -171,17 +188,7 @@ def test_every_scenario_can_be_named():
     assert [named.type.convert(name, named, None) for name in SCENARIOS] == list(SCENARIOS)
 
 
-def test_command_prints_the_table_and_leaves_the_store_alone(log, tmp_path):
-    store = tmp_path / "store.parquet"
-    log.to_parquet(store)
-    before = store.read_bytes()
-    options = ["--scenario", "id_enumeration", "--size", "1", "--csv", str(tmp_path / "t.csv")]
-    done = CliRunner().invoke(command, [str(store), *options])
-    assert done.exit_code == 0, done.output
-    assert "size 1: 1 of 1 found" in done.stdout
-    assert pd.read_csv(tmp_path / "t.csv")["scenario"].tolist() == ["id_enumeration"]
-    assert store.read_bytes() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["store.parquet", "t.csv"]
-    refused = CliRunner().invoke(command, [str(store), "--scenario", "meteor"])
+def test_command_refuses_a_scenario_that_is_none(tmp_path):
+    refused = CliRunner().invoke(command, [str(tmp_path), "--scenario", "meteor"])
     assert refused.exit_code == 2
     assert "'meteor' is not one of" in refused.stderr

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from stand_ins import Flat
 
 import audit_analytics as aa
 from audit_analytics.deliver._mask import Masker, mask_report
@@ -28,12 +29,12 @@ def log(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def report(log):
-    return aa.analyze(log, networks={"0.0.0.0/0": "branch Wuhan"})
+    return aa.analyze(log, networks={"0.0.0.0/0": "branch Wuhan"}, detector=Flat())
 
 
 @pytest.fixture(scope="module")
 def nameless(log):
-    return aa.analyze(aa.load(log))
+    return aa.analyze(aa.load(log), detector=Flat())
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,8 @@ def strange(log, report, tmp_path_factory):
     gone = {"app_id": rows[0]["app_id"], "scope": "im:chat", "owner": "", "severity": "low"}
     rows.append({**rows[0], **gone})
     before["week"]["iso"] = "2026-W45"
-    return aa.analyze(log, apps=hand, previous=aa.Report(before, report.rejects))
+    before = aa.Report(before, report.rejects)
+    return aa.analyze(log, apps=hand, previous=before, detector=Flat())
 
 
 def test_every_output_names_app_and_owner(report, log, tmp_path):

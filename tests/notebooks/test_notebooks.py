@@ -50,7 +50,7 @@ def name_apps(path):
 
 @pytest.fixture(scope="module")
 def small_sample(sample_events, tmp_path_factory):
-    """Write the sample with the apps that are named or attacked, and a third of the others."""
+    """Write the sample with the apps that are named or attacked, and a few of the others."""
     folder = tmp_path_factory.mktemp("checkout") / "data" / "sample"
     folder.mkdir(parents=True)
     for name in ("labels.csv", "apps.json.gz"):
@@ -59,7 +59,7 @@ def small_sample(sample_events, tmp_path_factory):
         *map(name_apps, NOTEBOOKS), APP.findall((folder / "labels.csv").read_text())
     )
     apps = sample_events["app_id"].astype("str")
-    kept = apps.isin(named) | (apps < "cli_a4")
+    kept = apps.isin(named) | (apps < "cli_a1")
     sample_events[kept].to_parquet(folder / "events.parquet")
     return folder
 

@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 from stand_ins import Flat
 from tenant import (
@@ -15,6 +16,8 @@ from tenant import (
 import audit_analytics as aa
 
 NIGHT = local("2026-11-11 02:00")
+EXPORTS = {"api": EXPORT, "severity": "high"}
+AUDIT = "GET/open-apis/audit"
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +25,16 @@ def report():
     fails = [calls("cli_02", spread(NIGHT, 60), ip="10.0.2.1", outcome="not_found")]
     foreign = [calls("cli_05", spread(NIGHT, 80), ip="203.0.113.9", api=SEND)]
     export = [
-        calls("cli_07", spread(NIGHT, 40), ip="10.0.7.1", api=EXPORT, severity="high"),
+        calls("cli_07", spread(NIGHT, 40), ip="10.0.7.1", **EXPORTS),
     ]
-    events = make_events(quiet_tenant(), clock(), *fails, *foreign, *export)
+    at = pd.DatetimeIndex(clock()["at"])
+    hours = at.tz_convert("Asia/Shanghai").hour
+    office = [
+        calls("cli_office", at[(hours >= 9) & (hours < 18) & (at < NIGHT)], **EXPORTS),
+        calls("cli_office", spread(NIGHT, 50, over=2 * HOUR), **EXPORTS),
+        calls("cli_office", [NIGHT], api=AUDIT, category="audit_access", severity="high"),
+    ]
+    events = make_events(quiet_tenant(), clock(), *fails, *foreign, *export, *office)
     return aa.analyze(events, settings=aa.Settings(), detector=Flat()).data
 
 
@@ -78,25 +88,9 @@ def test_which_sensitive_apis_were_used_unusually(report):
     assert found["finding_id"] == finding_id(report, "cli_07")
 
 
-def test_calls_at_hours_at_which_the_app_never_called_are_counted():
-    office = [
-        at for at in clock()["at"] if 9 <= at.tz_convert("Asia/Shanghai").hour < 18 and at < NIGHT
-    ]
-    events = make_events(
-        clock(),
-        calls("cli_office", office, api=EXPORT, severity="high"),
-        calls("cli_office", spread(NIGHT, 50, over=2 * HOUR), api=EXPORT, severity="high"),
-        calls(
-            "cli_office",
-            [NIGHT],
-            api="GET/open-apis/audit",
-            category="audit_access",
-            severity="high",
-        ),
-    )
-    report = aa.analyze(events, settings=aa.Settings(), detector=Flat()).data
+def test_calls_at_hours_at_which_the_app_never_called_are_counted(report):
     used = {r["api"]: r for r in report["sensitive_usage"] if r["app_id"] == "cli_office"}
     assert used[EXPORT]["odd_hours_count"] == 50
-    assert used["GET/open-apis/audit"]["first_use"]
-    assert used["GET/open-apis/audit"]["odd_hours_count"] == 1
-    assert used["GET/open-apis/audit"]["expected"] == 0
+    assert used[AUDIT]["first_use"]
+    assert used[AUDIT]["odd_hours_count"] == 1
+    assert used[AUDIT]["expected"] == 0

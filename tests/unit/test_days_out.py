@@ -1,17 +1,22 @@
 """Logs of ten days: every day is compared with the others."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
-from tenant import DAY, HOUR, WEEK, calls, local, make_events, spread
+from tenant import DAY, HOUR, WEEK, build_tenant, calls, local, make_events, spread
 
+from audit_analytics.detect import detect_week
 from audit_analytics.intake import count_log
 from audit_analytics.pipeline import judge_week, run_week
+from audit_analytics.rollup import rollup
 from audit_analytics.settings import Settings
 
 APPS = 60
 
 
+@cache
 def tenant(days=10, apps=APPS, seed=3):
     """Make apps of different size that call in office hours, for the days before the week ends."""
     rng = np.random.default_rng(seed)
@@ -27,6 +32,13 @@ def tenant(days=10, apps=APPS, seed=3):
 
 def judge(*parts, **options):
     return judge_week(count_log(make_events(*parts), Settings()), settings=Settings(**options))
+
+
+def detect(*parts):
+    """List the cases, the least usual first; no rule runs, and nothing is told."""
+    events = make_events(*parts)
+    found = detect_week(*build_tenant(events, rollup(events)))
+    return sorted(found.cases, key=lambda case: case.expected_per_week)
 
 
 def burst(app, at, count=300, **options):
@@ -50,7 +62,7 @@ def test_what_is_unusual_for_an_app_of_ten_days_is_found_and_named():
         assert "BIRTH" not in first[app].detectors
 
 
-@pytest.mark.parametrize("hours", [36, 60, 90])
+@pytest.mark.parametrize("hours", [36, 90])
 def test_a_log_may_begin_in_the_middle_of_its_week(hours):
     events = make_events(*tenant(days=7), burst("cli_03", "2026-11-14 12:00"))
     events = events[events["at"] >= WEEK.start_at + hours * HOUR]
@@ -61,9 +73,8 @@ def test_a_log_may_begin_in_the_middle_of_its_week(hours):
 
 def test_several_attacks_do_not_pass_for_the_way_of_the_tenant():
     attacks = [burst(f"cli_{n:02d}", f"2026-11-{9 + n % 5:02d} 12:00", 400) for n in range(8)]
-    found = judge(*tenant(), *attacks)
+    least = detect(*tenant(), *attacks)[:8]
     attacked = {f"cli_{n:02d}" for n in range(8)}
-    least = sorted(found.detection.cases, key=lambda case: case.expected_per_week)[:8]
     assert {case.entity for case in least} == attacked
     assert all(case.expected_per_week < 5 for case in least)
 
@@ -72,16 +83,15 @@ def test_several_attacks_do_not_pass_for_the_way_of_the_tenant():
 def test_with_some_days_before_it_even_many_attacks_do_not_hide_each_other(days):
     many = 20
     attacks = [burst(f"cli_{n:02d}", f"2026-11-{9 + n % 5:02d} 12:00", 60) for n in range(many)]
-    found = judge(*tenant(days), *attacks)
-    least = sorted(found.detection.cases, key=lambda case: case.expected_per_week)[:many]
+    least = detect(*tenant(days), *attacks)[:many]
     attacked = {f"cli_{n:02d}" for n in range(many)}
     assert len(attacked & {case.entity for case in least}) >= many - 2
     assert all(case.expected_per_week < 5 for case in least)
 
 
 def test_of_thirty_apps_a_loud_one_is_rarer_than_the_most_unusual_before():
-    found = judge(*tenant(12, apps=30), burst("cli_03", "2026-11-12 03:00", 400))
-    (case,) = [case for case in found.detection.cases if case.entity == "cli_03"]
+    found = detect(*tenant(12, apps=30), burst("cli_03", "2026-11-12 03:00", 400))
+    (case,) = [case for case in found if case.entity == "cli_03"]
     assert case.expected_per_week < 0.5
 
 

@@ -88,7 +88,10 @@ def test_ids_of_a_few_calls_cost_no_place_and_move_nobody(usual, is_spread):
 @pytest.mark.parametrize(
     "columns",
     [
-        {"api": [f"GET/open-apis/x/v1/{n}" for n in range(40)], "outcome": "permission"},
+        pytest.param(
+            {"api": [f"GET/open-apis/x/v1/{n}" for n in range(40)], "outcome": "permission"},
+            marks=pytest.mark.benchmark,
+        ),
         pytest.param(
             {"api": EXPORT, "severity": "high", "category": "files"}, marks=pytest.mark.benchmark
         ),

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stand_ins import Flat
 from tenant import calls, store_window
 
 import audit_analytics as aa
@@ -162,7 +163,7 @@ def test_a_day_without_a_midnight_is_a_day():
     at = range(1788667200, 1788667200 + 21 * 86400, 300)
     call = {"api_key": "GET/open-apis/im/v1/chats", "log_detail": {"status_code": 404}}
     log = [call | {"id": str(n), "event_time": n, "app_id": "cli_a"} for n in at]
-    report = aa.analyze(log, tenant_zone="America/Santiago")
+    report = aa.analyze(log, tenant_zone="America/Santiago", rules=[], detector=Flat())
     assert report.data["week"]["iso"] == "2026-W38"
     events = aa.load(log)
     data = RuleInput.from_events(events, week="2026-W36", zone="America/Santiago")

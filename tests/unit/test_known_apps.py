@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from stand_ins import Flat
 from tenant import FIRST, WEEK, calls, clock, hourly, local, make_events, spread
 
 from audit_analytics.deliver._mask import mask_report
@@ -40,7 +41,8 @@ def report():
     log = count_log(make_events(clock(), *usual, *moved), settings)
     log = replace(log, inventory=Inventory.of(APPS))
     with use_labels(Labels(log.inventory, {}, log.origins)):
-        data = build_report(judge_week(log, settings=settings, week=WEEK.iso))
+        judged = judge_week(log, settings=settings, week=WEEK.iso, detector=Flat())
+        data = build_report(judged)
     return Report(data, pd.DataFrame(), settings=settings)
 
 

@@ -73,16 +73,12 @@ def read(folder, week):
     return read_report(folder / week.iso / "findings.json")
 
 
-@pytest.mark.parametrize("verdict", ["none", "true"])
-def test_point_1_a_confirmed_attack_does_not_become_usual_in_its_next_week(
-    attack, verdict, tmp_path
-):
+def test_point_1_a_confirmed_attack_does_not_become_usual_in_its_next_week(attack, tmp_path):
+    # nor does one that nobody decided about: tests/unit/test_review.py
     log, folder = attack
-    files = {}
-    if verdict == "true":
-        files["verdicts"] = tmp_path / "verdicts.toml"
-        decide(files["verdicts"], find_address(folder, WEEKS[0]), "true", WEEKS[0])
-    data = analyze(log, WEEK, folder, **files).data
+    verdicts = tmp_path / "verdicts.toml"
+    decide(verdicts, find_address(folder, WEEKS[0]), "true", WEEKS[0])
+    data = analyze(log, WEEK, folder, verdicts=verdicts).data
     [found] = about(data["findings"], ABROAD)
     assert found["status"] == "continuing"
     assert about(data["resolved"], ABROAD) == []
@@ -312,11 +308,6 @@ def group(hits):
 # 3: what a person follows
 
 
-@cache
-def some_finding():
-    return analyze(noisy_tenant(), WEEK)
-
-
 def change(row, *detectors, **scope):
     first = row["reasons"][0]
     where = {"app_id": [row["entity"]], **scope}
@@ -335,9 +326,8 @@ def follow(before, after):
     return placed, _list_resolved(past, [after], [], {})
 
 
-def test_point_3_another_first_reason_is_no_end_and_no_beginning():
-    report = some_finding().data
-    [row] = about(report["findings"], "cli_06")
+def test_point_3_another_first_reason_is_no_end_and_no_beginning(judged):
+    [row] = about(judged[0]["findings"], "cli_06")
     after = Finding(**{name: row[name] for name in Finding.__dataclass_fields__})
     now = after.detectors[0]
     same = [

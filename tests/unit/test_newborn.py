@@ -1,5 +1,6 @@
 """Apps without a past of their own, in the sample log and in logs that are young themselves."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,8 @@ def test_a_new_app_that_reads_staff_records_at_night_is_found(sample_report):
     assert sum(map(is_benign, found.index)) <= BENIGN_ROWS
 
 
-def tenant(start, *, apps=24, scale=1.0):
+@cache
+def tenant(start, *, apps=16, scale=1.0):
     """Make apps of different size that call all day."""
     rng = np.random.default_rng(3)
     parts = []
@@ -167,15 +169,28 @@ def test_no_number_without_support_is_unusual():
     assert min(newborns.p[name][app].min() for name in METRICS) > 0.05
 
 
-@pytest.mark.parametrize("outcome", ["permission", "param", "other"])
-def test_whatever_the_platform_answers_a_young_app_that_fails_half_the_time_is_unusual(outcome):
+def fail_half_the_time(outcome):
+    """Make an app of some days of which half the calls fail, among others."""
     at = [local(f"2026-11-{day} 09:00") for day in (11, 12, 13)]
     answered = [calls("cli_now", spread(day, 50, over=8 * HOUR)) for day in at]
     failed = [calls("cli_now", spread(day, 60, over=8 * HOUR), outcome=outcome) for day in at[1:]]
-    _, found = find_birth(*tenant(FIRST, scale=2.0), *answered, *failed)
+    return [*tenant(FIRST, scale=2.0), *answered, *failed]
+
+
+def test_a_young_app_that_fails_half_the_time_is_told_for_its_errors():
+    _, found = find_birth(*fail_half_the_time("permission"))
     assert [f.detectors[0] for f in found] == ["BIRTH"]
     assert found[0].kind == "error_burst"
     assert found[0].expected_per_week < 1
+
+
+@pytest.mark.parametrize("outcome", ["param", "other"])
+def test_whatever_the_platform_answers_a_young_app_that_fails_half_the_time_is_unusual(outcome):
+    found = detect(*fail_half_the_time(outcome))
+    [case] = [case for case in found.cases if case.entity == "cli_now"]
+    assert case.expected_per_week < 1
+    app = found.panel.apps.get_loc("cli_now")
+    assert found.newborns.p["errors_day"][app].min() < 0.01
 
 
 def number_of(**seen):
@@ -246,7 +261,7 @@ def test_where_hardly_an_app_is_born_a_birth_is_told_and_where_many_are_it_is_no
 @pytest.mark.parametrize(("days", "power"), [(3, 0.75), (28, 1.0)])
 def test_where_no_birth_could_be_seen_the_stand_ins_know_less(monkeypatch, days, power):
     now = calls("cli_now", spread(local("2026-11-11 14:00"), 900), ip="10.0.1.1")
-    log = [*tenant(WEEK.start_at - days * DAY), now]
+    log = [*tenant(WEEK.start_at - days * DAY, apps=24), now]
 
     def rate():
         detection = detect(*log)

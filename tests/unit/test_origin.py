@@ -7,6 +7,7 @@ import socket
 
 import pytest
 from mmdb import write_mmdb
+from stand_ins import Flat
 from tenant import FIRST, WEEK, calls, clock, hourly, local, make_events, spread
 
 import audit_analytics as aa
@@ -89,9 +90,8 @@ def report(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", refuse)
-        return aa.analyze(
-            events, settings=Settings(budget_per_week=1000, origin_file=path), week=WEEK.iso
-        )
+        settings = Settings(budget_per_week=1000, origin_file=path)
+        return aa.analyze(events, settings=settings, week=WEEK.iso, detector=Flat())
 
 
 def test_every_output_says_where_an_address_is_from(report, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from stand_ins import Flat
 from tenant import DAY, EXPORT, READ, WEEK, calls, local, make_events, quiet_tenant, spread
 
 import audit_analytics as aa
@@ -21,7 +22,7 @@ from audit_analytics.review._suppression import Suppression
 NOON = local("2026-11-11 12:00")
 HISTORY = [calls("cli_a", spread(NOON - day * DAY, 3), api=EXPORT) for day in range(1, 28)]
 EVENTS = make_events(
-    quiet_tenant(weeks=5),
+    quiet_tenant(apps=8),
     *HISTORY,
     calls("cli_a", spread(NOON, 60), api=EXPORT, severity="medium"),
     calls("cli_a", spread(NOON, 5)),
@@ -56,28 +57,37 @@ def run(folder, *words, path):
     )
 
 
-def test_an_own_rule_reaches_the_report_in_fifteen_lines(own, tmp_path):
-    report = aa.analyze(EVENTS, week=WEEK.iso, rules=[*aa.rules(), own.noon_exports])
-    (finding,) = [f for f in report.data["findings"] if f["entity"] == "cli_a"]
+READS = aa.Metric("reads", where=lambda rows: rows["api"] == READ, title="Reads")
+
+
+@pytest.fixture(scope="module")
+def report():
+    """Return a report that an own rule and two own metrics had a say in."""
+    made = {}
+    exec(OWN, made)  # noqa: S102 - our own
+    rules, metrics = [*aa.rules(), made["noon_exports"]], [made["exports"], READS]
+    options = {"rules": rules, "metrics": metrics, "detector": Flat()}
+    return aa.analyze(EVENTS, week=WEEK.iso, **options).data
+
+
+def test_an_own_rule_reaches_the_report_in_fifteen_lines(report):
+    (finding,) = [f for f in report["findings"] if f["entity"] == "cli_a"]
     reasons = {reason["detector"]: reason["text"] for reason in finding["reasons"]}
     assert reasons["rule:noon_exports"] == (
         "cli_a: Exports at noon, 66 calls between 12:00 on Mon 9 Nov and 12:59 on Wed 11 Nov."
     )
     assert "T1213" in {technique["id"] for technique in finding["attack"]}
-    report.write(tmp_path)
-    assert "Exports at noon, 66 calls" in (tmp_path / "report.html").read_text(encoding="utf-8")
     assert len(OWN.split("exports = ", maxsplit=1)[0].splitlines()) <= 15
 
 
 def test_rules_left_out_find_nothing():
-    report = aa.analyze(EVENTS, week=WEEK.iso, rules=[])
+    report = aa.analyze(EVENTS, week=WEEK.iso, rules=[], detector=Flat())
     found = {name for f in report.data["findings"] for name in f["detectors"]}
     assert not [name for name in found if name.startswith("rule:")]
 
 
-def test_an_own_metric_is_judged_and_told_like_the_built_in_groups(own):
-    report = aa.analyze(EVENTS, week=WEEK.iso, metrics=[own.exports])
-    (finding,) = [f for f in report.data["findings"] if f["entity"] == "cli_a"]
+def test_an_own_metric_is_judged_and_told_like_the_built_in_groups(report):
+    (finding,) = [f for f in report["findings"] if f["entity"] == "cli_a"]
     (reason,) = [r for r in finding["reasons"] if r["detector"] == "metric:exports"]
     assert reason["text"].startswith("cli_a: Exports 60 times between 12:00 and 13:00")
     assert (reason["observed"], reason["unit"]) == (60, "calls of this metric in an hour")
@@ -85,11 +95,10 @@ def test_an_own_metric_is_judged_and_told_like_the_built_in_groups(own):
     assert reason["scope"]["api"] == [EXPORT]
 
 
-def test_a_metric_may_choose_by_a_function():
-    metric = aa.Metric("reads", where=lambda rows: rows["api"] == READ, title="Reads")
-    report = aa.analyze(EVENTS, week=WEEK.iso, metrics=[metric])
-    assert report.data["method"]["detectors"][0]["name"] == "VOL, SENS, TOK, metric:reads"
-    assert metric.count(aa.rollup.rollup(EVENTS).by_api).sum() == (EVENTS["api"] == READ).sum()
+def test_a_metric_may_choose_by_a_function(report):
+    names = report["method"]["detectors"][0]["name"]
+    assert names == "VOL, SENS, TOK, metric:exports, metric:reads"
+    assert READS.count(aa.rollup.rollup(EVENTS).by_api).sum() == (EVENTS["api"] == READ).sum()
 
 
 def test_an_own_detector_can_be_suppressed_where_it_is_not_loaded():
@@ -128,11 +137,13 @@ def test_two_detectors_of_one_name_are_refused(own):
 def test_the_command_line_takes_detectors_by_name(tmp_path):
     EVENTS.to_parquet(tmp_path / "log.parquet")
     package = Path(aa.__file__).parent.parent
-    words = ["-m", "audit_analytics", "weekly", "log.parquet", "--week", WEEK.iso]
+    words = ["-m", "audit_analytics", "weekly", "log.parquet", "--no-ocsf", "--week", WEEK.iso]
     done = run(tmp_path, *words, "--detectors", "my_module:noon_exports", path=package)
     assert done.returncode == 0, done.stderr
     data = json.loads((tmp_path / "reports" / WEEK.iso / "findings.json").read_text())
     assert "rule:noon_exports" in {name for f in data["findings"] for name in f["detectors"]}
+    page = (tmp_path / "reports" / WEEK.iso / "report.html").read_text(encoding="utf-8")
+    assert "Exports at noon, 66 calls" in page
     with contextlib.chdir(tmp_path):
         wrong = CliRunner().invoke(main, [*words[2:], "--detectors", "my_module:nothing"])
     assert wrong.exit_code == 2
@@ -166,7 +177,8 @@ def test_without_its_file_and_its_line_a_detector_is_gone_everywhere(tmp_path):
         "import audit_analytics as aa; print([r.name for r in aa.rules() if 'dormant' in r.name])\n"
         "from audit_analytics.cli.main import main; main()"
     )
-    done = run(tmp_path, "-c", code, "weekly", "log.parquet", "--week", WEEK.iso, path=tmp_path)
+    words = ["weekly", "log.parquet", "--no-ocsf", "--week", WEEK.iso]
+    done = run(tmp_path, "-c", code, *words, path=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("[]\n")
     data = json.loads((tmp_path / "reports" / WEEK.iso / "findings.json").read_text())

@@ -107,9 +107,9 @@ def test_nothing_to_leave_out_changes_nothing():
     start=st.integers(0, 4),
 )
 def test_no_call_of_a_scope_is_left_and_none_of_another_hour_or_app_is_lost(rows, where, start):
-    events = make_events(
-        *(calls(a, [NOON + h * HOUR], api=p, ip=i, outcome=o) for h, a, p, i, o in rows)
-    )
+    hours, apps, apis, ips, outcomes = map(list, zip(*rows, strict=True))
+    at = [NOON + hour * HOUR for hour in hours]
+    events = make_events(calls("", at, app_id=apps, api=apis, ip=ips, outcome=outcomes))
     counted = rollup(events)
     taken = Scope(start_at=NOON + start * HOUR, end_at=NOON + (start + 2) * HOUR, where=where)
     by_api, by_ip, hours = leave_out_calls(counted.by_api, counted.by_ip, [taken], zone=ZONE)

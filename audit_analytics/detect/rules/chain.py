@@ -135,14 +135,16 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     places = data.new_pairs(data.networks, since=since).groupby("app_id")["first_at"].min()
     # a step has to take an API that is new to the app, or takes any
     kinds = [((True, _pick(near[near["new"]], s)), (False, _pick(near, s))) for s in STEPS]
-    chains = pd.concat(
-        [
-            _join_steps([rows for _new, rows in steps], within).assign(
-                news=sum(new for new, _rows in steps)
-            )
-            for steps in product(*kinds)
-        ]
-    ).astype({"app_id": "str"})
+    found = [
+        _join_steps([rows for _new, rows in steps], within).assign(
+            news=sum(new for new, _rows in steps)
+        )
+        for steps in product(*kinds)
+        if any(new for new, _rows in steps) and all(len(rows) for _new, rows in steps)
+    ]
+    if not found:
+        return
+    chains = pd.concat(found).astype({"app_id": "str"})
     chains = chains.join(places.rename("moved_at"), on="app_id")
     chains = chains[chains["send_at"] >= data.week.start_at]
     moved = chains["moved_at"] <= chains["send_at"]
