@@ -241,8 +241,8 @@ def test_a_body_is_sent_as_the_platform_asks_for_it():
 
     def answer(_path, headers, _body):
         asked.append(headers)
-        return json_reply(GOOD_TOKEN)
+        return json_reply(200, GOOD_TOKEN)
 
     with scripted(answer) as url, open_session(url) as session:
         post(session, url, {}, timeout_seconds=5)
-    assert asked[0]["Content-Type"] == "application/json; charset=utf-8"
+    assert asked[0]["content-type"] == "application/json; charset=utf-8"

@@ -92,7 +92,7 @@ def test_an_hour_whose_window_is_gone_is_counted_no_more(store):
     store.path_of(NINE).unlink()
     assert_exact(store)
     store.path_of(NINE + 24 * HOUR).unlink()
-    assert Rollups(store, SHIPPED).remove_days({NINE}) == 1
+    assert Rollups(store, SHIPPED).remove_days() == 1
     assert set(files_of(store)) == {f"{kind}/day=2026-03-02.parquet" for kind in KINDS}
     assert_exact(store)
 
