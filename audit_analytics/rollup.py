@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import atexit
 import math
-import os
 import secrets
 import shutil
 import tempfile
-import threading
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -57,8 +55,6 @@ COLUMNS: Final = (
 
 MEMORY_LIMIT: Final = "1GB"
 """What DuckDB takes before it writes to the disk; one partition needs a tenth of it."""
-
-_local = threading.local()
 
 _WORDS: Final = ("app_id", "ip", "network", "api", "category", "severity")
 
@@ -148,9 +144,7 @@ def rollup(events: pd.DataFrame, *, bucket: str = "1h", zone: str = "UTC") -> Ro
         )
     narrow = events[list(COLUMNS)]
     narrow = narrow.assign(bucket_at=floor_at(narrow["at"], bucket, zone=zone))
-    by_api, by_ip = count_calls(
-        pa.Table.from_pandas(narrow, preserve_index=False), connection=_keep_connection()
-    )
+    by_api, by_ip = count_calls(pa.Table.from_pandas(narrow, preserve_index=False), threads=2)
     return Rollup(
         to_frame([by_api], schema.CALLS_BY_API), to_frame([by_ip], schema.CALLS_BY_IP), bucket
     )
@@ -261,15 +255,6 @@ def connect_duckdb(*, threads: int) -> duckdb.DuckDBPyConnection:
     with suppress(duckdb.InvalidInputException):
         connection.execute("SET enable_progress_bar = false")
     return connection
-
-
-def _keep_connection() -> duckdb.DuckDBPyConnection:
-    """Return the connection of this thread; what was open before a fork does not survive it."""
-    kept: dict[int, duckdb.DuckDBPyConnection] = getattr(_local, "kept", {})
-    if os.getpid() not in kept:
-        kept[os.getpid()] = connect_duckdb(threads=2)
-        _local.kept = kept
-    return kept[os.getpid()]
 
 
 @cache
