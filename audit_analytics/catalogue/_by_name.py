@@ -6,7 +6,6 @@ A guess: it rates a call no higher than ``high``, and a catalogue of the user's 
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 _SEGMENTS: Final = 3
@@ -73,11 +72,16 @@ _DELETING: Final = _any_of(
     "del|deletes?|deleted|removes?|removed|destroy|terminate|drop|purge|truncate|wipe|trash|erase"
 )
 
-GUESSES: Final = repr((_NAMED, _READING, _DELETING))
+GUESSES: Final = "\n".join(
+    [
+        *("\t".join((words.pattern, *rating)) for words, *rating in _NAMED),
+        _READING.pattern,
+        _DELETING.pattern,
+    ]
+)
 """What the guesses rest on, to be fingerprinted."""
 
 
-@lru_cache(maxsize=2**16)
 def propose_rating(api: str) -> tuple[str, str]:
     """Propose what an API outside the catalogue is about, and how bad its abuse could be.
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from audit_analytics.catalogue import (
     Catalogue,
     Usage,
+    _by_name,
     classify,
     contradicts,
     load_catalogue,
@@ -206,6 +207,12 @@ def test_a_service_of_another_log_stays_as_it_is(api):
 def test_what_the_catalogue_does_not_know_is_rated_by_its_name(api, severity):
     found = CATALOGUE.match(api)
     assert (found.known, found.category, found.severity) == (False, "unknown", severity)
+
+
+def test_what_the_guesses_rest_on_is_fingerprinted_to_its_last_word():
+    # a store counts again when any of it changes; the repr of a pattern is cut
+    for pattern in (_by_name._READING, _by_name._DELETING, *(row[0] for row in _by_name._NAMED)):
+        assert pattern.pattern in _by_name.GUESSES
 
 
 def test_who_rates_an_api_by_severity_alone_knows_it():

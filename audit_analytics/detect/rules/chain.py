@@ -135,6 +135,7 @@ def find_chain(data: RuleInput) -> Iterator[Hit]:
     places = data.new_pairs(data.networks, since=since).groupby("app_id")["first_at"].min()
     # a step has to take an API that is new to the app, or takes any
     kinds = [((True, _pick(near[near["new"]], s)), (False, _pick(near, s))) for s in STEPS]
+    # without a new API, or with a step that nobody took, there is none
     found = [
         _join_steps([rows for _new, rows in steps], within).assign(
             news=sum(new for new, _rows in steps)
