@@ -16,7 +16,11 @@ _BY_STATUS: Final = {401: "auth", 403: "permission", 404: "not_found", 429: "rat
 
 @cache
 def load_codes() -> dict[int, str]:
-    """Read the table of business codes: the outcome, one of ``schema.OUTCOMES``, of each."""
+    """Read the table of business codes: the outcome, one of ``schema.OUTCOMES``, of each.
+
+    >>> load_codes()[99991400]
+    'rate_limit'
+    """
     text = (files(__package__) / "error_codes.csv").read_text(encoding="utf-8")
     return {int(row["code"]): row["class"] for row in csv.DictReader(text.splitlines())}
 
@@ -132,7 +136,14 @@ class Scope:
 
 @cache
 def load_scopes() -> dict[str, Scope]:
-    """Read the scopes as shipped, by name."""
+    """Read the scopes as shipped, by name.
+
+    >>> scopes = load_scopes()
+    >>> "GET/open-apis/application/v6/applications" in scopes["admin:app.info:readonly"].apis
+    True
+    >>> scopes["contact:user.base:readonly"].serves
+    ('fields',)
+    """
     text = (files(__package__) / "scopes.csv").read_text(encoding="utf-8")
     return {
         row["scope"]: Scope(

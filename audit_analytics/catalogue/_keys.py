@@ -34,7 +34,11 @@ _VERSIONED_WORDS: Final = re.compile(r"(?:[A-Z][a-z]+)+\d{0,8}(?:v\d+)?", re.ASC
 
 
 def normalize_spelling(key: str) -> str:
-    """Undo percent-encoding, full-width forms and the like, which change letters and not the route."""
+    """Undo percent-encoding, full-width forms and the like, which change letters and not the route.
+
+    >>> normalize_spelling("GET/open-apis/contact%2Fv3/users")
+    'GET/open-apis/contact/v3/users'
+    """
     for _ in range(_ENCODED_MAX):
         # an encoded ? or # belongs to its segment; decoded it would cut the rest off
         kept = _QUERY_MARK.sub(r"%25\1", key)
@@ -46,7 +50,11 @@ def normalize_spelling(key: str) -> str:
 
 
 def resolve_segments(segments: list[str]) -> list[str]:
-    """Undo ``;parameters`` and dot segments (RFC 3986, 5.2.4), as a web server does."""
+    """Undo ``;parameters`` and dot segments (RFC 3986, 5.2.4), as a web server does.
+
+    >>> resolve_segments(["open-apis", ".", "x", "..", "im;a=1", "v1"])
+    ['open-apis', 'im', 'v1']
+    """
     kept: list[str] = []
     for segment in segments:
         plain = segment.partition(";")[0].strip()
@@ -58,7 +66,11 @@ def resolve_segments(segments: list[str]) -> list[str]:
 
 
 def is_route_word(segment: str) -> bool:
-    """Tell whether a segment is surely part of a route, not an id, a secret or a person."""
+    """Tell whether a segment is surely part of a route, not an id, a secret or a person.
+
+    >>> is_route_word("users"), is_route_word("ou_7d8a6e6df7621556ce0d21922b676706ccs")
+    (True, False)
+    """
     plain = _ROUTE_WORD.fullmatch(segment) is not None
     return plain and not _is_id(segment) and mask_text(segment) == segment
 

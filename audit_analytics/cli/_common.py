@@ -128,7 +128,11 @@ def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def say_damaged(folder: Path, damaged: Sequence[str]) -> str:
-    """Say that what came out rests on less than the log holds, and what to do."""
+    """Say that what came out rests on less than the log holds, and what to do.
+
+    >>> say_damaged(Path("data/store"), ["one"])
+    'data/store: what is written rests on less than the log, 1 file of it cannot be read; run: sync'
+    """
     files = "1 file" if len(damaged) == 1 else f"{len(damaged):,} files"
     return (
         f"{folder}: what is written rests on less than the log, {files} of it cannot be read; "

@@ -39,7 +39,14 @@ _OWN_KEYS: Final = frozenset(_OWN.split())
 
 
 class Masker:
-    """Masks the names one report holds, wherever in a text they stand, and what looks like an id."""
+    """Masks the names one report holds, wherever in a text they stand, and what looks like an id.
+
+    >>> mask = Masker({"findings": [{"entity_type": "app", "entity": "backup bot"}]})
+    >>> mask("cli_a6cfee2e522c10f9 came from 203.0.113.77 at 02:00:07")
+    'cli_a6cf…10f9 came from 203.0.113.x at 02:00:07'
+    >>> mask("backup bot read ou_7d8a6e6df7621556ce0d21922b676706ccs")
+    'app-25dab8 read [id]'
+    """
 
     def __init__(self, report: dict[str, Any]) -> None:
         # what is masked by its looks needs no search by name
@@ -71,6 +78,9 @@ def mask_report(report: dict[str, Any]) -> dict[str, Any]:
     """Mask every text of a report, so that it can be rendered and sent.
 
     Its suppressions are replaced: with masked names in them they would suppress nothing.
+
+    >>> mask_report({"top": {"ips": [{"name": "2001:db8:7:1::9", "calls_count": 3}]}})
+    {'top': {'ips': [{'name': '2001:db8:7::/48', 'calls_count': 3}]}}
     """
     masked: dict[str, Any] = _mask_all(report, Masker(report))
     for finding in masked.get("findings", []):

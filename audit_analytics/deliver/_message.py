@@ -274,7 +274,25 @@ _COLOURS: Final = {"critical": "red", "high": "red", "medium": "orange", "low": 
 
 
 def build_card(message: Message) -> dict[str, Any]:
-    """Lay a message out as an interactive card of at most 19 KiB, without the findings beyond."""
+    """Lay a message out as an interactive card of at most 19 KiB, without the findings beyond.
+
+    >>> from audit_analytics.deliver._message import Message
+    >>> card = build_card(
+    ...     Message(
+    ...         week="2026-W46",
+    ...         state="clean",
+    ...         title="2026-W46: clean, the log is complete",
+    ...         coverage="Log complete: 168 of 168 hours.",
+    ...         counts="Nothing stood out.",
+    ...         lines=(),
+    ...         more_count=0,
+    ...         report_name="2026-W46/report.html",
+    ...         report_url="",
+    ...     )
+    ... )
+    >>> card["header"]["template"], card["elements"][0]["text"]["content"]
+    ('green', 'Log complete: 168 of 168 hours.')
+    """
     with use_language(message.lang):
         return _fit(message)
 

@@ -281,7 +281,11 @@ def _read_body(response: requests.Response) -> bytes:
 
 
 def read_date(header: str) -> float | None:
-    """Read a date of HTTP as seconds since the epoch; None if it is no date."""
+    """Read a date of HTTP as seconds since the epoch; None if it is no date.
+
+    >>> read_date("Mon, 02 Mar 2026 09:00:00 GMT"), read_date("soon")
+    (1772442000.0, None)
+    """
     try:
         return email.utils.parsedate_to_datetime(header).timestamp()
     except (ValueError, TypeError, OverflowError):

@@ -185,14 +185,26 @@ def list_objects(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def name_object(path: str, api: str) -> str:
-    """Return the ids in a path, where its API has placeholders; what looks like no id is hidden."""
+    """Return the ids in a path, where its API has placeholders; what looks like no id is hidden.
+
+    >>> name_object("/open-apis/contact/v3/users/ou_77", "GET/open-apis/contact/v3/users/:user_id")
+    'ou_77'
+    >>> name_object("/x/ann@corp.com/8613800138000", "GET/x/:user_mailbox_id/:id")
+    '…/…'
+    >>> name_object("/open-apis/contact/v3/users/:user_id", "GET/open-apis/contact/v3/users/:user_id")
+    ''
+    """
     pairs = zip_longest(path.strip("/").split("/"), api.partition("/")[2].split("/"), fillvalue="")
     found = [part for part, name in pairs if name.startswith(":") and not part.startswith(":")]
     return "/".join(part if _ID.fullmatch(part) else HIDDEN for part in found if part)
 
 
 def mask_object(name: str) -> str:
-    """Write an object so that two can be told apart, and neither can be opened."""
+    """Write an object so that two can be told apart, and neither can be opened.
+
+    >>> mask_object("ou_7d8a6e6df7621556"), mask_object("b24d52e5"), mask_object("7071")
+    ('ou_7…556', 'b2…e5', '…')
+    """
     return "/".join(_mask(part) for part in name.split("/"))
 
 

@@ -102,5 +102,9 @@ def give_reason(hit: Hit, week: Week) -> dict[str, Any]:
 
 
 def round_digits(value: float | None) -> float | None:
-    """Keep four digits: the rest is noise, and differs between machines."""
+    """Keep four digits: the rest is noise, and differs between machines.
+
+    >>> round_digits(0.123456)
+    0.1235
+    """
     return None if value is None or pd.isna(value) else float(f"{value:.4g}")

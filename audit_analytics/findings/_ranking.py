@@ -164,7 +164,12 @@ _NAMES: Final = ("network", "ip", "api")
 def list_threads(
     reasons: Sequence[Mapping[str, Any]], untold: Iterable[str]
 ) -> frozenset[tuple[str, str]]:
-    """List what tells that a finding is about the same as another: detectors, places and APIs."""
+    """List what tells that a finding is about the same as another: detectors, places and APIs.
+
+    >>> reason = {"detector": "API", "alone": True, "scope": {"api": ["GET/x"]}}
+    >>> sorted(list_threads([reason], ["OBJ"]))
+    [('api', 'GET/x'), ('detector', 'API'), ('detector', 'OBJ')]
+    """
     told = [str(reason["detector"]) for reason in reasons if reason["alone"]]
     named = {
         (column, str(name))
@@ -176,17 +181,29 @@ def list_threads(
 
 
 def make_key(entity_type: str, entity: str, threads: Iterable[tuple[str, str]]) -> str:
-    """Return what tells a finding from others as long as it goes on: its threads when it began."""
+    """Return what tells a finding from others as long as it goes on: its threads when it began.
+
+    >>> make_key("app", "cli_a1", [("detector", "OBJ"), ("detector", "VOL")])
+    'k-f4a018f1c576'
+    """
     return "k-" + _hash(entity_type, entity, *(text for pair in sorted(threads) for text in pair))
 
 
 def make_id(entity_type: str, entity: str, week: str) -> str:
-    """Return the id of a finding, stable over re-runs."""
+    """Return the id of a finding, stable over re-runs.
+
+    >>> make_id("app", "cli_a1", "2026-W46")
+    'f-d0b550ea6f95'
+    """
     return "f-" + _hash(entity_type, entity, week)
 
 
 def make_story_id(finding_id: str) -> str:
-    """Return the id of a story, stable over re-runs, from its first finding in time."""
+    """Return the id of a story, stable over re-runs, from its first finding in time.
+
+    >>> make_story_id("f-d0b550ea6f95")
+    's-3753a859438f'
+    """
     return "s-" + _hash("story", finding_id)
 
 

@@ -80,7 +80,12 @@ def _say_span(
 def number_steps(
     keys: NDArray[np.int64], first: NDArray[np.datetime64], last: NDArray[np.datetime64]
 ) -> NDArray[np.intp]:
-    """Return to which step each row belongs, from 0: like `keys`, until a long pause; rows in order."""
+    """Return to which step each row belongs, from 0: like `keys`, until a long pause; rows in order.
+
+    >>> at = np.array(["2026-11-10T09:00", "2026-11-10T13:00"] * 2, "datetime64[us]")
+    >>> number_steps(np.array([[0, 0, 1, 2]]), at, at)
+    array([0, 0, 1, 2])
+    """
     begins = np.append([True], (keys[:, 1:] != keys[:, :-1]).any(axis=0))
     until = pd.Series(last).groupby(begins.cumsum()).cummax().to_numpy()
     begins[1:] |= first[1:] - until[:-1] > PAUSE.to_timedelta64()
@@ -181,7 +186,11 @@ _ORDER: Final = (
 
 @cache
 def name_technique(category: str, severity: str, outcome: str) -> str:
-    """Name the ATT&CK technique of a call; empty where nothing follows from it."""
+    """Name the ATT&CK technique of a call; empty where nothing follows from it.
+
+    >>> name_technique("doc_export", "high", "ok"), name_technique("other", "none", "permission")
+    ('T1567', 'T1069.003')
+    """
     call = {"category": [category], "severity": [severity], "outcome": [outcome]}
     seen = list_seen(_ORDER, pd.DataFrame(call | {"calls_count": 1, "api": ""}))
     if category.endswith("_read"):  # who reads permissions has neither changed nor sent any

@@ -79,7 +79,11 @@ def current_language() -> str:
 
 
 def _(text: str, /, **values: object) -> str:
-    """Translate a text and fill its placeholders."""
+    """Translate a text and fill its placeholders.
+
+    >>> _("on {day} at {time}", day="Tue 10 Nov", time="02:00")
+    'on Tue 10 Nov at 02:00'
+    """
     translated: str = translations().gettext(text)
     return translated.format(**values) if values else translated
 

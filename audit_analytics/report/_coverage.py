@@ -137,7 +137,13 @@ def build_calendar(data: ReportInput) -> dict[str, Any]:
 
 
 def _is_unread(ingest: dict[str, int]) -> bool:
-    """Tell whether too much of a log could not be read: in which week that was nobody can tell."""
+    """Tell whether too much of a log could not be read: in which week that was nobody can tell.
+
+    >>> _is_unread({"rows_read": 1000, "rejects": 10}), _is_unread({"rows_read": 9, "rejects": 1})
+    (False, True)
+    >>> _is_unread({"rows_read": 1000, "rejects": 1, "unread_parts": 1})
+    True
+    """
     too_many = ingest["rejects"] > MAX_REJECTS_SHARE * ingest["rows_read"]
     return too_many or ingest.get("unread_parts", 0) > 0
 

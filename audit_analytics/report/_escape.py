@@ -45,7 +45,11 @@ def _is_plain(char: str) -> bool:
 
 
 def visible(text: str) -> str:
-    """Replace characters that cannot be seen, or that steer the display, by visible escapes."""
+    r"""Replace characters that cannot be seen, or that steer the display, by visible escapes.
+
+    >>> print(visible("invoice\u202efdp.exe\x1b[2J"))
+    invoice\u202efdp.exe\x1b[2J
+    """
     if text.isascii() and text.isprintable():
         return text
     odd = {ord(c): c.encode("unicode_escape").decode() for c in set(text) if not _is_plain(c)}
@@ -53,7 +57,11 @@ def visible(text: str) -> str:
 
 
 def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
-    """Cut a long text in the middle and say how long it was; the result is never longer than it."""
+    """Cut a long text in the middle and say how long it was; the result is never longer than it.
+
+    >>> _shorten("a" * 4096, limit=6)
+    'aaa … [4,096 characters] … aaa'
+    """
     note = f" … [{len(text):,} characters] … "
     if len(text) <= limit + len(note):
         return text
@@ -62,7 +70,11 @@ def _shorten(text: str, limit: int = NAME_LIMIT) -> str:
 
 
 def clean(text: str, limit: int = NAME_LIMIT) -> str:
-    """Make a text visible, one line and short, for every format that escapes its own markup."""
+    r"""Make a text visible, one line and short, for every format that escapes its own markup.
+
+    >>> print(clean("two\nlines"))
+    two\nlines
+    """
     return visible(_shorten(text, limit))
 
 
@@ -90,7 +102,11 @@ def terminal(text: str, limit: int = TEXT_LIMIT) -> str:
 
 
 def markdown(text: str) -> str:
-    """Escape a text for a Markdown paragraph or table cell, so that it renders as itself."""
+    r"""Escape a text for a Markdown paragraph or table cell, so that it renders as itself.
+
+    >>> print(markdown("[x](javascript:y) <b> a|b cli_1 www.x.org"))
+    \[x\](javascript:y) \<b\> a\|b cli_1 www`.`x.org
+    """
     text = re.sub(r"[\\`*\[\]<>|~$#]|&(?=#?\w+;)", r"\\\g<0>", clean(text, TEXT_LIMIT))
     text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # snake_case stays readable
     text = re.sub(r"^(\s*)([-+=]|\d+[.)](?=\s|$))", _escape_block_start, text)
@@ -103,7 +119,11 @@ def _escape_block_start(match: re.Match[str]) -> str:
 
 
 def markdown_code(text: str, limit: int = NAME_LIMIT) -> str:
-    """Put a name into a Markdown code span that no backtick in it can end."""
+    r"""Put a name into a Markdown code span that no backtick in it can end.
+
+    >>> print(markdown_code("a`b|c"))
+    ``a`b\|c``
+    """
     text = clean(text, limit) or EMPTY
     fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
     pad = " " if text[0] == "`" or text[-1] == "`" else ""
@@ -237,6 +257,11 @@ def fill(text: str, width: int, *, indent: str = "", following: str = "") -> str
     """Break a text without control characters into lines of `width` columns.
 
     At spaces and between Chinese characters, never before a closing mark; a long word stays whole.
+
+    >>> print(fill("应用 cli_a1 唤醒了。", 10, following="  "))
+    应用
+      cli_a1
+      唤醒了。
     """
     lines, line = [], indent
     is_fresh = True

@@ -95,7 +95,11 @@ def speak_as(report: Mapping[str, Any]) -> Iterator[None]:
 
 
 def name_code(code: str) -> str:
-    """Write a code of the report dict as people call it; anything else comes back as it is."""
+    """Write a code of the report dict as people call it; anything else comes back as it is.
+
+    >>> name_code("ips")
+    'IP addresses'
+    """
     return _(NAMES[code]) if code in NAMES else code
 
 
@@ -121,7 +125,11 @@ def say_code(code: str) -> str:
 
 
 def say_decision(verdict: Mapping[str, Any]) -> str:
-    """Write what a person decided about a finding, and the day, without the note."""
+    """Write what a person decided about a finding, and the day, without the note.
+
+    >>> say_decision({"verdict": "benign", "created": "2026-11-09"})
+    'harmless on 2026-11-09'
+    """
     decision = DECISIONS[verdict["verdict"]]
     return _("{verdict} on {day}", verdict=_(decision), day=verdict["created"])
 
@@ -153,12 +161,20 @@ def count_severities(severities: Sequence[str]) -> str:
 
 
 def name_outcome(outcome: str) -> str:
-    """Write the outcome of a call as people call it."""
+    """Write the outcome of a call as people call it.
+
+    >>> name_outcome("not_found")
+    'not found'
+    """
     return _(OUTCOMES[outcome]) if outcome in OUTCOMES else outcome
 
 
 def name_response(name: str) -> str:
-    """Write a code and outcome, as a finding's contributors have them, as people call them."""
+    """Write a code and outcome, as a finding's contributors have them, as people call them.
+
+    >>> name_response("99992351 (not_found)")
+    '99992351 (not found)'
+    """
     code, _space, outcome = name.partition(" ")
     return f"{code} ({name_outcome(outcome.strip('()'))})" if outcome else code
 
@@ -185,6 +201,10 @@ CATEGORIES: Final = frozenset((
 
 
 def name_category(category: str) -> str:
-    """Write a category of APIs as people call it; one of the user's own as it is spelt."""
+    """Write a category of APIs as people call it; one of the user's own as it is spelt.
+
+    >>> name_category("hr_bulk_read"), name_category("our_own")
+    ('hr bulk read', 'our own')
+    """
     name = category.replace("_", " ")
     return _(name) if name in CATEGORIES else name

@@ -78,7 +78,11 @@ def expected(value: float | None) -> str:
 
 
 def amount(value: float, unit: str) -> str:
-    """Write how many of what (in the plural) there were; one, no plural, after its unit."""
+    """Write how many of what (in the plural) there were; one, no plural, after its unit.
+
+    >>> amount(25, "networks in an hour"), amount(1, "networks in an hour")
+    ('25 networks in an hour', 'networks in an hour: 1')
+    """
     # a part of one is no singular
     whole = value if value == round(value) else 2
     return ngettext("{unit}: {count}", "{count} {unit}", whole, count=number(value), unit=unit)
@@ -140,7 +144,11 @@ def interval(low: float | None, high: float | None) -> str:
 
 
 def _moment(local: str) -> str:
-    """Write a local time with its weekday; a text that is no time comes back as it is."""
+    """Write a local time with its weekday; a text that is no time comes back as it is.
+
+    >>> _moment("2026-11-16 10:00")
+    'Mon 16 Nov 2026, 10:00'
+    """
     try:
         return say_moment(datetime.fromisoformat(local))
     except ValueError:
@@ -163,7 +171,15 @@ def span(start_local: str, end_local: str) -> str:
 
 
 def brief_span(start_local: str, end_local: str) -> str:
-    """Write a local window as short as a table needs it: once what both ends share."""
+    """Write a local window as short as a table needs it: once what both ends share.
+
+    >>> brief_span("2026-11-16 10:00", "2026-11-16 12:00")
+    '2026-11-16 10:00–12:00'
+    >>> brief_span("2026-11-16 00:00", "2026-11-17 00:00")
+    '2026-11-16'
+    >>> brief_span("2026-11-16 10:00", "2026-11-16 10:00")
+    '2026-11-16 10:00'
+    """  # noqa: RUF002
     if (
         start_local.endswith(_MIDNIGHT)
         and end_local.endswith(_MIDNIGHT)
@@ -178,7 +194,11 @@ def brief_span(start_local: str, end_local: str) -> str:
 
 
 def local_time(at: str | None, zone: str) -> str:
-    """Write an instant (ISO 8601, UTC) as day and minute on the clocks of a zone; None is a dash."""
+    """Write an instant (ISO 8601, UTC) as day and minute on the clocks of a zone; None is a dash.
+
+    >>> local_time("2026-11-15T16:00:00Z", "Asia/Shanghai")
+    '2026-11-16 00:00'
+    """
     if at is None:
         return NONE
     return f"{datetime.fromisoformat(at).astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
@@ -203,5 +223,9 @@ def change(count: int, previous: int | None) -> str:
 
 
 def share_of(part: float, whole: float) -> float:
-    """Return a share from 0 to 1 with four decimals; 0 of nothing is 0."""
+    """Return a share from 0 to 1 with four decimals; 0 of nothing is 0.
+
+    >>> share_of(1, 3), share_of(0, 0)
+    (0.3333, 0.0)
+    """
     return round(float(part / whole), 4) if whole else 0.0

@@ -144,6 +144,19 @@ def fold_neighbours(hits: Sequence[Hit]) -> list[Hit]:
 
     The worst address keeps its hits (by severity, rarity, amount); one that does not stand alone
     follows for the others' of the same detectors, ``neighbours`` in its facts, all named in `where`.
+
+    >>> from audit_analytics.cases import Hit
+    >>> import pandas as pd
+    >>> at = pd.Timestamp("2026-11-09", tz="UTC")
+    >>> common = {"entity_type": "ip", "start_at": at, "end_at": at, "unit": "apps"}
+    >>> hits = [
+    ...     Hit(entity=ip, observed=n, detector="NEWAPPS", **common)
+    ...     for n, ip in enumerate(["203.0.113.7", "203.0.113.9", "198.51.100.1"])
+    ... ]
+    >>> [(hit.entity, hit.alone, hit.where) for hit in fold_neighbours(hits)]
+    ... # doctest: +NORMALIZE_WHITESPACE
+    [('203.0.113.9', True, {}), ('198.51.100.1', True, {}),
+     ('203.0.113.9', False, {'ip': ('203.0.113.7',)})]
     """
     speaking: dict[str, dict[str, list[Hit]]] = {}
     for hit in hits:

@@ -55,7 +55,11 @@ SUPPRESSION_DAYS: Final = 90
 
 
 class Suppression(BaseModel):
-    """One entry of the suppression file; an entry covers what lies within all it names."""
+    """One entry of the suppression file; an entry covers what lies within all it names.
+
+    >>> Suppression(entity="cli_a", owner="me", reason="test", expires=date(2026, 12, 31)).entity
+    'cli_a'
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

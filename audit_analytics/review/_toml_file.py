@@ -15,7 +15,11 @@ Entry = TypeVar("Entry", bound=BaseModel)
 
 
 def quote_toml(text: str) -> str:
-    """Write a text as a TOML string, whatever it holds."""
+    r"""Write a text as a TOML string, whatever it holds.
+
+    >>> print(quote_toml('two\nlines, "quoted"'))
+    "two\nlines, \"quoted\""
+    """
     # a JSON string is a TOML string but for two things: TOML knows no surrogate pairs, no raw DEL
     quoted = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     # half a surrogate pair is no character, and neither TOML nor UTF-8 can hold it

@@ -29,6 +29,9 @@ def read_secret(name: str, value: SecretStr | None, path: Path | None) -> Secret
     """Return a secret from its own setting or from the file it is mounted as, less the last newline.
 
     None if neither is set. Both at once, an empty secret or a file that cannot be read is refused.
+
+    >>> read_secret("app_secret", SecretStr("hunter2"), None)
+    SecretStr('**********')
     """
     if value is not None and path is not None:
         raise ConfigError(f"setting {name}: is given itself and as a file; keep one of them")
@@ -237,7 +240,13 @@ def name_nearest(name: str, known: Iterable[str]) -> str:
 
 
 def allow(field: FieldInfo | None) -> str:
-    """Say what a field takes: a noun with its bounds, such as "one of 'en', 'zh'"."""
+    """Say what a field takes: a noun with its bounds, such as "one of 'en', 'zh'".
+
+    >>> class Model(BaseModel):
+    ...     lang: Literal["en", "zh"]
+    >>> allow(Model.model_fields["lang"])
+    "one of 'en', 'zh'"
+    """
     if field is None:
         return "another value"
     kind = _strip_none(field.annotation)

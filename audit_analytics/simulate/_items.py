@@ -122,7 +122,11 @@ def _fill(template: str, app_id: str, obj: int) -> str:
 
 @lru_cache(maxsize=200_000)
 def _make_id(name: str, scope: str, number: int) -> str:
-    """Make the id of an object in the form its kind has in Feishu; `scope` is its app, if it has one."""
+    """Make the id of an object in the form its kind has in Feishu; `scope` is its app, if it has one.
+
+    >>> _make_id("chat_id", "cli_a", 7)[:3], len(_make_id("user_id", "", 7))
+    ('oc_', 8)
+    """
     digest = blake2b(f"{name}|{scope}|{number}".encode(), digest_size=16).hexdigest()
     return _FORMS.get(name, _write_number if name.endswith(("_id", "ticket")) else _write_token)(
         digest

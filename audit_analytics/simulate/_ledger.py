@@ -42,6 +42,13 @@ class Ledger:
     """The items of a log, sorted by time: ids, epoch seconds and JSON texts by position.
 
     They come as the API has them, or from ``.jsonl`` or ``.jsonl.gz`` of pages or items.
+
+    >>> ledger = Ledger([{"id": str(i), "api_key": "GET/x", "event_time": 100 + i} for i in range(3)])
+    >>> first = ledger.read({"page_size": 2}, now=1e9)
+    >>> [ledger.ids[row] for row in first.rows]
+    ['0', '1']
+    >>> ledger.read({"page_size": 2, "page_token": first.page_token}, now=1e9).rows
+    [2]
     """
 
     page_token_seconds = 7200.0

@@ -91,7 +91,11 @@ def draw_addresses(
 
 
 def write_address(prefix: str, host: int) -> str:
-    """Write the address of a host in a /24 of IPv4 or a /48 of IPv6, given without its last parts."""
+    """Write the address of a host in a /24 of IPv4 or a /48 of IPv6, given without its last parts.
+
+    >>> write_address("10.0.0", 12), write_address("fdbd:dc01:ff", 12)
+    ('10.0.0.12', 'fdbd:dc01:ff::c')
+    """
     return f"{prefix}::{host:x}" if ":" in prefix else f"{prefix}.{host}"
 
 

@@ -47,6 +47,10 @@ def make_clock(
     """Lay out the hours of a log that covers some weeks up to the day `end`, in the tenant's zone.
 
     `holidays` are weekdays that are days off, `working_days` weekend days that are worked.
+
+    >>> clock = make_clock(end=date(2026, 11, 15), weeks=1, zone="Asia/Shanghai", holidays=())
+    >>> len(clock.starts), clock.hour[:2].tolist()
+    (168, [0, 1])
     """
     buckets.load_zone(zone)
     first, last = (
@@ -112,6 +116,9 @@ def make_rows(
     """Make a table of calls, with :data:`COLUMNS`; fractions of seconds are cut off, as in the log.
 
     `app_id`, `api` and `ip` are one for all calls or one a call; `obj` numbers the object called.
+
+    >>> make_rows(time=[60.9], app_id="cli_a", api=USER_API, ip="10.0.0.1")["time"].tolist()
+    [60]
     """
     seconds = np.asarray(time).astype("int64")
     columns = dict(zip(COLUMNS[1:], (app_id, api, ip, obj, 200, 0), strict=True))
@@ -121,7 +128,12 @@ def make_rows(
 
 
 def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFrame:
-    """Give some calls the answer of an outcome, as the service of their API would word it."""
+    """Give some calls the answer of an outcome, as the service of their API would word it.
+
+    >>> rows = make_rows(time=[0, 1], app_id="cli_a", api=USER_API, ip="10.0.0.1")
+    >>> fail_rows(rows, [False, True], "not_found")["code"].tolist()
+    [0, 99992351]
+    """
     failing = np.asarray(failing, dtype=bool)
     if not failing.any():
         return rows
@@ -133,7 +145,11 @@ def fail_rows(rows: pd.DataFrame, failing: ArrayLike, outcome: str) -> pd.DataFr
 
 
 def service_of(api: str) -> str:
-    """Return the service an API belongs to: the first part of its path that names one."""
+    """Return the service an API belongs to: the first part of its path that names one.
+
+    >>> service_of(USER_API), service_of("POST/approval/openapi/v2/approval/get")
+    ('contact', 'approval')
+    """
     return api.split("/", 3)[2 if "/open-apis/" in api else 1]
 
 

@@ -92,7 +92,13 @@ class Target:
 
 
 def profile_target(rows: pd.DataFrame, *, peers: tuple[str, ...]) -> Target:
-    """Describe an app by the calls it made before the attack, one at least; `peers` is every app."""
+    """Describe an app by the calls it made before the attack, one at least; `peers` is every app.
+
+    >>> import pandas as pd
+    >>> rows = pd.DataFrame({"time": [0, 30, 7200], "app_id": "a", "api": "GET/x", "ip": "10.0.0.1"})
+    >>> profile_target(rows.assign(object=[7, 7, 9]), peers=("a",)).calls_per_hour
+    1.5
+    """
     shares = rows["api"].astype("str").value_counts(normalize=True).sort_index()
     hours = rows["time"] // HOUR
     lately = rows["ip"][rows["time"] > rows["time"].max() - 7 * DAY].astype("str")

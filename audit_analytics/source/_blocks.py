@@ -60,9 +60,15 @@ _OPENING, _CLOSING = b"{}"
 
 
 def read_block(block: bytes) -> tuple[Fields, int] | None:
-    """Read lines that are all items, or all pages of items: fields by name, and how many lines.
+    r"""Read lines that are all items, or all pages of items: fields by name, and how many lines.
 
     None instead if anything at all is unusual.
+
+    >>> fields, lines = read_block(b'{"id": "a", "event_time": 1700000000}\n')
+    >>> fields["id"].to_pylist(), fields["path"].to_pylist(), lines
+    (['a'], [None], 1)
+    >>> read_block(b'{"id": "a", "event_time": "soon"}') is None
+    True
     """
     lines = _count_lines(block)
     if not lines:
@@ -152,7 +158,11 @@ def _is_sound(fields: Fields) -> bool:
 
 
 def measure_texts(texts: pa.LargeStringArray) -> NDArray[np.int64]:
-    """Return the bytes of each text in UTF-8; a missing one has none."""
+    """Return the bytes of each text in UTF-8; a missing one has none.
+
+    >>> measure_texts(pa.array(["a", None, "ä"], pa.large_string())).tolist()
+    [1, 0, 2]
+    """
     ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :]
     return np.diff(ends[: len(texts) + 1])
 
@@ -214,9 +224,12 @@ class Unzipped:
 def cut_lines(
     chunks: Iterable[bytes], limit: int, lose: Callable[[bytes, int], object]
 ) -> Iterator[bytes]:
-    """Cut chunks into whole lines, about ``LINES`` bytes of them.
+    r"""Cut chunks into whole lines, about ``LINES`` bytes of them.
 
     `lose` is told beginning and size of each line over the limit, in whose place is an empty one.
+
+    >>> [*cut_lines([b"a\nb", b"c\n", b"d"], 9, print)]
+    [b'a\nbc\nd']
     """
     whole: list[memoryview] = []
     line: list[memoryview] = []
@@ -248,7 +261,13 @@ def cut_lines(
 
 
 def has_lines(lines: list[bytes], *, whole: bool) -> bool:
-    """Tell JSONL from documents over many lines, by the first lines, which may be the `whole` file."""
+    """Tell JSONL from documents over many lines, by the first lines, which may be the `whole` file.
+
+    >>> has_lines([b'{"id": 1}', b'{"id": 2}'], whole=True), has_lines([b"[", b"1]"], whole=True)
+    (True, False)
+    >>> has_lines([b'[{"id": 1}', b',{"id": 2}', b',{"id": 3}'], whole=False)
+    False
+    """
     head = [*islice((line for line in lines if line.strip()), 50)]
     if not head or is_json(head[0]):
         return bool(head)
@@ -261,12 +280,20 @@ def has_lines(lines: list[bytes], *, whole: bool) -> bool:
 
 
 def is_object(line: bytes) -> bool:
-    """Tell whether a line is an object, or a list of objects, by itself."""
+    """Tell whether a line is an object, or a list of objects, by itself.
+
+    >>> is_object(b' [{"id": 1}]'), is_object(b'{"id": 1},'), is_object(b"7")
+    (True, False, False)
+    """
     return line.lstrip().startswith(_OPENINGS) and is_json(line)
 
 
 def is_json(text: bytes) -> bool:
-    """Tell whether a text is one JSON value."""
+    """Tell whether a text is one JSON value.
+
+    >>> is_json(b"[1]"), is_json(b"[1] 2")
+    (True, False)
+    """
     try:
         msgspec.json.decode(text, type=msgspec.Raw)
     except (msgspec.MsgspecError, RecursionError):

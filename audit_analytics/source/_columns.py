@@ -51,7 +51,12 @@ _Names = tuple[str, ...]
 
 @contextmanager
 def pause_collector() -> Iterator[None]:
-    """Keep the cycle collector from walking over many short-lived objects without cycles."""
+    """Keep the cycle collector from walking over many short-lived objects without cycles.
+
+    >>> with pause_collector():
+    ...     gc.isenabled()
+    False
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -62,7 +67,13 @@ def pause_collector() -> Iterator[None]:
 
 
 class Columns:
-    """Collect items as columns of codes and build the table of events from them."""
+    """Collect items as columns of codes and build the table of events from them.
+
+    >>> columns = Columns(Catalogue.default())
+    >>> columns.add([Item(id="1", event_time=1700000000, api_key="GET/open-apis/im/v1/chats")], "a")
+    >>> columns.build()[0]["api"].tolist()
+    ['GET/open-apis/im/v1/chats']
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue

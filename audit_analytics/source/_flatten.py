@@ -34,6 +34,11 @@ class EventBuilder:
     """Collect items and build the table of events from them.
 
     `keeps_texts` says that rejects keep the row as found, its secrets masked, not only its shape.
+
+    >>> builder = EventBuilder()
+    >>> builder.add([Item(id="1", event_time=1700000000, api_key="GET/open-apis/im/v1/chats")], "a")
+    >>> builder.finish().events[["api", "outcome"]].iloc[0].tolist()
+    ['GET/open-apis/im/v1/chats', 'unknown']
     """
 
     def __init__(self, catalogue: Catalogue | None = None, *, keeps_texts: bool = False) -> None:

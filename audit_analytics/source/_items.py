@@ -30,6 +30,12 @@ def read_item(text: bytes, notes: Counter[str]) -> Item | str:
     """Decode one item, whatever it looks like; the reason instead if it cannot be read.
 
     `notes` counts what had to be converted, cut or ignored.
+
+    >>> from collections import Counter
+    >>> read_item(b'{"id": 7, "event_time": "1700000000"}', Counter()).id
+    '7'
+    >>> read_item(b'{"event_time": 1700000000}', Counter())
+    'no id'
     """
     try:
         return ITEM.decode(text)

@@ -82,6 +82,9 @@ def drop_duplicates(events: pd.DataFrame, *, unique: bool = False) -> tuple[pd.D
     """Keep the first row of every id, sort by (at, id), and count rows dropped, and those that differed.
 
     `unique` says that every id is known to be there once; then none is looked for.
+
+    >>> drop_duplicates(EVENTS.empty())[1:]
+    (0, 0)
     """
     again = np.zeros(len(events), bool) if unique else events["id"].duplicated().to_numpy(bool)
     conflicts = 0
@@ -107,6 +110,11 @@ def describe_shape(raw: bytes | str) -> str:
     """Describe a row without a word of what it says: size, and the type of each documented field.
 
     Other fields are counted: their names are written by callers, and may be a person's.
+
+    >>> describe_shape('{"id": 7, "event_time": "soon", "log_detail": {"path": ""}, "Ann": 1}')
+    '{"size": 69, "fields": {"id": "number", "event_time": "text", "log_detail": {"path": "empty text"}}, "others": 1}'
+    >>> describe_shape('{"id": "cut in the mid')
+    '{"size": 22, "fields": ["id"]}'
     """
     shape: dict[str, object] = {"size": len(raw)}
     value = decode_anyhow(raw) if len(raw) <= _TEXT_MAX else None

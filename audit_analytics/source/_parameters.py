@@ -50,6 +50,13 @@ class ParameterReader(dict[_Names, _Shape]):
     """Reads columns of parameters, and keeps what the latest distinct sets of names come to.
 
     `only_lists` takes only lists of ids, e-mails or mobiles as objects.
+
+    >>> from audit_analytics.source._vocabulary import Vocabulary
+    >>> names = Vocabulary(tuple)
+    >>> texts = pa.array(["a=1&user_id=2", "", None, ""], pa.large_string())
+    >>> codes, named = ParameterReader(names, only_lists=False).read(texts)
+    >>> codes.tolist(), named, names.values_in_order
+    ([0, 1, 1, 1], [(0, '&user_id=2')], [('a', 'user_id'), ()])
     """
 
     def __init__(self, names: Vocabulary[_Names, _Names], *, only_lists: bool) -> None:
@@ -83,7 +90,12 @@ class ParameterReader(dict[_Names, _Shape]):
 
 
 def decode_parameters(texts: pa.Array) -> list[Parameters]:
-    """Decode JSON objects or query strings, possibly cut, into undecoded values by name."""
+    """Decode JSON objects or query strings, possibly cut, into undecoded values by name.
+
+    >>> texts = pa.array(["a=1&b=2", "", '{"c":{"d":1}}'], pa.large_string())
+    >>> [list(values) for values in decode_parameters(texts)]
+    [['a', 'b'], [], ['c']]
+    """
     decoded = _decode_together(texts)
     if decoded is None:
         return [_decode_parameters(text or "") for text in texts.to_pylist()]
@@ -115,6 +127,9 @@ def read_names(names: tuple[str, ...]) -> tuple[str, ...]:
     """Make the names of parameters fit to be stored: at most 32, sorted, odd characters as '_'.
 
     '*' stands for one that looks like a secret or a personal value.
+
+    >>> read_names(("user_id", "13800138000", "a b"))
+    ('*', 'a_b', 'user_id')
     """
     return tuple(sorted({_clean_name(name) for name in names[:256]})[:_KEYS_MAX])
 
@@ -123,6 +138,9 @@ def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]
     """Find the parameters that name the object of a call by its id, or only by lists of them.
 
     A single id in a payload is mostly a property of what is written, not what the call is about.
+
+    >>> _find_naming(("chat_id", "page_token", "user_id_type"), only_lists=False)
+    ('chat_id',)
     """
     return tuple(
         name for name in names[:256] if len(name) <= 64 and _names_object(name, only_lists)
@@ -130,7 +148,11 @@ def _find_naming(names: tuple[str, ...], *, only_lists: bool) -> tuple[str, ...]
 
 
 def _show_objects(values: Parameters, naming: tuple[str, ...]) -> str:
-    """Write the naming parameters as a query string, to be hashed and never stored; '' without any."""
+    """Write the naming parameters as a query string, to be hashed and never stored; '' without any.
+
+    >>> _show_objects({"user_id": "ou_1"}, ("user_id",))
+    '&user_id=ou_1'
+    """
     named = ""
     for key in naming:
         value = values[key]
@@ -195,6 +217,12 @@ def name_objects(
     `apis` has the code of each row's API and `templates` by code the segments of its canonical
     path. `paths` are as logged, '' where missing; `key_codes` points into `keys`, the keys as
     logged: one may be concrete where the path is a template.
+
+    >>> import pyarrow as pa
+    >>> paths = pa.array(["/a/7", "/a/:id"], pa.large_string())
+    >>> codes = np.array([0, 0], np.int32)
+    >>> name_objects(codes, [("a", ":id")], paths, codes, ["GET/a/:id"])
+    {0: '/a/7'}
     """
     depths = np.zeros(len(templates), np.int64)
     for code in np.unique(apis).tolist():

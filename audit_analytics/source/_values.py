@@ -58,9 +58,13 @@ class Piece:
 
 
 class Splitter:
-    """Split a text that comes bit by bit; memory grows with the longest value.
+    r"""Split a text that comes bit by bit; memory grows with the longest value.
 
     What has more characters than `limit` is a part that cannot be read.
+
+    >>> splitter = Splitter(1000)
+    >>> [piece.text for piece in splitter.feed('[{"id": 1}{"id": 2},\n{"id": 3', final=True)]
+    ['{"id": 1}', '{"id": 2}', '{"id": 3']
     """
 
     def __init__(self, limit: int) -> None:
@@ -202,6 +206,9 @@ def find_end(text: str, at: int) -> tuple[int, str]:
     """Find the end of a value by its brackets, and whether it is 'whole', 'damaged', or 'open'.
 
     It is open if the text ends before the value does: then it was followed so far.
+
+    >>> find_end('[{"a": "]"}] ', 0), find_end('{"a": [1', 0), find_end('{"a": 1]', 0)
+    ((12, 'whole'), (8, 'open'), (8, 'damaged'))
     """
     closing: list[str] = []
     while step := _STEP.match(text, at):

@@ -21,7 +21,12 @@ Clean = TypeVar("Clean", bound="Hashable")
 
 
 class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
-    """Codes of the distinct values of a column; a raw value is cleaned once, several may share one."""
+    """Codes of the distinct values of a column; a raw value is cleaned once, several may share one.
+
+    >>> words = Vocabulary(str.upper)
+    >>> words["get"], words["put"], words["GET"], words.values_in_order
+    (0, 1, 0, ['GET', 'PUT'])
+    """
 
     def __init__(self, clean: Callable[[Raw], Clean]) -> None:
         super().__init__()
@@ -48,7 +53,12 @@ class Vocabulary(dict[Raw, int], Generic[Raw, Clean]):
 
 
 def encode(vocabulary: Vocabulary[Any, Any], column: pa.Array) -> NDArray[np.int32]:
-    """Encode a column; each distinct value is looked up once."""
+    """Encode a column; each distinct value is looked up once.
+
+    >>> import pyarrow as pa
+    >>> encode(Vocabulary(str), pa.array(["a", None, "a"])).tolist()
+    [0, 1, 0]
+    """
     found = column.dictionary_encode(null_encoding="encode")
     return vocabulary.encode(found.dictionary.to_pylist(), found.indices.to_numpy())
 
@@ -56,13 +66,22 @@ def encode(vocabulary: Vocabulary[Any, Any], column: pa.Array) -> NDArray[np.int
 def encode_pairs(
     vocabulary: Vocabulary[Codes, Any], left: NDArray[np.int32], right: NDArray[np.int32]
 ) -> NDArray[np.int32]:
-    """Encode the pairs that two columns of codes form."""
+    """Encode the pairs that two columns of codes form.
+
+    >>> column = np.array([1, 0, 1], np.int32)
+    >>> encode_pairs(Vocabulary(str), column, column).tolist()
+    [0, 1, 0]
+    """
     places, pairs = pd.factorize(left.astype(np.int64) << 32 | right)
     return vocabulary.encode([(p >> 32, p & 0xFFFFFFFF) for p in pairs.tolist()], places)
 
 
 def categorise(codes: NDArray[np.int32], values: list[str]) -> pd.Categorical:
-    """Build a column of categories from codes into values; one that repeats is a category once."""
+    """Build a column of categories from codes into values; one that repeats is a category once.
+
+    >>> list(categorise(np.array([0, 1, 2], np.int32), ["a", "b", "a"]))
+    ['a', 'b', 'a']
+    """
     places, distinct = pd.factorize(np.array(values, dtype=object))
     return pd.Categorical.from_codes(
         places[codes] if len(codes) else [], categories=pd.Index(distinct, dtype="str")
@@ -77,6 +96,11 @@ def hash_texts(texts: pa.Array) -> NDArray[np.uint64]:
     """Hash texts that are no slice, none of them missing: equal texts have equal hashes.
 
     Whoever writes the texts can make hashes collide: look at the texts where they do.
+
+    >>> import pyarrow as pa
+    >>> first, second, third = hash_texts(pa.array(["a", "bc", "a"], pa.large_string()))
+    >>> bool(first == third), bool(first == second)
+    (True, False)
     """
     hashes = np.zeros(len(texts), np.uint64)
     _, ends, characters = texts.buffers()

@@ -76,6 +76,11 @@ def decode_batch(text: bytes) -> list[Item] | None:
     """Decode a page or a list of items in which everything is well-formed.
 
     None if anything at all is unusual, then use :func:`split_document`.
+
+    >>> decode_batch(b'[{"id": "1", "event_time": 1700000000}]')[0].id
+    '1'
+    >>> decode_batch(b'[{"id": "1"}]') is None
+    True
     """
     try:
         if text.lstrip()[:1] == b"[":
@@ -90,6 +95,11 @@ def split_document(text: bytes) -> list[bytes] | str:
     """Take a page, its data, a list, or an item apart into the texts of its items, or say why not.
 
     Pages within a list stay whole.
+
+    >>> split_document(b'{"code": 0, "data": {"items": [{"id": 1}, 2]}}')
+    [b'{"id": 1}', b'2']
+    >>> split_document(b'{"code": 1780001, "msg": "busy"}')
+    'error page 1780001'
     """
     try:
         return _split(text)
@@ -135,6 +145,9 @@ def encode(value: object) -> bytes:
     """Encode a decoded item or page again, so that one way of reading serves both.
 
     NumPy scalars are numbers, missing values null; what has no JSON raises as the encoder does.
+
+    >>> encode({"id": np.int64(7)})
+    b'{"id":7}'
     """
     try:
         return msgspec.json.encode(value, enc_hook=_simplify)
@@ -144,7 +157,11 @@ def encode(value: object) -> bytes:
 
 
 def clean_text(text: str) -> str:
-    """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD."""
+    """Replace control characters and lone surrogates, which have no place in a name, by U+FFFD.
+
+    >>> clean_text("a" + chr(0)) == "a" + chr(0xFFFD)
+    True
+    """
     return text if text.isprintable() else _UNPRINTABLE.sub("\ufffd", text)
 
 
@@ -175,7 +192,11 @@ _PORT: Final = re.compile(r"\[([^\]]+)\](?::\d+)?|(\d+\.\d+\.\d+\.\d+):\d+")
 
 
 def read_code(response: str) -> int | None:
-    """Read the business code of an answer whose JSON may be invalid or cut; None if it has none."""
+    """Read the business code of an answer whose JSON may be invalid or cut; None if it has none.
+
+    >>> read_code('{"code":99991663,"msg":"cut he')
+    99991663
+    """
     try:
         code = _ANSWER.decode(response).code
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
@@ -207,6 +228,9 @@ def read_address(text: str) -> str:
     """Normalise the first of one address or several, with or without port, zone or brackets.
 
     As :mod:`ipaddress` writes it, IPv4-mapped as IPv4; without one, the first 64 characters stay.
+
+    >>> read_address("::ffff:203.0.113.9, 10.0.0.1"), read_address("[2001:DB8::1]:443")
+    ('203.0.113.9', '2001:db8::1')
     """
     if _IPV4.fullmatch(text):
         return text

@@ -36,7 +36,13 @@ class Hour(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Name the hour as a file of counts does: by what it spans, whatever the zone is called."""
+        """Name the hour as a file of counts does: by what it spans, whatever the zone is called.
+
+        >>> from datetime import UTC, datetime
+        >>> nine = datetime(2026, 3, 2, 9, tzinfo=UTC)
+        >>> Hour(nine, nine.replace(hour=10)).name, Hour(nine, nine.replace(minute=30)).name
+        ('2026-03-02T09', '2026-03-02T09:00/09:30')
+        """
         whole = self.start.minute == 0 and (self.end - self.start).total_seconds() == 3600
         return (
             f"{self.start:%Y-%m-%dT%H}"
@@ -89,7 +95,11 @@ def fingerprint_windows(hour: Hour, windows: list[Manifest]) -> str:
 
 
 def parse_day(stem: str) -> date | None:
-    """Read of which day a file of counts is; None for a file of another origin."""
+    """Read of which day a file of counts is; None for a file of another origin.
+
+    >>> parse_day("day=2026-03-02"), parse_day("notes")
+    (datetime.date(2026, 3, 2), None)
+    """
     with suppress(ValueError):
         return date.fromisoformat(stem.removeprefix("day="))
     return None
@@ -185,6 +195,10 @@ def describe_apis(names: list[str], catalogue: Catalogue) -> dict[str, list[str]
     """Say ``api``, ``category`` and ``severity`` by today's catalogue of APIs matched with another.
 
     An API outside the catalogue keeps its name.
+
+    >>> from audit_analytics.catalogue import Catalogue
+    >>> describe_apis(["GET/open-apis/contact/v3/users/:id"], Catalogue.default())["api"]
+    ['GET/open-apis/contact/v3/users/:user_id']
     """
     matches = [catalogue.match(name) for name in names]
     return {

@@ -163,7 +163,11 @@ SCHEMA: Final = _build_schema()
 
 
 def read_start(name: str) -> datetime | None:
-    """Read off a file's name where its window begins, UTC; None if it is no name of a window."""
+    """Read off a file's name where its window begins, UTC; None if it is no name of a window.
+
+    >>> read_start("day=2026-03-02/09-00-00.1.parquet")
+    datetime.datetime(2026, 3, 2, 9, 0, tzinfo=datetime.timezone.utc)
+    """
     found = _NAME.fullmatch(name)
     try:
         return (

@@ -46,7 +46,11 @@ _SECOND: Final = timedelta(seconds=1)
 
 @dataclass(frozen=True, order=True)
 class Window:
-    """A span of time, without its end."""
+    """A span of time, without its end.
+
+    >>> str(Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC)))
+    '2026-03-02T09:00:00Z/2026-03-02T10:00:00Z'
+    """
 
     start: datetime  # the span ``[start, end)`` in UTC, whole seconds
     end: datetime
@@ -109,6 +113,10 @@ def plan_windows(
     read sooner than `reread` is read once more when that has passed. They do not overlap, and with the
     readings that are not due they leave no gap but the rest of an hour that was begun. One that is due
     begins where it began and is as long at least, so that it replaces what is stored.
+
+    >>> at = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+    >>> [str(window) for window in plan_windows(at - HOUR, at)]
+    ['2026-03-02T08:00:00Z/2026-03-02T09:00:00Z', '2026-03-02T09:00:00Z/2026-03-02T09:30:00Z']
     """
     end = floor_to(min(until or now, now), _SECOND)
     begin = floor_to(since, length)
@@ -133,7 +141,13 @@ def plan_windows(
 
 
 def is_covered(window: Window, parts: Iterable[Window]) -> bool:
-    """Tell whether parts, in any order, leave nothing of a window out."""
+    """Tell whether parts, in any order, leave nothing of a window out.
+
+    >>> hour = Window(datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 3, 2, 10, tzinfo=UTC))
+    >>> first, second = hour.halve()
+    >>> is_covered(hour, [second, first]), is_covered(hour, [second])
+    (True, False)
+    """
     at = window.start
     for part in sorted(parts):
         if part.start <= at:
@@ -142,7 +156,11 @@ def is_covered(window: Window, parts: Iterable[Window]) -> bool:
 
 
 def floor_to(at: datetime, length: timedelta) -> datetime:
-    """Move a time back to the grid of windows of some length."""
+    """Move a time back to the grid of windows of some length.
+
+    >>> str(floor_to(datetime(2026, 3, 2, 9, 30, tzinfo=UTC), HOUR))
+    '2026-03-02 09:00:00+00:00'
+    """
     return at - (at - _EPOCH) % length
 
 
